@@ -1,0 +1,45 @@
+"""The command line: one module a subcommand, and the rule for exit codes and messages."""
+
+import argparse
+import importlib
+import sys
+
+from hourglass_pose import __version__
+from hourglass_pose.errors import UserError
+
+DONE, OUR_MISTAKE, USERS_MISTAKE = 0, 1, 2
+
+SUBCOMMANDS = ('train', 'resume', 'evaluate', 'predict', 'synthesize', 'benchmark')
+
+
+def main(argv=None):
+    """Run a subcommand and return its exit code: 0 done, 2 the user's mistake (one line), 1 ours (a traceback)."""
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        prog='hourglass-pose', description='Stacked-hourglass human pose estimation.')
+    parser.add_argument('--version', action='version', version=__version__)
+    subparsers = parser.add_subparsers(dest='subcommand', metavar='SUBCOMMAND')
+    for name in SUBCOMMANDS:
+        module = importlib.import_module('hourglass_pose.cli.' + name)
+        subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    options = parser.parse_args(arguments)
+    if not options.subcommand:
+        parser.print_help()
+        return USERS_MISTAKE
+    return report_mistakes(lambda: options.run(options))
+
+
+def report_mistakes(run):
+    """Call run() and return the exit code; a UserError becomes a line on the error stream."""
+    try:
+        run()
+        return DONE
+    except UserError as error:
+        print('error: %s' % error, file=sys.stderr)
+        return USERS_MISTAKE
+    except BrokenPipeError:
+        # The reader of our output, such as `head`, has gone: nothing is wrong.
+        sys.stderr.close()
+        return DONE

@@ -1,0 +1,74 @@
+"""evaluate: PCKh and PCK of a checkpoint on annotated photos, with baselines beside them."""
+
+import os
+import sys
+
+from tqdm import tqdm
+
+HELP = 'measure a checkpoint on annotated photos'
+
+
+def add_arguments(parser):
+    parser.add_argument('--checkpoint', required=True, help='a run folder, or a checkpoint in it such as RUN/best')
+    parser.add_argument('--annotations', required=True, nargs='+', metavar='FILE', help='annotation files')
+    parser.add_argument('--images', required=True, nargs='+', metavar='DIR', help='a folder of images for each file')
+    parser.add_argument('--split', choices=('all', 'train', 'valid'), default='all',
+                        help='all persons (default), or the side of the split the network was trained with')
+    parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
+    parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
+    parser.add_argument('--on-bad-annotation', choices=('strict', 'skip'), default='strict',
+                        help='stop at wrong lines (default) or go on without them')
+    parser.add_argument('--batch-size', type=int, default=16, help='persons at once; changes no result')
+    parser.add_argument('--device', choices=('auto', 'cpu', 'gpu', 'npu'), default='auto')
+    parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
+    parser.add_argument('--output', required=True, metavar='DIR', help='folder for metrics.json and pictures')
+
+
+def run(options):
+    from hourglass_pose.cli.experiment import make_folder
+    from hourglass_pose.cli.results import write_results
+    from hourglass_pose.data.annotations import read_annotations
+    from hourglass_pose.evaluation.evaluator import Evaluator
+    from hourglass_pose.prediction.predictor import Predictor
+    from hourglass_pose.tf_compat import describe_versions
+    make_folder(options.output)
+    flip_test = None if options.flip_test is None else options.flip_test == 'on'
+    with Predictor(options.checkpoint, flip_test, options.decoding, options.device, options.precision,
+                   options.batch_size) as predictor:
+        annotations = read_annotations(
+            options.annotations, options.images, len(predictor.skeleton), options.on_bad_annotation)
+        persons = _persons_of_split(annotations.persons, options.split, predictor.manifest['config'])
+        print('device: %s' % predictor.runtime.description)
+        print('data: %s; %d persons measured' % (annotations.describe(), len(persons)))
+        evaluator = Evaluator(_generator(persons, predictor), predictor.skeleton, predictor.mean_pose_crop,
+                              predictor.flip_test)
+        evaluation = evaluator.evaluate(
+            predictor.last_logits, lambda batches: tqdm(batches, total=evaluator.num_batches, unit='batch',
+                                                        leave=False, dynamic_ncols=True))
+    protocol = {
+        'data': ', '.join(options.annotations), 'split': options.split, 'flip_test': predictor.flip_test,
+        'decoding': predictor.codec.decoding, 'box_margin': predictor.rule.box_margin,
+        'checkpoint': predictor.folder, 'step': predictor.manifest['global_step'],
+        'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
+        'versions': describe_versions()}
+    write_results(options.output, evaluation, predictor.skeleton, protocol, annotations.sources)
+
+
+def _persons_of_split(persons, split, config):
+    """Return the persons on one side of the split that the network was trained with."""
+    from hourglass_pose.data.splits import split_persons
+    if split == 'all':
+        return persons
+    data = config['DataSetHG']
+    return split_persons(persons, data['valid_fraction'], data['split_seed'])[split]
+
+
+def _generator(persons, predictor):
+    from hourglass_pose.data.augmentation import AugmentationRanges
+    from hourglass_pose.data.generator import DataGenerator
+    from hourglass_pose.data.samples import ImageCache, SampleMaker
+    maker = SampleMaker(ImageCache(), predictor.codec, predictor.rule, predictor.skeleton.flip_permutation,
+                        predictor.kept_joints, AugmentationRanges(), seed=0)
+    return DataGenerator(persons, maker, predictor.batch_size, workers=os.cpu_count(),
+                         max_unreadable=predictor.manifest['config']['DataSetHG']['max_unreadable'],
+                         on_unreadable=lambda message: tqdm.write('left out: %s' % message))

@@ -1,0 +1,98 @@
+"""TrainingRun: puts graph, data, checkpoints and logs of one run together, trains, and leaves the results."""
+
+import os
+
+from tqdm import tqdm
+
+from hourglass_pose.cli.results import TrainingPictures, write_results
+from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
+from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.graph.summary import summarise_network
+from hourglass_pose.runtime.selection import open_runtime
+from hourglass_pose.tf_compat import TF_VERSION, describe_versions, tf
+from hourglass_pose.training.checkpoint import CheckpointFolder
+from hourglass_pose.training.optimizer import ScheduleSettings
+from hourglass_pose.training.run_log import RunLog
+from hourglass_pose.training.saving import VariableSaver, check_traits
+from hourglass_pose.training.train_graph import TrainGraph
+from hourglass_pose.training.trainer import LoopSettings, Trainer
+
+
+class TrainingRun:
+    """One run of an Experiment in its saver_directory, from random weights or from a checkpoint folder."""
+
+    def __init__(self, experiment, resume_folder=None, command=''):
+        self.experiment = experiment
+        self.config = experiment.config
+        self.resume_folder = resume_folder
+        self.command = command
+        self.say = tqdm.write
+        self.traits = experiment.traits()
+        if resume_folder:
+            check_traits(resume_folder, self.traits)
+
+    def run(self):
+        """Train, and when the last epoch is reached write the results. Returns whether it was."""
+        device = self.config.Device
+        runtime = open_runtime(device.device, device.precision, device.intra_threads, device.loss_scale)
+        try:
+            with tf.Graph().as_default():
+                trainer = self._trainer(runtime)
+                finished = trainer.train(self.resume_folder)
+            if finished and trainer.evaluation:
+                self._write_results(trainer.evaluation)
+            return finished
+        finally:
+            runtime.close()
+
+    def _trainer(self, runtime):
+        config, experiment = self.config, self.experiment
+        split = experiment.split()
+        data = experiment.generator(
+            split['train'], config.Train.batch_size, runtime.rank, runtime.world_size)
+        loop = LoopSettings(
+            config.Train.nEpochs, config.Train.epoch_size or data.steps_per_epoch, config.Validation.valid_every,
+            config.Saver.checkpoint_every, config.Saver.checkpoint_minutes, config.Saver.saver_step,
+            config.Train.w_summary)
+        graph = self._graph(runtime, loop.num_epochs * loop.steps_per_epoch)
+        mean_pose = mean_training_pose(split['train'], experiment.rule)
+        evaluator = Evaluator(
+            experiment.generator(split['valid'], config.Validation.valid_batch_size), experiment.skeleton, mean_pose,
+            config.Validation.flip_test, config.Validation.valid_iteration)
+        saver = config.Saver
+        checkpoints = CheckpointFolder(saver.saver_directory, saver.keep_last)
+        checkpoints.remove_partial()
+        manifest = {
+            'config': config.as_dict(), 'traits': self.traits.as_dict(), 'recipe': experiment.recipe(mean_pose),
+            'seed': config.Train.seed, 'split_hash': experiment.split_hash(), 'device': runtime.description,
+            'averaged_weights': config.Train.ema_decay > 0}
+        self.say('device: %s; TensorFlow %s' % (runtime.description, TF_VERSION))
+        self.say('network: %s' % summarise_network(self.traits).describe())
+        self.say('run: %d epochs of %d steps with %d persons each, in %s' % (
+            loop.num_epochs, loop.steps_per_epoch, config.Train.batch_size * runtime.world_size,
+            saver.saver_directory))
+        return Trainer(
+            graph, runtime, data, evaluator, checkpoints, VariableSaver(config.Network.name),
+            RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test), loop, manifest,
+            TrainingPictures(experiment.codec, experiment.rule, experiment.skeleton), self.say)
+
+    def _graph(self, runtime, total_steps):
+        train = self.config.Train
+        schedule = ScheduleSettings(
+            total_steps, train.lear_rate, train.schedule, train.decay, train.decay_step, tuple(train.milestones),
+            train.warmup_steps)
+        return TrainGraph(
+            HourglassModel(self.traits), runtime, schedule, train.batch_size,
+            self.config.Validation.valid_batch_size, train.loss, train.optimizer, train.weight_decay,
+            train.ema_decay, train.clip_norm, train.seed)
+
+    def _write_results(self, evaluation):
+        config, data = self.config, self.config.DataSetHG
+        sources = list(zip(data.training_txt_file, data.img_directory))
+        protocol = {
+            'data': ', '.join(os.path.basename(os.path.dirname(path)) + '/' + os.path.basename(path)
+                              for path in data.training_txt_file),
+            'split': 'valid', 'flip_test': config.Validation.flip_test, 'decoding': config.Validation.decoding,
+            'box_margin': data.box_margin, 'checkpoint': os.path.join(config.Saver.saver_directory, 'latest'),
+            'command': self.command, 'versions': describe_versions()}
+        write_results(config.Saver.saver_directory, evaluation, self.experiment.skeleton, protocol, sources, self.say)

@@ -1,0 +1,96 @@
+"""train: from random weights to a trained network; resume shares all of it."""
+
+import os
+import sys
+import time
+
+from tqdm import tqdm
+
+from hourglass_pose.cli.experiment import Experiment, make_folder
+from hourglass_pose.config import format_config, load_config
+from hourglass_pose.errors import AnnotationError, ConfigError
+
+HELP = 'train a network from the settings of a config.cfg'
+CONFIG_COPY = 'config.cfg'
+
+
+def add_arguments(parser):
+    add_config_arguments(parser)
+    parser.add_argument('--synthetic', action='store_true',
+                        help='draw DataSetHG.synthetic_images pictures of people and train on them')
+    parser.add_argument('--fresh', action='store_true',
+                        help='start over: an earlier run in Saver.saver_directory is set aside')
+
+
+def add_config_arguments(parser):
+    """Add the arguments that `train` and `resume` share."""
+    parser.add_argument('--config', default='config.cfg', help='the settings (default: config.cfg)')
+    parser.add_argument('--set', action='append', default=[], metavar='SECTION.KEY=VALUE', dest='overrides',
+                        help='override a setting, for instance Train.batch_size=8; may be repeated')
+    parser.add_argument('--quiet', action='store_true', help='do not print the resolved settings')
+
+
+def run(options):
+    config = load_config(options.config, options.overrides)
+    if options.synthetic:
+        config = with_synthetic_people(config)
+    require_data(config)
+    train(config, fresh=options.fresh, quiet=options.quiet)
+
+
+def with_synthetic_people(config):
+    """Return the config with its data replaced by a data set of drawn people, drawing it where it is not there."""
+    from hourglass_pose.config import config_from_dict
+    from hourglass_pose.data.synthetic_dataset import write_synthetic_dataset
+    folder = os.path.join(os.path.dirname(config.Saver.saver_directory), 'synthetic_people')
+    make_folder(folder)
+    count = config.DataSetHG.synthetic_images
+    annotations = write_synthetic_dataset(folder, count, config.Train.seed, drawing_bar, os.cpu_count() or 1)
+    settings = config.as_dict()
+    settings['DataSetHG'].update(training_txt_file=[annotations], img_directory=[os.path.join(folder, 'images')])
+    return config_from_dict(settings)
+
+
+def drawing_bar(items):
+    return tqdm(items, desc='drawing people', unit='image', leave=False, dynamic_ncols=True)
+
+
+def require_data(config):
+    """Raise AnnotationError, with what to do, where the data is not there."""
+    data = config.DataSetHG
+    missing = [path for path in tuple(data.training_txt_file) + tuple(data.img_directory) if not os.path.exists(path)]
+    if missing:
+        raise AnnotationError(
+            'no training data: %s is not there. MPII is had from its authors (human-pose.mpi-inf.mpg.de: images and '
+            'annotations); name your own files by --set DataSetHG.training_txt_file=FILE --set '
+            'DataSetHG.img_directory=FOLDER; or add --synthetic, which draws people and trains on them'
+            % ', '.join(missing))
+
+
+def train(config, resume_folder=None, fresh=False, quiet=False):
+    """Train as a Config says, in its saver_directory; evaluate and leave results there when the last epoch is done."""
+    # TensorFlow takes seconds to load, so a mistake in the config is reported before it is.
+    from hourglass_pose.cli.session import TrainingRun
+    folder = config.Saver.saver_directory
+    if not resume_folder:
+        make_way(folder, fresh)
+    make_folder(folder)
+    experiment = Experiment(config, say=tqdm.write)
+    if not quiet:
+        print(format_config(config))
+    with open(os.path.join(folder, CONFIG_COPY), 'w') as stream:
+        stream.write(format_config(config))
+    TrainingRun(experiment, resume_folder, command=' '.join(sys.argv)).run()
+
+
+def make_way(folder, fresh):
+    """Keep a new run from mixing with an earlier one: refuse, or set the earlier one aside."""
+    from hourglass_pose.training.checkpoint import CheckpointFolder
+    if not CheckpointFolder(folder).steps():
+        return
+    if not fresh:
+        raise ConfigError('%s holds an earlier run; go on with it by "python load.py", start over by --fresh, or name '
+                          'another folder by --set Saver.saver_directory=FOLDER' % folder)
+    aside = '%s.%s' % (folder, time.strftime('%Y%m%d-%H%M%S'))
+    os.rename(folder, aside)
+    print('the earlier run is now in %s' % aside)

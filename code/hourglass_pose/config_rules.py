@@ -1,0 +1,154 @@
+"""What a key of config.cfg accepts: rules made of an allowed range, a check and a normal form."""
+
+import os
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from hourglass_pose.skeleton import Skeleton
+
+_INT_LIMIT = 2 ** 31 - 1  # steps, sizes and seeds become int32 in the graph
+_FLOAT_LIMIT = 3.4e38  # rates and shares become float32 in the graph
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a key accepts.
+
+    allowed: a noun phrase, the end of 'expected ...'.
+    accept: value -> the value in its normal form (lists as tuples, numbers as float). A value that is not
+    allowed raises ValueError with the phrase that says what is.
+    is_path: the accepted text, or each of a tuple of them, is a path that may be relative.
+    """
+
+    allowed: str
+    accept: Callable[[Any], Any]
+    is_path: bool = False
+
+
+def _rule(allowed, accepts, normal=None, is_path=False):
+    def accept(value):
+        if not accepts(value):
+            raise ValueError(allowed)
+        return value if normal is None else normal(value)
+    return Rule(allowed, accept, is_path)
+
+
+def integer(low, high=None, multiple=1):
+    """Accept integers from low to high, or without an upper end, that are multiples of a number."""
+    allowed = 'an integer >= %d' % low if high is None else 'an integer from %d to %d' % (low, high)
+    allowed += '' if multiple == 1 else ' that is a multiple of %d' % multiple
+
+    def accept(value):
+        # bool is a subclass of int, but True is no count.
+        if type(value) is not int or value < low or (high is not None and value > high) or value % multiple:
+            raise ValueError(allowed)
+        if value > _INT_LIMIT:
+            raise ValueError(allowed + ' and < 2^31')
+        return value
+    return Rule(allowed, accept)
+
+
+def _is_number(value, low, high, above, below):
+    if type(value) not in (int, float) or not abs(value) < _FLOAT_LIMIT:  # NaN compares as False
+        return False
+    return (value > low if above else value >= low) and (value < high if below else value <= high)
+
+
+def number(low, high=None, above=False, below=False):
+    """Accept finite numbers from low to high; above and below leave the ends themselves out."""
+    allowed = 'a number %s %g' % ('>' if above else '>=', low)
+    allowed += '' if high is None else ' and %s %g' % ('<' if below else '<=', high)
+    high = _FLOAT_LIMIT if high is None else high
+    return _rule(allowed, lambda value: _is_number(value, low, high, above, below), float)
+
+
+def boolean():
+    """Accept True and False."""
+    return _rule('True or False', lambda value: isinstance(value, bool))
+
+
+def choice(*names):
+    """Accept one of two or more names."""
+    quoted = [repr(name) for name in names]
+    return _rule('%s or %s' % (', '.join(quoted[:-1]), quoted[-1]),
+                 lambda value: isinstance(value, str) and value in names)
+
+
+def _is_text(value):
+    """Tell whether a value is text without control characters that a file name of this machine can hold."""
+    if not isinstance(value, str) or any(ord(character) < 32 for character in value):
+        return False
+    try:
+        os.fsencode(value)
+    except UnicodeError:
+        return False
+    return True
+
+
+def file_prefix():
+    """Accept a file name that other names can begin with."""
+    return _rule("a name in quotes, without '/' or '\\'",
+                 lambda value: _is_text(value) and bool(value.strip(' .')) and not set(value) & set('/\\'))
+
+
+def folder():
+    """Accept the path of a folder; '' is the folder that relative paths start from."""
+    return _rule('a folder in quotes', _is_text, is_path=True)
+
+
+def paths(what):
+    """Accept one path or a list of them; the normal form is a tuple."""
+    def as_list(value):
+        return value if isinstance(value, (list, tuple)) else [value]
+    return _rule('%s in quotes, or a list of them' % what,
+                 lambda value: bool(value) and all(_is_text(path) and path for path in as_list(value)),
+                 lambda value: tuple(as_list(value)), is_path=True)
+
+
+def _list(allowed, accepts, normal=tuple):
+    return _rule(allowed, lambda value: isinstance(value, (list, tuple)) and bool(value) and accepts(value),
+                 normal)
+
+
+def joint_names():
+    """Accept joint names that make a Skeleton, in its spelling."""
+    def accepts(value):
+        if not all(_is_text(name) and name.strip() for name in value):
+            return False
+        try:
+            Skeleton(tuple(value))
+        except ValueError:
+            return False
+        return True
+    return _list('a list of distinct names in quotes', accepts, lambda value: Skeleton(tuple(value)).joints)
+
+
+def zeros_and_ones():
+    """Accept a mask that keeps something."""
+    return _list('a list of 0 and 1 with at least one 1',
+                 lambda value: all(type(item) is int and item in (0, 1) for item in value) and any(value))
+
+
+def stem_channels():
+    """Accept two numbers of channels that a residual module can halve."""
+    return _list('a list of two even integers >= 2',
+                 lambda value: len(value) == 2 and all(
+                     type(item) is int and 2 <= item <= _INT_LIMIT and item % 2 == 0 for item in value))
+
+
+def rising_shares():
+    """Accept shares of a whole in rising order, without 0 and 1."""
+    return _list('a list of rising numbers > 0 and < 1',
+                 lambda value: all(_is_number(item, 0, 1, True, True) for item in value) and all(
+                     first < second for first, second in zip(value, value[1:])),
+                 lambda value: tuple(float(item) for item in value))
+
+
+def or_none(rule):
+    """Accept None besides what another rule accepts."""
+    def accept(value):
+        try:
+            return None if value is None else rule.accept(value)
+        except ValueError as error:
+            raise ValueError('None or %s' % error)
+    return Rule('None or ' + rule.allowed, accept, rule.is_path)

@@ -1,0 +1,1 @@
+"""From annotation files and photos to the crops and heatmaps that a network is trained on."""

@@ -1,0 +1,204 @@
+"""Random human bodies: proportions, poses and a camera, as chains of joints in three dimensions.
+
+Lengths are fractions of the stature. A body's own axes are left, up, forward; a rotation about one of them is
+positive from the second to the third of (left, up, forward) in cyclic order.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Dict
+
+import numpy as np
+
+from hourglass_pose.skeleton import MPII_JOINTS
+
+# Fractions of the stature after Drillis and Contini, Body Segment Parameters (1966), as drawn in figure 4.1 of
+# Winter, Biomechanics and Motor Control of Human Movement. Breadths are those of the outline.
+SEGMENTS = {
+    'thigh': 0.245, 'shank': 0.246, 'upper_arm': 0.186, 'forearm': 0.146, 'hand': 0.108, 'foot': 0.152,
+    'trunk': 0.288, 'neck': 0.052, 'head': 0.130, 'shoulder_breadth': 0.259, 'hip_breadth': 0.191,
+    'ankle_height': 0.039}
+
+# A joint's centre lies this far inside the outline of shoulders or hips.
+SHOULDER_INSET = 0.028
+HIP_INSET = 0.042
+
+# People differ from the mean proportions by at most this share.
+MAX_VARIATION = 0.06
+
+# How often, and by which angles in degrees the body turns from the camera; 0 faces it, 180 shows the back.
+_VIEWS = ((0.42, 0, 25), (0.25, 25, 60), (0.09, 60, 95), (0.09, 120, 155), (0.15, 155, 180))
+
+# Ranges in degrees: raising sideways, raising forward, turning about the upper arm outward, bending the elbow.
+_ARMS = {
+    'hanging': ((4, 20), (-8, 12), (-40, 10), (4, 30)),
+    'on_hip': ((38, 55), (-22, -6), (-88, -66), (85, 108)),
+    'raised': ((125, 172), (-10, 15), (0, 80), (5, 65)),
+    'waving': ((70, 110), (-5, 12), (60, 100), (50, 110)),
+    'sideways': ((55, 98), (-8, 12), (-60, 60), (2, 30)),
+    'forward': ((2, 18), (45, 100), (-20, 15), (5, 50)),
+    'folded': ((6, 22), (5, 40), (-55, 5), (65, 125))}
+
+_ARM_CHANCES = (('hanging', 0.36), ('on_hip', 0.12), ('raised', 0.13), ('waving', 0.1), ('sideways', 0.11),
+                ('forward', 0.07), ('folded', 0.11))
+
+_STANCES = (('standing', 0.38), ('striding', 0.22), ('running', 0.08), ('sitting', 0.12), ('bent', 0.09),
+            ('squatting', 0.04), ('kicking', 0.07))
+
+# Ranges in degrees of one leg each: raising sideways, raising forward, bending the knee.
+_LEGS = {
+    'standing': (((1, 10), (-4, 7), (0, 9)), ((1, 14), (-4, 14), (0, 16))),
+    'striding': (((0, 5), (16, 34), (3, 16)), ((0, 5), (-24, -8), (6, 38))),
+    'running': (((0, 5), (45, 78), (60, 105)), ((0, 5), (-28, -4), (20, 85))),
+    'sitting': (((3, 18), (72, 94), (65, 98)), ((3, 18), (72, 94), (65, 98))),
+    'bent': (((3, 12), (-6, 8), (2, 22)), ((3, 12), (-6, 8), (2, 22))),
+    'squatting': (((12, 30), (75, 105), (95, 128)), ((12, 30), (75, 105), (95, 128))),
+    'kicking': (((2, 20), (30, 80), (5, 60)), ((0, 6), (-6, 4), (0, 12)))}
+
+_BEND = {'standing': (-4, 8), 'striding': (-2, 9), 'running': (6, 20), 'sitting': (-8, 20), 'bent': (30, 75),
+         'squatting': (10, 35), 'kicking': (-12, 8)}
+
+
+@dataclass(frozen=True, eq=False)
+class Figure:
+    """A posed body as an orthographic camera sees it; unit of length: the stature; the pelvis is the origin.
+
+    points: name -> (3,) float64, x right and y down in the image, z towards the viewer. Names are those of
+        MPII_JOINTS and, with prefix l_ or r_, 'hand' (finger tips), 'heel' and 'toe'.
+    frames: 'pelvis', 'trunk', 'head', -> (3, 3) float64 whose columns are left, up, forward in those axes.
+    yaw_deg: turn of the pelvis from facing the camera, in (-180, 180], positive to the right of the image.
+    stance: what the legs do.
+    """
+
+    points: Dict[str, np.ndarray]
+    frames: Dict[str, np.ndarray]
+    yaw_deg: float
+    stance: str
+
+    def joints(self):
+        """Return the MPII joints, float64 (16, 3), in the axes of `points`."""
+        return np.array([self.points[name] for name in MPII_JOINTS])
+
+
+def _within(value, low, high):
+    return min(max(value, low), high)
+
+
+def _rotation(axis, degrees):
+    """Return the (3, 3) rotation about body axis 0 (left), 1 (up) or 2 (forward)."""
+    cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    if axis == 0:
+        return np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
+    if axis == 1:
+        return np.array([[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]])
+    return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+
+
+def _pick(rng, chances):
+    """Return one name of ((name, chance), ...)."""
+    dart = rng.uniform() * sum(chance for _, chance in chances)
+    for name, chance in chances:
+        dart -= chance
+        if dart < 0:
+            return name
+    return chances[-1][0]
+
+
+def _draw_yaw(rng):
+    view = _pick(rng, [((low, high), chance) for chance, low, high in _VIEWS])
+    return rng.uniform(*view) * (1 if rng.uniform() < 0.5 else -1)
+
+
+def _draw_lengths(rng):
+    """Return SEGMENTS with a person's own variation; both sides of a body are alike."""
+    variation = rng.normal(0, 0.025, len(SEGMENTS)).clip(-MAX_VARIATION, MAX_VARIATION).tolist()
+    return {name: mean * (1 + share) for (name, mean), share in zip(SEGMENTS.items(), variation)}
+
+
+def _draw_arms(rng, stance, bend, legs):
+    """Return {side: (sideways, forward, outward, elbow)} in degrees, to suit what legs and trunk do."""
+    arms = {}
+    for side in 'lr':
+        opposite_thigh = legs['r' if side == 'l' else 'l'][1]
+        if stance == 'running':
+            arms[side] = (rng.uniform(5, 18), 0.8 * opposite_thigh - 20 + rng.uniform(-10, 10),
+                          rng.uniform(-35, 0), rng.uniform(70, 110))
+        elif stance == 'striding' and rng.uniform() < 0.65:
+            arms[side] = (rng.uniform(4, 15), 1.1 * opposite_thigh + rng.uniform(-10, 10),
+                          rng.uniform(-30, 5), rng.uniform(5, 45))
+        elif stance == 'bent' and rng.uniform() < 0.7:
+            # The arms hang or reach forward from a trunk that leans by `bend`.
+            arms[side] = (rng.uniform(2, 20), bend * rng.uniform(0.6, 1.3), rng.uniform(-30, 10), rng.uniform(5, 40))
+        else:
+            arms[side] = tuple(rng.uniform(*span) for span in _ARMS[_pick(rng, _ARM_CHANCES)])
+    if stance in ('standing', 'sitting', 'kicking') and rng.uniform() < 0.3:
+        arms['r'] = tuple(angle + rng.uniform(-6, 6) for angle in arms['l'])
+    return arms
+
+
+def _limb(frame, start, length):
+    """Return the far end of a limb that hangs along the frame's down axis."""
+    return start - frame[:, 1] * length
+
+
+def _place_leg(points, pelvis, lengths, side, angles):
+    sign = 1 if side == 'l' else -1
+    sideways, forward, knee = angles
+    hip = pelvis[:, 0] * sign * (lengths['hip_breadth'] / 2 - HIP_INSET)
+    thigh = pelvis.dot(_rotation(2, sign * sideways)).dot(_rotation(0, -forward))
+    shank = thigh.dot(_rotation(0, knee))
+    points[side + '_hip'] = hip
+    points[side + '_knee'] = _limb(thigh, hip, lengths['thigh'])
+    ankle = points[side + '_ankle'] = _limb(shank, points[side + '_knee'], lengths['shank'])
+    # The ankle gives way so that the sole stays near the ground as far as the joint allows.
+    level = _within(0.85 * (forward - knee), -30, 25)
+    foot = shank.dot(_rotation(0, level)).dot(_rotation(1, sign * 12))
+    sole = ankle - foot[:, 1] * lengths['ankle_height'] * 0.6
+    points[side + '_heel'] = sole - foot[:, 2] * lengths['foot'] * 0.22
+    points[side + '_toe'] = sole + foot[:, 2] * lengths['foot'] * 0.66
+
+
+def _place_arm(points, trunk, lengths, side, angles):
+    sign = 1 if side == 'l' else -1
+    sideways, forward, outward, elbow = angles
+    # The collar bone lifts the shoulder when the arm is raised above it.
+    lift = 0.035 * _within((max(sideways, forward) - 60) / 110.0, 0, 1)
+    half = lengths['shoulder_breadth'] / 2 - SHOULDER_INSET - 0.4 * lift
+    shoulder = points['thorax'] + trunk.dot(np.array([sign * half, lift - 0.008, 0]))
+    upper = trunk.dot(_rotation(2, sign * sideways)).dot(_rotation(0, -forward)).dot(_rotation(1, sign * outward))
+    lower = upper.dot(_rotation(0, -elbow))
+    points[side + '_shoulder'] = shoulder
+    points[side + '_elbow'] = _limb(upper, shoulder, lengths['upper_arm'])
+    points[side + '_wrist'] = _limb(lower, points[side + '_elbow'], lengths['forearm'])
+    points[side + '_hand'] = _limb(lower, points[side + '_wrist'], lengths['hand'] * 0.85)
+
+
+def draw_figure(rng):
+    """Return a random Figure: proportions, stance, arms, view and camera all come from the RandomState `rng`."""
+    lengths = _draw_lengths(rng)
+    stance = _pick(rng, _STANCES)
+    yaw = _draw_yaw(rng)
+    low, high = _BEND[stance]
+    if abs(math.sin(math.radians(yaw))) < 0.5:
+        # Seen along the bend a deep bow hides the trunk behind the head.
+        high = min(high, 42)
+    bend = rng.uniform(low, high)
+    first = 'l' if rng.uniform() < 0.5 else 'r'
+    legs = {side: tuple(rng.uniform(*span) for span in _LEGS[stance][side != first]) for side in 'lr'}
+    arms = _draw_arms(rng, stance, bend, legs)
+
+    roll = _within(rng.normal(0, 6), -20, 20)
+    image_from_up = np.diag([1.0, -1.0, 1.0])
+    pelvis = image_from_up.dot(_rotation(2, roll)).dot(_rotation(0, rng.uniform(2, 16))).dot(_rotation(1, yaw))
+    trunk = pelvis.dot(_rotation(0, bend)).dot(_rotation(2, rng.normal(0, 4))).dot(_rotation(1, rng.normal(0, 7)))
+    nod = -0.45 * max(bend, 0) + _within(rng.normal(0, 6), -14, 10)
+    turn = _within(rng.normal(0, 14), -32, 32)
+    head = trunk.dot(_rotation(1, turn)).dot(_rotation(0, nod)).dot(_rotation(2, rng.normal(0, 5)))
+
+    points = {'pelvis': np.zeros(3), 'thorax': trunk[:, 1] * lengths['trunk']}
+    points['neck'] = points['thorax'] + (0.6 * trunk[:, 1] + 0.4 * head[:, 1]) * lengths['neck']
+    points['head'] = points['neck'] + head[:, 1] * lengths['head']
+    for side in 'lr':
+        _place_leg(points, pelvis, lengths, side, legs[side])
+        _place_arm(points, trunk, lengths, side, arms[side])
+    return Figure(points, {'pelvis': pelvis, 'trunk': trunk, 'head': head}, yaw, stance)

@@ -1,0 +1,247 @@
+"""Percentages of correct keypoints: PCKh, the area under its curve, PCK by torso, and argmax accuracy."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Dict
+
+import numpy as np
+
+# Thresholds of the PCKh curve, in head sizes. k / 100 is the double nearest to the decimal, so that a ratio
+# of exactly k hundredths counts as within.
+CURVE_THRESHOLDS = np.arange(51) / 100.0
+
+# SC_BIAS of MPII's evaluation code: head size = 0.6 x diagonal of the head box (Andriluka et al. 2014).
+HEAD_BOX_FACTOR = 0.6
+NECK_TO_HEAD_FACTOR = 0.75
+
+# Torso diameter |left shoulder - right hip| as in MPII's and Yang's evaluations of LSP, after Sapp & Taskar
+# 2013; and its mirror image for persons who lack one of the two.
+_TORSOS = (('l_shoulder', 'r_hip'), ('r_shoulder', 'l_hip'))
+
+# The original divides by 91 cells, its rounded diagonal of a 64 x 64 heatmap.
+_ARGMAX_DIAGONAL_PER_CELL = 91.0 / 64.0
+
+
+@dataclass(frozen=True, eq=False)
+class PckhResult:
+    """What PckhEvaluator measured.
+
+    metrics: JSON-able dict; 'pckh@0.5', 'pckh@0.1', 'pck@0.2', 'auc' and 'argmax_accuracy' each hold the
+        joint groups, 'mean', 'mean_weighted' and 'joints' (name -> value), in percent, None where undefined.
+    curves: group name or 'mean' -> float64 (51,), PCKh in percent at CURVE_THRESHOLDS, NaN where undefined.
+    head_sources: 'head_box', 'neck_to_head', 'none' -> persons whose head size came from there; PCKh and AUC
+        leave out 'none'.
+    torso_sources: 'l_shoulder_to_r_hip', 'r_shoulder_to_l_hip', 'none' -> persons, likewise for PCK.
+    person_indices: int64 (N,), ascending, the numbers that add() was given.
+    person_pckh: float64 (N,), PCKh@0.5 in percent of each person's own joints, NaN where undefined.
+    """
+
+    metrics: Dict[str, dict]
+    curves: Dict[str, np.ndarray]
+    head_sources: Dict[str, int]
+    torso_sources: Dict[str, int]
+    person_indices: np.ndarray
+    person_pckh: np.ndarray
+
+    @property
+    def num_persons(self):
+        """Number of persons that were added."""
+        return len(self.person_indices)
+
+
+class PckhEvaluator:
+    """Collects predictions batch by batch; order and size of the batches do not change the result.
+
+    skeleton: Skeleton of J joints.
+    """
+
+    def __init__(self, skeleton):
+        self._skeleton = skeleton
+        self._batches = []
+
+    def add(self, person_indices, joints_pred_img, joints_img, labelled, head_boxes_img=None,
+            argmax_percent=None):
+        """Add a batch of N persons.
+
+        person_indices: int (N,), a different number for every person of the data set.
+        joints_pred_img: (N, J, 2) image pixels; a joint that is not finite counts as wrong.
+        joints_img: (N, J, 2) image pixels, in the frame of the predictions.
+        labelled: bool (N, J); the other joints are not scored.
+        head_boxes_img: N entries, each None or (x0, y0, x1, y1); or None where no person has one.
+        argmax_percent: float (N, J) from argmax_accuracies, or None if not measured.
+        Raises ValueError for shapes that do not fit.
+        """
+        joints_img = np.asarray(joints_img, np.float64)
+        count, joints = len(joints_img), len(self._skeleton)
+        boxes = [None] * count if head_boxes_img is None else head_boxes_img
+        boxes = np.array([[np.nan] * 4 if box is None else box for box in boxes], np.float64).reshape(-1, 4)
+        if argmax_percent is None:
+            argmax_percent = np.full((count, joints), np.nan)
+        batch = (np.asarray(person_indices, np.int64), np.asarray(joints_pred_img, np.float64), joints_img,
+                 np.asarray(labelled, bool), boxes, np.asarray(argmax_percent, np.float64))
+        shapes = ((count,), (count, joints, 2), (count, joints, 2), (count, joints), (count, 4),
+                  (count, joints))
+        for array, shape in zip(batch, shapes):
+            if array.shape != shape:
+                raise ValueError('expected an array of shape %s, found %s' % (shape, array.shape))
+        self._batches.append(batch)
+
+    def result(self):
+        """Return the PckhResult of all persons added.
+
+        Raises ValueError if there are none, or two with the same index.
+        """
+        if not self._batches:
+            raise ValueError('no person was added')
+        columns = [np.concatenate(column) for column in zip(*self._batches)]
+        order = np.argsort(columns[0], kind='stable')
+        indices, pred, true, labelled, boxes, argmax_percent = [column[order] for column in columns]
+        if (indices[1:] == indices[:-1]).any():
+            raise ValueError('person %d was added twice' % indices[1:][indices[1:] == indices[:-1]][0])
+        head_sizes, head_sources = measure_heads(true, labelled, boxes, self._skeleton)
+        torso_sizes, torso_sources = measure_torsos(true, labelled, self._skeleton)
+        by_head = normalised_distances(pred, true, labelled, head_sizes)
+        by_torso = normalised_distances(pred, true, labelled, torso_sizes)
+        curve, labelled_with_head = percent_within(by_head, CURVE_THRESHOLDS)
+        torso_percent, labelled_with_torso = percent_within(by_torso, [0.2])
+        person_percent, _ = percent_within(by_head[:, self._skeleton.mean_joints].T, [0.5])
+        by_joint = OrderedDict([
+            ('pckh@0.5', (curve[50], labelled_with_head)),
+            ('pckh@0.1', (curve[10], labelled_with_head)),
+            ('pck@0.2', (torso_percent[0], labelled_with_torso)),
+            ('auc', (area_under_curve(curve), labelled_with_head)),
+            ('argmax_accuracy', _column_means(argmax_percent))])
+        return PckhResult(
+            metrics=OrderedDict((name, summarise_joints(values, counts, self._skeleton))
+                                for name, (values, counts) in by_joint.items()),
+            curves=_summarise_curve(curve, self._skeleton),
+            head_sources=head_sources, torso_sources=torso_sources, person_indices=indices,
+            person_pckh=person_percent[0])
+
+
+def normalised_distances(joints_pred_img, joints_img, labelled, lengths):
+    """Return float64 (N, J): |prediction - truth| / length of the person; NaN where not to be scored.
+
+    joints_pred_img, joints_img: (N, J, 2) in one frame; lengths: (N,) in its pixels, NaN where unknown.
+    A prediction that is not finite is infinitely far away.
+    """
+    found = np.isfinite(joints_pred_img).all(axis=-1)
+    difference = np.where(found[..., None], joints_pred_img, 0.0) - np.asarray(joints_img, np.float64)
+    distances = np.sqrt((difference ** 2).sum(axis=-1)) / np.asarray(lengths, np.float64)[:, None]
+    distances = np.where(found, distances, np.inf)
+    return np.where(labelled & np.isfinite(lengths)[:, None], distances, np.nan)
+
+
+def percent_within(distances, thresholds):
+    """Return (percent, counts): the share of distances <= each threshold, and how many there are.
+
+    distances: (N, J), NaN where not scored; thresholds: T values in their unit, inclusive as in MPII's code.
+    percent: float64 (T, J), NaN for a joint that nobody has; counts: int64 (J,).
+    """
+    missing = np.isnan(distances)
+    counts = (~missing).sum(axis=0)
+    never_within = np.where(missing, np.inf, distances)
+    hits = np.array([(never_within <= threshold).sum(axis=0) for threshold in thresholds], np.float64)
+    return 100.0 * hits / np.where(counts > 0, counts, np.nan), counts
+
+
+def area_under_curve(curve):
+    """Return float64 (J,): area under PCKh over thresholds 0 to 0.5, scaled so that a curve at 100 has 100.
+
+    curve: (51, J) percent at CURVE_THRESHOLDS. As in MPII's evaluation code, the integral of the curve drawn
+    with straight lines: AUC = (p_0 / 2 + p_1 + ... + p_49 + p_50 / 2) / 50.
+    """
+    return (curve[1:] + curve[:-1]).sum(axis=0) / (2.0 * (len(curve) - 1))
+
+
+def argmax_accuracies(cells_pred_hm, cells_true_hm, heatmap_size, labelled):
+    """Return float64 (N, J): 100 x (1 - argmax distance / diagonal), the original code's accuracy in percent.
+
+    cells_pred_hm, cells_true_hm: int (N, J, 2), the cells where predicted and target heatmap are largest.
+    heatmap_size: side of the square heatmap in cells; at 64 the diagonal is 91, at other sizes in proportion.
+    labelled: bool (N, J); the other joints are NaN. The original scores these against cell (0, 0): to repeat
+        that, pass them as labelled, there.
+    """
+    difference = np.asarray(cells_pred_hm, np.float64) - np.asarray(cells_true_hm, np.float64)
+    distances = np.sqrt((difference ** 2).sum(axis=-1))
+    return np.where(labelled, 100.0 * (1.0 - distances / (_ARGMAX_DIAGONAL_PER_CELL * heatmap_size)), np.nan)
+
+
+def measure_heads(joints_img, labelled, head_boxes_img, skeleton):
+    """Return (sizes, sources) of N heads: 0.6 x diagonal of the head box, else 0.75 x |head top - neck|.
+
+    head_boxes_img: (N, 4) x0, y0, x1, y1, NaN where there is none. The diagonal joins the centres of the
+        corner pixels, as in MPII's code.
+    sizes: float64 (N,) pixels, NaN where a person has neither.
+    sources: OrderedDict of the source's name -> number of persons.
+    """
+    boxes = np.asarray(head_boxes_img, np.float64)
+    diagonals = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) ** 2).sum(axis=1))
+    neck_to_head = _joint_distance(joints_img, labelled, skeleton, 'neck', 'head')
+    return _first_positive([('head_box', HEAD_BOX_FACTOR * diagonals),
+                            ('neck_to_head', NECK_TO_HEAD_FACTOR * neck_to_head)])
+
+
+def measure_torsos(joints_img, labelled, skeleton):
+    """Return (sizes, sources) of N torsos: |left shoulder - right hip|, else |right shoulder - left hip|.
+
+    Shapes and sources as in measure_heads.
+    """
+    return _first_positive([('%s_to_%s' % pair, _joint_distance(joints_img, labelled, skeleton, *pair))
+                            for pair in _TORSOS])
+
+
+def summarise_joints(values, counts, skeleton):
+    """Return the JSON-able dict of one metric: joint groups, 'joints', 'mean' and 'mean_weighted'.
+
+    values: (J,) percent, NaN where undefined; counts: (J,) labelled joints behind each value.
+    A group is the mean of its joints, 'mean' that of all but pelvis and thorax, 'mean_weighted' the same
+    weighted by counts; joints without a value are left out, and None stands where nothing is left.
+    """
+    scores = OrderedDict((group, _mean(values[members])) for group, members in skeleton.groups.items())
+    kept = skeleton.mean_joints
+    scores['mean'] = _mean(values[kept])
+    scores['mean_weighted'] = _mean(values[kept], counts[kept])
+    scores['joints'] = OrderedDict((name, _mean(values[[joint]]))
+                                   for joint, name in enumerate(skeleton.joints))
+    return scores
+
+
+def _mean(values, weights=None):
+    known = np.isfinite(values)
+    if not known.any():
+        return None
+    weights = np.ones(len(values)) if weights is None else weights
+    return float((values[known] * weights[known]).sum() / weights[known].sum())
+
+
+def _column_means(table):
+    known = np.isfinite(table)
+    counts = known.sum(axis=0)
+    return np.where(known, table, 0.0).sum(axis=0) / np.where(counts > 0, counts, np.nan), counts
+
+
+def _summarise_curve(curve, skeleton):
+    rows = [summarise_joints(row, np.ones(len(row)), skeleton) for row in curve]
+    return OrderedDict((name, np.array([row[name] for row in rows], np.float64))
+                       for name in list(skeleton.groups) + ['mean'])
+
+
+def _joint_distance(joints_img, labelled, skeleton, first, second):
+    a, b = skeleton.index(first), skeleton.index(second)
+    if a is None or b is None:
+        return np.full(len(joints_img), np.nan)
+    difference = np.asarray(joints_img[:, a], np.float64) - joints_img[:, b]
+    return np.where(labelled[:, a] & labelled[:, b], np.sqrt((difference ** 2).sum(axis=1)), np.nan)
+
+
+def _first_positive(candidates):
+    sizes = np.full(len(candidates[0][1]), np.nan)
+    sources = OrderedDict()
+    for source, values in candidates:
+        # A length of zero can normalise nothing: coinciding labels are as good as none.
+        usable = np.isnan(sizes) & (np.where(np.isfinite(values), values, 0.0) > 0)
+        sizes = np.where(usable, values, sizes)
+        sources[source] = int(usable.sum())
+    sources['none'] = int(np.isnan(sizes).sum())
+    return sizes, sources

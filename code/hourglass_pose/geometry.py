@@ -1,0 +1,77 @@
+"""Affine maps between photo (_img), network input (_crop) and heatmap (_hm), and the horizontal flip.
+
+All coordinates are 0-based, x right, y down, with pixel centres at integers. A matrix `affine_b_from_a` is a float64
+(2, 3) array that takes column vectors (x, y, 1) of frame a to frame b.
+"""
+
+import numpy as np
+
+
+def square_box(box_img, margin):
+    """Return (centre_img (2,), side_img) of the square around a box widened by `margin` on each side.
+
+    box_img: (x0, y0, x1, y1), first and last pixel inclusive. The side is the box's longer side times
+    (1 + 2 * margin), in pixels, and at least one pixel.
+    """
+    x0, y0, x1, y1 = [float(value) for value in box_img]
+    longer = max(x1 - x0, y1 - y0, 0.0) + 1.0
+    return np.array([(x0 + x1) / 2, (y0 + y1) / 2]), longer * (1.0 + 2.0 * margin)
+
+
+def crop_affine(centre_img, side_img, crop_size, rotation_deg=0.0, flip=False):
+    """Return affine_crop_from_img of a square of the photo brought to crop_size x crop_size pixels.
+
+    centre_img: (x, y) that comes to the centre of the crop. side_img: side of the square in photo pixels.
+    rotation_deg: angle by which the picture turns about that centre, positive anti-clockwise as seen on the screen.
+    flip: mirror the finished crop, x to crop_size - 1 - x.
+    """
+    scale = crop_size / float(side_img)
+    angle = np.deg2rad(rotation_deg)
+    # y points down, so this is the anti-clockwise rotation on the screen.
+    linear = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    centre_crop = (crop_size - 1) / 2.0
+    offset = centre_crop - linear.dot(np.asarray(centre_img, np.float64))
+    affine = np.hstack([linear, offset[:, None]])
+    return compose(flip_affine(crop_size), affine) if flip else affine
+
+
+def flip_affine(width):
+    """Return the affine map of the horizontal flip of a picture or map `width` wide: x to width - 1 - x."""
+    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
+
+
+def compose(affine_c_from_b, affine_b_from_a):
+    """Return affine_c_from_a: first affine_b_from_a, then affine_c_from_b."""
+    linear, offset = affine_c_from_b[:, :2], affine_c_from_b[:, 2:]
+    return np.hstack([linear.dot(affine_b_from_a[:, :2]), linear.dot(affine_b_from_a[:, 2:]) + offset])
+
+
+def invert(affine):
+    """Return the inverse affine map. Raises numpy.linalg.LinAlgError for a map that flattens the plane."""
+    linear = np.linalg.inv(affine[:, :2])
+    return np.hstack([linear, -linear.dot(affine[:, 2:])])
+
+
+def transform_points(affine, points):
+    """Return points (..., 2) mapped by an affine map, float64."""
+    return np.asarray(points, np.float64).dot(affine[:, :2].T) + affine[:, 2]
+
+
+def flip_points(points, width, permutation):
+    """Return joints (..., J, 2) of the mirrored picture: mirrored in x, left and right joints exchanged.
+
+    permutation: Skeleton.flip_permutation.
+    """
+    flipped = np.array(points)[..., permutation, :]
+    flipped[..., 0] = width - 1 - flipped[..., 0]
+    return flipped
+
+
+def hm_from_crop(points_crop, stride):
+    """Return heatmap cells of crop pixels: a cell's centre lies in the middle of its stride x stride pixels."""
+    return (np.asarray(points_crop) + 0.5) / stride - 0.5
+
+
+def crop_from_hm(points_hm, stride):
+    """Return crop pixels of heatmap cells, the inverse of hm_from_crop."""
+    return (np.asarray(points_hm) + 0.5) * stride - 0.5

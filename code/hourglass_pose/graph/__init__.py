@@ -1,0 +1,1 @@
+"""The TensorFlow graph: layers, hourglass, network and loss. Knows neither data nor devices."""

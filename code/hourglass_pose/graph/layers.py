@@ -1,0 +1,81 @@
+"""The layers of the networks, on tf.nn and tf.get_variable alone: they mean the same on every TensorFlow.
+
+Every function takes and returns float tensors (N, H, W, C) with static shapes.
+"""
+
+from hourglass_pose.tf_compat import tf
+
+BATCH_NORM_DECAY = 0.9
+BATCH_NORM_EPSILON = 1e-5
+
+
+def conv(x, filters, kernel_size=1, stride=1, name='conv'):
+    """Convolve with a bias, zero-padded so that stride 1 keeps the size (padding kernel_size // 2 on each side).
+
+    Kernels are drawn with variance 2 / (kernel_size**2 * filters), the fan-out rule of He et al. 2015, eq. 14.
+    """
+    with tf.variable_scope(name):
+        in_channels = int(x.shape[-1])
+        kernel = tf.get_variable(
+            'weights', [kernel_size, kernel_size, in_channels, filters], tf.float32,
+            tf.variance_scaling_initializer(2.0, mode='fan_out', distribution='untruncated_normal'))
+        bias = tf.get_variable('biases', [filters], tf.float32, tf.zeros_initializer())
+        if stride > 1:
+            # 'SAME' would pad more on the right than on the left here and shift the frame by half a pixel.
+            padding = kernel_size // 2
+            x = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
+        y = tf.nn.conv2d(x, kernel, [1, stride, stride, 1], 'SAME' if stride == 1 else 'VALID')
+        return tf.nn.bias_add(y, bias)
+
+
+def batch_norm(x, is_training, name='batch_norm'):
+    """Normalise each channel (Ioffe and Szegedy 2015), by the batch in training and by moving averages else.
+
+    In training the updates of the moving averages are added to the collection UPDATE_OPS.
+    """
+    with tf.variable_scope(name):
+        shape = [int(x.shape[-1])]
+        scale = tf.get_variable('gamma', shape, tf.float32, tf.ones_initializer())
+        offset = tf.get_variable('beta', shape, tf.float32, tf.zeros_initializer())
+        mean = tf.get_variable('moving_mean', shape, tf.float32, tf.zeros_initializer(), trainable=False)
+        variance = tf.get_variable('moving_variance', shape, tf.float32, tf.ones_initializer(), trainable=False)
+        if not is_training:
+            return tf.nn.fused_batch_norm(
+                x, scale, offset, mean, variance, epsilon=BATCH_NORM_EPSILON, is_training=False)[0]
+        y, batch_mean, batch_variance = tf.nn.fused_batch_norm(
+            x, scale, offset, epsilon=BATCH_NORM_EPSILON, is_training=True)
+        for average, value in ((mean, batch_mean), (variance, batch_variance)):
+            update = tf.assign_sub(average, (1.0 - BATCH_NORM_DECAY) * (average - value))
+            tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, update)
+        return y
+
+
+def batch_norm_relu(x, is_training, name='batch_norm'):
+    return tf.nn.relu(batch_norm(x, is_training, name))
+
+
+def max_pool(x):
+    """Halve the size by the maximum of each 2x2 block."""
+    return tf.nn.max_pool2d(x, 2, 2, 'VALID')
+
+
+def add_upsampled(fine, coarse):
+    """Return fine + the coarse map doubled in size by repeating each cell (nearest neighbour).
+
+    fine: (N, 2H, 2W, C); coarse: (N, H, W, C).
+    """
+    batch, height, width, channels = [-1 if d is None else d for d in coarse.shape.as_list()]
+
+    @tf.custom_gradient
+    def add(fine, coarse):
+        # Broadcasting repeats the cells: no map of the doubled size is written.
+        blocks = tf.reshape(fine, [batch, height, 2, width, 2, channels])
+        summed = blocks + tf.reshape(coarse, [batch, height, 1, width, 1, channels])
+
+        def gradient(upstream):
+            # The sum over each 2x2 block, by the kernel of mean pooling: several times faster than a reduction.
+            return upstream, 4.0 * tf.nn.avg_pool2d(upstream, 2, 2, 'VALID')
+
+        return tf.reshape(summed, [batch, 2 * height, 2 * width, channels]), gradient
+
+    return add(fine, coarse)

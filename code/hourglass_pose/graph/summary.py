@@ -1,0 +1,40 @@
+"""NetworkSummary: parameters and arithmetic of a network, counted on its graph."""
+
+from dataclasses import dataclass
+
+from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.tf_compat import tf
+
+
+@dataclass(frozen=True)
+class NetworkSummary:
+    """parameters: trained numbers. gflops: 10^9 operations of the convolutions for one image forward, a
+    multiply-add as two; the rest of the network adds a few percent, training takes about three times as many.
+    """
+
+    traits: object
+    parameters: int
+    gflops: float
+
+    def describe(self):
+        """Return one line for the log."""
+        traits = self.traits
+        return '%s, %d stacks of %d features, %d joints, input %d, heatmaps %d: %.2f M parameters, %.2f GFLOPs' % (
+            traits.arch, traits.num_stacks, traits.num_features, traits.num_joints, traits.input_size,
+            traits.heatmap_size, self.parameters / 1e6, self.gflops)
+
+
+def summarise_network(traits):
+    """Return the NetworkSummary of NetworkTraits, from a graph built for the purpose and dropped."""
+    with tf.Graph().as_default() as graph:
+        images = tf.placeholder(tf.float32, [1, traits.input_size, traits.input_size, 3])
+        HourglassModel(traits).build(images, is_training=False)
+        parameters = sum(variable.shape.num_elements() for variable in tf.trainable_variables())
+        flops = sum(_convolution_flops(op) for op in graph.get_operations() if op.type == 'Conv2D')
+    return NetworkSummary(traits, parameters, flops / 1e9)
+
+
+def _convolution_flops(op):
+    kernel_height, kernel_width, in_channels, out_channels = op.inputs[1].shape.as_list()
+    _, height, width, _ = op.outputs[0].shape.as_list()
+    return 2 * kernel_height * kernel_width * in_channels * out_channels * height * width

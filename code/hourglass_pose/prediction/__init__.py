@@ -1,0 +1,1 @@
+"""Poses from photos with a trained network, and pictures of them."""

@@ -1,0 +1,1 @@
+"""Devices behind one interface: native (CPU and GPU), and what picks among them."""

@@ -1,0 +1,1 @@
+"""Training: optimizer, train graph, checkpoints, run log and the loop over them."""

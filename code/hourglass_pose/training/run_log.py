@@ -1,0 +1,88 @@
+"""RunLog: what a run leaves to read: TensorBoard scalars and pictures, and one CSV row an epoch."""
+
+import csv
+import io
+import os
+from collections import OrderedDict
+
+import cv2
+import numpy as np
+
+from hourglass_pose.atomic_file import write_whole
+from hourglass_pose.tf_compat import tf
+
+HISTORY = 'history.csv'
+
+
+class RunLog:
+    """Writes summaries from the host: no summary operation runs on the device.
+
+    folder: of the run, for history.csv. log_dir_train, log_dir_test: folders of the event files.
+    """
+
+    def __init__(self, folder, log_dir_train, log_dir_test):
+        self._path = os.path.join(folder, HISTORY)
+        self._writers = {'train': tf.summary.FileWriter(log_dir_train), 'test': tf.summary.FileWriter(log_dir_test)}
+        self._rows = []
+
+    def start_at(self, step):
+        """Drop what an interrupted run wrote after the step at which this one goes on."""
+        self._rows = [row for row in read_history(self._path) if int(row['step']) <= step]
+        for writer in self._writers.values():
+            writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step + 1)
+
+    def scalars(self, side, step, values):
+        """Write {name: number}; side is 'train' or 'test'."""
+        self._write(side, step, [tf.Summary.Value(tag=name, simple_value=value) for name, value in values.items()
+                                 if value is not None])
+
+    def picture(self, side, step, name, image_rgb):
+        """Write a picture (H, W, 3) uint8 RGB."""
+        encoded = cv2.imencode('.png', cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
+        height, width = image_rgb.shape[:2]
+        image = tf.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=encoded)
+        self._write(side, step, [tf.Summary.Value(tag=name, image=image)])
+
+    def histograms(self, step, arrays):
+        """Write {name: array of numbers} as histograms of 30 bins."""
+        self._write('train', step, [tf.Summary.Value(tag=name, histo=_histogram(array))
+                                    for name, array in arrays.items()])
+
+    def epoch(self, row):
+        """Append an OrderedDict, which must hold 'step', to history.csv; None stays empty."""
+        self._rows = [old for old in self._rows if int(old['step']) < row['step']]
+        self._rows.append(OrderedDict((name, '' if value is None else value) for name, value in row.items()))
+        columns = list(OrderedDict.fromkeys(name for each in self._rows for name in each))
+        text = io.StringIO()
+        table = csv.DictWriter(text, columns, restval='', lineterminator='\n')
+        table.writeheader()
+        table.writerows(self._rows)
+        write_whole(self._path, text.getvalue().encode('utf-8'))
+
+    def flush(self):
+        for writer in self._writers.values():
+            writer.flush()
+
+    def close(self):
+        for writer in self._writers.values():
+            writer.close()
+
+    def _write(self, side, step, values):
+        if values:
+            self._writers[side].add_summary(tf.Summary(value=values), step)
+
+
+def read_history(path):
+    """Return the rows of a history.csv as dicts of text, none where there is no file."""
+    if not os.path.isfile(path):
+        return []
+    with open(path, newline='') as stream:
+        return [OrderedDict(row) for row in csv.DictReader(stream)]
+
+
+def _histogram(array):
+    values = np.asarray(array, np.float64).ravel()
+    counts, edges = np.histogram(values, bins=30)
+    return tf.HistogramProto(
+        min=values.min(), max=values.max(), num=values.size, sum=values.sum(), sum_squares=np.square(values).sum(),
+        bucket_limit=edges[1:], bucket=counts)

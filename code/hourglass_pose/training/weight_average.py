@@ -1,0 +1,38 @@
+"""WeightAverage: an exponential moving average of a network's variables, which evaluation and prediction can use."""
+
+from hourglass_pose.tf_compat import tf
+
+AVERAGE_SUFFIX = '/ExponentialMovingAverage'
+"""Ending of an average's name, the one that tf.train.ExponentialMovingAverage uses."""
+
+
+class WeightAverage:
+    """average <- d * average + (1 - d) * variable after step s = 1, 2, ..., with d = min(decay, (s - 1) / (s + 8)).
+
+    Since d is 0 after the first step and rises slowly, the random weights of the start leave no trace in it.
+    tf.train.ExponentialMovingAverage does not do here: what it initialises from reference variables inside a
+    condition fails on TensorFlow 2.
+    """
+
+    def __init__(self, variables, decay):
+        self._variables = list(variables)
+        self._decay = decay
+        self._averages = {
+            variable.op.name: tf.get_variable(
+                variable.op.name + AVERAGE_SUFFIX, variable.shape, tf.float32, tf.zeros_initializer(), trainable=False)
+            for variable in self._variables}
+
+    def update(self, global_step):
+        """Return the operation that takes the present values in; global_step: finished steps, this one included."""
+        step = tf.cast(global_step, tf.float32)
+        weight = 1.0 - tf.minimum(self._decay, (step - 1.0) / (step + 8.0))
+        updates = []
+        for variable in self._variables:
+            average = self._averages[variable.op.name]
+            # A plain mention of a reference variable may be read before the step; read_value is ordered after it.
+            updates.append(tf.assign_sub(average, weight * (average.read_value() - variable.read_value())))
+        return tf.group(*updates)
+
+    def getter(self, getter, name, *args, **kwargs):
+        """Custom getter for a tower that reads the averages in place of the variables."""
+        return self._averages[getter(name, *args, **kwargs).op.name]

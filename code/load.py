@@ -1,0 +1,6 @@
+"""Goes on with a stopped run from its newest checkpoint: python -m hourglass_pose resume."""
+import sys
+
+from hourglass_pose.cli import main
+
+sys.exit(main(['resume'] + sys.argv[1:]))

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Installs what the tests need into a virtual environment of their own, and runs them.
+#
+#   bash scripts/run_tests.sh                      Python 3.9 to 3.12 with the newest supported TensorFlow
+#   bash scripts/run_tests.sh --tensorflow 1.15    Python 3.7 with TensorFlow 1.15.5, as on an Ascend host
+#   bash scripts/run_tests.sh -k codec             further arguments go to pytest
+#
+# ENVIRONMENTS names the folder for the virtual environments (default: the project's).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+source scripts/environment.sh
+
+tensorflow=2
+if [ "${1:-}" = --tensorflow ]; then
+    tensorflow=${2:-}
+    shift 2
+fi
+tests=(pytest pytest-xdist hypothesis)
+case $tensorflow in
+    2)
+        python=$(find_python 3.11 3.12 3.10 3.9)
+        requirements=(-r requirements.txt "${tests[@]}")
+        ;;
+    1.15)
+        python=$(find_python 3.7)
+        # The newest releases that TensorFlow 1.15 works with.
+        requirements=('tensorflow==1.15.5' 'protobuf<3.21' 'numpy<1.19' 'h5py<3' 'opencv-python-headless>=4.5'
+                      'Pillow>=8' matplotlib tqdm "${tests[@]}")
+        ;;
+    *)
+        echo "error: --tensorflow: expected 2 or 1.15, found '$tensorflow'" >&2
+        exit 2
+        ;;
+esac
+environment=${ENVIRONMENTS:-.}/.venv-tests-$tensorflow
+make_environment "$environment" "$python" "${requirements[@]}"
+exec "$environment/bin/python" -m pytest -n 2 --dist loadfile -q "$@"
