@@ -13,7 +13,7 @@ FIGURES = [draw_figure(np.random.RandomState([5, index])) for index in range(150
 
 LIMBS = [(side + '_' + first, side + '_' + last, segment) for side in 'lr' for first, last, segment in (
     ('hip', 'knee', 'thigh'), ('knee', 'ankle', 'shank'), ('shoulder', 'elbow', 'upper_arm'),
-    ('elbow', 'wrist', 'forearm'))] + [('pelvis', 'thorax', 'trunk'), ('neck', 'head', 'head')]
+    ('elbow', 'wrist', 'forearm'))] + [('pelvis', 'thorax', 'trunk'), ('chin', 'head', 'head')]
 
 
 def length(figure, first, last):

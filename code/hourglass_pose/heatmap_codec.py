@@ -63,7 +63,7 @@ class HeatmapCodec:
     def decode(self, maps):
         """Return (joints_crop float64 (..., J, 2), scores float32 (..., J) in [0, 1]) of heatmaps (..., H, W, J).
 
-        The score is the map's highest value, held within [0, 1]. Of several equal cells the first in reading order counts.
+        The score is the map's highest value, held within [0, 1]. The first of equal cells in reading order counts.
         """
         maps = np.asarray(maps, np.float32)
         height, width = maps.shape[-3:-1]
@@ -111,10 +111,11 @@ def _quarter_offset(planes, cells, sigma_hm):
 def _dark_offset(planes, cells, sigma_hm):
     """Newton step from the cell to the maximum of the smoothed map's logarithm (Zhang et al. 2020, eq. 3 to 7).
 
-    The map is smoothed by the Gaussian it was trained on, which keeps the place of a Gaussian's peak and removes
-    the ripples of a predicted one; nearer to the border than the smoothing reaches it is taken as it is. The step
-    is held within the peak's own cell and, where the logarithm is not concave or the peak lies on the border,
-    falls back to the quarter offset.
+    The map is smoothed by the Gaussian it was trained on, which keeps the place of a Gaussian's peak (below a sigma
+    of 0.75 cells, where cells are too coarse for it, only to a tenth of a cell) and removes the ripples of a
+    predicted one; nearer to the border than the smoothing reaches it is taken as it is. The step is held within
+    the peak's own cell and, where the logarithm is not concave or the peak lies on the border, falls back to the
+    quarter offset.
     """
     around = np.maximum(_smoothed_neighbourhoods(planes, cells, sigma_hm), 0)
     log_maps = np.log(around + _TINY * around.max(axis=(1, 2), keepdims=True) + np.finfo(np.float64).tiny)

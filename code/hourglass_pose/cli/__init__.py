@@ -7,7 +7,7 @@ import sys
 from hourglass_pose import __version__
 from hourglass_pose.errors import UserError
 
-DONE, OUR_MISTAKE, USERS_MISTAKE = 0, 1, 2
+DONE, OUR_MISTAKE, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 SUBCOMMANDS = ('train', 'resume', 'evaluate', 'predict', 'synthesize', 'benchmark')
 
@@ -39,6 +39,10 @@ def report_mistakes(run):
     except UserError as error:
         print('error: %s' % error, file=sys.stderr)
         return USERS_MISTAKE
+    except KeyboardInterrupt:
+        # Ctrl-C in a command without a checkpoint to write, or the second one in training.
+        print('interrupted', file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:
         # The reader of our output, such as `head`, has gone: nothing is wrong.
         sys.stderr.close()

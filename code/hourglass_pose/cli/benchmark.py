@@ -53,8 +53,8 @@ class _Contestant:
         self.runtime = open_runtime(device.device, device.precision, device.intra_threads)
         with tf.Graph().as_default() as graph:
             self.graph = TrainGraph(
-                HourglassModel(experiment.traits()), self.runtime, ScheduleSettings(1000, train.lear_rate), train.batch_size,
-                1, train.loss, train.optimizer, train.weight_decay, train.ema_decay, train.clip_norm)
+                HourglassModel(experiment.traits()), self.runtime, ScheduleSettings(1000, train.lear_rate),
+                train.batch_size, 1, train.loss, train.optimizer, train.weight_decay, train.ema_decay, train.clip_norm)
             self.session = tf.Session(graph=graph, config=self.runtime.session_config())
             self.session.run(tf.global_variables_initializer())
         random = np.random.RandomState(0)

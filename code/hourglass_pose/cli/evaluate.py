@@ -5,6 +5,8 @@ import sys
 
 from tqdm import tqdm
 
+from hourglass_pose.errors import UserError
+
 HELP = 'measure a checkpoint on annotated photos'
 
 
@@ -25,33 +27,43 @@ def add_arguments(parser):
 
 
 def run(options):
+    if options.batch_size < 1:
+        raise UserError('--batch-size: expected an integer >= 1, found %d' % options.batch_size)
+    flip_test = None if options.flip_test is None else options.flip_test == 'on'
+    evaluate(options.checkpoint, options.annotations, options.images, options.output, options.split,
+             options.on_bad_annotation, flip_test=flip_test, decoding=options.decoding, device=options.device,
+             precision=options.precision, batch_size=options.batch_size)
+
+
+def evaluate(checkpoint, annotation_files, image_folders, output, split='all', on_bad_annotation='strict',
+             **predictor_options):
+    """Measure a checkpoint on annotated persons and write the results into the folder `output`."""
     from hourglass_pose.cli.experiment import make_folder
     from hourglass_pose.cli.results import write_results
     from hourglass_pose.data.annotations import read_annotations
     from hourglass_pose.evaluation.evaluator import Evaluator
     from hourglass_pose.prediction.predictor import Predictor
     from hourglass_pose.tf_compat import describe_versions
-    make_folder(options.output)
-    flip_test = None if options.flip_test is None else options.flip_test == 'on'
-    with Predictor(options.checkpoint, flip_test, options.decoding, options.device, options.precision,
-                   options.batch_size) as predictor:
-        annotations = read_annotations(
-            options.annotations, options.images, len(predictor.skeleton), options.on_bad_annotation)
-        persons = _persons_of_split(annotations.persons, options.split, predictor.manifest['config'])
+    make_folder(output)
+    with Predictor(checkpoint, **predictor_options) as predictor:
+        annotations = read_annotations(annotation_files, image_folders, len(predictor.skeleton), on_bad_annotation)
+        for problem in annotations.problems:
+            print('left out: %s' % problem)
+        persons = _persons_of_split(annotations.persons, split, predictor.manifest['config'])
         print('device: %s' % predictor.runtime.description)
         print('data: %s; %d persons measured' % (annotations.describe(), len(persons)))
         evaluator = Evaluator(_generator(persons, predictor), predictor.skeleton, predictor.mean_pose_crop,
                               predictor.flip_test)
         evaluation = evaluator.evaluate(
             predictor.last_logits, lambda batches: tqdm(batches, total=evaluator.num_batches, unit='batch',
-                                                        leave=False, dynamic_ncols=True))
+                                                        leave=False, dynamic_ncols=True, disable=None))
     protocol = {
-        'data': ', '.join(options.annotations), 'split': options.split, 'flip_test': predictor.flip_test,
+        'data': ', '.join(annotation_files), 'split': split, 'flip_test': predictor.flip_test,
         'decoding': predictor.codec.decoding, 'box_margin': predictor.rule.box_margin,
         'checkpoint': predictor.folder, 'step': predictor.manifest['global_step'],
         'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
         'versions': describe_versions()}
-    write_results(options.output, evaluation, predictor.skeleton, protocol, annotations.sources)
+    write_results(output, evaluation, predictor.skeleton, protocol, annotations.sources)
 
 
 def _persons_of_split(persons, split, config):

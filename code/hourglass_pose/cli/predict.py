@@ -40,7 +40,8 @@ def run(options):
     make_folder(options.output)
     failures = []
     with Predictor(options.checkpoint, device=options.device, precision=options.precision, batch_size=1) as predictor:
-        for path, stem in zip(tqdm(paths, unit='photo', disable=len(paths) < 2, leave=False), output_stems(paths)):
+        bar = tqdm(paths, unit='photo', disable=len(paths) < 2 or None, leave=False)
+        for path, stem in zip(bar, output_stems(paths)):
             try:
                 _predict_one(predictor, path, os.path.join(options.output, stem), options)
             except ImageError as error:

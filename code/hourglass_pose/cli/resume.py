@@ -24,7 +24,7 @@ def run(options):
                               '"python train_launcher.py"' % folder)
     # The settings the run was started with, not those of a config.cfg that may have changed since.
     # The folder itself may have been moved.
-    overrides = ['Saver.saver_directory=%s' % folder] + options.overrides
+    overrides = ['Saver.saver_directory=%r' % folder] + options.overrides
     config = load_config(os.path.join(folder, CONFIG_COPY), overrides)
     require_data(config)
     print('going on from %s' % newest)

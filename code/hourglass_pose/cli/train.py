@@ -6,6 +6,7 @@ import time
 
 from tqdm import tqdm
 
+from hourglass_pose.atomic_file import write_whole
 from hourglass_pose.cli.experiment import Experiment, make_folder
 from hourglass_pose.config import format_config, load_config
 from hourglass_pose.errors import AnnotationError, ConfigError
@@ -35,7 +36,20 @@ def run(options):
     if options.synthetic:
         config = with_synthetic_people(config)
     require_data(config)
-    train(config, fresh=options.fresh, quiet=options.quiet)
+    if config.Train.training:
+        train(config, fresh=options.fresh, quiet=options.quiet)
+    else:
+        validate(config)
+
+
+def validate(config):
+    """Measure the newest checkpoint of the run on its validation persons."""
+    from hourglass_pose.cli.evaluate import evaluate
+    data, folder = config.DataSetHG, config.Saver.saver_directory
+    evaluate(folder, data.training_txt_file, data.img_directory, folder, 'valid', data.on_bad_annotation,
+             flip_test=config.Validation.flip_test, decoding=config.Validation.decoding,
+             device=config.Device.device, precision=config.Device.precision,
+             batch_size=config.Validation.valid_batch_size)
 
 
 def with_synthetic_people(config):
@@ -52,7 +66,7 @@ def with_synthetic_people(config):
 
 
 def drawing_bar(items):
-    return tqdm(items, desc='drawing people', unit='image', leave=False, dynamic_ncols=True)
+    return tqdm(items, desc='drawing people', unit='image', leave=False, dynamic_ncols=True, disable=None)
 
 
 def require_data(config):
@@ -78,9 +92,10 @@ def train(config, resume_folder=None, fresh=False, quiet=False):
     experiment = Experiment(config, say=tqdm.write)
     if not quiet:
         print(format_config(config))
-    with open(os.path.join(folder, CONFIG_COPY), 'w') as stream:
-        stream.write(format_config(config))
-    TrainingRun(experiment, resume_folder, command=' '.join(sys.argv)).run()
+    training_run = TrainingRun(experiment, resume_folder, command=' '.join(sys.argv))
+    # Not before the settings are known to fit the checkpoint: the copy is what the next resume goes by.
+    write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
+    training_run.run()
 
 
 def make_way(folder, fresh):

@@ -8,7 +8,7 @@ import numpy as np
 from hourglass_pose import geometry
 from hourglass_pose.data.augmentation import View
 
-TRAIN_CROPS = ('box', 'joints')
+_SMALLEST_POSE = 0.1  # side of a crop around joints, as a share of the box's longer side
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,14 @@ class CropRule:
         """Return affine_crop_from_img of an augmented view of an annotated person."""
         if self.train_crop == 'joints':
             joints = person.joints_img[person.labelled]
-            return self._affine(np.concatenate([joints.min(0), joints.max(0)]), self.joints_margin, view)
+            # A few joints close together say little of the person's size; the box bounds it from below.
+            smallest = _SMALLEST_POSE * geometry.square_box(person.box_img, 0.0)[1]
+            return self._affine(np.concatenate([joints.min(0), joints.max(0)]), self.joints_margin, view, smallest)
         return self._affine(person.box_img, self.box_margin, view)
 
-    def _affine(self, box_img, margin, view):
+    def _affine(self, box_img, margin, view, smallest=0.0):
         centre, side = geometry.square_box(box_img, margin)
-        side /= view.scale
+        side = max(side, smallest) / view.scale
         centre = centre - np.array([view.shift_x, view.shift_y]) * side
         return geometry.crop_affine(centre, side, self.crop_size, view.rotation_deg, view.flip)
 
@@ -56,7 +58,8 @@ def warp_crop(image, affine_crop_from_img, crop_size):
     x1, y1 = np.clip(np.ceil(corners_img.max(0)) + 2, 0, [width, height]).astype(int)
     if x0 >= x1 or y0 >= y1:
         return np.zeros((crop_size, crop_size, 3), np.uint8)
-    shrink = max(1, int(1.0 / np.sqrt(abs(np.linalg.det(affine_crop_from_img[:, :2])))))
+    # A factor that is whole but for rounding counts as whole.
+    shrink = max(1, int(1.0 / np.sqrt(abs(np.linalg.det(affine_crop_from_img[:, :2]))) + 1e-6))
     # Whole blocks of shrink x shrink pixels, for which averaging is fastest. Where the photo ends it gives less than
     # these, and the blocks become a little smaller instead: every pixel counts and their frame stays exact.
     columns, rows = -(-(x1 - x0) // shrink), -(-(y1 - y0) // shrink)

@@ -64,7 +64,7 @@ def paint_clutter(rng, image, ground):
     ground: as in draw_background; the larger things stand on it.
     """
     height, width = image.shape[:2]
-    for _ in range(rng.randint(3, 13)):
+    for _ in range(rng.randint(2, 8)):
         centre = rng.uniform(0, 1, 2) * (width, height)
         half = rng.uniform(0.02, 0.2, 2) * (width, height)
         colour = _draw_paint(rng)
@@ -82,8 +82,8 @@ def paint_clutter(rng, image, ground):
             angle = rng.uniform(0, math.pi)
             turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
             fill(image, centre + (_SQUARE * half).dot(turn), shade(colour, 1.0), True)
-    if rng.uniform() < 0.5:
-        _defocus(image, rng.uniform(1.2, 4))
+    if rng.uniform() < 0.85:
+        _defocus(image, rng.uniform(1.5, 4.5))
 
 
 def _defocus(image, shrink):
@@ -129,7 +129,7 @@ def _paint_post(rng, image, centre, half, colour):
 def finish_picture(rng, image):
     """Return the image (H, W, 3) with a colour cast, a change of contrast, sometimes softness, and grain."""
     levels = np.arange(256)[:, None]
-    gains, offset, bend = rng.uniform(0.88, 1.1, 3), rng.uniform(-14, 14), rng.uniform(0.8, 1.25)
+    gains, offset, bend = rng.uniform(0.88, 1.1, 3), rng.uniform(-14, 14), rng.uniform(0.8, 1.15)
     table = 255 * (levels / 255.0) ** bend * gains + offset
     image = cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8)[None])
     if rng.uniform() < 0.3:
@@ -137,5 +137,5 @@ def finish_picture(rng, image):
     height, width = image.shape[:2]
     grain = np.frombuffer(rng.bytes(height * width), np.uint8).reshape(height, width)
     grain = cv2.cvtColor(grain, cv2.COLOR_GRAY2RGB)
-    amount = rng.uniform(0.02, 0.09)
+    amount = rng.uniform(0.02, 0.07)
     return cv2.addWeighted(image, 1, grain, amount, -127.5 * amount)

@@ -21,17 +21,20 @@ SEGMENTS = {
 
 # A joint's centre lies this far inside the outline of shoulders or hips.
 SHOULDER_INSET = 0.028
-HIP_INSET = 0.042
+HIP_INSET = 0.037
+
+# MPII's upper neck, as a share of the way from the base of the neck to the height of the chin.
+UPPER_NECK = 0.7
 
 # People differ from the mean proportions by at most this share.
 MAX_VARIATION = 0.06
 
 # How often, and by which angles in degrees the body turns from the camera; 0 faces it, 180 shows the back.
-_VIEWS = ((0.42, 0, 25), (0.25, 25, 60), (0.09, 60, 95), (0.09, 120, 155), (0.15, 155, 180))
+_VIEWS = ((0.5, 0, 25), (0.21, 25, 55), (0.05, 60, 90), (0.06, 130, 155), (0.18, 155, 180))
 
 # Ranges in degrees: raising sideways, raising forward, turning about the upper arm outward, bending the elbow.
 _ARMS = {
-    'hanging': ((4, 20), (-8, 12), (-40, 10), (4, 30)),
+    'hanging': ((8, 26), (-8, 12), (-35, 10), (4, 30)),
     'on_hip': ((38, 55), (-22, -6), (-88, -66), (85, 108)),
     'raised': ((125, 172), (-10, 15), (0, 80), (5, 65)),
     'waving': ((70, 110), (-5, 12), (60, 100), (50, 110)),
@@ -39,23 +42,23 @@ _ARMS = {
     'forward': ((2, 18), (45, 100), (-20, 15), (5, 50)),
     'folded': ((6, 22), (5, 40), (-55, 5), (65, 125))}
 
-_ARM_CHANCES = (('hanging', 0.36), ('on_hip', 0.12), ('raised', 0.13), ('waving', 0.1), ('sideways', 0.11),
-                ('forward', 0.07), ('folded', 0.11))
+_ARM_CHANCES = (('hanging', 0.36), ('on_hip', 0.15), ('raised', 0.15), ('waving', 0.12), ('sideways', 0.12),
+                ('forward', 0.05), ('folded', 0.05))
 
-_STANCES = (('standing', 0.38), ('striding', 0.22), ('running', 0.08), ('sitting', 0.12), ('bent', 0.09),
-            ('squatting', 0.04), ('kicking', 0.07))
+_STANCES = (('standing', 0.48), ('striding', 0.22), ('running', 0.06), ('sitting', 0.1), ('bent', 0.06),
+            ('squatting', 0.02), ('kicking', 0.06))
 
 # Ranges in degrees of one leg each: raising sideways, raising forward, bending the knee.
 _LEGS = {
-    'standing': (((1, 10), (-4, 7), (0, 9)), ((1, 14), (-4, 14), (0, 16))),
-    'striding': (((0, 5), (16, 34), (3, 16)), ((0, 5), (-24, -8), (6, 38))),
+    'standing': (((3, 11), (-4, 7), (0, 9)), ((3, 15), (-4, 14), (0, 16))),
+    'striding': (((3, 8), (14, 32), (3, 16)), ((3, 8), (-22, -8), (6, 32))),
     'running': (((0, 5), (45, 78), (60, 105)), ((0, 5), (-28, -4), (20, 85))),
     'sitting': (((3, 18), (72, 94), (65, 98)), ((3, 18), (72, 94), (65, 98))),
     'bent': (((3, 12), (-6, 8), (2, 22)), ((3, 12), (-6, 8), (2, 22))),
     'squatting': (((12, 30), (75, 105), (95, 128)), ((12, 30), (75, 105), (95, 128))),
-    'kicking': (((2, 20), (30, 80), (5, 60)), ((0, 6), (-6, 4), (0, 12)))}
+    'kicking': (((4, 25), (25, 70), (5, 60)), ((0, 6), (-6, 4), (0, 12)))}
 
-_BEND = {'standing': (-4, 8), 'striding': (-2, 9), 'running': (6, 20), 'sitting': (-8, 20), 'bent': (30, 75),
+_BEND = {'standing': (-4, 8), 'striding': (-2, 9), 'running': (6, 20), 'sitting': (-8, 20), 'bent': (25, 65),
          'squatting': (10, 35), 'kicking': (-12, 8)}
 
 
@@ -64,7 +67,8 @@ class Figure:
     """A posed body as an orthographic camera sees it; unit of length: the stature; the pelvis is the origin.
 
     points: name -> (3,) float64, x right and y down in the image, z towards the viewer. Names are those of
-        MPII_JOINTS and, with prefix l_ or r_, 'hand' (finger tips), 'heel' and 'toe'.
+        MPII_JOINTS, 'chin' (its height, on the axis of the head) and, with prefix l_ or r_, 'hand' (finger tips),
+        'heel' and 'toe'.
     frames: 'pelvis', 'trunk', 'head', -> (3, 3) float64 whose columns are left, up, forward in those axes.
     yaw_deg: turn of the pelvis from facing the camera, in (-180, 180], positive to the right of the image.
     stance: what the legs do.
@@ -115,22 +119,29 @@ def _draw_lengths(rng):
     return {name: mean * (1 + share) for (name, mean), share in zip(SEGMENTS.items(), variation)}
 
 
-def _draw_arms(rng, stance, bend, legs):
-    """Return {side: (sideways, forward, outward, elbow)} in degrees, to suit what legs and trunk do."""
+def _draw_arms(rng, stance, bend, legs, facing):
+    """Return {side: (sideways, forward, outward, elbow)} in degrees, to suit what legs and trunk do.
+
+    facing: cosine of the turn from the camera.
+    """
     arms = {}
     for side in 'lr':
         opposite_thigh = legs['r' if side == 'l' else 'l'][1]
         if stance == 'running':
-            arms[side] = (rng.uniform(5, 18), 0.8 * opposite_thigh - 20 + rng.uniform(-10, 10),
-                          rng.uniform(-35, 0), rng.uniform(70, 110))
+            arms[side] = (rng.uniform(10, 25), 0.8 * opposite_thigh - 20 + rng.uniform(-10, 10),
+                          rng.uniform(-25, 5), rng.uniform(70, 110))
         elif stance == 'striding' and rng.uniform() < 0.65:
-            arms[side] = (rng.uniform(4, 15), 1.1 * opposite_thigh + rng.uniform(-10, 10),
+            arms[side] = (rng.uniform(8, 22), 0.9 * opposite_thigh + rng.uniform(-10, 10),
                           rng.uniform(-30, 5), rng.uniform(5, 45))
         elif stance == 'bent' and rng.uniform() < 0.7:
             # The arms hang or reach forward from a trunk that leans by `bend`.
             arms[side] = (rng.uniform(2, 20), bend * rng.uniform(0.6, 1.3), rng.uniform(-30, 10), rng.uniform(5, 40))
         else:
-            arms[side] = tuple(rng.uniform(*span) for span in _ARMS[_pick(rng, _ARM_CHANCES)])
+            style = _pick(rng, _ARM_CHANCES)
+            if (style == 'forward' and abs(facing) > 0.8) or (style == 'folded' and facing < 0):
+                # The arm would be seen end on, or not at all.
+                style = 'hanging'
+            arms[side] = tuple(rng.uniform(*span) for span in _ARMS[style])
     if stance in ('standing', 'sitting', 'kicking') and rng.uniform() < 0.3:
         arms['r'] = tuple(angle + rng.uniform(-6, 6) for angle in arms['l'])
     return arms
@@ -185,19 +196,21 @@ def draw_figure(rng):
     bend = rng.uniform(low, high)
     first = 'l' if rng.uniform() < 0.5 else 'r'
     legs = {side: tuple(rng.uniform(*span) for span in _LEGS[stance][side != first]) for side in 'lr'}
-    arms = _draw_arms(rng, stance, bend, legs)
+    arms = _draw_arms(rng, stance, bend, legs, math.cos(math.radians(yaw)))
 
-    roll = _within(rng.normal(0, 6), -20, 20)
+    roll = _within(rng.normal(0, 5), -18, 18)
     image_from_up = np.diag([1.0, -1.0, 1.0])
     pelvis = image_from_up.dot(_rotation(2, roll)).dot(_rotation(0, rng.uniform(2, 16))).dot(_rotation(1, yaw))
     trunk = pelvis.dot(_rotation(0, bend)).dot(_rotation(2, rng.normal(0, 4))).dot(_rotation(1, rng.normal(0, 7)))
     nod = -0.45 * max(bend, 0) + _within(rng.normal(0, 6), -14, 10)
-    turn = _within(rng.normal(0, 14), -32, 32)
+    turn = _within(rng.normal(0, 11), -24, 24)
     head = trunk.dot(_rotation(1, turn)).dot(_rotation(0, nod)).dot(_rotation(2, rng.normal(0, 5)))
 
     points = {'pelvis': np.zeros(3), 'thorax': trunk[:, 1] * lengths['trunk']}
-    points['neck'] = points['thorax'] + (0.6 * trunk[:, 1] + 0.4 * head[:, 1]) * lengths['neck']
-    points['head'] = points['neck'] + head[:, 1] * lengths['head']
+    rise = (0.6 * trunk[:, 1] + 0.4 * head[:, 1]) * lengths['neck']
+    points['neck'] = points['thorax'] + UPPER_NECK * rise
+    points['chin'] = points['thorax'] + rise
+    points['head'] = points['chin'] + head[:, 1] * lengths['head']
     for side in 'lr':
         _place_leg(points, pelvis, lengths, side, legs[side])
         _place_arm(points, trunk, lengths, side, arms[side])

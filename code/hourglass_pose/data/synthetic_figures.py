@@ -15,6 +15,9 @@ _HEAD_HALF_BREADTH, _HEAD_HALF_LENGTH = 0.047, 0.056
 # What lies at the same depth is painted in this order; in statures, added to the depth of a part.
 _NUDGE = {'skirt': 0.022, 'pelvis': 0.03, 'neck': 0.032, 'trunk': 0.036, 'head': 0.05, 'arm': 0.05}
 
+# (low, high, first turn, last turn) on the trunk: slits in front, flaps at the back.
+_POCKETS = ((-0.02, 0.16, 34, 46), (-0.02, 0.16, -46, -34), (-0.12, 0.03, 146, 168), (-0.12, 0.03, 192, 214))
+
 
 class FigurePainter:
     """Paints a figure into an image.
@@ -48,7 +51,7 @@ class FigurePainter:
 
     def _dimmed(self, colour, depth):
         """Return a colour as seen at a depth in statures: farther limbs are darker."""
-        return shade(colour, min(max(1 + 0.9 * depth, 0.72), 1.06))
+        return shade(colour, min(max(0.97 + 1.1 * depth, 0.68), 1.15))
 
     def _limb(self, depth, colour, *tubes):
         """Add parts of a limb: (first joint, last joint, radii in statures, (from, to) as shares of the way)."""
@@ -58,6 +61,11 @@ class FigurePainter:
             placed.append((start + way * span[0], start + way * span[1],
                            radii[0] * self._stature, radii[1] * self._stature))
         self._sketch.tubes(depth, placed, self._dimmed(colour, depth))
+
+    def _crease(self, joint, depth, colour, radius):
+        """Add the darker folds or skin of a knee or an elbow. radius: in statures."""
+        spot = self._points[joint][:2] + CIRCLE * (radius * self._stature)
+        self._sketch.patch(depth, spot, shade(self._dimmed(colour, depth), 0.86))
 
     def _leg(self, side):
         outfit = self._outfit
@@ -73,6 +81,7 @@ class FigurePainter:
         self._limb(thigh_depth, colour, (hip, knee, (at_hip, at_knee), (0, 1)))
         if outfit.legs == 'shorts':
             self._limb(thigh_depth + 0.001, outfit.trousers, (hip, knee, (at_hip * 1.16, at_knee * 1.3), (0, 0.75)))
+        self._crease(knee, max(thigh_depth, shank_depth) + 0.002, colour, 0.75 * at_knee)
 
     def _foot(self, side, depth):
         places = [self._points[side + name] for name in ('_ankle', '_heel', '_toe')]
@@ -97,6 +106,7 @@ class FigurePainter:
         if outfit.sleeves == 'short':
             self._limb(upper_depth + 0.001, outfit.shirt,
                        (shoulder, elbow, [radius * 1.17 for radius in upper], (0.04, 0.5)))
+        self._crease(elbow, max(upper_depth, lower_depth) + 0.001, colour, 0.75 * upper[1])
 
     def _skirt(self):
         """Add a skirt: the hull of the hips and of both thighs down to above the knees."""
@@ -112,6 +122,9 @@ class FigurePainter:
         outfit, trunk, sketch = self._outfit, self._trunk, self._sketch
         depth = 0.5 * self._depths['thorax'] + _NUDGE['trunk']
         sketch.solids(_NUDGE['pelvis'], [trunk.rings(-0.17, 0.4)], outfit.trousers)
+        if outfit.legs != 'skirt':
+            for low, high, first, last in _POCKETS:
+                sketch.patch(_NUDGE['pelvis'], trunk.strip(low, high, first, last), shade(outfit.trousers, 0.66))
         shoulders = [self._points[side + '_shoulder'][:2] for side in 'lr']
         inset = [centre + 0.25 * (self._points['thorax'][:2] - centre) for centre in shoulders]
         chest = np.concatenate([trunk.rings(0.42, 1.03), discs(inset, np.full(2, 0.026 * outfit.bulk * self._stature))])
@@ -126,50 +139,49 @@ class FigurePainter:
         self._front(depth)
         self._back(depth)
         radius = _RADII['neck'] * self._stature
-        sketch.tubes(0.5 * (self._depths['thorax'] + self._depths['neck']) + _NUDGE['neck'],
-                     [(self._points['thorax'], self._points['neck'], radius * 1.1, radius)], shade(outfit.skin, 0.9))
+        sketch.tubes(0.5 * (self._depths['thorax'] + self._depths['chin']) + _NUDGE['neck'],
+                     [(self._points['thorax'], self._points['chin'], radius * 1.1, radius)], shade(outfit.skin, 0.9))
 
     def _front(self, depth):
         """Add what only the front of the trunk shows; every front has an open collar."""
         outfit, trunk, sketch = self._outfit, self._trunk, self._sketch
         if outfit.front == 'jacket':
-            sketch.patch(depth, trunk.strip(outfit.hem, 0.98, -30, 30), outfit.accent)
+            sketch.patch(depth, trunk.strip(outfit.hem, 0.98, -34, 34), outfit.accent)
         elif outfit.front == 'print':
-            sketch.patch(depth, trunk.strip(0.45, 0.76, -32, 32), outfit.accent)
+            sketch.patch(depth, trunk.strip(0.42, 0.78, -38, 38), outfit.accent)
         elif outfit.front == 'zip':
-            sketch.patch(depth, trunk.strip(outfit.hem, 0.95, -4, 4), outfit.accent)
-        deep = {'vneck': 0.66, 'jacket': 0.8, 'tie': 0.82}.get(outfit.front, 0.84)
-        opening = trunk.at([deep, 0.93, 1.04, 1.04, 0.93], [0, 24, 55, -55, -24])
+            sketch.patch(depth, trunk.strip(outfit.hem, 0.95, -7, 7), outfit.accent)
+        deep = {'vneck': 0.62, 'jacket': 0.76, 'tie': 0.8}.get(outfit.front, 0.8)
+        opening = trunk.at([deep, 0.92, 1.04, 1.04, 0.92], [0, 30, 60, -60, -30])
         if self._frames['trunk'][2, 2] > 0.25:
             sketch.patch(depth, hull(opening[:, :2]), shade(outfit.skin, 0.94))
         if outfit.front == 'tie':
-            sketch.patch(depth, trunk.strip(0.3, 0.88, -6.5, 6.5), outfit.accent)
+            sketch.patch(depth, trunk.strip(0.3, 0.88, -9, 9), outfit.accent)
         elif outfit.front == 'buttons':
             for height in np.arange(outfit.hem + 0.06, 0.82, 0.15):
-                sketch.patch(depth, trunk.strip(height, height + 0.05, -5, 5), outfit.accent)
+                sketch.patch(depth, trunk.strip(height, height + 0.07, -8, 8), outfit.accent)
 
     def _back(self, depth):
         """Add what only the back shows, and the straps of a backpack on the front."""
         outfit, trunk = self._outfit, self._trunk
-        if outfit.back == 'yoke':
-            self._sketch.patch(depth, trunk.strip(0.76, 0.8, 110, 250), outfit.accent)
-        elif outfit.back == 'backpack':
-            near = trunk.at([0.2, 0.2, 0.92, 0.92], [125, 235, 125, 235])
-            far = trunk.at([0.2, 0.2, 0.86, 0.86], [140, 220, 140, 220], 2.1)
-            box = np.concatenate([near, far])
-            pack_depth = depth - 0.14 * self._frames['trunk'][2, 2]
-            self._sketch.solids(pack_depth, [box[:, :2]], outfit.hat)
-            centre = far[:, :2].mean(axis=0)
-            self._sketch.patch(pack_depth, hull(centre + 0.6 * (far[:, :2] - centre)), shade(outfit.hat, 0.8))
-            for turn in (-42, 42):
-                self._sketch.patch(depth, trunk.strip(0.45, 0.98, turn - 7, turn + 7), outfit.hat)
+        if outfit.back != 'backpack':
+            return
+        near = trunk.at([0.2, 0.2, 0.92, 0.92], [125, 235, 125, 235])
+        far = trunk.at([0.2, 0.2, 0.86, 0.86], [140, 220, 140, 220], 2.1)
+        box = np.concatenate([near, far])
+        pack_depth = depth - 0.14 * self._frames['trunk'][2, 2]
+        self._sketch.solids(pack_depth, [box[:, :2]], outfit.hat)
+        centre = far[:, :2].mean(axis=0)
+        self._sketch.patch(pack_depth, hull(centre + 0.6 * (far[:, :2] - centre)), shade(outfit.hat, 0.8))
+        for turn in (-42, 42):
+            self._sketch.patch(depth, trunk.strip(0.45, 0.98, turn - 7, turn + 7), outfit.hat)
 
     def _head(self):
         outfit, sketch, unit = self._outfit, self._sketch, self._stature
-        chin, top = self._points['neck'], self._points['head']
+        chin, top = self._points['chin'], self._points['head']
         half_height = 0.5 * np.linalg.norm(top - chin)
         frame = self._frames['head']
-        depth = 0.5 * (self._depths['neck'] + self._depths['head']) + _NUDGE['head']
+        depth = 0.5 * (self._depths['chin'] + self._depths['head']) + _NUDGE['head']
         skull = Ellipsoid(0.5 * (chin + top), frame,
                           np.array([_HEAD_HALF_BREADTH * unit, half_height, _HEAD_HALF_LENGTH * unit]))
         if outfit.hair_cut in ('long', 'tail'):

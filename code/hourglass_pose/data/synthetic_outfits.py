@@ -21,7 +21,7 @@ class Outfit:
     girth: (left-right, front-back) factors on the trunk's mean proportions; bulk: factor on the limbs' radii.
     sleeves: 'long', 'short' or 'none'. legs: 'long', 'shorts' or 'skirt'. hem: height of the shirt's lower edge on
     the trunk, 0 at the hips.
-    front: 'buttons', 'vneck', 'jacket', 'print', 'tie' or 'zip'; back: 'plain', 'backpack' or 'yoke'.
+    front: 'buttons', 'vneck', 'jacket', 'print', 'tie' or 'zip'; back: 'plain' or 'backpack'.
     pattern: 'plain', 'stripes' or 'block'. hair_cut: 'short', 'long', 'tail', 'cropped' or 'cap'.
     """
 
@@ -78,7 +78,7 @@ def draw_outfit(rng):
     """Return a random Outfit from the RandomState `rng`."""
     shirt = draw_cloth(rng)
     trousers = draw_cloth(rng)
-    if _distance(shirt, trousers) < 60 and rng.uniform() < 0.8:
+    if _distance(shirt, trousers) < 90:
         trousers = _contrast(shirt, rng)
     legs = ('long', 'long', 'long', 'shorts', 'shorts', 'skirt')[rng.randint(6)]
     girth = rng.uniform(0.94, 1.16)
@@ -92,9 +92,9 @@ def draw_outfit(rng):
         skin=skin, hair=hair, shirt=shirt, accent=_contrast(shirt, rng), trousers=trousers,
         shoes=draw_cloth(rng), hat=draw_cloth(rng), girth=(girth, girth * rng.uniform(0.95, 1.12)),
         bulk=min(max(rng.normal(1.05, 0.09), 0.88), 1.28),
-        sleeves=('long', 'long', 'short', 'short', 'none')[rng.randint(5)], legs=legs,
-        hem=(0.02, -0.1, 0.25)[rng.randint(3)] if legs != 'skirt' else 0.3,
+        sleeves=('long', 'short', 'short', 'none')[rng.randint(4)], legs=legs,
+        hem=(0.06, 0.25)[rng.randint(2)] if legs != 'skirt' else 0.3,
         front=('buttons', 'vneck', 'jacket', 'print', 'tie', 'zip')[rng.randint(6)],
-        back=('plain', 'plain', 'yoke', 'backpack')[rng.randint(4)],
-        pattern=('plain', 'plain', 'plain', 'stripes', 'block')[rng.randint(5)], hair_cut=hair_cut,
+        back=('plain', 'plain', 'backpack')[rng.randint(3)],
+        pattern=('plain', 'plain', 'plain', 'plain', 'stripes', 'block')[rng.randint(6)], hair_cut=hair_cut,
         beard=bool(hair_cut not in ('long', 'tail') and rng.uniform() < 0.25), glasses=bool(rng.uniform() < 0.12))

@@ -18,7 +18,7 @@ MIN_SIDE_PX, MAX_SIDE_PX = 120, 260
 # The head's 0.13 statures are then 15 pixels or more, less what foreshortening takes.
 MIN_STATURE_PX = 118
 
-_PAIR_CHANCE = 0.24
+_PAIR_CHANCE = 0.15
 _CUT_CHANCE = 0.05
 _OCCLUDER_CHANCE = 0.22
 _MAX_HIDDEN_JOINTS = 2
@@ -107,8 +107,8 @@ def _lay_out_pair(rng):
     stature = rng.uniform(MIN_STATURE_PX, 150)
     statures = [stature, max(stature * rng.uniform(0.88, 1.12), MIN_STATURE_PX)]
     spans = [(box[2:] - box[:2]) * size for box, size in zip(boxes, statures)]
-    # Up to a quarter of their mean width may overlap.
-    step = 0.5 * (spans[0][0] + spans[1][0]) * rng.uniform(0.75, 1.05)
+    # Up to a sixth of their mean width may overlap.
+    step = 0.5 * (spans[0][0] + spans[1][0]) * rng.uniform(0.84, 1.1)
     centres = np.array([0.0, step if rng.uniform() < 0.5 else -step])
     left = min(centre - 0.5 * span[0] for centre, span in zip(centres, spans))
     right = max(centre + 0.5 * span[0] for centre, span in zip(centres, spans))

@@ -15,7 +15,7 @@ CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 _ARC = np.linspace(-1, 1, 7)
 
 # (share of the radius, shift of the axis towards the light in radii, brightness), outermost first.
-_LAYERS = ((1.0, 0.0, 0.80), (0.78, 0.13, 0.97), (0.42, 0.30, 1.06))
+_LAYERS = ((1.0, 0.0, 0.74), (0.80, 0.13, 0.97), (0.42, 0.30, 1.08))
 _RING_TURNS = np.arange(0, 360, 30.0)
 
 

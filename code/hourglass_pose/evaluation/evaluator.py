@@ -7,6 +7,7 @@ from typing import Dict
 import numpy as np
 
 from hourglass_pose import geometry
+from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.baselines import centre_pose, mean_pose
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult, argmax_accuracies
 
@@ -99,6 +100,9 @@ class Evaluator:
             indices.extend(batch.indices[rows])
             joints.append(joints_img)
             scores.append(batch_scores)
+        if not indices:
+            raise ImageError('none of the %d persons to measure has a picture that can be read; mend the pictures'
+                             % len(self.generator.persons))
         return Evaluation(
             network.result(), OrderedDict((name, measured.result()) for name, measured in baselines.items()),
             [self.generator.persons[index] for index in indices], np.concatenate(joints), np.concatenate(scores))

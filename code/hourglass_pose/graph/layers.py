@@ -21,7 +21,8 @@ def conv(x, filters, kernel_size=1, stride=1, name='conv'):
             tf.variance_scaling_initializer(2.0, mode='fan_out', distribution='untruncated_normal'))
         bias = tf.get_variable('biases', [filters], tf.float32, tf.zeros_initializer())
         if stride > 1:
-            # 'SAME' would pad more on the right than on the left here and shift the frame by half a pixel.
+            # As published, alike on both sides, where 'SAME' pads one more on the right. Either way a window of odd
+            # size lies half a pixel beside the middle of the two pixels of its cell, which the kernel makes up for.
             padding = kernel_size // 2
             x = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
         y = tf.nn.conv2d(x, kernel, [1, stride, stride, 1], 'SAME' if stride == 1 else 'VALID')

@@ -20,7 +20,7 @@ class HourglassModel:
         if traits is not None and trait_values:
             raise ValueError('give a NetworkTraits or its fields, not both')
         self.traits = traits or NetworkTraits(**trait_values)
-        self._is_built = False
+        self._variables = None
 
     def build(self, images, is_training, dropout=None, getter=None):
         """Return the heatmap logits of every stack, float32 (N, S, H, W, J).
@@ -36,14 +36,17 @@ class HourglassModel:
             raise ValueError('images: expected (N, %d, %d, %d), found %s' % (*expected, images.shape))
         if is_training and self.traits.drop_rate > 0 and dropout is None:
             raise ValueError('dropout: expected a function, for the drop_rate is %g' % self.traits.drop_rate)
-        with tf.variable_scope(self.SCOPE, reuse=self._is_built, custom_getter=getter):
+        is_built = self._variables is not None
+        with tf.variable_scope(self.SCOPE, reuse=is_built, custom_getter=getter):
             logits = self._build(normalise(images), is_training, dropout)
-        self._is_built = True
+        if not is_built:
+            # Later on an optimizer's variables bear the same scope.
+            self._variables = tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, scope=self.SCOPE + '/')
         return logits
 
     def variables(self):
-        """Return the variables that make up the network: weights and moving batch statistics."""
-        return tf.get_collection(tf.GraphKeys.GLOBAL_VARIABLES, scope=self.SCOPE + '/')
+        """Return the variables that make up the network, once it is built: weights and moving batch statistics."""
+        return list(self._variables or ())
 
     def _build(self, x, is_training, dropout):
         traits = self.traits

@@ -44,7 +44,7 @@ class Predictor:
 
     checkpoint: a run folder or a checkpoint in it, such as 'runs/x/latest'. flip_test, decoding: None for what the
     checkpoint was validated with. device, precision: as in config.cfg [Device]. batch_size: crops the network takes
-    at once; results do not depend on it. Raises CheckpointError for a checkpoint that cannot be used.
+    at once; results depend on it by rounding errors only. Raises CheckpointError for a checkpoint that cannot be used.
     """
 
     def __init__(self, checkpoint, flip_test=None, decoding=None, device='auto', precision='float32', batch_size=8):
@@ -66,9 +66,12 @@ class Predictor:
     def _open(self):
         with tf.Graph().as_default() as graph:
             size = self.traits.input_size
-            self._images = tf.placeholder(tf.float32, [self.batch_size, size, size, 3], 'images')
             model = HourglassModel(self.traits)
-            self._logits = model.build(self._images, is_training=False)
+            self._towers = {}
+            # A single photo must not cost the time of a whole batch.
+            for count in sorted({1, self.batch_size}):
+                images = tf.placeholder(tf.float32, [count, size, size, 3], 'images_%d' % count)
+                self._towers[count] = images, model.build(images, is_training=False)
             self._session = tf.Session(graph=graph, config=self.runtime.session_config())
             load_network(self._session, model, self.folder)
             self.runtime.prepare_session(self._session)
@@ -77,21 +80,25 @@ class Predictor:
     def heatmaps(self, crops):
         """Return the raw maps of every stack, float32 (N, S, H, W, J).
 
-        crops: (N, input_size, input_size, 3) RGB, float in [0, 1] or uint8. Raises ValueError for another shape.
+        crops: (N, input_size, input_size, 3) RGB, float in [0, 1] or uint8. Raises ValueError for another shape or
+        type.
         """
         crops = np.asarray(crops)
         size = self.traits.input_size
         if crops.shape[1:] != (size, size, 3):
             raise ValueError('crops: expected (N, %d, %d, 3), found %s' % (size, size, crops.shape))
+        if crops.dtype != np.uint8 and crops.dtype.kind != 'f':
+            raise ValueError('crops: expected float in [0, 1] or uint8, found %s' % crops.dtype)
         # The same product of float32 numbers as in the graph that takes uint8.
         crops = crops.astype(np.float32) * np.float32(1.0 / 255.0) if crops.dtype == np.uint8 else crops
         cells, stacks = self.traits.heatmap_size, self.traits.num_stacks
         maps = np.empty((len(crops), stacks, cells, cells, self.traits.num_joints), np.float32)
         for start in range(0, len(crops), self.batch_size):
             part = crops[start:start + self.batch_size]
-            padded = np.zeros((self.batch_size, size, size, 3), np.float32)
+            images, logits = self._towers[1 if len(part) == 1 else self.batch_size]
+            padded = np.zeros(images.shape.as_list(), np.float32)
             padded[:len(part)] = part
-            maps[start:start + len(part)] = self._session.run(self._logits, {self._images: padded})[:len(part)]
+            maps[start:start + len(part)] = self._session.run(logits, {images: padded})[:len(part)]
         return maps
 
     def last_logits(self, crops):

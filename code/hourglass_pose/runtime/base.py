@@ -14,6 +14,8 @@ class Runtime:
     world_size = 1
     description = ''
     """One line for the log: the device, its precision, and why it was chosen."""
+    skips_overflow = False
+    """Whether the wrapped optimizer leaves out a step whose gradient is not finite, and goes on."""
 
     @property
     def is_chief(self):

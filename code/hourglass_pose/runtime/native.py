@@ -53,6 +53,7 @@ class NativeRuntime(Runtime):
             raise ConfigError("[Device] precision: 'mixed' cannot be used here, %s; set 'auto' or 'float32'" % obstacle)
         self.mixed = precision == 'mixed' or (precision == 'auto' and not obstacle)
         kind = 'float32' if not self.mixed else 'bfloat16' if device == 'cpu' else 'float16'
+        self.skips_overflow = kind == 'float16' and loss_scale is None
         self.description = '%s, %s%s' % (device.upper(), kind, ' (%s)' % reason if reason else '')
 
     def session_config(self):

@@ -42,31 +42,45 @@ class CheckpointFolder:
         """
         final = os.path.join(self.folder, _FOLDER % step)
         partial = os.path.join(self.folder, '%s%s-%d' % (_PARTIAL, _FOLDER % step, os.getpid()))
+        replaced = partial + '.replaced'
         try:
             os.makedirs(partial)
             write_files(partial)
             files = {name: _file_record(os.path.join(partial, name)) for name in sorted(os.listdir(partial))}
-            manifest = dict(manifest, format=MANIFEST_FORMAT, files=files)
-            text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
-            write_whole(os.path.join(partial, MANIFEST), (text + '\n').encode('utf-8'))
+            _write_manifest(partial, manifest, files)
             for name in list(files) + ['.']:
                 _sync(os.path.join(partial, name))
             if os.path.isdir(final):
                 # The same step again, after a resume from an older one: the new files take its place.
-                shutil.rmtree(final)
+                os.rename(final, replaced)
             os.rename(partial, final)
+            shutil.rmtree(replaced, ignore_errors=True)
             self._point('latest', final)
             if is_best:
                 self._point('best', final)
             _sync(self.folder)
-            self._prune()
+            self._prune(step)
         except (OSError, UserError) as error:
             shutil.rmtree(partial, ignore_errors=True)
-            raise CheckpointError(
-                '%s: the checkpoint of step %d cannot be written (%s); earlier checkpoints are untouched: free some '
-                'space or mend the folder, then go on with load.py'
-                % (self.folder, step, getattr(error, 'strerror', None) or error))
+            if os.path.isdir(replaced) and not os.path.isdir(final):
+                os.rename(replaced, final)
+            raise self._refusal(step, error)
         return final
+
+    def update(self, step, manifest, is_best=False):
+        """Write the manifest of a checkpoint anew: its files are as they were, what is said of them has changed.
+
+        Until the new manifest is whole on the disk the old one stays. Raises CheckpointError when the disk refuses,
+        or when the checkpoint is not there.
+        """
+        folder = os.path.join(self.folder, _FOLDER % step)
+        try:
+            _write_manifest(folder, manifest, read_manifest(folder)['files'])
+            if is_best:
+                self._point('best', folder)
+            _sync(self.folder)
+        except (OSError, UserError) as error:
+            raise self._refusal(step, error)
 
     def steps(self):
         """Return the steps of the checkpoints that are there, ascending."""
@@ -94,7 +108,11 @@ class CheckpointFolder:
         """Delete what an interrupted write left behind."""
         for name in os.listdir(self.folder) if os.path.isdir(self.folder) else []:
             if name.startswith(_PARTIAL):
-                shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
+                path = os.path.join(self.folder, name)
+                if os.path.islink(path):
+                    os.remove(path)
+                else:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def _point(self, name, target):
         """Make the link `name` lead to a checkpoint, in one step."""
@@ -103,9 +121,16 @@ class CheckpointFolder:
         os.symlink(os.path.basename(target), temporary)
         os.replace(temporary, link)
 
-    def _prune(self):
+    def _refusal(self, step, error):
+        return CheckpointError(
+            '%s: the checkpoint of step %d cannot be written (%s); earlier checkpoints are untouched: free some '
+            'space or mend the folder, then go on with load.py'
+            % (self.folder, step, getattr(error, 'strerror', None) or error))
+
+    def _prune(self, newest):
         best = os.path.realpath(os.path.join(self.folder, 'best'))
-        for step in self.steps()[:-self.keep_last]:
+        # Later ones can only be damaged: the run has gone back behind them, and they must not count as kept.
+        for step in [step for step in self.steps() if step <= newest][:-self.keep_last]:
             folder = os.path.join(self.folder, _FOLDER % step)
             if os.path.realpath(folder) != best:
                 shutil.rmtree(folder)
@@ -138,6 +163,8 @@ def read_manifest(folder):
         if manifest['format'] > MANIFEST_FORMAT:
             raise CheckpointError('%s: written by a newer version (format %s, this one reads up to %d)'
                                   % (path, manifest['format'], MANIFEST_FORMAT))
+        if manifest.pop('sha256') != _digest_of(manifest):
+            raise ValueError('its text is not what was written')
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError('%s: the manifest cannot be read (%s: %s)' % (path, type(error).__name__, error))
     return manifest
@@ -158,6 +185,17 @@ def verify(folder):
             raise CheckpointError('%s: damaged, %d bytes with SHA-256 %.8s, the manifest says %d bytes with %.8s'
                                   % (path, found['size'], found['sha256'], record['size'], record['sha256']))
     return manifest
+
+
+def _write_manifest(folder, manifest, files):
+    manifest = dict(manifest, format=MANIFEST_FORMAT, files=files)
+    manifest['sha256'] = _digest_of(manifest)
+    text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
+    write_whole(os.path.join(folder, MANIFEST), (text + '\n').encode('ascii'))
+
+
+def _digest_of(manifest):
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode('ascii')).hexdigest()
 
 
 def _file_record(path):

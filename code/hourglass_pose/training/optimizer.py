@@ -67,7 +67,8 @@ class AdamW(tf.train.AdamOptimizer):
 def make_optimizer(kind, rate, weight_decay=0.0):
     """Return the tf.train.Optimizer of a kind: 'adam', 'adamw' or 'rmsprop'.
 
-    RMSProp is as the published hourglass trains it, with Torch's smoothing constant 0.99 and epsilon 1e-8.
+    RMSProp has the smoothing constant 0.99 and the epsilon 1e-8 of the published hourglass; its mean square starts at
+    one, as TensorFlow has it, and not at zero, as Torch has it, so that the first few hundred steps are smaller.
     """
     if kind == 'adam':
         return tf.train.AdamOptimizer(rate)

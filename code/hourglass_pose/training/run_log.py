@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from hourglass_pose.atomic_file import write_whole
+from hourglass_pose.errors import UserError
 from hourglass_pose.tf_compat import tf
 
 HISTORY = 'history.csv'
@@ -18,16 +19,24 @@ class RunLog:
     """Writes summaries from the host: no summary operation runs on the device.
 
     folder: of the run, for history.csv. log_dir_train, log_dir_test: folders of the event files.
+    Raises UserError for a folder that cannot be made or written.
     """
 
     def __init__(self, folder, log_dir_train, log_dir_test):
         self._path = os.path.join(folder, HISTORY)
-        self._writers = {'train': tf.summary.FileWriter(log_dir_train), 'test': tf.summary.FileWriter(log_dir_test)}
+        self._writers = {'train': _open_writer(log_dir_train), 'test': _open_writer(log_dir_test)}
         self._rows = []
 
     def start_at(self, step):
-        """Drop what an interrupted run wrote after the step at which this one goes on."""
-        self._rows = [row for row in read_history(self._path) if int(row['step']) <= step]
+        """Drop what an interrupted run wrote after the step at which this one goes on.
+
+        Raises UserError for a history.csv that no run has written.
+        """
+        try:
+            self._rows = [row for row in read_history(self._path) if int(row['step']) <= step]
+        except (ValueError, KeyError, TypeError, csv.Error):
+            raise UserError('%s: this is not the table of a run, which has a step in each row; move it away'
+                            % self._path)
         for writer in self._writers.values():
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step + 1)
 
@@ -70,6 +79,14 @@ class RunLog:
     def _write(self, side, step, values):
         if values:
             self._writers[side].add_summary(tf.Summary(value=values), step)
+
+
+def _open_writer(folder):
+    try:
+        return tf.summary.FileWriter(folder)
+    except tf.errors.OpError as error:
+        raise UserError('%s: the folder of TensorBoard events cannot be written (%s); name another as '
+                        'Saver.log_dir_train or Saver.log_dir_test' % (folder, error.message.split('\n')[0]))
 
 
 def read_history(path):

@@ -50,9 +50,15 @@ class TrainGraph:
         if clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=norm)
         with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
-            return optimizer.apply_gradients(zip(gradients, variables), self.global_step), norm
+            applied = optimizer.apply_gradients(zip(gradients, variables))
+        with tf.control_dependencies([applied]):
+            # Not by the optimizer, which would not count a step that it skips for an overflow in float16.
+            return tf.assign_add(self.global_step, 1), norm
 
     def feed(self, batch):
-        """Return the feed of a training Batch; rows that are masked teach nothing."""
+        """Return the feed of a training Batch.
+
+        Masked rows have no part in the loss. Batch normalisation sees them as the black crops that they are.
+        """
         return {self.images: batch.images, self.heatmaps: batch.heatmaps,
                 self.joint_weights: batch.joint_weights * batch.mask[:, None]}

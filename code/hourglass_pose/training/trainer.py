@@ -1,5 +1,6 @@
 """Trainer: the loop over steps and epochs, with validation, checkpoints and what a person sees of them."""
 
+import os
 import time
 from collections import OrderedDict
 from dataclasses import asdict, dataclass, field
@@ -8,7 +9,7 @@ from typing import Optional
 import numpy as np
 from tqdm import tqdm
 
-from hourglass_pose.errors import TrainingError
+from hourglass_pose.errors import ImageError, TrainingError
 from hourglass_pose.tf_compat import describe_versions, tf
 from hourglass_pose.training.checkpoint import read_manifest
 from hourglass_pose.training.stopping import StopRequest
@@ -57,6 +58,10 @@ class _Clock:
         return max(time.perf_counter() - self._start, 1e-9)
 
 
+class _Stopped(Exception):
+    """The wish to stop, met in the middle of an evaluation."""
+
+
 class Trainer:
     """Trains a network until its last epoch or until it is asked to stop.
 
@@ -85,6 +90,7 @@ class Trainer:
         self.session = None
         self._stop = None
         self._clock = None
+        self._saved_step = None
 
     @property
     def total_steps(self):
@@ -98,7 +104,10 @@ class Trainer:
         with StopRequest() as self._stop, tf.Session(config=self.runtime.session_config()) as self.session:
             step = self._start(resume_folder)
             tf.get_default_graph().finalize()
-            return self._loop(step)
+            try:
+                return self._loop(step)
+            finally:
+                self.run_log.close()
 
     def _start(self, resume_folder):
         """Initialise or restore the variables; return the step at which training goes on."""
@@ -108,6 +117,9 @@ class Trainer:
             self.progress = Progress(**read_manifest(resume_folder)['progress'])
         self.runtime.prepare_session(self.session)
         step = int(self.session.run(self.graph.global_step))
+        if resume_folder and os.path.dirname(os.path.realpath(resume_folder)) == os.path.realpath(
+                self.checkpoints.folder):
+            self._saved_step = step
         self.run_log.start_at(step)
         return step
 
@@ -116,11 +128,11 @@ class Trainer:
         last_checkpoint = time.time()
         bar = self._bar(step)
         self._clock = _Clock(step)
-        if self._epoch_ended(step) and self._validation_due(step):
+        if self._validation_due(step):
             # The run was stopped between the last step of an epoch and the end of its validation.
             self._finish_epoch(step)
         while step < self.total_steps and not self._stop.requested:
-            batch = next(batches)
+            batch = self._next(batches, step)
             step, loss = self._step(step, batch)
             bar.update(1)
             bar.set_postfix_str('loss %.4f' % loss, refresh=False)
@@ -137,15 +149,15 @@ class Trainer:
                 last_checkpoint = time.time()
         bar.close()
         batches.close()
-        self.run_log.flush()
-        if step < self.total_steps:
+        if step < self.total_steps or self._validation_due(step):
             self._save(step)
             self.say('stopped at step %d of %d; "python load.py" goes on from here' % (step, self.total_steps))
-        elif self.evaluation is None:
+            return False
+        if self.evaluation is None:
             # A finished run was resumed: nothing is left to train, but its results are wanted.
             self.say('the run is finished: %d of %d epochs' % (self.loop.num_epochs, self.loop.num_epochs))
             self.evaluation = self._evaluate()
-        return step >= self.total_steps
+        return True
 
     @property
     def _hides_bars(self):
@@ -158,12 +170,20 @@ class Trainer:
                     disable=self._hides_bars or step >= self.total_steps or None,
                     desc='epoch %d/%d' % (epoch + 1, self.loop.num_epochs))
 
+    def _next(self, batches, step):
+        """Return the next batch; what was learnt is saved before too many unreadable pictures stop the run."""
+        try:
+            return next(batches)
+        except ImageError:
+            self._save(step)
+            raise
+
     def _step(self, step, batch):
         """Train on one batch; return (step, loss)."""
         graph = self.graph
         fetches = [graph.train_op, graph.loss, graph.rate, graph.gradient_norm]
         _, loss, rate, norm = self.runtime.run(self.session, fetches, graph.feed(batch))
-        if not np.isfinite(loss) or not np.isfinite(norm):
+        if not np.isfinite(loss) or not (np.isfinite(norm) or self.runtime.skips_overflow):
             images = ', '.join(self.data.persons[index].image for index in batch.indices[:8])
             raise TrainingError(
                 'step %d: the loss is %s and the norm of its gradient %s, at learning rate %.3g, on images %s; '
@@ -194,7 +214,7 @@ class Trainer:
     def _validation_due(self, step):
         epoch = step // self.loop.steps_per_epoch
         due = epoch % self.loop.valid_every == 0 or step == self.total_steps
-        return due and self.progress.validated_step < step
+        return due and self._epoch_ended(step) and self.progress.validated_step < step
 
     def _finish_epoch(self, step):
         """Validate, write the epoch's row, and save."""
@@ -204,7 +224,10 @@ class Trainer:
         if self._validation_due(step):
             # Whatever happens during the validation, the epoch's steps are safe.
             self._save(step)
-            is_best = self._validate(step)
+            evaluation = self._evaluate()
+            if evaluation is None:
+                return
+            is_best = self._take_in(evaluation, step)
         metrics = self.evaluation.result.metrics if progress.validated_step == step else {}
         means = OrderedDict((name, values['mean']) for name, values in metrics.items())
         loss = progress.loss_sum / max(progress.loss_count, 1)
@@ -217,26 +240,31 @@ class Trainer:
             ''.join(', %s %.2f' % item for item in means.items() if item[1] is not None),
             ', the best so far' if is_best else ''))
         progress.loss_sum, progress.loss_count = 0.0, 0
-        if epoch % self.loop.checkpoint_every == 0 or is_best or step == self.total_steps:
+        if epoch % self.loop.checkpoint_every == 0 or step in (self._saved_step, self.total_steps):
             self._save(step, is_best)
         self.run_log.flush()
 
     def _evaluate(self):
-        """Return the Evaluation of the network as it is."""
+        """Return the Evaluation of the network as it is, or None where the wish to stop comes first."""
         graph = self.graph
 
         def predict_logits(images):
+            if self._stop.requested:
+                raise _Stopped()
             return self.session.run(graph.valid_logits, {graph.valid_images: images})[:, -1]
 
         def bar(batches):
             return tqdm(batches, desc='validation', unit='batch', leave=False, dynamic_ncols=True,
                         total=self.evaluator.num_batches, disable=self._hides_bars or None)
 
-        return self.evaluator.evaluate(predict_logits, bar)
+        try:
+            return self.evaluator.evaluate(predict_logits, bar)
+        except _Stopped:
+            return None
 
-    def _validate(self, step):
-        """Evaluate the network and return whether it is the best so far."""
-        self.evaluation = self._evaluate()
+    def _take_in(self, evaluation, step):
+        """Note the evaluation after a step, and return whether it is the best so far."""
+        self.evaluation = evaluation
         progress = self.progress
         progress.validated_step = step
         progress.metrics = self.evaluation.result.metrics
@@ -254,4 +282,9 @@ class Trainer:
         manifest = dict(
             self.manifest, global_step=step, epoch=step // self.loop.steps_per_epoch, versions=describe_versions(),
             steps_per_epoch=self.loop.steps_per_epoch, progress=asdict(self.progress))
-        self.checkpoints.write(step, manifest, lambda folder: self.saver.save(self.session, folder), is_best)
+        if step == self._saved_step:
+            # The variables are on the disk already.
+            self.checkpoints.update(step, manifest, is_best)
+        else:
+            self.checkpoints.write(step, manifest, lambda folder: self.saver.save(self.session, folder), is_best)
+        self._saved_step = step

@@ -24,12 +24,12 @@ class WeightAverage:
 
     def update(self, global_step):
         """Return the operation that takes the present values in; global_step: finished steps, this one included."""
-        step = tf.cast(global_step, tf.float32)
+        # A plain mention of a reference variable may be read before the step; read_value is ordered after it.
+        step = tf.cast(global_step.read_value(), tf.float32)
         weight = 1.0 - tf.minimum(self._decay, (step - 1.0) / (step + 8.0))
         updates = []
         for variable in self._variables:
             average = self._averages[variable.op.name]
-            # A plain mention of a reference variable may be read before the step; read_value is ordered after it.
             updates.append(tf.assign_sub(average, weight * (average.read_value() - variable.read_value())))
         return tf.group(*updates)
 

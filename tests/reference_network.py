@@ -1,0 +1,99 @@
+"""The stacked hourglass in NumPy, written from the paper (Newell, Yang and Deng 2016), to check the graph against.
+
+Maps are float64 (N, H, W, C). Weights come from a dict of variable name -> array.
+"""
+
+import numpy as np
+
+DECAY = 0.9
+# TensorFlow raises smaller epsilons of its fused operation to this, the least that cuDNN takes.
+EPSILON = 1.001e-5
+
+
+def conv(x, kernel, bias, stride=1):
+    """Slide the kernel (K, K, in, out) over x with K // 2 zeros around it; no shortcut but the sum over channels."""
+    size = kernel.shape[0]
+    padding = size // 2
+    padded = np.pad(x, [(0, 0), (padding, padding), (padding, padding), (0, 0)], 'constant')
+    height, width = x.shape[1] // stride, x.shape[2] // stride
+    y = np.zeros((len(x), height, width, kernel.shape[3])) + bias
+    for row in range(size):
+        for column in range(size):
+            window = padded[:, row:row + stride * height:stride, column:column + stride * width:stride]
+            y += window.dot(kernel[row, column])
+    return y
+
+
+def batch_statistics(x):
+    """Mean and biased variance of each channel."""
+    mean = x.mean(axis=(0, 1, 2))
+    return mean, np.square(x - mean).mean(axis=(0, 1, 2))
+
+
+def max_pool(x):
+    return np.maximum(np.maximum(x[:, ::2, ::2], x[:, 1::2, ::2]), np.maximum(x[:, ::2, 1::2], x[:, 1::2, 1::2]))
+
+
+def upsample(x):
+    return np.repeat(np.repeat(x, 2, axis=1), 2, axis=2)
+
+
+class Network:
+    """weights: variable name -> array. is_training: normalise by the batch, else by the moving averages."""
+
+    def __init__(self, traits, weights, is_training=False):
+        self.traits = traits
+        self.weights = {name: np.asarray(array, np.float64) for name, array in weights.items()}
+        self.is_training = is_training
+        self.used = set()
+
+    def forward(self, images):
+        """Return the logits (N, S, H, W, J) of images (N, size, size, 3) in [0, 1]."""
+        x = self.normalise_relu(self.conv(images - 0.5, 'model/stem/conv', 2), 'model/stem/batch_norm')
+        x = self.residual(x, 'model/stem/residual_0')
+        x = self.residual(max_pool(x), 'model/stem/residual_1')
+        x = self.residual(x, 'model/stem/residual_2')
+        maps = []
+        for index in range(self.traits.num_stacks):
+            scope = 'model/stack_%d/' % index
+            y = self.hourglass(x, self.traits.num_poolings, scope + 'hourglass')
+            y = self.residuals(y, scope + 'residual')
+            y = self.normalise_relu(self.conv(y, scope + 'linear'), scope + 'batch_norm')
+            maps.append(self.conv(y, scope + 'heatmaps'))
+            if index + 1 < self.traits.num_stacks:
+                x = x + self.conv(y, scope + 'features_back') + self.conv(maps[-1], scope + 'heatmaps_back')
+        return np.stack(maps, axis=1)
+
+    def hourglass(self, x, order, scope):
+        branch = self.residuals(x, scope + '/up')
+        low = self.residuals(max_pool(x), scope + '/low_in')
+        low = self.hourglass(low, order - 1, scope + '/hourglass') if order > 1 else self.residuals(
+            low, scope + '/low_mid')
+        return branch + upsample(self.residuals(low, scope + '/low_out'))
+
+    def residuals(self, x, scope):
+        for index in range(self.traits.num_modules):
+            x = self.residual(x, '%s_%d' % (scope, index))
+        return x
+
+    def residual(self, x, scope):
+        y = x
+        for layer in (1, 2, 3):
+            y = self.conv(self.normalise_relu(y, '%s/batch_norm_%d' % (scope, layer)), '%s/conv_%d' % (scope, layer))
+        if scope + '/skip/weights' in self.weights:
+            x = self.conv(x, scope + '/skip')
+        return x + y
+
+    def conv(self, x, scope, stride=1):
+        return conv(x, self.take(scope + '/weights'), self.take(scope + '/biases'), stride)
+
+    def normalise_relu(self, x, scope):
+        mean, variance = self.take(scope + '/moving_mean'), self.take(scope + '/moving_variance')
+        if self.is_training:
+            mean, variance = batch_statistics(x)
+        y = self.take(scope + '/gamma') * (x - mean) / np.sqrt(variance + EPSILON) + self.take(scope + '/beta')
+        return np.maximum(y, 0)
+
+    def take(self, name):
+        self.used.add(name)
+        return self.weights[name]

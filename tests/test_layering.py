@@ -1,0 +1,188 @@
+"""The architecture, read from the sources: who may import whom, and the shape of every file."""
+
+import ast
+import functools
+import os
+
+import pytest
+
+CODE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'code')
+PACKAGE = 'hourglass_pose'
+
+# A module imports only from its own layer and those before it.
+LAYERS = ('', 'errors', 'atomic_file', 'skeleton', 'config_rules', 'config_keys', 'config', 'tf_compat', 'geometry',
+          'heatmap_codec', 'data', 'graph', 'runtime', 'training', 'evaluation', 'prediction', 'cli', '__main__')
+CONFIG = {PACKAGE + '.config', PACKAGE + '.config_keys', PACKAGE + '.config_rules'}
+WITHOUT_TENSORFLOW = ('errors', 'atomic_file', 'skeleton', 'config', 'geometry', 'heatmap_codec', 'data',
+                      'evaluation.pckh', 'prediction.drawing')
+MOST_LINES = 300
+MOST_COLUMNS = 120
+
+
+def find_sources():
+    """Return {module name: path} of the package."""
+    sources = {}
+    for folder, _, names in os.walk(os.path.join(CODE, PACKAGE)):
+        for name in names:
+            if name.endswith('.py'):
+                path = os.path.join(folder, name)
+                parts = os.path.relpath(path, CODE)[:-len('.py')].split(os.sep)
+                sources['.'.join(parts[:-1] if parts[-1] == '__init__' else parts)] = path
+    return sources
+
+
+SOURCES = find_sources()
+
+
+def read(path):
+    with open(path, encoding='utf-8') as stream:
+        return stream.read()
+
+
+def literal(node):
+    """Return the value of an expression that is written out, else None."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def imported_names(tree, package, at_load_only=False):
+    """Yield the dotted names that a module imports; `from a import b` gives both a and a.b.
+
+    package: the package the module is in, for relative imports. at_load_only: leave out what functions import when
+    they are called. A call such as import_module('a') counts as an import of a.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if at_load_only and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split('.')[:len(package.split('.')) - node.level + 1] if node.level else []
+            base = '.'.join(above + ([node.module] if node.module else []))
+            yield base
+            for alias in node.names:
+                yield '%s.%s' % (base, alias.name)
+        elif isinstance(node, ast.Call) and node.args:
+            function = getattr(node.func, 'attr', getattr(node.func, 'id', None))
+            if function in ('import_module', '__import__') and isinstance(literal(node.args[0]), str):
+                yield literal(node.args[0])
+        for name in imported_names(node, package, at_load_only):
+            yield name
+
+
+@functools.lru_cache(None)
+def imports_of(module, at_load_only=False):
+    """Set of dotted names that a module of the package imports."""
+    path = SOURCES[module]
+    package = module if path.endswith('__init__.py') else module.rpartition('.')[0]
+    return set(imported_names(ast.parse(read(path)), package, at_load_only))
+
+
+def own_imports_of(module, at_load_only=False):
+    """Set of modules of the package that a module imports."""
+    return {name for name in imports_of(module, at_load_only) if name in SOURCES} - {module}
+
+
+def everything_loaded_by(module):
+    """Set of modules of the package that are loaded when a module is imported, packages on the way included."""
+    loaded, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in loaded:
+            loaded.add(name)
+            waiting.extend(own_imports_of(name, at_load_only=True))
+            if '.' in name:
+                waiting.append(name.rpartition('.')[0])
+    return loaded
+
+
+def is_within(name, *parents):
+    """Tell whether a dotted name is one of some modules, or in one of some packages."""
+    return any(name == parent or name.startswith(parent + '.') for parent in parents)
+
+
+def inside(*parents):
+    """Names of the modules in parts of the package, given without its name."""
+    return sorted(name for name in SOURCES if is_within(name, *[PACKAGE + '.' + parent for parent in parents]))
+
+
+def layer_of(module):
+    return LAYERS.index((module.split('.') + [''])[1])
+
+
+def test_imports_are_found_wherever_they_are():
+    source = '\n'.join([
+        'import a.b as c', 'from d import e', 'from . import f', 'from ..g import h', 'try:', '    import i',
+        'except ImportError:', '    i = None', 'def later():', '    import j', "    return import_module('k')",
+        'class L:', '    import m'])
+    found = set(imported_names(ast.parse(source), 'p.q'))
+    assert found == {'a.b', 'd', 'd.e', 'p.q', 'p.q.f', 'p.g', 'p.g.h', 'i', 'j', 'k', 'm'}
+    assert found - set(imported_names(ast.parse(source), 'p.q', at_load_only=True)) == {'j', 'k'}
+
+
+@pytest.mark.parametrize('module', sorted(SOURCES))
+def test_a_module_imports_only_from_layers_before_it(module):
+    assert (module.split('.') + [''])[1] in LAYERS, '%s has no place in LAYERS' % module
+    later = [name for name in own_imports_of(module) if layer_of(name) > layer_of(module)]
+    assert not later
+
+
+def test_no_imports_go_in_a_circle():
+    imports = {module: own_imports_of(module) for module in SOURCES}
+    while imports:
+        free = [module for module, needed in imports.items() if not needed & set(imports)]
+        assert free, 'in a circle: %s' % ', '.join(sorted(imports))
+        for module in free:
+            del imports[module]
+
+
+@pytest.mark.parametrize('module', inside(*WITHOUT_TENSORFLOW))
+def test_data_geometry_and_metrics_load_without_tensorflow(module):
+    assert PACKAGE + '.tf_compat' not in everything_loaded_by(module)
+    assert PACKAGE + '.tf_compat' not in own_imports_of(module)
+
+
+def test_the_package_itself_loads_nothing():
+    assert everything_loaded_by(PACKAGE) == {PACKAGE}
+
+
+def test_only_tf_compat_imports_tensorflow():
+    importers = {module for module in SOURCES if any(is_within(name, 'tensorflow') for name in imports_of(module))}
+    assert importers == {PACKAGE + '.tf_compat'}
+
+
+def test_only_the_ascend_runtime_imports_its_libraries():
+    importers = {module for module in SOURCES
+                 if any(is_within(name, 'npu_bridge', 'hccl') for name in imports_of(module))}
+    assert importers <= {PACKAGE + '.runtime.ascend'}
+
+
+@pytest.mark.parametrize('module', inside('graph'))
+def test_the_graph_knows_neither_data_nor_devices(module):
+    assert not {name for name in own_imports_of(module) | everything_loaded_by(module)
+                if is_within(name, PACKAGE + '.data', PACKAGE + '.runtime')}
+
+
+def test_only_the_command_line_sees_the_config():
+    for module in set(SOURCES) - CONFIG - set(inside('cli')):
+        assert not own_imports_of(module) & CONFIG, module
+
+
+def test_the_scripts_beside_the_package_only_start_the_command_line():
+    for name in ('train_launcher.py', 'load.py'):
+        source = read(os.path.join(CODE, name))
+        own = [name for name in imported_names(ast.parse(source), '') if is_within(name, PACKAGE)]
+        assert own and all(is_within(name, PACKAGE + '.cli') for name in own)
+
+
+@pytest.mark.parametrize('module', sorted(SOURCES))
+def test_a_file_is_short_and_says_what_it_is(module):
+    source = read(SOURCES[module])
+    lines = source.splitlines()
+    assert len(lines) <= MOST_LINES
+    assert not [number for number, line in enumerate(lines, 1) if len(line) > MOST_COLUMNS]
+    docstring = ast.get_docstring(ast.parse(source))
+    assert docstring and docstring.split('\n\n')[0].rstrip().endswith('.')

@@ -1,0 +1,88 @@
+"""NetworkSummary against parameters and operations counted by hand."""
+
+import pytest
+
+from hourglass_pose.graph.summary import summarise_network
+from hourglass_pose.graph.traits import NetworkTraits
+
+
+class Count:
+    """Adds up layer by layer. parameters: weights, biases, scales and offsets. flops: 2 for each multiply-add."""
+
+    def __init__(self):
+        self.parameters = self.flops = 0
+
+    def conv(self, kernel, channels, filters, side):
+        self.parameters += kernel * kernel * channels * filters + filters
+        self.flops += 2 * kernel * kernel * channels * filters * side * side
+
+    def norm(self, channels):
+        self.parameters += 2 * channels
+
+    def residual(self, channels, filters, narrow, side):
+        self.norm(channels)
+        self.conv(1, channels, narrow, side)
+        self.norm(narrow)
+        self.conv(3, narrow, narrow, side)
+        self.norm(narrow)
+        self.conv(1, narrow, filters, side)
+        if channels != filters:
+            self.conv(1, channels, filters, side)
+
+
+def test_small_network_counted_layer_by_layer():
+    # 32 pixels, 8 cells, one stack, one pooling, 8 features, 3 joints, stem of 4 and 6, a third of the width... half.
+    count = Count()
+    count.conv(7, 3, 4, 16)
+    count.norm(4)
+    count.residual(4, 6, 3, 16)
+    count.residual(6, 6, 3, 8)
+    count.residual(6, 8, 4, 8)
+    for side in (8, 4, 4, 4, 8):  # up, low_in, low_mid, low_out, and the one after the hourglass
+        count.residual(8, 8, 4, side)
+    count.conv(1, 8, 8, 8)
+    count.norm(8)
+    count.conv(1, 8, 3, 8)
+    summary = summarise_network(NetworkTraits(
+        num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=32, stem_features=(4, 6)))
+    assert summary.parameters == count.parameters
+    assert summary.gflops * 1e9 == pytest.approx(count.flops, rel=1e-12)
+
+
+def test_published_network_of_two_stacks_counted_by_hand():
+    # A residual module of 256 features: 1x1 to 128, 3x3, 1x1 to 256, and scale and offset of 256, 128 and 128.
+    multiplies = 256 * 128 + 9 * 128 * 128 + 128 * 256
+    module = multiplies + (128 + 128 + 256) + 2 * (256 + 128 + 128)
+    # Stem: 7x7 of 3 to 64 with norm; 64 to 128; 128 to 128; 128 to 256.
+    stem = (49 * 3 * 64 + 64 + 2 * 64) \
+        + (64 * 64 + 9 * 64 * 64 + 64 * 128 + 64 * 128 + (64 + 64 + 128 + 128) + 2 * (64 + 64 + 64)) \
+        + (128 * 64 + 9 * 64 * 64 + 64 * 128 + (64 + 64 + 128) + 2 * (128 + 64 + 64)) \
+        + (128 * 128 + 9 * 128 * 128 + 128 * 256 + 128 * 256 + (128 + 128 + 256 + 256) + 2 * (128 + 128 + 128))
+    # A stack: 13 modules in the hourglass of four poolings (3 at each, and one at the bottom) and one after it,
+    # the 1x1 with norm, the 16 heatmaps; between the stacks two 1x1 back to 256.
+    stack = 14 * module + (256 * 256 + 256 + 2 * 256) + (256 * 16 + 16)
+    back = (256 * 256 + 256) + (16 * 256 + 256)
+    # Modules of a stack by side: 64 up, low_out's result is at 32, and so on; one more at 64 after the hourglass.
+    cells = 64 * 64 + (64 * 64 + 2 * 32 * 32) + (32 * 32 + 2 * 16 * 16) + (16 * 16 + 2 * 8 * 8) + (8 * 8 + 3 * 4 * 4)
+    stem_multiplies = 49 * 3 * 64 * 128 * 128 \
+        + (64 * 64 + 9 * 64 * 64 + 64 * 128 + 64 * 128) * 128 * 128 \
+        + (128 * 64 + 9 * 64 * 64 + 64 * 128) * 64 * 64 \
+        + (128 * 128 + 9 * 128 * 128 + 128 * 256 + 128 * 256) * 64 * 64
+    stack_multiplies = multiplies * cells + (256 * 256 + 256 * 16) * 64 * 64
+    back_multiplies = (256 * 256 + 16 * 256) * 64 * 64
+    summary = summarise_network(NetworkTraits())
+    assert summary.parameters == stem + 2 * stack + back
+    assert summary.gflops * 1e9 == pytest.approx(
+        2 * (stem_multiplies + 2 * stack_multiplies + back_multiplies), rel=1e-12)
+    line = summary.describe()
+    assert '%.2f M parameters' % (summary.parameters / 1e6) in line and '%.2f GFLOPs' % summary.gflops in line
+    assert '2 stacks of 256 features, 16 joints, input 256, heatmaps 64' in line
+
+
+@pytest.mark.parametrize('features', [128, 256])
+def test_tiny_network_costs_at_most_half_at_the_same_width(features):
+    from hourglass_pose.cli.experiment import BOTTLENECK, TINY_BOTTLENECK
+    standard, tiny = [summarise_network(NetworkTraits(
+        num_stacks=1, num_features=features, stem_features=(features // 4, features // 2), bottleneck_divisor=divisor))
+        for divisor in (BOTTLENECK, TINY_BOTTLENECK)]
+    assert tiny.gflops <= standard.gflops / 2
