@@ -31,7 +31,7 @@ class Count:
 
 
 def test_small_network_counted_layer_by_layer():
-    # 32 pixels, 8 cells, one stack, one pooling, 8 features, 3 joints, stem of 4 and 6, a third of the width... half.
+    # The stem works at sides 16 and 8, the hourglass at 8 and 4; modules are half as wide inside.
     count = Count()
     count.conv(7, 3, 4, 16)
     count.norm(4)

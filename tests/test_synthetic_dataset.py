@@ -41,8 +41,8 @@ def test_every_line_holds_the_drawn_integers(whole):
         for letter, person in zip('AB', persons):
             joints = [int(round(float(value))) if labelled else -1
                       for point, labelled in zip(person.joints_img, person.labelled) for value in point]
-            expected.append(['%06d.jpg%s' % (index + 1, letter)] + [str(int(value)) for value in person.box_img]
-                            + [str(value) for value in joints])
+            numbers = [int(value) for value in person.box_img] + joints
+            expected.append(['%06d.jpg%s' % (index + 1, letter)] + [str(number) for number in numbers])
     assert lines == expected
     assert all(len(line) == 1 + 4 + 32 for line in lines)
 
@@ -137,7 +137,7 @@ def test_a_data_set_of_someone_else_is_refused_and_kept(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_one_line_for_the_user(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(UserError, match='cannot write synthetic people to .*file.*choose another folder') as error:
+    with pytest.raises(UserError, match='cannot write .*file.*choose another folder') as error:
         write_synthetic_dataset(str(tmp_path / 'file' / 'people'), 2, SEED)
     assert '\n' not in str(error.value)
 

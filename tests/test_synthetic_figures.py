@@ -16,6 +16,11 @@ LIGHT = (-0.6, -0.8)
 BACKDROP = (1, 254, 1)
 
 
+def tube(start, end, start_radius, end_radius):
+    ends = (np.array([point], float) for point in (start, end))
+    return tube_outlines(*ends, np.array([start_radius], float), np.array([end_radius], float))[0]
+
+
 def painted(figure, outfit, stature=160.0):
     image = np.full((400, 400, 3), BACKDROP, np.uint8)
     FigurePainter(figure, outfit, (200.0, 200.0), stature, LIGHT).paint(image)
@@ -37,14 +42,15 @@ def test_tube_outline_has_the_area_of_two_discs_and_their_common_tangents(end_ra
     big, small, apart = max(9.0, end_radius), min(9.0, end_radius), 40.0
     angle = math.acos((big - small) / apart)
     # Two sectors and two right trapezoids between the radii and a tangent.
-    exact = (math.pi - angle) * big ** 2 + angle * small ** 2 + (big + small) * math.sqrt(apart ** 2 - (big - small) ** 2)
-    outline = tube_outlines(np.array([[10.0, 5.0]]), np.array([[34.0, 37.0]]), np.array([9.0]), np.array([end_radius]))
-    area = cv2.contourArea(outline[0].astype(np.float32))
+    tangent = math.sqrt(apart ** 2 - (big - small) ** 2)
+    exact = (math.pi - angle) * big ** 2 + angle * small ** 2 + (big + small) * tangent
+    outline = tube((10, 5), (34, 37), 9, end_radius)
+    area = cv2.contourArea(outline.astype(np.float32))
     assert 0.94 * exact < area <= exact + 1e-3
 
 
 def test_a_tube_inside_its_larger_end_is_a_disc():
-    outline = tube_outlines(np.array([[0.0, 0.0]]), np.array([[1.0, 0.0]]), np.array([9.0]), np.array([3.0]))[0]
+    outline = tube((0, 0), (1, 0), 9, 3)
     assert np.hypot(outline[:, 0], outline[:, 1]).max() <= 9.0 + 1e-9
     # Seven points on the far half circle leave out a little of the disc.
     assert cv2.contourArea(outline.astype(np.float32)) > 0.8 * math.pi * 81
@@ -116,7 +122,7 @@ def test_nothing_is_painted_far_from_the_joints():
 
 
 def skin_share_of_the_head(figure, rng):
-    outfit = dataclasses.replace(draw_outfit(rng), skin=(250.0, 0.0, 0.0), hair=(0.0, 0.0, 90.0), hat=(0.0, 90.0, 0.0),
+    outfit = dataclasses.replace(draw_outfit(rng), skin=(250.0, 0.0, 0.0), hair=(0.0, 0.0, 90.0),
                                  hair_cut='long', beard=False, glasses=False)
     image = painted(figure, outfit)
     middle = (0.4 * figure.points['chin'] + 0.6 * figure.points['head'])[:2] * 160 + 200

@@ -8,9 +8,12 @@ from hourglass_pose.data.synthetic_scenes import DRAWING_VERSION, MAX_SIDE_PX, M
 from hourglass_pose.skeleton import MPII_JOINTS
 
 JOINT = {name: index for index, name in enumerate(MPII_JOINTS)}
-PICTURES = [draw_image(11, index) for index in range(250)]
-GOLDEN = np.array([(0, 0), (0, 0), (0, 0)])
+PICTURES = [draw_image(11, index) for index in range(150)]
 PERSONS = [(image, person) for image, persons in PICTURES for person in persons]
+
+
+def apart(person, first, last):
+    return np.hypot(*(person.joints_img[JOINT[last]] - person.joints_img[JOINT[first]]))
 
 
 def test_a_picture_depends_on_seed_and_index_alone():
@@ -30,9 +33,11 @@ def test_another_seed_or_index_gives_another_picture():
 
 def test_the_first_picture_is_that_of_this_drawing_version():
     # When this changes on purpose, raise DRAWING_VERSION: data sets on disk are reused by that number.
-    assert DRAWING_VERSION == 1
+    assert DRAWING_VERSION == 2
     joints = draw_image(0, 0)[1][0].joints_img
-    assert np.abs(joints[[JOINT['r_ankle'], JOINT['head'], JOINT['l_wrist']]] - GOLDEN).max() < 0.01
+    expected = {'r_ankle': (97.8637, 136.6744), 'head': (58.2721, 18.1441), 'l_wrist': (45.8583, 82.5600)}
+    for name, point in expected.items():
+        assert np.abs(joints[JOINT[name]] - point).max() < 0.01
 
 
 def test_pictures_are_uint8_rgb_within_the_promised_sizes():
@@ -40,7 +45,7 @@ def test_pictures_are_uint8_rgb_within_the_promised_sizes():
         assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
         assert min(image.shape[:2]) >= MIN_SIDE_PX and max(image.shape[:2]) <= MAX_SIDE_PX
         assert 1 <= len(persons) <= 2
-    assert len({image.shape for image, _ in PICTURES}) > 100
+    assert len({image.shape for image, _ in PICTURES}) > 75
 
 
 def test_a_joint_is_labelled_exactly_where_it_rounds_into_the_image():
@@ -63,26 +68,25 @@ def test_boxes_are_whole_numbers_inside_the_image_round_the_labelled_joints():
 
 def test_limbs_in_the_picture_are_never_longer_than_in_the_body():
     for _, person in PERSONS:
-        for side in 'lr':
+        for side in ('l_', 'r_'):
             for first, last, segment in (('hip', 'knee', 'thigh'), ('knee', 'ankle', 'shank'),
                                          ('shoulder', 'elbow', 'upper_arm'), ('elbow', 'wrist', 'forearm')):
-                limb = person.joints_img[JOINT[side + '_' + last]] - person.joints_img[JOINT[side + '_' + first]]
                 longest = SEGMENTS[segment] * (1 + MAX_VARIATION) * person.stature_px
-                assert np.hypot(*limb) <= longest + 1e-3
+                assert apart(person, side + first, side + last) <= longest + 1e-3
 
 
 def test_front_views_are_not_mirrored():
     for _, person in PERSONS:
-        apart = (person.joints_img[JOINT['l_shoulder']] - person.joints_img[JOINT['r_shoulder']])[0]
+        right, left = person.joints_img[JOINT['r_shoulder']], person.joints_img[JOINT['l_shoulder']]
         if abs(person.yaw_deg) < 30:
-            assert apart > 0
+            assert right[0] < left[0]
         if abs(person.yaw_deg) > 150:
-            assert apart < 0
+            assert right[0] > left[0]
 
 
 def test_people_are_large_and_mostly_whole():
     shares = [(person.box_img[3] - person.box_img[1] + 1) / image.shape[0] for image, person in PERSONS]
-    heads = [np.hypot(*(person.joints_img[JOINT['head']] - person.joints_img[JOINT['neck']])) for _, person in PERSONS]
+    heads = [apart(person, 'head', 'neck') for _, person in PERSONS]
     assert 0.6 < np.median(shares) < 0.9
     assert np.median(heads) > 15 and np.percentile(heads, 5) > 13
     assert np.mean([person.labelled.all() for _, person in PERSONS]) > 0.93
@@ -91,7 +95,7 @@ def test_people_are_large_and_mostly_whole():
 
 def test_some_pictures_hold_two_people():
     pairs = np.mean([len(persons) == 2 for _, persons in PICTURES])
-    assert 0.08 < pairs < 0.36
+    assert 0.03 < pairs < 0.3
 
 
 @pytest.mark.parametrize('seed, index', [(-1, 0), (2 ** 32, 0), (0, -1)])

@@ -17,7 +17,6 @@ from hourglass_pose.errors import UserError  # noqa: E402  (the log level must b
 
 SUPPORTED = 'TensorFlow 1.15, or 2.16 to 2.21'
 
-
 _CHATTER = ('All log messages before absl::InitializeLog', 'oneDNN custom operations are on', 'cpu_feature_guard',
             'To enable the following instructions', 'Could not find cuda drivers')
 
@@ -62,6 +61,8 @@ TF_VERSION = _tensorflow.__version__
 VERSION = parse_version(TF_VERSION)
 if VERSION < (1, 15):
     raise UserError('TensorFlow %s is too old; this project runs on %s' % (TF_VERSION, SUPPORTED))
+if not is_supported(VERSION):
+    print('TensorFlow %s has not been tried; this project is tested on %s' % (TF_VERSION, SUPPORTED), file=sys.stderr)
 
 tf = _tensorflow.compat.v1
 tf.logging.set_verbosity(tf.logging.ERROR)

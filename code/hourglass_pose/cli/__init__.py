@@ -12,11 +12,17 @@ DONE, OUR_MISTAKE, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 SUBCOMMANDS = ('train', 'resume', 'evaluate', 'predict', 'synthesize', 'benchmark')
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong command line as every other mistake: in one line."""
+
+    def error(self, message):
+        self.exit(USERS_MISTAKE, 'error: %s; see %s --help\n' % (message, self.prog))
+
+
 def main(argv=None):
     """Run a subcommand and return its exit code: 0 done, 2 the user's mistake (one line), 1 ours (a traceback)."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    parser = argparse.ArgumentParser(
-        prog='hourglass-pose', description='Stacked-hourglass human pose estimation.')
+    parser = _Parser(prog='hourglass-pose', description='Stacked-hourglass human pose estimation.')
     parser.add_argument('--version', action='version', version=__version__)
     subparsers = parser.add_subparsers(dest='subcommand', metavar='SUBCOMMAND')
     for name in SUBCOMMANDS:
@@ -27,7 +33,7 @@ def main(argv=None):
     options = parser.parse_args(arguments)
     if not options.subcommand:
         parser.print_help()
-        return USERS_MISTAKE
+        parser.error('no SUBCOMMAND was given')
     return report_mistakes(lambda: options.run(options))
 
 

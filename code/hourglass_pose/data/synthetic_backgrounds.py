@@ -19,7 +19,7 @@ def _draw_paint(rng):
 
 
 def _noise(rng, width, height, cells_across):
-    """Return smooth noise, uint8 (height, width, 3), of about `cells_across` blobs, more light and dark than hue."""
+    """Return smooth noise, uint8 (height, width, 3), `cells_across` blobs wide, of light more than of hue."""
     rows = max(2, int(cells_across * height / width))
     grid = np.frombuffer(rng.bytes(rows * cells_across * 4), np.uint8).reshape(rows, cells_across, 4) / 255.0
     grid = 255 * (0.7 * grid[..., 3:] + 0.3 * grid[..., :3])
@@ -59,9 +59,9 @@ def draw_background(rng, width, height, ground):
 
 
 def paint_clutter(rng, image, ground):
-    """Paint things behind the people on a uint8 RGB image (H, W, 3), in place, and sometimes put them out of focus.
+    """Paint things behind the people on a uint8 RGB image (H, W, 3), in place, mostly out of focus.
 
-    ground: as in draw_background; the larger things stand on it.
+    ground: as in draw_background; plants stand on it.
     """
     height, width = image.shape[:2]
     for _ in range(rng.randint(2, 8)):
@@ -114,7 +114,8 @@ def _paint_plant(rng, image, x, ground, half, colour):
     leaf = (0.35 * colour[0] + 20, 0.4 * colour[1] + 70, 0.3 * colour[2] + 20)
     for _ in range(5):
         middle = crown[0] + rng.uniform(-0.7, 0.7, 2) * half
-        fill(image, middle + CIRCLE * half * rng.uniform(0.35, 0.75), shade(leaf, rng.uniform(0.75, 1.15)), True)
+        blob = middle + CIRCLE * half * rng.uniform(0.35, 0.75)
+        fill(image, blob, shade(leaf, rng.uniform(0.75, 1.15)), True)
 
 
 def _paint_post(rng, image, centre, half, colour):

@@ -12,8 +12,9 @@ import numpy as np
 
 from hourglass_pose.skeleton import MPII_JOINTS
 
-# Fractions of the stature after Drillis and Contini, Body Segment Parameters (1966), as drawn in figure 4.1 of
-# Winter, Biomechanics and Motor Control of Human Movement. Breadths are those of the outline.
+# Fractions of the stature after Drillis and Contini, Body Segment Parameters (New York University, 1964 to
+# 1966), as in figure 4.1 of Winter, Biomechanics and Motor Control of Human Movement. Breadths are those of
+# the outline.
 SEGMENTS = {
     'thigh': 0.245, 'shank': 0.246, 'upper_arm': 0.186, 'forearm': 0.146, 'hand': 0.108, 'foot': 0.152,
     'trunk': 0.288, 'neck': 0.052, 'head': 0.130, 'shoulder_breadth': 0.259, 'hip_breadth': 0.191,
@@ -30,9 +31,9 @@ UPPER_NECK = 0.7
 MAX_VARIATION = 0.06
 
 # How often, and by which angles in degrees the body turns from the camera; 0 faces it, 180 shows the back.
-_VIEWS = ((0.5, 0, 25), (0.21, 25, 55), (0.05, 60, 90), (0.06, 130, 155), (0.18, 155, 180))
+_VIEWS = ((0.56, 0, 25), (0.18, 25, 48), (0.025, 60, 85), (0.045, 135, 155), (0.19, 155, 180))
 
-# Ranges in degrees: raising sideways, raising forward, turning about the upper arm outward, bending the elbow.
+# Ranges in degrees: raising sideways, raising forward, turning the upper arm outward, bending the elbow.
 _ARMS = {
     'hanging': ((8, 26), (-8, 12), (-35, 10), (4, 30)),
     'on_hip': ((38, 55), (-22, -6), (-88, -66), (85, 108)),
@@ -45,8 +46,8 @@ _ARMS = {
 _ARM_CHANCES = (('hanging', 0.36), ('on_hip', 0.15), ('raised', 0.15), ('waving', 0.12), ('sideways', 0.12),
                 ('forward', 0.05), ('folded', 0.05))
 
-_STANCES = (('standing', 0.48), ('striding', 0.22), ('running', 0.06), ('sitting', 0.1), ('bent', 0.06),
-            ('squatting', 0.02), ('kicking', 0.06))
+_STANCES = (('standing', 0.55), ('striding', 0.22), ('running', 0.025), ('sitting', 0.08), ('bent', 0.05),
+            ('squatting', 0.015), ('kicking', 0.06))
 
 # Ranges in degrees of one leg each: raising sideways, raising forward, bending the knee.
 _LEGS = {
@@ -67,8 +68,8 @@ class Figure:
     """A posed body as an orthographic camera sees it; unit of length: the stature; the pelvis is the origin.
 
     points: name -> (3,) float64, x right and y down in the image, z towards the viewer. Names are those of
-        MPII_JOINTS, 'chin' (its height, on the axis of the head) and, with prefix l_ or r_, 'hand' (finger tips),
-        'heel' and 'toe'.
+        MPII_JOINTS, 'chin' (its height, on the axis of the head) and, with prefix l_ or r_, 'hand' (finger
+        tips), 'heel' and 'toe'.
     frames: 'pelvis', 'trunk', 'head', -> (3, 3) float64 whose columns are left, up, forward in those axes.
     yaw_deg: turn of the pelvis from facing the camera, in (-180, 180], positive to the right of the image.
     stance: what the legs do.
@@ -135,7 +136,8 @@ def _draw_arms(rng, stance, bend, legs, facing):
                           rng.uniform(-30, 5), rng.uniform(5, 45))
         elif stance == 'bent' and rng.uniform() < 0.7:
             # The arms hang or reach forward from a trunk that leans by `bend`.
-            arms[side] = (rng.uniform(2, 20), bend * rng.uniform(0.6, 1.3), rng.uniform(-30, 10), rng.uniform(5, 40))
+            arms[side] = (rng.uniform(2, 20), bend * rng.uniform(0.6, 1.3),
+                          rng.uniform(-30, 10), rng.uniform(5, 40))
         else:
             style = _pick(rng, _ARM_CHANCES)
             if (style == 'forward' and abs(facing) > 0.8) or (style == 'folded' and facing < 0):
@@ -143,7 +145,7 @@ def _draw_arms(rng, stance, bend, legs, facing):
                 style = 'hanging'
             arms[side] = tuple(rng.uniform(*span) for span in _ARMS[style])
     if stance in ('standing', 'sitting', 'kicking') and rng.uniform() < 0.3:
-        arms['r'] = tuple(angle + rng.uniform(-6, 6) for angle in arms['l'])
+        arms['r'] = tuple(angle * rng.uniform(0.9, 1.1) for angle in arms['l'])
     return arms
 
 
@@ -176,7 +178,8 @@ def _place_arm(points, trunk, lengths, side, angles):
     lift = 0.035 * _within((max(sideways, forward) - 60) / 110.0, 0, 1)
     half = lengths['shoulder_breadth'] / 2 - SHOULDER_INSET - 0.4 * lift
     shoulder = points['thorax'] + trunk.dot(np.array([sign * half, lift - 0.008, 0]))
-    upper = trunk.dot(_rotation(2, sign * sideways)).dot(_rotation(0, -forward)).dot(_rotation(1, sign * outward))
+    upper = trunk.dot(_rotation(2, sign * sideways)).dot(_rotation(0, -forward))
+    upper = upper.dot(_rotation(1, sign * outward))
     lower = upper.dot(_rotation(0, -elbow))
     points[side + '_shoulder'] = shoulder
     points[side + '_elbow'] = _limb(upper, shoulder, lengths['upper_arm'])
@@ -185,7 +188,7 @@ def _place_arm(points, trunk, lengths, side, angles):
 
 
 def draw_figure(rng):
-    """Return a random Figure: proportions, stance, arms, view and camera all come from the RandomState `rng`."""
+    """Return a random Figure: proportions, stance, arms, view and camera come from the RandomState `rng`."""
     lengths = _draw_lengths(rng)
     stance = _pick(rng, _STANCES)
     yaw = _draw_yaw(rng)
@@ -200,8 +203,10 @@ def draw_figure(rng):
 
     roll = _within(rng.normal(0, 5), -18, 18)
     image_from_up = np.diag([1.0, -1.0, 1.0])
-    pelvis = image_from_up.dot(_rotation(2, roll)).dot(_rotation(0, rng.uniform(2, 16))).dot(_rotation(1, yaw))
-    trunk = pelvis.dot(_rotation(0, bend)).dot(_rotation(2, rng.normal(0, 4))).dot(_rotation(1, rng.normal(0, 7)))
+    camera = image_from_up.dot(_rotation(2, roll)).dot(_rotation(0, rng.uniform(2, 16)))
+    pelvis = camera.dot(_rotation(1, yaw))
+    spine = _rotation(0, bend).dot(_rotation(2, rng.normal(0, 4))).dot(_rotation(1, rng.normal(0, 7)))
+    trunk = pelvis.dot(spine)
     nod = -0.45 * max(bend, 0) + _within(rng.normal(0, 6), -14, 10)
     turn = _within(rng.normal(0, 11), -24, 24)
     head = trunk.dot(_rotation(1, turn)).dot(_rotation(0, nod)).dot(_rotation(2, rng.normal(0, 5)))

@@ -20,17 +20,18 @@ _RECORD_FILE = 'synthetic.json'
 def write_synthetic_dataset(folder, num_images, seed, progress=iter, workers=1):
     """Draw people into a folder and return the path of its dataset.txt.
 
-    folder: gets images/000001.jpg ..., dataset.txt (`NAME.jpgA x0 y0 x1 y1 x1 y1 ... x16 y16`, persons A and B of
-        an image on lines of their own, -1 -1 for a joint outside the image) and synthetic.json, which records what
-        was drawn. A complete data set of the same number, seed and drawing version is left as it is; an unfinished
-        or different one that this function began is drawn anew.
+    folder: gets images/000001.jpg ..., dataset.txt (`NAME.jpgA xmin ymin xmax ymax x1 y1 ... x16 y16`, one
+        line for each person A, B of an image, -1 -1 for a joint outside the image) and synthetic.json, which
+        records what was drawn. A complete data set of the same number, seed and drawing version is left as it
+        is; an unfinished or different one that this function began is drawn anew.
     num_images: at least 1. seed: int in [0, 2**32): picture i is draw_image(seed, i), counted from 0.
     progress: as tqdm, takes a sized iterable and returns it; one item of it is one picture.
     workers: processes that draw; the files are the same for any number.
     Raises UserError where the folder cannot be written to, or holds files that are not of this function.
     """
     if num_images < 1 or not 0 <= seed < 2 ** 32:
-        raise ValueError('num_images must be at least 1 and seed in [0, 2**32), got %r and %r' % (num_images, seed))
+        raise ValueError('num_images must be at least 1 and seed in [0, 2**32), got %r and %r'
+                         % (num_images, seed))
     record = {'num_images': int(num_images), 'seed': int(seed), 'drawing_version': DRAWING_VERSION}
     annotation_path = os.path.join(folder, _ANNOTATION_FILE)
     try:
@@ -52,7 +53,7 @@ def write_synthetic_dataset(folder, num_images, seed, progress=iter, workers=1):
 
 
 def annotation_line(image_name, letter, person):
-    """Return the line of dataset.txt of one SyntheticPerson: name and letter, box and joints in whole pixels."""
+    """Return the line of dataset.txt of one SyntheticPerson: name and letter, box and joints in pixels."""
     joints = np.where(person.labelled[:, None], np.rint(person.joints_img), -1).astype(int)
     numbers = person.box_img.astype(int).tolist() + joints.ravel().tolist()
     return '%s%s %s' % (image_name, letter, ' '.join(str(number) for number in numbers))
@@ -107,7 +108,7 @@ def _write_record(folder, record, complete):
 
 
 def _make_room(folder):
-    """Make the folders; remove an earlier data set of this module. Raises UserError over any other data set."""
+    """Make the folders and remove an earlier data set of this module; any other raises UserError."""
     images = os.path.join(folder, _IMAGE_FOLDER)
     annotation_path = os.path.join(folder, _ANNOTATION_FILE)
     os.makedirs(images, exist_ok=True)

@@ -8,7 +8,7 @@ from hourglass_pose.data.synthetic_shapes import CIRCLE, Ellipsoid, Sketch, Trun
 
 # Radii in statures of a lean person's limbs; clothes add to them.
 _RADII = {'hip': 0.049, 'knee': 0.031, 'calf': 0.033, 'ankle': 0.019, 'shoulder': 0.028, 'elbow': 0.0225,
-          'forearm': 0.023, 'wrist': 0.0155, 'neck': 0.030}
+          'forearm': 0.023, 'wrist': 0.014, 'neck': 0.030}
 # Half of head breadth, height and length; the height comes from the body.
 _HEAD_HALF_BREADTH, _HEAD_HALF_LENGTH = 0.047, 0.056
 
@@ -54,7 +54,7 @@ class FigurePainter:
         return shade(colour, min(max(0.97 + 1.1 * depth, 0.68), 1.15))
 
     def _limb(self, depth, colour, *tubes):
-        """Add parts of a limb: (first joint, last joint, radii in statures, (from, to) as shares of the way)."""
+        """Add parts of a limb: (first joint, last joint, two radii in statures, two shares of the way)."""
         placed = []
         for first, last, radii, span in tubes:
             start, way = self._points[first], self._points[last] - self._points[first]
@@ -73,14 +73,15 @@ class FigurePainter:
         thigh_depth = 0.5 * (self._depths[hip] + self._depths[knee])
         shank_depth = 0.5 * (self._depths[knee] + self._depths[ankle])
         swell = outfit.bulk * (1.1 if outfit.legs == 'long' else 0.97)
-        at_hip, at_knee, at_calf, at_ankle = (_RADII[name] * swell for name in ('hip', 'knee', 'calf', 'ankle'))
+        at_hip, at_knee, at_calf, at_ankle = (_RADII[at] * swell for at in ('hip', 'knee', 'calf', 'ankle'))
         colour = outfit.trousers if outfit.legs == 'long' else outfit.skin
         self._foot(side, shank_depth + 0.004)
         self._limb(shank_depth, colour, (knee, ankle, (at_knee, at_calf), (0, 0.3)),
                    (knee, ankle, (at_calf, at_ankle), (0.3, 0.97)))
         self._limb(thigh_depth, colour, (hip, knee, (at_hip, at_knee), (0, 1)))
         if outfit.legs == 'shorts':
-            self._limb(thigh_depth + 0.001, outfit.trousers, (hip, knee, (at_hip * 1.16, at_knee * 1.3), (0, 0.75)))
+            self._limb(thigh_depth + 0.001, outfit.trousers,
+                       (hip, knee, (at_hip * 1.16, at_knee * 1.3), (0, 0.75)))
         self._crease(knee, max(thigh_depth, shank_depth) + 0.002, colour, 0.75 * at_knee)
 
     def _foot(self, side, depth):
@@ -96,8 +97,8 @@ class FigurePainter:
         lower_depth = 0.5 * (self._depths[elbow] + self._depths[wrist]) + _NUDGE['arm'] + 0.004
         upper = (_RADII['shoulder'] * bulk, _RADII['elbow'] * bulk)
         lower = (_RADII['forearm'] * bulk, _RADII['wrist'] * bulk)
-        self._limb(lower_depth - 0.001, outfit.skin, (wrist, hand, (0.015, 0.017), (0, 0.45)),
-                   (wrist, hand, (0.016, 0.010), (0.45, 0.92)))
+        self._limb(lower_depth - 0.001, outfit.skin, (wrist, hand, (0.0135, 0.0195), (0, 0.4)),
+                   (wrist, hand, (0.0195, 0.011), (0.4, 0.92)))
         long = outfit.sleeves == 'long'
         colour, swell = (outfit.shirt, 1.13) if long else (outfit.skin, 1.0)
         upper, lower = ([radius * swell for radius in radii] for radii in (upper, lower))
@@ -115,20 +116,23 @@ class FigurePainter:
             hip, knee = self._points[side + '_hip'], self._points[side + '_knee']
             thighs += [hip[:2], (hip + 0.85 * (knee - hip))[:2]]
             depth = max(depth, 0.5 * (self._depths[side + '_hip'] + self._depths[side + '_knee']))
-        outline = np.concatenate([discs(thighs, np.full(4, 0.052 * self._stature)), self._trunk.rings(-0.1, 0.35)])
+        rims = discs(thighs, np.full(4, 0.052 * self._stature))
+        outline = np.concatenate([rims, self._trunk.rings(-0.1, 0.45)])
         self._sketch.solids(depth + _NUDGE['skirt'], [outline], self._outfit.trousers)
 
     def _pelvis_and_trunk(self):
         outfit, trunk, sketch = self._outfit, self._trunk, self._sketch
         depth = 0.5 * self._depths['thorax'] + _NUDGE['trunk']
-        sketch.solids(_NUDGE['pelvis'], [trunk.rings(-0.17, 0.4)], outfit.trousers)
+        sketch.solids(_NUDGE['pelvis'], [trunk.rings(-0.2, 0.45)], outfit.trousers)
         if outfit.legs != 'skirt':
-            for low, high, first, last in _POCKETS:
-                sketch.patch(_NUDGE['pelvis'], trunk.strip(low, high, first, last), shade(outfit.trousers, 0.66))
+            for pocket in _POCKETS:
+                sketch.patch(_NUDGE['pelvis'], trunk.strip(*pocket), shade(outfit.trousers, 0.66))
         shoulders = [self._points[side + '_shoulder'][:2] for side in 'lr']
         inset = [centre + 0.25 * (self._points['thorax'][:2] - centre) for centre in shoulders]
-        chest = np.concatenate([trunk.rings(0.42, 1.03), discs(inset, np.full(2, 0.026 * outfit.bulk * self._stature))])
-        sketch.solids(depth, [trunk.rings(outfit.hem, 0.62, 1.04), chest], outfit.shirt)
+        rims = discs(inset, np.full(2, 0.026 * outfit.bulk * self._stature))
+        chest = np.concatenate([trunk.rings(0.4, 1.1), rims])
+        waist = np.concatenate([trunk.ring(outfit.hem, 1.06), trunk.rings(outfit.hem, 0.7)])
+        sketch.solids(depth, [waist, chest], outfit.shirt)
         if outfit.pattern == 'stripes':
             for height in np.arange(outfit.hem + 0.1, 0.8, 0.17):
                 sketch.patch(depth, trunk.band(height, height + 0.075), outfit.accent)
@@ -139,8 +143,9 @@ class FigurePainter:
         self._front(depth)
         self._back(depth)
         radius = _RADII['neck'] * self._stature
-        sketch.tubes(0.5 * (self._depths['thorax'] + self._depths['chin']) + _NUDGE['neck'],
-                     [(self._points['thorax'], self._points['chin'], radius * 1.1, radius)], shade(outfit.skin, 0.9))
+        neck = (self._points['thorax'], self._points['chin'], radius * 1.1, radius)
+        neck_depth = 0.5 * (self._depths['thorax'] + self._depths['chin']) + _NUDGE['neck']
+        sketch.tubes(neck_depth, [neck], shade(outfit.skin, 0.9))
 
     def _front(self, depth):
         """Add what only the front of the trunk shows; every front has an open collar."""
@@ -216,7 +221,8 @@ class FigurePainter:
         nose = skull.at([(0.0, 0.05, 1.0), (0.13, -0.3, 1.0), (0.0, -0.3, 1.22), (-0.13, -0.3, 1.0)])
         if nose[1].all():
             sketch.patch(depth, hull(nose[0]), shade(outfit.skin, 0.8))
-        mouth, shown = skull.at([(-0.27, -0.58, 0.77), (0.0, -0.54, 0.86), (0.27, -0.58, 0.77), (0.0, -0.68, 0.76)])
+        mouth, shown = skull.at([(-0.27, -0.58, 0.77), (0.0, -0.54, 0.86),
+                                 (0.27, -0.58, 0.77), (0.0, -0.68, 0.76)])
         if shown.any():
             sketch.patch(depth, mouth, (150, 62, 58) if not outfit.beard else (170, 90, 80))
 

@@ -10,9 +10,10 @@ from hourglass_pose.data.synthetic_bodies import draw_figure
 from hourglass_pose.data.synthetic_figures import FigurePainter
 from hourglass_pose.data.synthetic_outfits import draw_cloth, draw_outfit
 from hourglass_pose.data.synthetic_shapes import CIRCLE, fill, shade
+from hourglass_pose.skeleton import MPII_JOINTS
 
 # Raise it whenever draw_image returns something else for the same seed and index.
-DRAWING_VERSION = 1
+DRAWING_VERSION = 2
 
 MIN_SIDE_PX, MAX_SIDE_PX = 120, 260
 # The head's 0.13 statures are then 15 pixels or more, less what foreshortening takes.
@@ -22,6 +23,9 @@ _PAIR_CHANCE = 0.15
 _CUT_CHANCE = 0.05
 _OCCLUDER_CHANCE = 0.22
 _MAX_HIDDEN_JOINTS = 2
+# Heads stay in sight: without them left and right could not be told.
+_MAY_BE_HIDDEN = [index for index, name in enumerate(MPII_JOINTS)
+                  if name[2:] in ('ankle', 'knee', 'hip', 'elbow', 'wrist')]
 
 # Flesh and clothes reach this far beyond the joints, the finger tips and the toes, in statures.
 _MARGIN = 0.045
@@ -50,8 +54,8 @@ class SyntheticPerson:
 def draw_image(seed, index):
     """Draw picture `index` of the data set `seed`: a pure function of both.
 
-    seed, index: ints in [0, 2**32). Returns a uint8 RGB image (H, W, 3), sides of 120 to 260 pixels, and a list of
-    one or two SyntheticPerson. Raises ValueError for numbers out of range.
+    seed, index: ints in [0, 2**32). Returns a uint8 RGB image (H, W, 3), sides of 120 to 260 pixels, and a
+    list of one or two SyntheticPerson. Raises ValueError for numbers out of range.
     """
     if not (0 <= seed < 2 ** 32 and 0 <= index < 2 ** 32):
         raise ValueError('seed and index must be in [0, 2**32), got %r and %r' % (seed, index))
@@ -60,10 +64,11 @@ def draw_image(seed, index):
     angle = rng.uniform(-2.4, -0.7)
     light = np.array([math.cos(angle), math.sin(angle)])
 
-    ground = int(max(origin[1] + _lowest(figure) * stature for figure, stature, origin in placed))
+    ground = int(max(_lowest_row(place) for place in placed))
     image = draw_background(rng, width, height, ground)
     paint_clutter(rng, image, ground)
-    for figure, stature, origin in sorted(placed, key=lambda entry: entry[2][1] + _lowest(entry[0]) * entry[1]):
+    # Who stands lower in the picture is nearer.
+    for figure, stature, origin in sorted(placed, key=_lowest_row):
         _paint_footing(rng, image, figure, stature, origin)
         FigurePainter(figure, draw_outfit(rng), origin, stature, light).paint(image)
     persons = [_label(figure, stature, origin, width, height) for figure, stature, origin in placed]
@@ -78,12 +83,13 @@ def _outline_box(figure):
     return np.concatenate([points.min(axis=0) - _MARGIN, points.max(axis=0) + _MARGIN])
 
 
-def _lowest(figure):
-    return _outline_box(figure)[3]
+def _lowest_row(place):
+    figure, stature, origin = place
+    return origin[1] + _outline_box(figure)[3] * stature
 
 
 def _lay_out(rng):
-    """Return the size (width, height) and a list of (figure, stature in pixels, pelvis (2,)), the first one A."""
+    """Return the size (width, height) and a list of (figure, stature in pixels, pelvis (2,)), A first."""
     if rng.uniform() < _PAIR_CHANCE:
         pair = _lay_out_pair(rng)
         if pair:
@@ -134,7 +140,7 @@ def _draw_size(rng, spans_px, share):
 
 
 def _cut(rng, corner, slack, spans_px):
-    """Return a corner (2,) of the person's box that leaves a part of it out of the picture, below or at one side."""
+    """Return a corner (2,) of the person's box that leaves a part of it out of the picture."""
     if rng.uniform() < 0.6:
         return np.array([corner[0], slack[1] + spans_px[1] * rng.uniform(0.08, 0.25)])
     hidden = spans_px[0] * rng.uniform(0.08, 0.2)
@@ -156,7 +162,8 @@ def _paint_footing(rng, image, figure, stature, origin):
     """Paint a shadow on the ground, and a seat under those who sit."""
     height, width = image.shape[:2]
     box = _outline_box(figure) * stature
-    feet = np.array([figure.points[name][:2] for name in ('l_heel', 'l_toe', 'r_heel', 'r_toe')]) * stature + origin
+    soles = [figure.points[name][:2] for name in ('l_heel', 'l_toe', 'r_heel', 'r_toe')]
+    feet = np.array(soles) * stature + origin
     centre = np.array([feet[:, 0].mean(), origin[1] + box[3] - 0.03 * stature])
     half = np.array([0.5 * (feet[:, 0].max() - feet[:, 0].min()) + 0.1 * stature, 0.03 * stature])
     column, row = (int(np.clip(value, 0, side - 1)) for value, side in zip(centre, (width, height)))
@@ -168,15 +175,16 @@ def _paint_footing(rng, image, figure, stature, origin):
         half_width = rng.uniform(0.12, 0.2) * stature
         top = origin[1] + 0.05 * stature
         for low, high, brightness in ((top, centre[1], 0.7), (top, top + 0.05 * stature, 0.95)):
-            corners = np.array([(-half_width, low), (half_width, low), (half_width, high), (-half_width, high)])
-            fill(image, corners + (origin[0], 0), shade(cloth, brightness), True)
+            left, right = origin[0] - half_width, origin[0] + half_width
+            corners = np.array([(left, low), (right, low), (right, high), (left, high)])
+            fill(image, corners, shade(cloth, brightness), True)
 
 
 def _paint_occluder(rng, image, persons):
-    """Paint a thing in front of a person that hides one or two joints; nothing where no place for it is found."""
+    """Paint a thing in front of a person that hides one or two joints, where a place for it is found."""
     for _ in range(6):
         person = persons[rng.randint(len(persons))]
-        joint = person.joints_img[rng.randint(len(person.joints_img))]
+        joint = person.joints_img[_MAY_BE_HIDDEN[rng.randint(len(_MAY_BE_HIDDEN))]]
         half = rng.uniform(0.035, 0.11, 2) * person.stature_px
         centre = joint + rng.uniform(-0.6, 0.6, 2) * half
         hidden = [(np.abs(other.joints_img - centre) < half).all(axis=1).sum() for other in persons]

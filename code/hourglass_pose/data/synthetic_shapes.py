@@ -1,4 +1,4 @@
-"""Shapes of drawn people: shaded tubes, hulls and patches painted from far to near, and two curved surfaces."""
+"""Shapes of drawn people: shaded tubes, hulls and patches painted from far to near, and curved surfaces."""
 
 import functools
 import math
@@ -20,8 +20,9 @@ _RING_TURNS = np.arange(0, 360, 30.0)
 
 
 def fill(image, polygon_img, colour, convex=False):
-    """Fill a polygon, float (N, 2) in pixels whose centres are integers, with anti-aliased edges, in place."""
-    corners = np.rint(polygon_img * (1 << _SHIFT)).astype(np.int32)
+    """Fill a polygon, float (N, 2), pixel centres at integers, with anti-aliased edges, in place."""
+    # Rounds what is inside the image; what is left of it or above may be 1 / 32 pixel off.
+    corners = (polygon_img * (1 << _SHIFT) + 0.5).astype(np.int32)
     if convex:
         cv2.fillConvexPoly(image, corners, colour, cv2.LINE_AA, _SHIFT)
     else:
@@ -30,8 +31,7 @@ def fill(image, polygon_img, colour, convex=False):
 
 def shade(colour, brightness):
     """Return an RGB colour as three ints in 0..255, `brightness` times as bright."""
-    red, green, blue = colour
-    return (min(int(red * brightness), 255), min(int(green * brightness), 255), min(int(blue * brightness), 255))
+    return tuple([min(int(channel * brightness), 255) for channel in colour])
 
 
 def hull(points_img):
@@ -48,8 +48,8 @@ def discs(centres_img, radii):
 def tube_outlines(starts, ends, start_radii, end_radii):
     """Return the outlines of K tapered capsules, float64 (K, 14, 2): convex polygons round two discs each.
 
-    starts, ends: (K, 2) centres of the discs. start_radii, end_radii: (K,). Where one disc holds the other, the
-    outline is that of the larger one.
+    starts, ends: (K, 2) centres of the discs. start_radii, end_radii: (K,). Where one disc holds the other,
+    the outline is that of the larger one.
     """
     axes = ends - starts
     lengths = np.maximum(np.hypot(axes[:, 0], axes[:, 1]), 1e-6)
@@ -66,7 +66,7 @@ def tube_outlines(starts, ends, start_radii, end_radii):
 
 
 class Sketch:
-    """Shapes gathered in any order and painted from the farthest to the nearest; ties in the order of gathering.
+    """Shapes gathered in any order and painted from far to near; ties in the order of gathering.
 
     light: (2,) direction in the image from which the light falls, unit length.
     Depths grow towards the viewer. Colours are RGB, 0..255.
@@ -93,9 +93,9 @@ class Sketch:
         polygons = [(outline, shade(colour, _LAYERS[0][2]), True) for outline in outlines]
         share, drift, brightness = _LAYERS[1]
         for outline in outlines:
-            centre = outline.mean(axis=0)
-            reach = 0.5 * np.abs(outline - centre).max(axis=0).min()
-            inner = centre + (outline - centre) * (0.5 + 0.5 * share) + self._light * drift * reach
+            reach = 0.25 * math.sqrt(cv2.contourArea(outline))
+            fixed = (0.5 - 0.5 * share) * outline.mean(axis=0) + self._light * (drift * reach)
+            inner = outline * (0.5 + 0.5 * share) + fixed
             polygons.append((inner, shade(colour, brightness), True))
         self._groups.append((depth, len(self._groups), polygons, None))
 
@@ -160,7 +160,8 @@ class Ellipsoid:
         covariance = self._image_from_unit.dot(self._image_from_unit.T)
         self._root = np.linalg.cholesky(covariance)
         # Where the surface turns away from the viewer, as unit vectors.
-        across = np.cross(self._view, (0.0, 0.0, 1.0) if abs(self._view[1]) > abs(self._view[2]) else (0.0, 1.0, 0.0))
+        upright = abs(self._view[1]) > abs(self._view[2])
+        across = np.cross(self._view, (0.0, 0.0, 1.0) if upright else (0.0, 1.0, 0.0))
         across /= math.sqrt(across.dot(across))
         along = np.cross(self._view, across)
         self._silhouette = CIRCLE.dot(np.array([across, along / math.sqrt(along.dot(along))]))
@@ -175,13 +176,16 @@ class Ellipsoid:
         return self._centre + places.dot(self._image_from_unit.T) * scale, places.dot(self._view) > 0
 
     def cap(self, towards, degrees, scale=1.0):
-        """Return the visible part of the places within an angle below 90 of a direction, a tuple (3), or None.
+        """Return the visible part of what lies within an angle below 90 of a direction, a tuple (3), or None.
 
         In the picture it is convex, bounded by what is seen of its rim and by the silhouette inside it.
         """
         rim, pole, least = _cap_rim(towards, degrees)
+        visible = rim.dot(self._view) > 0
+        if visible.all():
+            return self._centre + rim.dot(self._image_from_unit.T) * scale
         edge = self._silhouette[self._silhouette.dot(pole) > least]
-        seen = np.concatenate([rim[rim.dot(self._view) > 0], edge])
+        seen = np.concatenate([rim[visible], edge])
         if len(seen) < 3:
             return None
         return hull(self.at(seen, scale)[0])
@@ -190,11 +194,11 @@ class Ellipsoid:
 class Trunk:
     """The surface of a clothed trunk: a stack of ellipses from the crotch to the base of the neck.
 
-    A place on it is (height, turn): height as a fraction of the way from pelvis (0) to thorax (1), turn in degrees
-    from the middle of the front, positive to the person's left.
+    A place on it is (height, turn): height as a fraction of the way from pelvis (0) to thorax (1), turn in
+    degrees from the middle of the front, positive to the person's left.
 
-    pelvis_img, thorax_img: (3,) in pixels, z to the viewer. pelvis_frame, trunk_frame: (3, 3) as in Ellipsoid; the
-    pelvis turns what is below height 0.1.
+    pelvis_img, thorax_img: (3,), z to the viewer. pelvis_frame, trunk_frame: (3, 3) as in Ellipsoid;
+    the pelvis turns what is below height 0.1.
     girth: (left-right, front-back) factors on mean proportions; stature_px: unit of length.
     """
 
@@ -208,6 +212,7 @@ class Trunk:
         self._length = np.linalg.norm(np.asarray(thorax_img) - self._base)
         self._frames = (pelvis_frame, trunk_frame)
         self._girth = np.asarray(girth) * stature_px
+        self._rings = self.at(self._LEVELS[:, :1], _RING_TURNS)[..., :2]
 
     def _size(self, heights):
         levels = self._LEVELS
@@ -228,18 +233,21 @@ class Trunk:
             placed[low] = local[low].dot(self._frames[0].T)
         return self._base + placed
 
-    def rings(self, low, high, offset=1.0):
-        """Return image points (N, 2) round the surface at every level from low to high, for a hull."""
-        inner = self._LEVELS[(self._LEVELS[:, 0] > low) & (self._LEVELS[:, 0] < high), 0]
-        heights = np.concatenate([[low], inner, [high]])
-        return self.at(heights[:, None], _RING_TURNS, offset)[..., :2].reshape(-1, 2)
+    def ring(self, height, offset=1.0):
+        """Return image points (12, 2) round the surface at a height."""
+        return self.at(height, _RING_TURNS, offset)[:, :2]
+
+    def rings(self, low, high):
+        """Return image points (12 N, 2) round the surface at the N levels from height low to high."""
+        heights = self._LEVELS[:, 0]
+        return self._rings[(heights >= low) & (heights <= high)].reshape(-1, 2)
 
     def band(self, low, high):
         """Return the visible part (14, 2) of the places between two heights, all round."""
         return self.strip(low, high, -360, 360)
 
     def strip(self, low, high, first, last):
-        """Return the visible part (14, 2) of the places between two heights and two turns, or None if hidden."""
+        """Return the visible part (14, 2) of the places between two heights and two turns, or None."""
         view = self._frames[1][2]
         half_breadth, half_depth = self._size(0.5 * (low + high))
         facing = math.degrees(math.atan2(view[0] / half_breadth, view[2] / half_depth))

@@ -117,7 +117,7 @@ class Evaluator:
             for row, pose in zip(rows, joints_crop)])
         labelled = np.array([person.labelled for person in persons]) & kept
         # The original compares with the target's own highest cell, so a joint that has no target is left out.
-        true_cells = np.rint(geometry.hm_from_crop(batch.joints_crop[rows], codec.stride))
+        true_cells = codec.peak_cells(batch.heatmaps[rows])
         argmax = argmax_accuracies(cells_hm, true_cells, codec.heatmap_size, batch.joint_weights[rows] > 0)
         evaluator.add(batch.indices[rows], joints_img, np.array([person.joints_img for person in persons]),
                       labelled, [person.head_box_img for person in persons], argmax)

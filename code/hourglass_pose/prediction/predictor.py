@@ -110,9 +110,11 @@ class Predictor:
 
         image: path of a photo, or uint8 RGB (H, W, 3). box: (x, y, width, height) of the person in photo pixels,
         None for the whole photo. Raises ImageError for a photo that cannot be read, UserError for a box without
-        area or beside the photo.
+        area or beside the photo, ValueError for an array of another shape or type.
         """
         image = image if isinstance(image, np.ndarray) else read_image(image)
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError('image: expected uint8 RGB (H, W, 3), found %s %s' % (image.dtype, image.shape))
         box_img = _checked_box(box, image.shape[1], image.shape[0])
         affine = self.rule.evaluation_affine(box_img)
         crop = warp_crop(image, affine, self.rule.crop_size)

@@ -8,6 +8,7 @@ from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.checkpoint import read_manifest
 from hourglass_pose.training.weight_average import AVERAGE_SUFFIX
 
+
 class VariableSaver:
     """Saves and restores all variables of the current graph. prefix: file name of the checkpoint's parts."""
 

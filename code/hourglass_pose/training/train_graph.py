@@ -30,18 +30,18 @@ class TrainGraph:
             self.images, True, lambda x, rate, place: runtime.dropout(x, rate, dropout_seed + [0, 7919 * place]))
         self.loss = heatmap_loss(self.logits, self.heatmaps, self.joint_weights, loss)
         self.rate = learning_rate(schedule, self.global_step)
-        train_op, self.gradient_norm = self._train_op(runtime, optimizer, weight_decay, clip_norm)
-        self.average = None
+        finished_steps, self.gradient_norm = self._step(runtime, optimizer, weight_decay, clip_norm)
+        self.average, train_op = None, finished_steps
         if ema_decay > 0:
             self.average = WeightAverage(model.variables(), ema_decay)
-            with tf.control_dependencies([train_op]):
-                train_op = self.average.update(self.global_step)
+            with tf.control_dependencies([finished_steps]):
+                train_op = self.average.update(finished_steps)
         self.train_op = tf.group(train_op, name='train_op')
         self.valid_logits = model.build(
             self.valid_images, False, getter=self.average.getter if self.average else None)
 
-    def _train_op(self, runtime, kind, weight_decay, clip_norm):
-        """Return (operation of one step, global norm of its gradient)."""
+    def _step(self, runtime, kind, weight_decay, clip_norm):
+        """Return (number of finished steps, which it takes a step to compute, global norm of the step's gradient)."""
         optimizer = runtime.wrap_optimizer(make_optimizer(kind, self.rate, weight_decay))
         pairs = [pair for pair in optimizer.compute_gradients(self.loss, tf.trainable_variables())
                  if pair[0] is not None]

@@ -22,14 +22,18 @@ class WeightAverage:
                 variable.op.name + AVERAGE_SUFFIX, variable.shape, tf.float32, tf.zeros_initializer(), trainable=False)
             for variable in self._variables}
 
-    def update(self, global_step):
-        """Return the operation that takes the present values in; global_step: finished steps, this one included."""
-        # A plain mention of a reference variable may be read before the step; read_value is ordered after it.
-        step = tf.cast(global_step.read_value(), tf.float32)
+    def update(self, finished_steps):
+        """Return the operation that takes the present values in.
+
+        finished_steps: integer tensor, this step included. It has to be the result of counting: TensorFlow's optimizer
+        of graphs moves a mere read of the counter to before the step.
+        """
+        step = tf.cast(finished_steps, tf.float32)
         weight = 1.0 - tf.minimum(self._decay, (step - 1.0) / (step + 8.0))
         updates = []
         for variable in self._variables:
             average = self._averages[variable.op.name]
+            # A plain mention of a reference variable may be read before the step; read_value is ordered after it.
             updates.append(tf.assign_sub(average, weight * (average.read_value() - variable.read_value())))
         return tf.group(*updates)
 

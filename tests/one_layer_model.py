@@ -1,0 +1,29 @@
+"""A network of one layer in the place of HourglassModel, so that what is built around it can be checked in NumPy."""
+
+from types import SimpleNamespace
+
+from hourglass_pose.graph.layers import batch_norm, conv
+from hourglass_pose.graph.model import normalise
+from hourglass_pose.tf_compat import tf
+
+
+class OneLayerModel:
+    """Logits are a batch-normalised 1x1 convolution of every fourth pixel; dropout acts on these pixels."""
+
+    traits = SimpleNamespace(input_size=8, heatmap_size=2, num_joints=3, num_stacks=1)
+
+    def __init__(self, drop_rate=0.0):
+        self.drop_rate = drop_rate
+        self._variables = None
+
+    def build(self, images, is_training, dropout=None, getter=None):
+        with tf.variable_scope('model', reuse=self._variables is not None, custom_getter=getter):
+            x = normalise(images)[:, ::4, ::4]
+            if is_training and self.drop_rate:
+                x = dropout(x, self.drop_rate, 0)
+            y = batch_norm(conv(x, 3), is_training)
+        self._variables = self._variables or tf.global_variables('model/')
+        return tf.expand_dims(y, 1)
+
+    def variables(self):
+        return self._variables

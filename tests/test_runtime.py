@@ -1,0 +1,138 @@
+"""Runtimes: which device is opened and why, what its sessions are told, and dropout that repeats."""
+
+import numpy as np
+import pytest
+
+from hourglass_pose.errors import ConfigError
+from hourglass_pose.runtime import native, selection
+from hourglass_pose.runtime.native import NativeRuntime, bfloat16_obstacle
+from hourglass_pose.runtime.selection import open_runtime
+from hourglass_pose.tf_compat import VERSION, tf
+
+BFLOAT16 = {'sse2', 'avx512_bf16'}
+
+
+def of_one_line(caught):
+    message = str(caught.value)
+    assert message.startswith('[Device] ') and '\n' not in message
+    return message
+
+
+@pytest.fixture
+def gpus(monkeypatch):
+    """Return the list of GPUs that TensorFlow seems to see."""
+    names = []
+    monkeypatch.setattr(selection, 'gpu_names', lambda: names)
+    return names
+
+
+@pytest.fixture
+def bfloat16(monkeypatch):
+    monkeypatch.setattr(native, 'bfloat16_obstacle', lambda: None)
+
+
+@pytest.fixture
+def no_bfloat16(monkeypatch):
+    monkeypatch.setattr(native, 'bfloat16_obstacle', lambda: 'it is too old')
+
+
+def test_a_device_that_is_not_there_is_named_with_what_to_do(gpus):
+    with pytest.raises(ConfigError) as caught:
+        open_runtime('gpu')
+    message = of_one_line(caught)
+    assert "'gpu'" in message and "set 'auto' or 'cpu'" in message
+    with pytest.raises(ConfigError) as caught:
+        open_runtime('npu')
+    message = of_one_line(caught)
+    assert "'npu'" in message and "set 'auto', 'cpu' or 'gpu'" in message
+
+
+def test_auto_takes_a_gpu_where_there_is_one_and_says_why(gpus, no_bfloat16):
+    assert open_runtime('auto').description.startswith('CPU, float32 (no GPU found')
+    assert open_runtime('cpu').description == 'CPU, float32 (as configured)'
+    gpus.append('/physical_device:GPU:0')
+    assert open_runtime('auto').description.startswith('GPU, float16 (1 GPU found')
+    assert open_runtime('gpu', 'float32').description == 'GPU, float32 (as configured)'
+    assert open_runtime('cpu').description == 'CPU, float32 (as configured)'
+
+
+def test_auto_names_an_npu_that_it_leaves_aside(gpus, monkeypatch):
+    monkeypatch.setattr(selection.importlib.util, 'find_spec', lambda name: object())
+    assert 'npu_bridge is installed but not served' in open_runtime('auto', 'float32').description
+
+
+@pytest.mark.parametrize('version, flags, obstacle', [
+    ((1, 15), BFLOAT16, 'TensorFlow 1.15'), ((2, 15), BFLOAT16, 'TensorFlow 2.15'), ((2, 16), BFLOAT16, None),
+    ((2, 21), {'amx_bf16'}, None), ((2, 21), {'sse2', 'avx512f'}, 'processor'), ((2, 21), set(), 'processor')])
+def test_bfloat16_needs_both_the_rewrite_and_the_processor(version, flags, obstacle):
+    found = bfloat16_obstacle(version, flags)
+    assert found is None if obstacle is None else obstacle in found
+
+
+def test_mixed_precision_on_a_cpu_without_it_is_refused_and_auto_goes_without(no_bfloat16):
+    with pytest.raises(ConfigError, match='it is too old') as caught:
+        NativeRuntime('cpu', 'mixed')
+    assert "set 'auto' or 'float32'" in of_one_line(caught)
+    assert not NativeRuntime('cpu', 'auto').mixed
+
+
+def test_auto_uses_bfloat16_where_it_is(bfloat16):
+    assert NativeRuntime('cpu', 'auto').description == 'CPU, bfloat16'
+    assert NativeRuntime('cpu', 'float32').description == 'CPU, float32'
+
+
+def test_a_cpu_session_hides_gpus_and_rewrites_nothing_in_float32():
+    config = NativeRuntime('cpu', 'float32', intra_threads=3).session_config()
+    assert config.intra_op_parallelism_threads == 3
+    assert dict(config.device_count) == {'GPU': 0}
+    assert not config.graph_options.rewrite_options.ListFields()
+
+
+@pytest.mark.skipif(VERSION < (2, 16), reason='TensorFlow 1.15 has no bfloat16 rewrite')
+def test_a_cpu_session_rewrites_to_bfloat16_when_mixed(bfloat16):
+    rewrite = NativeRuntime('cpu', 'mixed').session_config().graph_options.rewrite_options
+    assert [(field.name, value) for field, value in rewrite.ListFields()] == [
+        ('auto_mixed_precision_onednn_bfloat16', 1)]
+
+
+@pytest.mark.parametrize('precision, rewrite', [('mixed', 1), ('auto', 1), ('float32', 0)])
+def test_a_gpu_session_grows_and_rewrites_to_float16_when_mixed(precision, rewrite):
+    config = NativeRuntime('gpu', precision).session_config()
+    assert config.gpu_options.allow_growth
+    assert config.graph_options.rewrite_options.auto_mixed_precision == rewrite
+
+
+def test_only_float16_scales_the_loss_and_only_a_dynamic_scale_leaves_steps_out(bfloat16):
+    with tf.Graph().as_default():
+        optimizer = tf.train.GradientDescentOptimizer(0.1)
+        for device, precision in (('cpu', 'mixed'), ('cpu', 'float32'), ('gpu', 'float32')):
+            runtime = NativeRuntime(device, precision)
+            assert runtime.wrap_optimizer(optimizer) is optimizer and not runtime.skips_overflow
+        for loss_scale, skips in ((None, True), (128.0, False)):
+            runtime = NativeRuntime('gpu', 'mixed', loss_scale=loss_scale)
+            assert 'LossScale' in type(runtime.wrap_optimizer(optimizer)).__name__
+            assert runtime.skips_overflow == skips
+
+
+def test_dropout_repeats_with_its_seed_and_keeps_the_expectation():
+    rate, shape = 0.3, (100, 200)
+    values = np.random.RandomState(0).uniform(1, 2, shape).astype(np.float32)
+    runtime = NativeRuntime('cpu', 'float32')
+    with tf.Graph().as_default(), tf.Session(config=runtime.session_config()) as session:
+        seed = tf.placeholder(tf.int32, [2])
+        dropped = runtime.dropout(tf.constant(values), rate, seed)
+        first, again, other = [session.run(dropped, {seed: numbers}) for numbers in ([3, 4], [3, 4], [3, 5])]
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first == 0, other == 0)
+    # What stays is scaled by the inverse of the chance to stay, so each value's expectation is the value itself.
+    kept = first != 0
+    assert np.allclose(first[kept], values[kept] / (1 - rate), rtol=1e-6)
+    for sample in (first, other):
+        share = np.mean(sample == 0)
+        assert abs(share - rate) < 5 * np.sqrt(rate * (1 - rate) / values.size)
+
+
+def test_one_process_is_its_own_chief():
+    runtime = open_runtime('cpu', 'float32')
+    assert runtime.is_chief and runtime.world_size == 1
+    assert runtime.average(2.5) == 2.5

@@ -1,0 +1,253 @@
+"""The loop: it learns, it can be stopped in every way at every moment, and going on loses and changes nothing."""
+
+import glob
+import os
+import signal
+import subprocess
+import sys
+from collections import namedtuple
+
+import numpy as np
+import pytest
+import tiny_run as tiny
+from conftest import CODE
+
+from hourglass_pose.cli import session
+from hourglass_pose.errors import CheckpointError, ImageError, TrainingError
+from hourglass_pose.evaluation import evaluator
+from hourglass_pose.tf_compat import tf
+from hourglass_pose.training.checkpoint import CheckpointFolder, read_manifest, verify
+from hourglass_pose.training.run_log import HISTORY, read_history
+from hourglass_pose.training.trainer import Trainer
+
+TESTS = os.path.dirname(os.path.abspath(__file__))
+
+
+@pytest.fixture(scope='module')
+def module_patch():
+    patch = pytest.MonkeyPatch() if hasattr(pytest, 'MonkeyPatch') else __import__(
+        '_pytest.monkeypatch').monkeypatch.MonkeyPatch()
+    # The results of a finished run are checked elsewhere; drawing them takes longer than the run.
+    patch.setattr(session, 'write_results', lambda *arguments: None)
+    yield patch
+    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def without_results(module_patch):
+    del module_patch
+
+
+def terminate_once(function, passed):
+    """Return the function, made to send SIGTERM to this process when it is called for the (passed + 1)th time."""
+    calls = []
+
+    def terminating(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == passed + 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return function(*arguments, **keywords)
+    return terminating
+
+
+Stop = namedtuple('Stop', 'step manifest history')
+
+
+@pytest.fixture(scope='module')
+def broken_run(tmp_path_factory, synthetic_people, module_patch):
+    """A run with the settings of tiny_run that was stopped three times: (folder, [Stop])."""
+    folder = str(tmp_path_factory.mktemp('broken') / 'run')
+    config, stops = tiny.tiny_config(folder, synthetic_people), []
+
+    def note_stop():
+        newest = CheckpointFolder(folder).newest_intact(pytest.fail)
+        manifest = verify(newest)
+        stops.append(Stop(manifest['global_step'], manifest, read_history(os.path.join(folder, HISTORY))))
+
+    with pytest.MonkeyPatch.context() as patch:
+        # In the second step, which is in the middle of the first epoch.
+        patch.setattr(Trainer, '_step', terminate_once(Trainer._step, 1))
+        tiny.start(config)
+    note_stop()
+    with pytest.MonkeyPatch.context() as patch:
+        # In the validation after the first epoch, which takes two batches.
+        patch.setattr(evaluator, 'flip_averaged_maps', terminate_once(evaluator.flip_averaged_maps, 1))
+        tiny.go_on(config, pytest.fail)
+    note_stop()
+    killed = subprocess.run([sys.executable, os.path.join(TESTS, 'tiny_run.py'), folder, synthetic_people, '8'],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    assert killed.returncode == -signal.SIGKILL, killed.stdout.decode()
+    assert [name for name in os.listdir(folder) if name.startswith('.partial-step-00000008')]
+    note_stop()
+    tiny.go_on(config, pytest.fail)
+    note_stop()
+    return folder, stops
+
+
+def losses(folder):
+    """Return {step: set of the losses that were logged for it}."""
+    found = {}
+    for path in glob.glob(os.path.join(folder, 'log_train', 'events.*')):
+        for event in tf.train.summary_iterator(path):
+            for value in event.summary.value:
+                if value.tag == 'loss':
+                    found.setdefault(event.step, set()).add(value.simple_value)
+    return found
+
+
+def variables(folder):
+    reader = tf.train.NewCheckpointReader(os.path.join(folder, 'latest', 'hourglass'))
+    return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
+
+
+def test_stopped_run_stands_where_it_was_stopped(broken_run):
+    _, stops = broken_run
+    # Killed while it wrote step 8, it stands at the checkpoint before.
+    assert [stop.step for stop in stops] == [2, 4, 4, 12]
+    assert [stop.manifest['progress']['validated_step'] for stop in stops] == [0, 0, 4, 12]
+    assert [len(stop.history) for stop in stops] == [0, 0, 1, 3]
+
+
+def test_stopped_and_resumed_run_repeats_the_uninterrupted_one_bit_for_bit(tiny_run, broken_run):
+    folder, _ = broken_run
+    expected = losses(tiny_run)
+    assert sorted(expected) == list(range(1, 13)) and all(len(found) == 1 for found in expected.values())
+    # Steps that were trained twice, because of the kill, had the same loss twice.
+    assert losses(folder) == expected
+    assert read_history(os.path.join(folder, HISTORY)) == read_history(os.path.join(tiny_run, HISTORY))
+    ours, theirs = variables(folder), variables(tiny_run)
+    assert set(ours) == set(theirs)
+    assert [name for name in ours if not np.array_equal(ours[name], theirs[name])] == []
+
+
+def test_resumed_run_remembers_its_best_validation(tiny_run, broken_run):
+    manifests = [read_manifest(os.path.join(folder, 'latest')) for folder in (tiny_run, broken_run[0])]
+    assert manifests[0]['progress'] == manifests[1]['progress']
+    scores = [float(row['valid_pckh@0.5']) for row in read_history(os.path.join(tiny_run, HISTORY))]
+    assert manifests[0]['progress']['best_score'] == max(scores)
+    best = read_manifest(os.path.join(tiny_run, 'best'))
+    assert best['global_step'] == tiny.STEPS_PER_EPOCH * (1 + scores.index(max(scores)))
+
+
+def test_checkpoints_and_history_of_a_finished_run(tiny_run):
+    manifest = verify(os.path.join(tiny_run, 'latest'))
+    assert (manifest['global_step'], manifest['epoch'], manifest['steps_per_epoch']) == (12, 3, 4)
+    assert manifest['progress']['validated_step'] == 12 and manifest['progress']['loss_count'] == 0
+    assert manifest['config']['Train']['batch_size'] == 4 and manifest['traits']['num_features'] == 8
+    assert {'recipe', 'seed', 'split_hash', 'device', 'versions'} <= set(manifest)
+    assert {8, 12} <= set(CheckpointFolder(tiny_run).steps()) and len(CheckpointFolder(tiny_run).steps()) <= 3
+    rows = read_history(os.path.join(tiny_run, HISTORY))
+    logged = losses(tiny_run)
+    for row in rows:
+        steps = range(int(row['step']) - 3, int(row['step']) + 1)
+        assert float(row['train_loss']) == pytest.approx(np.mean([list(logged[step])[0] for step in steps]), rel=1e-6)
+    assert [(row['epoch'], row['step']) for row in rows] == [('1', '4'), ('2', '8'), ('3', '12')]
+
+
+def test_finished_run_resumed_trains_no_more_but_gives_its_results(tiny_run, synthetic_people, monkeypatch, tmp_path):
+    import shutil
+    folder = str(tmp_path / 'run')
+    shutil.copytree(tiny_run, folder, symlinks=True)
+    results = []
+    monkeypatch.setattr(session, 'write_results', lambda folder, evaluation, *others: results.append(evaluation))
+    monkeypatch.setattr(Trainer, '_step', lambda *arguments: pytest.fail('a step was trained'))
+    tiny.go_on(tiny.tiny_config(folder, synthetic_people), pytest.fail)
+    assert len(results) == 1
+    last = read_history(os.path.join(folder, HISTORY))[-1]
+    assert results[0].result.metrics['pckh@0.5']['mean'] == float(last['valid_pckh@0.5'])
+
+
+def quick(folder, annotations, *overrides):
+    """A config whose graph is built and trained faster."""
+    return tiny.tiny_config(folder, annotations, *(
+        'Train.optimizer=rmsprop', 'Train.weight_decay=0', 'Train.ema_decay=0', 'Train.w_summary=False',
+        'Network.drop_rate=0', 'Validation.valid_every=100', 'Validation.flip_test=False') + overrides)
+
+
+def test_training_learns(tmp_path, synthetic_people):
+    folder = str(tmp_path)
+    tiny.start(quick(
+        folder, synthetic_people, 'Train.optimizer=adam', 'Network.nFeat=16', 'Network.stem_feat=[8,16]',
+        'Train.batch_size=8', 'Train.nEpochs=2', 'Train.epoch_size=30', 'DataSetHG.rotation_prob=0',
+        'DataSetHG.flip_prob=0', 'DataSetHG.scale_prob=0', 'DataSetHG.occluder_prob=0', 'Saver.saver_step=1000'))
+    first, second = [float(row['train_loss']) for row in read_history(os.path.join(folder, HISTORY))]
+    # A network that knows nothing gives all 16 x 16 cells the same share: log(256).
+    assert second < first < np.log(256) and second < np.log(256) - 0.7
+
+
+def test_loss_that_is_not_finite_stops_with_its_values_and_leaves_the_checkpoint(tmp_path, synthetic_people):
+    folder = str(tmp_path)
+    with pytest.raises(TrainingError) as caught:
+        tiny.start(quick(folder, synthetic_people, 'Train.lear_rate=1e37', 'Train.epoch_size=1', 'Train.nEpochs=9',
+                         'Train.warmup_steps=0', 'Train.clip_norm=0', 'Saver.saver_step=1000'))
+    message = str(caught.value)
+    step = read_manifest(os.path.join(folder, 'latest'))['global_step']
+    assert message.startswith('step %d: the loss is ' % (step + 1)) and '\n' not in message
+    assert ('nan' in message or 'inf' in message) and 'learning rate' in message and '.jpg' in message
+    assert verify(os.path.join(folder, 'latest'))
+
+
+def test_full_disk_stops_with_one_line_and_leaves_the_checkpoint_before(tmp_path, synthetic_people, monkeypatch):
+    from hourglass_pose.training import saving
+    save = saving.VariableSaver.save
+
+    def disk_fills_up(self, session, folder):
+        save(self, session, folder)
+        if 'step-00000002' in folder:
+            raise OSError(28, 'No space left on device')
+
+    monkeypatch.setattr(saving.VariableSaver, 'save', disk_fills_up)
+    folder = str(tmp_path)
+    with pytest.raises(CheckpointError, match='step 2 cannot be written .No space left on device'):
+        tiny.start(quick(folder, synthetic_people, 'Train.epoch_size=1', 'Saver.saver_step=1000'))
+    assert CheckpointFolder(folder).newest_intact(pytest.fail).endswith('step-00000001')
+
+
+def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(tmp_path, synthetic_people, monkeypatch):
+    step = Trainer._step
+    batches = []
+
+    def step_then_damage(self, *arguments):
+        batches.append(1)
+        if len(batches) == 3:
+            monkeypatch.setattr(self.data.sample_maker.cache, 'read', unreadable)
+        return step(self, *arguments)
+
+    def unreadable(path):
+        raise ImageError('%s: gone' % path)
+
+    monkeypatch.setattr(Trainer, '_step', step_then_damage)
+    folder = str(tmp_path)
+    with pytest.raises(ImageError, match='pictures cannot be read'):
+        tiny.start(quick(folder, synthetic_people, 'Train.epoch_size=100', 'Saver.saver_step=1000', 'Train.workers=0'))
+    assert read_manifest(os.path.join(folder, 'latest'))['global_step'] == 3
+
+
+def test_termination_of_the_command_saves_and_exits_with_zero(tmp_path, synthetic_people):
+    folder = str(tmp_path / 'run')
+    config = tmp_path / 'config.cfg'
+    from hourglass_pose.config import format_config
+    config.write_text(format_config(quick(folder, synthetic_people, 'Train.epoch_size=2', 'Train.nEpochs=100000')))
+    log = tmp_path / 'log'
+    with open(str(log), 'wb') as stream:
+        process = subprocess.Popen(
+            [sys.executable, '-m', 'hourglass_pose', 'train', '--config', str(config), '--quiet'],
+            env=dict(os.environ, PYTHONPATH=CODE), stdout=stream, stderr=subprocess.STDOUT)
+        try:
+            wait_for(lambda: b'epoch 2/' in log.read_bytes() or process.poll() is not None)
+            process.terminate()
+            assert process.wait(timeout=120) == 0, log.read_text()
+        finally:
+            process.kill()
+    manifest = verify(CheckpointFolder(folder).newest_intact(pytest.fail))
+    text = log.read_text()
+    assert 'stopped at step %d of 200000; "python load.py" goes on' % manifest['global_step'] in text
+    assert 'Traceback' not in text and manifest['global_step'] >= 4
+
+
+def wait_for(condition, seconds=240):
+    import time
+    end = time.time() + seconds
+    while not condition():
+        assert time.time() < end, 'waited too long'
+        time.sleep(0.1)
