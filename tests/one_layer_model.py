@@ -10,18 +10,16 @@ from hourglass_pose.tf_compat import tf
 class OneLayerModel:
     """Logits are a batch-normalised 1x1 convolution of every fourth pixel; dropout acts on these pixels."""
 
-    traits = SimpleNamespace(input_size=8, heatmap_size=2, num_joints=3, num_stacks=1)
-
-    def __init__(self, drop_rate=0.0):
-        self.drop_rate = drop_rate
+    def __init__(self, traits=SimpleNamespace(input_size=8, heatmap_size=2, num_joints=3, drop_rate=0.0)):
+        self.traits = traits
         self._variables = None
 
     def build(self, images, is_training, dropout=None, getter=None):
         with tf.variable_scope('model', reuse=self._variables is not None, custom_getter=getter):
             x = normalise(images)[:, ::4, ::4]
-            if is_training and self.drop_rate:
-                x = dropout(x, self.drop_rate, 0)
-            y = batch_norm(conv(x, 3), is_training)
+            if is_training and self.traits.drop_rate:
+                x = dropout(x, self.traits.drop_rate, 0)
+            y = batch_norm(conv(x, self.traits.num_joints), is_training)
         self._variables = self._variables or tf.global_variables('model/')
         return tf.expand_dims(y, 1)
 

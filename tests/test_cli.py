@@ -84,7 +84,7 @@ def test_mistakes_in_the_config_name_the_file_and_the_nearest_key(refuse, tmp_pa
 def test_missing_data_is_named_with_the_ways_to_get_some(refuse, command_line_run, tmp_path):
     missing = str(tmp_path / 'dataset.txt')
     message = refuse('train', '--config', command_line_run.config, '--set', 'DataSetHG.training_txt_file=' + missing)
-    for part in (missing, 'mpii', '--synthetic', 'DataSetHG.img_directory'):
+    for part in (missing, 'human-pose.mpi-inf.mpg.de', '--synthetic', 'DataSetHG.img_directory'):
         assert part in message
 
 
@@ -247,10 +247,11 @@ def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
     assert os.path.isfile(os.path.join(folder, 'metrics.json'))
 
 
-def png_header(width, height):
-    """Return the start of a PNG that claims to be of some size."""
-    header = b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0)
-    return b'\x89PNG\r\n\x1a\n' + struct.pack('>I', 13) + header + struct.pack('>I', zlib.crc32(header))
+def png_claiming(width, height):
+    """Return a small file that claims to be a PNG of some size: no picture follows its header."""
+    chunks = (b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0), b'IDAT' + zlib.compress(b''))
+    return b'\x89PNG\r\n\x1a\n' + b''.join(
+        struct.pack('>I', len(chunk) - 4) + chunk + struct.pack('>I', zlib.crc32(chunk)) for chunk in chunks)
 
 
 def write_odd_pictures(folder):
@@ -268,7 +269,7 @@ def write_odd_pictures(folder):
     exif[274] = 6
     Image.fromarray(pixels).save(path('turned.jpg'), exif=exif.tobytes())
     jpeg = cv2.imencode('.jpg', pixels)[1].tobytes()
-    for name, content in (('cut.jpg', jpeg[:len(jpeg) // 2]), ('huge.png', png_header(20000, 10000)),
+    for name, content in (('cut.jpg', jpeg[:len(jpeg) // 2]), ('huge.png', png_claiming(20000, 10000)),
                           ('notes.txt', b'no picture')):
         with open(path(name), 'wb') as stream:
             stream.write(content)

@@ -1,5 +1,7 @@
 """TrainGraph: averaged weights, clipping, masks, seeds and skipped steps, against NumPy on a network of one layer."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from one_layer_model import OneLayerModel
@@ -29,7 +31,9 @@ class Trained:
     def __init__(self, runtime=CPU, drop_rate=0.0, **options):
         self.graph = tf.Graph()
         with self.graph.as_default():
-            self.train = TrainGraph(OneLayerModel(drop_rate), runtime, CONSTANT_RATE, ROWS, 2, **options)
+            model = OneLayerModel()
+            model.traits = SimpleNamespace(**dict(vars(model.traits), drop_rate=drop_rate))
+            self.train = TrainGraph(model, runtime, CONSTANT_RATE, ROWS, 2, **options)
             self.session = tf.Session(config=runtime.session_config())
             self.session.run(tf.global_variables_initializer())
 

@@ -5,12 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import namedtuple
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tiny_run as tiny
 from conftest import CODE
+from one_layer_model import OneLayerModel
 
 from hourglass_pose.cli import session
 from hourglass_pose.errors import CheckpointError, ImageError, TrainingError
@@ -23,19 +26,19 @@ from hourglass_pose.training.trainer import Trainer
 TESTS = os.path.dirname(os.path.abspath(__file__))
 
 
-@pytest.fixture(scope='module')
-def module_patch():
-    patch = pytest.MonkeyPatch() if hasattr(pytest, 'MonkeyPatch') else __import__(
-        '_pytest.monkeypatch').monkeypatch.MonkeyPatch()
-    # The results of a finished run are checked elsewhere; drawing them takes longer than the run.
-    patch.setattr(session, 'write_results', lambda *arguments: None)
-    yield patch
-    patch.undo()
+@pytest.fixture(scope='module', autouse=True)
+def without_results():
+    """Drawing the results and counting the parameters takes longer than a tiny run; both are checked elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, 'write_results', lambda *arguments: None)
+        patch.setattr(session, 'summarise_network', lambda traits: SimpleNamespace(describe=lambda: 'not counted'))
+        yield
 
 
-@pytest.fixture(autouse=True)
-def without_results(module_patch):
-    del module_patch
+@pytest.fixture
+def one_layer(monkeypatch):
+    """Trains a network of one layer in the place of the hourglass, where only the loop matters."""
+    monkeypatch.setattr(session, 'HourglassModel', OneLayerModel)
 
 
 def terminate_once(function, passed):
@@ -54,7 +57,7 @@ Stop = namedtuple('Stop', 'step manifest history')
 
 
 @pytest.fixture(scope='module')
-def broken_run(tmp_path_factory, synthetic_people, module_patch):
+def broken_run(tmp_path_factory, synthetic_people):
     """A run with the settings of tiny_run that was stopped three times: (folder, [Stop])."""
     folder = str(tmp_path_factory.mktemp('broken') / 'run')
     config, stops = tiny.tiny_config(folder, synthetic_people), []
@@ -84,14 +87,23 @@ def broken_run(tmp_path_factory, synthetic_people, module_patch):
     return folder, stops
 
 
+def events(folder):
+    """Yield (step, Summary.Value) of the training side; a kill may have cut the last record of a file."""
+    for path in sorted(glob.glob(os.path.join(folder, 'log_train', 'events.*'))):
+        try:
+            for event in tf.train.summary_iterator(path):
+                for value in event.summary.value:
+                    yield event.step, value
+        except tf.errors.DataLossError:
+            continue
+
+
 def losses(folder):
     """Return {step: set of the losses that were logged for it}."""
     found = {}
-    for path in glob.glob(os.path.join(folder, 'log_train', 'events.*')):
-        for event in tf.train.summary_iterator(path):
-            for value in event.summary.value:
-                if value.tag == 'loss':
-                    found.setdefault(event.step, set()).add(value.simple_value)
+    for step, value in events(folder):
+        if value.tag == 'loss':
+            found.setdefault(step, set()).add(value.simple_value)
     return found
 
 
@@ -111,7 +123,7 @@ def test_stopped_run_stands_where_it_was_stopped(broken_run):
 def test_stopped_and_resumed_run_repeats_the_uninterrupted_one_bit_for_bit(tiny_run, broken_run):
     folder, _ = broken_run
     expected = losses(tiny_run)
-    assert sorted(expected) == list(range(1, 13)) and all(len(found) == 1 for found in expected.values())
+    assert sorted(expected) == [2, 4, 6, 8, 10, 12] and all(len(found) == 1 for found in expected.values())
     # Steps that were trained twice, because of the kill, had the same loss twice.
     assert losses(folder) == expected
     assert read_history(os.path.join(folder, HISTORY)) == read_history(os.path.join(tiny_run, HISTORY))
@@ -137,31 +149,76 @@ def test_checkpoints_and_history_of_a_finished_run(tiny_run):
     assert {'recipe', 'seed', 'split_hash', 'device', 'versions'} <= set(manifest)
     assert {8, 12} <= set(CheckpointFolder(tiny_run).steps()) and len(CheckpointFolder(tiny_run).steps()) <= 3
     rows = read_history(os.path.join(tiny_run, HISTORY))
-    logged = losses(tiny_run)
-    for row in rows:
-        steps = range(int(row['step']) - 3, int(row['step']) + 1)
-        assert float(row['train_loss']) == pytest.approx(np.mean([list(logged[step])[0] for step in steps]), rel=1e-6)
     assert [(row['epoch'], row['step']) for row in rows] == [('1', '4'), ('2', '8'), ('3', '12')]
-
-
-def test_finished_run_resumed_trains_no_more_but_gives_its_results(tiny_run, synthetic_people, monkeypatch, tmp_path):
-    import shutil
-    folder = str(tmp_path / 'run')
-    shutil.copytree(tiny_run, folder, symlinks=True)
-    results = []
-    monkeypatch.setattr(session, 'write_results', lambda folder, evaluation, *others: results.append(evaluation))
-    monkeypatch.setattr(Trainer, '_step', lambda *arguments: pytest.fail('a step was trained'))
-    tiny.go_on(tiny.tiny_config(folder, synthetic_people), pytest.fail)
-    assert len(results) == 1
-    last = read_history(os.path.join(folder, HISTORY))[-1]
-    assert results[0].result.metrics['pckh@0.5']['mean'] == float(last['valid_pckh@0.5'])
 
 
 def quick(folder, annotations, *overrides):
     """A config whose graph is built and trained faster."""
     return tiny.tiny_config(folder, annotations, *(
         'Train.optimizer=rmsprop', 'Train.weight_decay=0', 'Train.ema_decay=0', 'Train.w_summary=False',
-        'Network.drop_rate=0', 'Validation.valid_every=100', 'Validation.flip_test=False') + overrides)
+        'Network.drop_rate=0', 'Validation.valid_every=100', 'Validation.flip_test=False', 'Saver.saver_step=1000',
+        'Train.epoch_size=1') + overrides)
+
+
+def test_finished_run_resumed_trains_no_more_but_gives_its_results(tmp_path, synthetic_people, monkeypatch, one_layer):
+    folder, results = str(tmp_path), []
+    config = quick(folder, synthetic_people)
+    monkeypatch.setattr(session, 'write_results', lambda folder, evaluation, *others: results.append(evaluation))
+    tiny.start(config)
+    monkeypatch.setattr(Trainer, '_step', lambda *arguments: pytest.fail('a step was trained'))
+    tiny.go_on(config, pytest.fail)
+    assert len(results) == 2
+    assert results[0].result.metrics == results[1].result.metrics
+    assert np.array_equal(results[0].joints_img, results[1].joints_img)
+
+
+def test_every_epoch_is_saved_and_validated_as_often_as_asked(tmp_path, synthetic_people, one_layer):
+    folder = str(tmp_path)
+    tiny.start(quick(folder, synthetic_people, 'Train.nEpochs=8', 'Validation.valid_every=3',
+                     'Saver.checkpoint_every=2', 'Saver.keep_last=9'))
+    history = read_history(os.path.join(folder, HISTORY))
+    assert [row['epoch'] for row in history if row['valid_pckh@0.5']] == ['3', '6', '8']
+    # Before a validation everything is saved, too.
+    assert CheckpointFolder(folder).steps() == [2, 3, 4, 6, 8]
+    assert read_manifest(os.path.join(folder, 'step-00000003'))['progress']['validated_step'] == 3
+
+
+def test_summaries_say_what_happened(tmp_path, synthetic_people, one_layer):
+    folder = str(tmp_path)
+    tiny.start(quick(folder, synthetic_people, 'Train.nEpochs=1', 'Train.epoch_size=3', 'Saver.saver_step=1',
+                     'Train.w_summary=True', 'Train.warmup_steps=3', 'Train.schedule=exponential', 'Train.decay=1'))
+    found = {}
+    for step, value in events(folder):
+        found.setdefault(value.tag, []).append(value)
+    assert set(found) == {'loss', 'learning_rate', 'images_per_second', 'samples', 'model/conv/weights',
+                          'model/conv/biases', 'model/batch_norm/gamma', 'model/batch_norm/beta'}
+    assert all(len(values) == 3 for values in found.values())
+    assert [value.simple_value for value in found['learning_rate']] == pytest.approx([0.01 / 3, 0.02 / 3, 0.01])
+    # The history has the mean of the steps' losses.
+    row, = read_history(os.path.join(folder, HISTORY))
+    assert float(row['train_loss']) == pytest.approx(np.mean([value.simple_value for value in found['loss']]))
+    assert all(value.simple_value > 0 for value in found['images_per_second'])
+    assert found['model/conv/weights'][0].histo.num == 3 * 16
+
+
+def test_minutes_between_checkpoints_count_within_an_epoch(tmp_path, synthetic_people, one_layer):
+    folder = str(tmp_path)
+    tiny.start(quick(folder, synthetic_people, 'Train.nEpochs=1', 'Train.epoch_size=3',
+                     'Saver.checkpoint_minutes=1e-9', 'Saver.keep_last=9'))
+    assert CheckpointFolder(folder).steps() == [1, 2, 3]
+
+
+def test_resume_without_a_new_step_keeps_the_only_checkpoint(tmp_path, synthetic_people, monkeypatch, one_layer):
+    folder = str(tmp_path)
+    config = quick(folder, synthetic_people, 'Train.epoch_size=5', 'Saver.keep_last=1')
+    monkeypatch.setattr(Trainer, '_step', terminate_once(Trainer._step, 1))
+    tiny.start(config)
+    assert CheckpointFolder(folder).steps() == [2]
+    stamp = os.stat(os.path.join(folder, 'step-00000002', 'hourglass.index')).st_mtime
+    monkeypatch.setattr(Trainer, '_bar', terminate_once(Trainer._bar, 0))
+    tiny.go_on(config, pytest.fail)
+    assert verify(CheckpointFolder(folder).newest_intact(pytest.fail))['global_step'] == 2
+    assert os.stat(os.path.join(folder, 'step-00000002', 'hourglass.index')).st_mtime == stamp
 
 
 def test_training_learns(tmp_path, synthetic_people):
@@ -169,17 +226,17 @@ def test_training_learns(tmp_path, synthetic_people):
     tiny.start(quick(
         folder, synthetic_people, 'Train.optimizer=adam', 'Network.nFeat=16', 'Network.stem_feat=[8,16]',
         'Train.batch_size=8', 'Train.nEpochs=2', 'Train.epoch_size=30', 'DataSetHG.rotation_prob=0',
-        'DataSetHG.flip_prob=0', 'DataSetHG.scale_prob=0', 'DataSetHG.occluder_prob=0', 'Saver.saver_step=1000'))
+        'DataSetHG.flip_prob=0', 'DataSetHG.scale_prob=0', 'DataSetHG.occluder_prob=0'))
     first, second = [float(row['train_loss']) for row in read_history(os.path.join(folder, HISTORY))]
     # A network that knows nothing gives all 16 x 16 cells the same share: log(256).
     assert second < first < np.log(256) and second < np.log(256) - 0.7
 
 
-def test_loss_that_is_not_finite_stops_with_its_values_and_leaves_the_checkpoint(tmp_path, synthetic_people):
+def test_loss_that_is_not_finite_stops_with_its_values_and_leaves_the_checkpoint(tmp_path, synthetic_people, one_layer):
     folder = str(tmp_path)
     with pytest.raises(TrainingError) as caught:
-        tiny.start(quick(folder, synthetic_people, 'Train.lear_rate=1e37', 'Train.epoch_size=1', 'Train.nEpochs=9',
-                         'Train.warmup_steps=0', 'Train.clip_norm=0', 'Saver.saver_step=1000'))
+        tiny.start(quick(folder, synthetic_people, 'Train.lear_rate=1e38', 'Train.nEpochs=9', 'Train.warmup_steps=0',
+                         'Train.clip_norm=0'))
     message = str(caught.value)
     step = read_manifest(os.path.join(folder, 'latest'))['global_step']
     assert message.startswith('step %d: the loss is ' % (step + 1)) and '\n' not in message
@@ -187,7 +244,8 @@ def test_loss_that_is_not_finite_stops_with_its_values_and_leaves_the_checkpoint
     assert verify(os.path.join(folder, 'latest'))
 
 
-def test_full_disk_stops_with_one_line_and_leaves_the_checkpoint_before(tmp_path, synthetic_people, monkeypatch):
+def test_full_disk_stops_with_one_line_and_leaves_the_checkpoint_before(
+        tmp_path, synthetic_people, monkeypatch, one_layer):
     from hourglass_pose.training import saving
     save = saving.VariableSaver.save
 
@@ -199,13 +257,13 @@ def test_full_disk_stops_with_one_line_and_leaves_the_checkpoint_before(tmp_path
     monkeypatch.setattr(saving.VariableSaver, 'save', disk_fills_up)
     folder = str(tmp_path)
     with pytest.raises(CheckpointError, match='step 2 cannot be written .No space left on device'):
-        tiny.start(quick(folder, synthetic_people, 'Train.epoch_size=1', 'Saver.saver_step=1000'))
+        tiny.start(quick(folder, synthetic_people))
     assert CheckpointFolder(folder).newest_intact(pytest.fail).endswith('step-00000001')
 
 
-def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(tmp_path, synthetic_people, monkeypatch):
-    step = Trainer._step
-    batches = []
+def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(
+        tmp_path, synthetic_people, monkeypatch, one_layer):
+    step, batches = Trainer._step, []
 
     def step_then_damage(self, *arguments):
         batches.append(1)
@@ -219,7 +277,7 @@ def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(tmp_path, 
     monkeypatch.setattr(Trainer, '_step', step_then_damage)
     folder = str(tmp_path)
     with pytest.raises(ImageError, match='pictures cannot be read'):
-        tiny.start(quick(folder, synthetic_people, 'Train.epoch_size=100', 'Saver.saver_step=1000', 'Train.workers=0'))
+        tiny.start(quick(folder, synthetic_people, 'Train.epoch_size=100', 'Train.workers=0'))
     assert read_manifest(os.path.join(folder, 'latest'))['global_step'] == 3
 
 
@@ -246,7 +304,6 @@ def test_termination_of_the_command_saves_and_exits_with_zero(tmp_path, syntheti
 
 
 def wait_for(condition, seconds=240):
-    import time
     end = time.time() + seconds
     while not condition():
         assert time.time() < end, 'waited too long'

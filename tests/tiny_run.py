@@ -23,9 +23,9 @@ SETTINGS = {
     'DataSetHG': dict(valid_fraction=0.2, box_margin=0.1, shift_prob=1.0, colour_prob=1.0, occluder_prob=0.5),
     'Network': dict(nStack=1, nFeat=8, nLow=1, img_size=64, stem_feat=[4, 8], drop_rate=0.2),
     'Train': dict(batch_size=4, nEpochs=EPOCHS, epoch_size=STEPS_PER_EPOCH, optimizer='adamw', weight_decay=0.1,
-                  lear_rate=0.01, warmup_steps=2, ema_decay=0.5, clip_norm=1.0, workers=2, w_summary=True),
+                  lear_rate=0.01, warmup_steps=2, ema_decay=0.5, clip_norm=1.0, workers=2),
     'Validation': dict(valid_batch_size=3),
-    'Saver': dict(saver_step=1, keep_last=2),
+    'Saver': dict(saver_step=2, keep_last=2),
     'Device': dict(device='cpu', precision='float32', intra_threads=1)}
 
 
