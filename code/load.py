@@ -3,4 +3,5 @@ import sys
 
 from hourglass_pose.cli import main
 
-sys.exit(main(['resume'] + sys.argv[1:]))
+if __name__ == '__main__':
+    sys.exit(main(['resume'] + sys.argv[1:]))

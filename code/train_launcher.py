@@ -3,4 +3,5 @@ import sys
 
 from hourglass_pose.cli import main
 
-sys.exit(main(['train'] + sys.argv[1:]))
+if __name__ == '__main__':
+    sys.exit(main(['train'] + sys.argv[1:]))
