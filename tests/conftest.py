@@ -10,6 +10,10 @@ import pytest
 CODE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'code')
 sys.path.insert(0, CODE)
 
+# The threads of a process are those of its first session, and sums over another number of threads differ in their
+# last bits: one for every session makes runs comparable whatever ran before in the process.
+os.environ['TF_NUM_INTRAOP_THREADS'] = '1'
+
 
 @pytest.fixture(scope='session')
 def synthetic_people(tmp_path_factory):

@@ -72,13 +72,13 @@ def test_reference_file_states_every_key_once_with_its_default_and_what_is_allow
 
 
 def test_reference_file_equals_the_defaults_with_derived_values_filled_in():
-    folder = os.path.dirname(os.path.abspath(REFERENCE))
+    root = os.path.dirname(os.path.dirname(os.path.abspath(REFERENCE)))
     config = load_config(REFERENCE)
     assert config.Network.outputDim == len(MPII_JOINTS) and config.DataSetHG.joint_list == MPII_JOINTS
     assert (config.Network.hm_size, config.Network.stem_feat) == (64, (64, 128))
     assert config.Validation.valid_batch_size == config.Train.batch_size == 16
-    assert config.DataSetHG.img_directory == (os.path.join(folder, 'mpii', 'images'),)
-    assert config.Saver.log_dir_test == os.path.join(folder, 'runs', 'hourglass', 'log_test')
+    assert config.DataSetHG.img_directory == (os.path.join(root, 'data', 'mpii', 'images'),)
+    assert config.Saver.log_dir_test == os.path.join(root, 'runs', 'hourglass', 'log_test')
     assert type(config.DataSetHG.rotation_deg) is float and type(config.Train.nEpochs) is int
 
 

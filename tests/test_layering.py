@@ -3,6 +3,7 @@
 import ast
 import functools
 import os
+import runpy
 
 import pytest
 
@@ -186,3 +187,9 @@ def test_a_file_is_short_and_says_what_it_is(module):
     assert not [number for number, line in enumerate(lines, 1) if len(line) > MOST_COLUMNS]
     docstring = ast.get_docstring(ast.parse(source))
     assert docstring and docstring.split('\n\n')[0].rstrip().endswith('.')
+
+
+@pytest.mark.parametrize('launcher', ['train_launcher.py', 'load.py'])
+def test_importing_a_launcher_again_starts_nothing(launcher):
+    # What a spawned process of multiprocessing does with the program that it belongs to.
+    runpy.run_path(os.path.join(CODE, launcher), run_name='__mp_main__')
