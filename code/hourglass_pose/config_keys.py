@@ -165,7 +165,7 @@ KEYS = (
     Key('Saver', 'saver_step', 100, integer(1), 'steps from one summary to the next', anywhere=True),
     Key('Saver', 'checkpoint_every', 1, integer(1), 'epochs from one checkpoint to the next'),
     Key('Saver', 'checkpoint_minutes', 15, number(0), 'a checkpoint after this many minutes, too; 0 is off'),
-    Key('Saver', 'keep_last', 3, integer(1), 'checkpoints kept besides the latest and the best'),
+    Key('Saver', 'keep_last', 3, integer(1), 'newest checkpoints kept; the best one is kept besides'),
 
     Key('Device', 'device', 'auto', choice('auto', 'cpu', 'gpu', 'npu'),
         'where the network runs; auto takes an NPU, else a GPU, else the CPU'),

@@ -10,7 +10,7 @@ from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.summary import summarise_network
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import TF_VERSION, describe_versions, tf
-from hourglass_pose.training.checkpoint import CheckpointFolder
+from hourglass_pose.training.checkpoint import CheckpointFolder, read_manifest
 from hourglass_pose.training.optimizer import ScheduleSettings
 from hourglass_pose.training.run_log import RunLog
 from hourglass_pose.training.saving import VariableSaver, check_traits
@@ -66,6 +66,9 @@ class TrainingRun:
             'config': config.as_dict(), 'traits': self.traits.as_dict(), 'recipe': experiment.recipe(mean_pose),
             'seed': config.Train.seed, 'split_hash': experiment.split_hash(), 'device': runtime.description,
             'averaged_weights': config.Train.ema_decay > 0}
+        if self.resume_folder and read_manifest(self.resume_folder)['split_hash'] != manifest['split_hash']:
+            self.say('note: the persons to train on or to validate with are not those of the checkpoint; from here on '
+                     'the run is another one than it would have been')
         self.say('device: %s; TensorFlow %s' % (runtime.description, TF_VERSION))
         self.say('network: %s' % summarise_network(self.traits).describe())
         self.say('run: %d epochs of %d steps with %d persons each, in %s' % (
