@@ -51,9 +51,8 @@ def sheet_of_predictions(evaluation, skeleton):
 class TrainingPictures:
     """Draws what the network sees, should see and does see, for TensorBoard."""
 
-    def __init__(self, codec, rule, skeleton):
+    def __init__(self, codec, skeleton):
         self.codec = codec
-        self.rule = rule
         self.skeleton = skeleton
 
     def training(self, run_log, step, batch, logits):
@@ -71,7 +70,7 @@ class TrainingPictures:
             run_log.picture('train', step, 'samples', contact_sheet(tiles, 4, _TILE_WH, captions))
 
     def validation(self, run_log, step, evaluation):
-        """Write the contact sheet of a validation, and crops with labels beside predictions."""
+        """Write the contact sheet of a validation."""
         try:
             run_log.picture('test', step, 'predictions', sheet_of_predictions(evaluation, self.skeleton))
         except ImageError:

@@ -77,7 +77,7 @@ class TrainingRun:
         return Trainer(
             graph, runtime, data, evaluator, checkpoints, VariableSaver(config.Network.name),
             RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test), loop, manifest,
-            TrainingPictures(experiment.codec, experiment.rule, experiment.skeleton), self.say)
+            TrainingPictures(experiment.codec, experiment.skeleton), self.say)
 
     def _graph(self, runtime, total_steps):
         train = self.config.Train
