@@ -10,10 +10,13 @@ DECAY = 0.9
 EPSILON = 1.001e-5
 
 
-def conv(x, kernel, bias, stride=1):
-    """Slide the kernel (K, K, in, out) over x with K // 2 zeros around it; no shortcut but the sum over channels."""
+def conv(x, kernel, bias, stride=1, padding=None):
+    """Slide the kernel (K, K, in, out) over x with K // 2 zeros around it; no shortcut but the sum over channels.
+
+    padding: another number of zeros on each side.
+    """
     size = kernel.shape[0]
-    padding = size // 2
+    padding = size // 2 if padding is None else padding
     padded = np.pad(x, [(0, 0), (padding, padding), (padding, padding), (0, 0)], 'constant')
     height, width = x.shape[1] // stride, x.shape[2] // stride
     y = np.zeros((len(x), height, width, kernel.shape[3])) + bias
@@ -49,7 +52,7 @@ class Network:
 
     def forward(self, images):
         """Return the logits (N, S, H, W, J) of images (N, size, size, 3) in [0, 1]."""
-        x = self.normalise_relu(self.conv(images - 0.5, 'model/stem/conv', 2), 'model/stem/batch_norm')
+        x = self.normalise_relu(self.conv(images - 0.5, 'model/stem/conv_in', 2), 'model/stem/batch_norm')
         x = self.residual(x, 'model/stem/residual_0')
         x = self.residual(max_pool(x), 'model/stem/residual_1')
         x = self.residual(x, 'model/stem/residual_2')
@@ -67,7 +70,7 @@ class Network:
     def hourglass(self, x, order, scope):
         branch = self.residuals(x, scope + '/up')
         low = self.residuals(max_pool(x), scope + '/low_in')
-        low = self.hourglass(low, order - 1, scope + '/hourglass') if order > 1 else self.residuals(
+        low = self.hourglass(low, order - 1, scope + '/low') if order > 1 else self.residuals(
             low, scope + '/low_mid')
         return branch + upsample(self.residuals(low, scope + '/low_out'))
 

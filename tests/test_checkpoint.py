@@ -51,7 +51,7 @@ def test_checkpoint_has_its_files_and_a_manifest_that_vouches_for_them(run):
     assert folder == folder_of(run, 7)
     assert sorted(os.listdir(folder)) == [MANIFEST, 'net.data-00000-of-00001', 'net.index']
     manifest = verify(folder)
-    assert (manifest['global_step'], manifest['traits'], manifest['format']) == (7, {'num_stacks': 2}, 1)
+    assert (manifest['global_step'], manifest['traits'], manifest['format']) == (7, {'num_stacks': 2}, 2)
     assert set(manifest['files']) == {'net.index', 'net.data-00000-of-00001'}
     assert sorted(os.listdir(run.folder)) == ['latest', 'step-00000007']
 
@@ -186,8 +186,8 @@ DAMAGES = {
     'emptied': lambda folder: [os.remove(os.path.join(folder, name)) for name in os.listdir(folder)],
     'manifest flipped': lambda folder: flip_a_bit(os.path.join(folder, MANIFEST)),
     'manifest truncated': lambda folder: truncate(os.path.join(folder, MANIFEST))}
-for garbage in (b'', b'{', b'[]', b'7', b'null', b'"text"', b'{}', b'{"format": "x"}', b'{"format": 1}', b'\xff\xfe',
-                b'{"format": 1, "files": {"net.index": 3}, "sha256": 5}'):
+for garbage in (b'', b'{', b'[]', b'7', b'null', b'"text"', b'{}', b'{"format": "x"}', b'{"format": 2}', b'\xff\xfe',
+                b'{"format": 2, "files": {"net.index": 3}, "sha256": 5}'):
     def overwrite(folder, content=garbage):
         with open(os.path.join(folder, MANIFEST), 'wb') as stream:
             stream.write(content)
@@ -238,9 +238,17 @@ def test_all_damaged_is_the_same_as_none_but_reported(run):
 
 def test_newer_format_is_refused_by_its_number(run, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, 'MANIFEST_FORMAT', 2)
+        patch.setattr(checkpoint, 'MANIFEST_FORMAT', 3)
         write(run, 1)
-    with pytest.raises(CheckpointError, match=r'written by a newer version \(format 2, this one reads up to 1\)'):
+    with pytest.raises(CheckpointError, match=r'written by a newer version \(format 3, this one reads format 2\)'):
+        read_manifest(folder_of(run, 1))
+
+
+def test_older_format_is_refused_with_what_to_do(run, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, 'MANIFEST_FORMAT', 1)
+        write(run, 1)
+    with pytest.raises(CheckpointError, match=r'written by an older version \(format 1, .*train anew'):
         read_manifest(folder_of(run, 1))
 
 

@@ -100,7 +100,7 @@ def test_mistakes_are_named_in_one_line(load, text, message):
     ('Network.name', ["''", "'a/b'", "'a\\\\b'", "'.'", "'a\\nb'", "'\\0'", "'\\ud800'", 'hg', 'None']),
     ('Network.nFeat', ['4', '130']),
     ('Network.nLow', ['0', '7']),
-    ('Network.stem_feat', ['64', '[64]', '[64, 127]', '[64, 0]', '[True, 2]', '[64, 128, 256]']),
+    ('Network.stem_feat', ['64', '[64]', '[64, 127]', '[64, 0]', '[True, 2]', '[64, 128, 256, 2]']),
     ('Network.attention', ['2']),
     ('DataSetHG.joint_list', ['[]', "['a', 'a']", "['r_ankle', 'r_anckle']", "['']", '[1]', "'a'", '[[]]']),
     ('DataSetHG.remove_joints', ['[0] * 16', str([0] * 16), str([2] * 16), str([True] * 16), '16']),
@@ -200,11 +200,11 @@ def test_values_that_repeat_what_follows_from_others_follow_overrides(load):
     whole = format_config(load(''))
     config = load(whole, ['Network.img_size=128', 'Network.nFeat=128', 'Train.batch_size=4',
                           'Saver.saver_directory=/other', "DataSetHG.joint_list=['a','b']"])
-    assert (config.Network.hm_size, config.Network.stem_feat, config.Network.outputDim) == (32, (32, 64), 2)
+    assert (config.Network.hm_size, config.Network.stem_feat, config.Network.outputDim) == (32, (32, 64, 64), 2)
     assert config.Validation.valid_batch_size == 4 and config.Saver.log_dir_test == '/other/log_test'
     own = load('[Network]\nstem_feat: [32, 64]\n[Saver]\nlog_dir_test: "/logs"',
                ['Network.nFeat=64', 'Saver.saver_directory=/other'])
-    assert own.Network.stem_feat == (32, 64) and own.Saver.log_dir_test == '/logs'
+    assert own.Network.stem_feat == (32, 64, 64) and own.Saver.log_dir_test == '/logs'
 
 
 @pytest.mark.parametrize('folder', ['/a%(b)s %', '/a\'b"c', '/tab\\t#;=:[x]', '/人/ é', '/a/../b'])

@@ -26,7 +26,7 @@ def colour_detector(name, shape):
     value = np.zeros(shape)
     if name.endswith(('gamma', 'moving_variance')):
         value[:] = 1
-    elif name == 'model/stem/conv/weights':
+    elif name == 'model/stem/conv_in/weights':
         value[3, 3, :3, :3] = np.eye(3)
     elif name.endswith('linear/weights'):
         value[0, 0] = np.eye(4)

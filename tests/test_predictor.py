@@ -71,7 +71,7 @@ def test_crops_of_another_shape_or_type_are_refused(predictor, wrong, message):
 
 
 def test_the_averaged_weights_are_used(predictor, command_line_run, crops):
-    assert predictor.manifest['averaged_weights']
+    assert predictor.stored.manifest['averaged_weights']
     folder = find_checkpoint(command_line_run.folder)
     reader = tf.train.NewCheckpointReader(os.path.join(folder, 'hourglass'))
 

@@ -73,7 +73,7 @@ def test_variables_that_the_graph_does_not_know_are_no_obstacle(tmp_path, rng):
 def test_network_is_loaded_with_its_averages_where_there_are_any(tmp_path, rng, averaged):
     def network():
         model = OneLayerModel()
-        model.build(tf.zeros([1, 8, 8, 3]), True)
+        model.build_logits(tf.zeros([1, 8, 8, 3]), True)
         if averaged:
             WeightAverage(model.variables(), 0.9)
 
@@ -81,8 +81,8 @@ def test_network_is_loaded_with_its_averages_where_there_are_any(tmp_path, rng, 
     ending = '/ExponentialMovingAverage' if averaged else ''
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
-        model.build(tf.zeros([1, 8, 8, 3]), False)
-        load_network(session, model, folder)
+        model.build_logits(tf.zeros([1, 8, 8, 3]), False)
+        load_network(session, model, folder, os.path.join(folder, 'net'))
         for variable in model.variables():
             assert np.array_equal(session.run(variable), values[variable.op.name + ending])
 

@@ -16,6 +16,10 @@ class Count:
         self.parameters += kernel * kernel * channels * filters + filters
         self.flops += 2 * kernel * kernel * channels * filters * side * side
 
+    def over_maps(self, kernel, maps, side, times):
+        self.parameters += kernel * kernel * maps + maps
+        self.flops += 2 * kernel * kernel * maps * side * side * times
+
     def norm(self, channels):
         self.parameters += 2 * channels
 
@@ -45,6 +49,30 @@ def test_small_network_counted_layer_by_layer():
     count.conv(1, 8, 3, 8)
     summary = summarise_network(NetworkTraits(
         num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=32, stem_features=(4, 6)))
+    assert summary.parameters == count.parameters
+    assert summary.gflops * 1e9 == pytest.approx(count.flops, rel=1e-12)
+
+
+def test_small_attention_network_counted_layer_by_layer():
+    # One stack and two poolings: maps of features at sides 4 and 8, and one of each of three joints; 5x5, four steps.
+    count = Count()
+    count.conv(7, 3, 4, 32)
+    count.norm(4)
+    for channels, filters, side in ((4, 4, 32), (4, 4, 16), (4, 6, 16), (6, 6, 8), (6, 6, 8), (6, 8, 8)):
+        count.residual(channels, filters, filters // 2, side)
+    for side in (8, 4, 4, 2, 2, 2, 4):  # up, low_in; inside up, low_in, low_mid, low_out; low_out
+        count.residual(8, 8, 4, side)
+    for channels in (8, 16):
+        count.conv(1, channels, 16, 8)
+        count.norm(16)
+    count.norm(8)
+    for channels, maps, side in ((8, 1, 4), (16, 1, 8), (16, 3, 8)):
+        count.conv(3, channels, maps, side)
+        count.over_maps(5, maps, side, 4)
+    count.conv(1, 16, 3, 8)
+    summary = summarise_network(NetworkTraits(
+        attention=True, attention_kernel=5, attention_iterations=4, num_stacks=1, num_features=8, num_poolings=2,
+        num_joints=3, input_size=32, stem_features=(4, 6)))
     assert summary.parameters == count.parameters
     assert summary.gflops * 1e9 == pytest.approx(count.flops, rel=1e-12)
 
@@ -81,8 +109,7 @@ def test_published_network_of_two_stacks_counted_by_hand():
 
 @pytest.mark.parametrize('features', [128, 256])
 def test_tiny_network_costs_at_most_half_at_the_same_width(features):
-    from hourglass_pose.cli.experiment import BOTTLENECK, TINY_BOTTLENECK
     standard, tiny = [summarise_network(NetworkTraits(
-        num_stacks=1, num_features=features, stem_features=(features // 4, features // 2), bottleneck_divisor=divisor))
-        for divisor in (BOTTLENECK, TINY_BOTTLENECK)]
+        num_stacks=1, num_features=features, stem_features=(features // 4, features // 2), tiny=tiny))
+        for tiny in (False, True)]
     assert tiny.gflops <= standard.gflops / 2

@@ -1,21 +1,24 @@
 """Writing a file so that it appears whole or not at all."""
 
 import os
+from contextlib import contextmanager
 
 from hourglass_pose.errors import UserError
 
 
-def write_whole(path, content):
-    """Write bytes to `path`, where even after a kill there is the old file or the new one, never a part.
+@contextmanager
+def open_whole(path, error_type=UserError):
+    """Open a stream of bytes for what `path` is to hold, where even after a kill there is the old file or the new one.
 
-    Raises UserError if the folder, its permissions or the disk do not allow it.
+    The new one appears when the block ends, and not when it raises. Raises error_type if the folder, its permissions
+    or the disk do not allow it.
     """
     path = os.fspath(path)
     partial = '%s.%d.partial' % (path, os.getpid())
     try:
         try:
             with open(partial, 'wb') as stream:
-                stream.write(content)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(partial, path)
@@ -23,5 +26,11 @@ def write_whole(path, content):
             if os.path.exists(partial):
                 os.remove(partial)
     except OSError as error:
-        raise UserError('%s: cannot be written (%s); check the folder, its permissions and the disk space'
-                        % (path, error.strerror or error))
+        raise error_type('%s: cannot be written (%s); check the folder, its permissions and the disk space'
+                         % (path, error.strerror or error))
+
+
+def write_whole(path, content):
+    """Write bytes to `path`, whole or not at all, as `open_whole` does. Raises UserError."""
+    with open_whole(path) as stream:
+        stream.write(content)

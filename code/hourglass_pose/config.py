@@ -1,19 +1,15 @@
 """config.cfg and overrides of it -> one frozen, checked Config, and back to text."""
 
-import ast
-import configparser
 import difflib
 import os
-import warnings
 from collections import OrderedDict
 from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 from hourglass_pose.config_keys import KEY_BY_SPELLING, KEYS, SECTIONS, contradictions
+from hourglass_pose.config_text import literal, literal_or_words, printed, read_ini, shown
 from hourglass_pose.errors import ConfigError
 
-_FILE_LIMIT = 2 ** 20  # characters; no configuration is as long, a picture given by mistake is
-_VALUE_LIMIT = 10000  # characters; bounds the nesting of literals, which costs the parser stack
 _MISTAKES_SHOWN = 10
 
 _SECTION_TYPES = {
@@ -58,12 +54,12 @@ def load_config(path, overrides=()):
     Raises ConfigError with one line for each of the first ten mistakes.
     """
     path = os.fspath(path)
-    parser = _read_ini(path)
-    draft = _Draft(_shown(path, 200), os.path.dirname(os.path.abspath(path)))
+    parser = read_ini(path)
+    draft = _Draft(shown(path, 200), os.path.dirname(os.path.abspath(path)))
     for section in parser.sections():
         if draft.opens(section):
             for spelling, text in parser.items(section):
-                draft.put(section, spelling, text, lambda text=text: _literal(text))
+                draft.put(section, spelling, text, lambda text=text: literal(text))
     return draft.finish(overrides)
 
 
@@ -76,11 +72,11 @@ def config_from_dict(values, overrides=(), source='config'):
     draft = _Draft(source, os.path.abspath(os.curdir))
     if not isinstance(values, dict) or not all(isinstance(keys, dict) for keys in values.values()):
         raise ConfigError('%s: expected a dict of sections, each a dict of keys, found %s'
-                          % (source, _shown(_repr(values))))
+                          % (source, shown(printed(values))))
     for section, keys in values.items():
         if draft.opens(str(section)):
             for spelling, value in keys.items():
-                draft.put(str(section), str(spelling), _repr(value), lambda value=value: value)
+                draft.put(str(section), str(spelling), printed(value), lambda value=value: value)
     return draft.finish(overrides)
 
 
@@ -105,7 +101,7 @@ class _Draft:
 
     def opens(self, section):
         """Tell whether the keys of a section can be taken: it is known, and has not been seen before."""
-        place = '%s [%s]' % (self._source, _shown(section))
+        place = '%s [%s]' % (self._source, shown(section))
         name = self._known_section(place, section)
         if name in self._sections:
             self._mistakes.append('%s: the section is already there as [%s]; join the two'
@@ -117,7 +113,7 @@ class _Draft:
 
     def put(self, section, spelling, found, read):
         """Take one key of the source; found is its value for people, read() the value or ValueError."""
-        place = '%s [%s] %s' % (self._source, _shown(section), _shown(spelling))
+        place = '%s [%s] %s' % (self._source, shown(section), shown(spelling))
         key = self._known_key(place, section, spelling)
         if key is None:
             return
@@ -138,7 +134,7 @@ class _Draft:
         values = self._complete()
         for name, expected, found in contradictions(values):
             self._mistakes.append('%s: expected %s, found %s' % (
-                self._places.get(name, self._place_of_default(name)), expected, _shown(found)))
+                self._places.get(name, self._place_of_default(name)), expected, shown(found)))
         self._stop_at_mistakes()
         return Config(**{section: _SECTION_TYPES[section](**{
             key.name: values[key.name] for key in KEYS if key.section == section}) for section in SECTIONS})
@@ -146,15 +142,15 @@ class _Draft:
     def _override(self, override):
         name, equals, text = override.partition('=')
         section, dot, spelling = name.strip().partition('.')
-        place = '--set %s' % _shown(name)
+        place = '--set %s' % shown(name)
         if not equals or not dot:
             key = KEY_BY_SPELLING.get(name.strip().lower(), KEY_BY_SPELLING['batch_size'])
             self._mistakes.append('%s: expected Section.key=value, for instance %s.%s=%s; found %s' % (
-                place, key.section, key.name, _shown(text) if equals else 8, _shown(override)))
+                place, key.section, key.name, shown(text) if equals else 8, shown(override)))
         elif self._known_section(place, section):
             key = self._known_key(place, section, spelling)
             if key is not None:
-                self._accept(key, place, text, lambda: _literal_or_words(text), os.path.abspath(os.curdir))
+                self._accept(key, place, text, lambda: literal_or_words(text), os.path.abspath(os.curdir))
 
     def _known_section(self, place, section):
         names = {name.lower(): name for name in SECTIONS}
@@ -184,7 +180,7 @@ class _Draft:
             self._values[key.name] = _resolve(key, key.rule.accept(read()), folder)
         except ValueError as error:
             self._mistakes.append('%s: expected %s, found %s'
-                                  % (place, str(error) or key.rule.allowed, _shown(found)))
+                                  % (place, str(error) or key.rule.allowed, shown(found)))
 
     def _release_derived(self):
         complete = self._complete()
@@ -211,59 +207,6 @@ class _Draft:
             raise ConfigError('\n'.join(lines))
 
 
-def _read_ini(path):
-    source = _shown(path, 200)
-    try:
-        with open(path, encoding='utf-8-sig') as stream:
-            text = stream.read(_FILE_LIMIT + 1)
-    except UnicodeDecodeError:
-        raise ConfigError('%s: expected a text file in UTF-8, found other bytes; save it as UTF-8' % source)
-    except (OSError, ValueError) as error:
-        raise ConfigError('%s: expected a configuration file, but %s cannot be read (%s); name another' % (
-            source, _shown(os.path.abspath(path), 200), getattr(error, 'strerror', None) or error))
-    if len(text) > _FILE_LIMIT:
-        raise ConfigError('%s: expected a configuration file, found more than %d characters; name another'
-                          % (source, _FILE_LIMIT))
-    # No section is the default one: its keys would turn up in every other section.
-    parser = configparser.ConfigParser(interpolation=None, default_section='')
-    parser.optionxform = str
-    try:
-        parser.read_string(text, source)
-    except configparser.Error as error:
-        raise ConfigError('%s: %s' % (source, _shown(str(error), 300)))
-    return parser
-
-
-def _literal(text):
-    """Return the value of a Python literal; ValueError, without words, when the text is none."""
-    if len(text) > _VALUE_LIMIT:
-        raise ValueError('a literal of at most %d characters' % _VALUE_LIMIT)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # '\d' in a Windows path is meant as it stands
-            return ast.literal_eval(text.strip())
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        raise ValueError()
-
-
-def _literal_or_words(text):
-    """Return the value of an override, whose quotes the shell may have taken: ['a','b'] arrives as [a,b]."""
-    def literal_or_word(word):
-        try:
-            return _literal(word)
-        except ValueError:
-            if not word.strip() or word.strip()[0] in '[({\'"' or len(word) > _VALUE_LIMIT:
-                raise
-            return word.strip()
-    text = text.strip()
-    if text[:1] == '[' and text[-1:] == ']':
-        try:
-            return _literal(text)
-        except ValueError:
-            return [literal_or_word(word) for word in text[1:-1].split(',')]
-    return literal_or_word(text)
-
-
 def _resolve(key, value, folder):
     if not key.rule.is_path or value is None:
         return value
@@ -274,17 +217,3 @@ def _resolve(key, value, folder):
 
 def _plain(value):
     return list(value) if isinstance(value, tuple) else value
-
-
-def _repr(value):
-    try:
-        return repr(value)
-    except (ValueError, RecursionError):  # an integer too long to print, a list in itself
-        return 'a %s that cannot be printed' % type(value).__name__
-
-
-def _shown(text, limit=60):
-    """Return text as one printable line of at most limit characters."""
-    line = ' '.join(text[:9999].split())
-    line = ''.join(character if character.isprintable() else '?' for character in line)
-    return (line if len(line) <= limit else line[:limit - 3] + '...') or 'nothing'

@@ -4,9 +4,10 @@ import os
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
+from hourglass_pose.architectures import ARCHS, input_step, modelzoo_limits, modelzoo_stem
 from hourglass_pose.config_rules import (
-    Rule, boolean, choice, file_prefix, folder, integer, joint_names, number, or_none, paths, rising_shares,
-    stem_channels, zeros_and_ones)
+    Rule, boolean, channel_shares, choice, file_prefix, folder, integer, joint_names, number, or_none, paths,
+    rising_shares, stem_channels, zeros_and_ones)
 from hourglass_pose.skeleton import MPII_JOINTS
 
 
@@ -75,7 +76,7 @@ KEYS = (
     Key('DataSetHG', 'synthetic_images', 4000, integer(2), 'pictures that --synthetic draws'),
 
     Key('Network', 'name', 'hourglass', file_prefix(), 'prefix of the checkpoint files', anywhere=True),
-    Key('Network', 'arch', 'newell', choice('newell', 'modelzoo'),
+    Key('Network', 'arch', 'newell', choice(*ARCHS),
         'the published network, or the graph of the original TensorFlow 1 code'),
     Key('Network', 'nStack', 2, integer(1), 'hourglasses in a row, each supervised', 'nStacks',
         anywhere=True),
@@ -88,18 +89,25 @@ KEYS = (
         'number of joints; None counts joint_list, and any other number must be that count', 'num_joints',
         anywhere=True, derive=lambda values: len(values['joint_list'])),
     Key('Network', 'img_size', 256, integer(8, multiple=4),
-        'side of the network input in pixels, a multiple of 4 * 2^nLow', anywhere=True),
+        "side of the network input in pixels, a multiple of 4 * 2^nLow; with arch 'modelzoo' of 8 * 2^nLow",
+        anywhere=True),
     Key('Network', 'hm_size', None, or_none(integer(2)),
         'side of the heatmaps in cells; None stands for img_size / 4, the only size there is', anywhere=True,
         derive=lambda values: values['img_size'] // 4),
     Key('Network', 'stem_feat', None, or_none(stem_channels()),
-        'channels after the first convolution and after the first residual module; '
-        'None stands for nFeat / 4 and nFeat / 2, the published 64 and 128 at nFeat 256',
-        derive=lambda values: (values['nFeat'] // 4, values['nFeat'] // 2)),
+        'channels after the first convolution and after the first two residual modules; '
+        'None stands for nFeat / 4, nFeat / 2 and nFeat / 2, the published 64, 128 and 128 at nFeat 256',
+        derive=lambda values: _stem_channels(values)),
+    Key('Network', 'input_mean', (0.5, 0.5, 0.5), channel_shares(),
+        "red, green and blue that are subtracted from the image in [0, 1]; arch 'newell' only"),
     Key('Network', 'tiny', False, boolean(), 'lighter residual modules: faster and less accurate',
         anywhere=True),
     Key('Network', 'attention', False, boolean(), 'multi-context attention (Chu et al. 2017)', 'mcam',
         anywhere=True),
+    Key('Network', 'attention_kernel', 11, integer(1, odd=True),
+        "side of the kernel that smooths an attention map, in cells; arch 'newell' only"),
+    Key('Network', 'attention_iterations', 3, integer(1),
+        "mean-field steps that make an attention map; arch 'newell' only"),
     Key('Network', 'modif', False, boolean(),
         "the original code's variant with a ReLU after each sum; arch 'modelzoo' only", anywhere=True),
     Key('Network', 'drop_rate', 0.0, number(0, 1, below=True),
@@ -195,18 +203,37 @@ def contradictions(values):
     if values['remove_joints'] is not None and len(values['remove_joints']) != joints:
         yield ('remove_joints', 'None or an entry for each of the %d joints of joint_list' % joints,
                '%d entries' % len(values['remove_joints']))
-    step = 4 * 2 ** values['nLow']
+    step = input_step(values['arch'], values['nLow'], values['attention'])
     if values['img_size'] % step:
         nearest = max(1, round(values['img_size'] / step)) * step
-        yield ('img_size', 'a multiple of 4 * 2^nLow = %d, for instance %d' % (step, nearest),
-               '%d' % values['img_size'])
+        yield ('img_size', 'a multiple of %d * 2^nLow = %d, for instance %d' % (
+            step // 2 ** values['nLow'], step, nearest), '%d' % values['img_size'])
     elif values['hm_size'] != values['img_size'] // 4:
         yield 'hm_size', 'None or img_size / 4 = %d' % (values['img_size'] // 4), '%d' % values['hm_size']
     if values['modif'] and values['arch'] != 'modelzoo':
         yield 'modif', "False, or arch 'modelzoo'", "True with arch '%s'" % values['arch']
+    if values['arch'] == 'modelzoo':
+        yield from _modelzoo_contradictions(values)
     if values['weight_decay'] > 0 and values['optimizer'] != 'adamw':
         yield ('weight_decay', "0, or optimizer 'adamw'",
                "%g with optimizer '%s'" % (values['weight_decay'], values['optimizer']))
+
+
+def _modelzoo_contradictions(values):
+    names = {'num_stacks': 'nStack', 'num_features': 'nFeat', 'num_modules': 'nModules'}
+    limits = modelzoo_limits(*(values[name] for name in ('nStack', 'nFeat', 'nLow', 'nModules', 'attention')))
+    for trait, expected, found in limits:
+        yield names[trait], "%s, or arch 'newell'" % expected, '%d' % found
+    if values['stem_feat'] != _stem_channels(values):
+        yield ('stem_feat', "None with arch 'modelzoo', whose stem is %s" % (_stem_channels(values),),
+               '%s' % (values['stem_feat'],))
+
+
+def _stem_channels(values):
+    features = values['nFeat']
+    if values['arch'] == 'modelzoo':
+        return modelzoo_stem(features, values['attention'])
+    return (features // 4, features // 2, features // 2)
 
 
 def document_keys():

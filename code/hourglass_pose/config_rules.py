@@ -33,14 +33,16 @@ def _rule(allowed, accepts, normal=None, is_path=False):
     return Rule(allowed, accept, is_path)
 
 
-def integer(low, high=None, multiple=1):
-    """Accept integers from low to high, or without an upper end, that are multiples of a number."""
-    allowed = 'an integer >= %d' % low if high is None else 'an integer from %d to %d' % (low, high)
+def integer(low, high=None, multiple=1, odd=False):
+    """Accept integers from low to high, or without an upper end, that are multiples of a number, or odd."""
+    allowed = 'an odd integer' if odd else 'an integer'
+    allowed += ' >= %d' % low if high is None else ' from %d to %d' % (low, high)
     allowed += '' if multiple == 1 else ' that is a multiple of %d' % multiple
 
     def accept(value):
         # bool is a subclass of int, but True is no count.
-        if type(value) is not int or value < low or (high is not None and value > high) or value % multiple:
+        if type(value) is not int or value < low or (high is not None and value > high) or value % multiple or (
+                odd and value % 2 == 0):
             raise ValueError(allowed)
         if value > _INT_LIMIT:
             raise ValueError(allowed + ' and < 2^31')
@@ -130,10 +132,18 @@ def zeros_and_ones():
 
 
 def stem_channels():
-    """Accept two numbers of channels that a residual module can halve."""
-    return _list('a list of two even integers >= 2',
-                 lambda value: len(value) == 2 and all(
-                     type(item) is int and 2 <= item <= _INT_LIMIT and item % 2 == 0 for item in value))
+    """Accept three numbers of channels that a residual module can halve, or two, of which the second counts twice."""
+    return _list('a list of two or three even integers >= 2',
+                 lambda value: len(value) in (2, 3) and all(
+                     type(item) is int and 2 <= item <= _INT_LIMIT and item % 2 == 0 for item in value),
+                 lambda value: (tuple(value) + (value[-1],))[:3])
+
+
+def channel_shares():
+    """Accept a number from 0 to 1 for each of three colours."""
+    return _list('a list of three numbers from 0 to 1',
+                 lambda value: len(value) == 3 and all(_is_number(item, 0, 1, False, False) for item in value),
+                 lambda value: tuple(float(item) for item in value))
 
 
 def rising_shares():

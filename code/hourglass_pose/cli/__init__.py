@@ -7,9 +7,9 @@ import sys
 from hourglass_pose import __version__
 from hourglass_pose.errors import UserError
 
-DONE, OUR_MISTAKE, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
+DONE, USERS_MISTAKE, INTERRUPTED = 0, 2, 130  # and 1, Python's own, for a mistake of ours
 
-SUBCOMMANDS = ('train', 'resume', 'evaluate', 'predict', 'synthesize', 'benchmark')
+SUBCOMMANDS = ('train', 'resume', 'evaluate', 'predict', 'inspect', 'import-weights', 'synthesize', 'benchmark')
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,7 +26,7 @@ def main(argv=None):
     parser.add_argument('--version', action='version', version=__version__)
     subparsers = parser.add_subparsers(dest='subcommand', metavar='SUBCOMMAND')
     for name in SUBCOMMANDS:
-        module = importlib.import_module('hourglass_pose.cli.' + name)
+        module = importlib.import_module('hourglass_pose.cli.' + name.replace('-', '_'))
         subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)

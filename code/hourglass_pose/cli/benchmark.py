@@ -40,21 +40,17 @@ class _Contestant:
 
     def __init__(self, config):
         from hourglass_pose.cli.experiment import Experiment
-        from hourglass_pose.graph.model import HourglassModel
+        from hourglass_pose.cli.session import train_graph
         from hourglass_pose.graph.summary import summarise_network
         from hourglass_pose.runtime.selection import open_runtime
         from hourglass_pose.tf_compat import tf
-        from hourglass_pose.training.optimizer import ScheduleSettings
-        from hourglass_pose.training.train_graph import TrainGraph
         experiment = Experiment(config)
-        train, device = config.Train, config.Device
-        self.batch_size = train.batch_size
-        self.summary = summarise_network(experiment.traits())
+        traits, device = experiment.traits(), config.Device
+        self.batch_size = config.Train.batch_size
+        self.summary = summarise_network(traits)
         self.runtime = open_runtime(device.device, device.precision, device.intra_threads)
         with tf.Graph().as_default() as graph:
-            self.graph = TrainGraph(
-                HourglassModel(experiment.traits()), self.runtime, ScheduleSettings(1000, train.lear_rate),
-                train.batch_size, 1, train.loss, train.optimizer, train.weight_decay, train.ema_decay, train.clip_norm)
+            self.graph = train_graph(config, traits, self.runtime, total_steps=10000)
             self.session = tf.Session(graph=graph, config=self.runtime.session_config())
             self.session.run(tf.global_variables_initializer())
         random = np.random.RandomState(0)

@@ -5,6 +5,7 @@ import sys
 
 from tqdm import tqdm
 
+from hourglass_pose.cli import original_settings
 from hourglass_pose.errors import UserError
 
 HELP = 'measure a checkpoint on annotated photos'
@@ -24,6 +25,7 @@ def add_arguments(parser):
     parser.add_argument('--device', choices=('auto', 'cpu', 'gpu', 'npu'), default='auto')
     parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for metrics.json and pictures')
+    original_settings.add_arguments(parser)
 
 
 def run(options):
@@ -32,7 +34,7 @@ def run(options):
     flip_test = None if options.flip_test is None else options.flip_test == 'on'
     evaluate(options.checkpoint, options.annotations, options.images, options.output, options.split,
              options.on_bad_annotation, flip_test=flip_test, decoding=options.decoding, device=options.device,
-             precision=options.precision, batch_size=options.batch_size)
+             precision=options.precision, batch_size=options.batch_size, **original_settings.predictor_options(options))
 
 
 def evaluate(checkpoint, annotation_files, image_folders, output, split='all', on_bad_annotation='strict',
@@ -49,7 +51,7 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
         annotations = read_annotations(annotation_files, image_folders, len(predictor.skeleton), on_bad_annotation)
         for problem in annotations.problems:
             print('left out: %s' % problem)
-        persons = _persons_of_split(annotations.persons, split, predictor.manifest['config'])
+        persons = _persons_of_split(annotations.persons, split, predictor.stored)
         print('device: %s' % predictor.runtime.description)
         print('data: %s; %d persons measured' % (annotations.describe(), len(persons)))
         evaluator = Evaluator(_generator(persons, predictor), predictor.skeleton, predictor.mean_pose_crop,
@@ -60,19 +62,29 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
     protocol = {
         'data': ', '.join(annotation_files), 'split': split, 'flip_test': predictor.flip_test,
         'decoding': predictor.codec.decoding, 'box_margin': predictor.rule.box_margin,
-        'checkpoint': predictor.folder, 'step': predictor.manifest['global_step'],
+        'checkpoint': predictor.stored.path, 'step': predictor.stored.step,
         'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
         'versions': describe_versions()}
     write_results(output, evaluation, predictor.skeleton, protocol, annotations.sources)
 
 
-def _persons_of_split(persons, split, config):
+def _persons_of_split(persons, split, stored):
     """Return the persons on one side of the split that the network was trained with."""
     from hourglass_pose.data.splits import split_persons
     if split == 'all':
         return persons
-    data = config['DataSetHG']
+    if not stored.manifest:
+        raise UserError('--split %s: a checkpoint of the original code does not say whom it was trained on; leave '
+                        '--split out, or give a file of the persons to measure' % split)
+    data = stored.manifest['config']['DataSetHG']
     return split_persons(persons, data['valid_fraction'], data['split_seed'])[split]
+
+
+def _max_unreadable(stored):
+    from hourglass_pose.config_keys import KEY_BY_SPELLING
+    if stored.manifest:
+        return stored.manifest['config']['DataSetHG']['max_unreadable']
+    return KEY_BY_SPELLING['max_unreadable'].default
 
 
 def _generator(persons, predictor):
@@ -82,5 +94,5 @@ def _generator(persons, predictor):
     maker = SampleMaker(ImageCache(), predictor.codec, predictor.rule, predictor.skeleton.flip_permutation,
                         predictor.kept_joints, AugmentationRanges(), seed=0)
     return DataGenerator(persons, maker, predictor.batch_size, workers=os.cpu_count(),
-                         max_unreadable=predictor.manifest['config']['DataSetHG']['max_unreadable'],
+                         max_unreadable=_max_unreadable(predictor.stored),
                          on_unreadable=lambda message: tqdm.write('left out: %s' % message))

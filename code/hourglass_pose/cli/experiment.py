@@ -15,8 +15,6 @@ from hourglass_pose.errors import ConfigError
 from hourglass_pose.heatmap_codec import HeatmapCodec
 from hourglass_pose.skeleton import Skeleton
 
-TINY_BOTTLENECK, BOTTLENECK = 4, 2
-
 
 class Experiment:
     """The parts of a run that follow from a Config; annotations are read when `persons` is first asked for.
@@ -40,18 +38,14 @@ class Experiment:
         self._split = None
 
     def traits(self):
-        """Return the NetworkTraits. Raises ConfigError for a network that this version does not build."""
+        """Return the NetworkTraits. Raises ConfigError for a network that cannot be built."""
         from hourglass_pose.graph.traits import NetworkTraits
         network = self.config.Network
-        if network.arch != 'newell' or network.attention:
-            key, value = ('arch', network.arch) if network.arch != 'newell' else ('attention', True)
-            raise ConfigError("config [Network] %s: %r is not built by this version; set arch 'newell' and attention "
-                              'False' % (key, value))
         try:
             return NetworkTraits(
                 network.arch, network.nStack, network.nFeat, network.nLow, network.nModules, network.outputDim,
-                network.img_size, tuple(network.stem_feat), TINY_BOTTLENECK if network.tiny else BOTTLENECK,
-                network.drop_rate)
+                network.img_size, network.stem_feat, network.tiny, network.attention, network.attention_kernel,
+                network.attention_iterations, network.modif, network.drop_rate, network.input_mean)
         except ValueError as error:
             raise ConfigError('config [Network]: %s' % error)
 

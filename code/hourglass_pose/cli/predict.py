@@ -5,6 +5,7 @@ import os
 
 from tqdm import tqdm
 
+from hourglass_pose.cli import original_settings
 from hourglass_pose.errors import ImageError, UserError
 
 HELP = 'find the joints of the person in each photo'
@@ -28,6 +29,7 @@ def add_arguments(parser):
     parser.add_argument('--device', choices=('auto', 'cpu', 'gpu', 'npu'), default='auto')
     parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for the results')
+    original_settings.add_arguments(parser)
 
 
 def run(options):
@@ -39,7 +41,8 @@ def run(options):
     from hourglass_pose.prediction.predictor import Predictor
     make_folder(options.output)
     failures = []
-    with Predictor(options.checkpoint, device=options.device, precision=options.precision, batch_size=1) as predictor:
+    with Predictor(options.checkpoint, device=options.device, precision=options.precision, batch_size=1,
+                   **original_settings.predictor_options(options)) as predictor:
         bar = tqdm(paths, unit='photo', disable=len(paths) < 2 or None, leave=False)
         for path, stem in zip(bar, output_stems(paths)):
             try:
@@ -79,7 +82,7 @@ def _predict_one(predictor, path, output, options):
     record.update(image=os.path.basename(path), image_size=[image.shape[1], image.shape[0]],
                   frame='0-based pixels of the upright photo: x right, y down, pixel centres at integers; '
                         'joints are x, y, score and the box is x, y, width, height',
-                  checkpoint=predictor.folder, step=predictor.manifest['global_step'],
+                  checkpoint=predictor.stored.path, step=predictor.stored.step,
                   flip_test=predictor.flip_test, decoding=predictor.codec.decoding, versions=describe_versions())
     write_json(output + '.json', record)
     write_png(output + '.png', draw_skeleton(image, pose.joints_img, predictor.skeleton, pose.scores,

@@ -19,12 +19,17 @@ from hourglass_pose.training.trainer import LoopSettings, Trainer
 
 
 class TrainingRun:
-    """One run of an Experiment in its saver_directory, from random weights or from a checkpoint folder."""
+    """One run of an Experiment in its saver_directory.
 
-    def __init__(self, experiment, resume_folder=None, command=''):
+    It starts from random weights, goes on from the checkpoint `resume_folder`, or starts with the weights of the
+    StoredNetwork `initial`.
+    """
+
+    def __init__(self, experiment, resume_folder=None, initial=None, command=''):
         self.experiment = experiment
         self.config = experiment.config
         self.resume_folder = resume_folder
+        self.initial = initial
         self.command = command
         self.say = tqdm.write
         self.traits = experiment.traits()
@@ -38,7 +43,7 @@ class TrainingRun:
         try:
             with tf.Graph().as_default():
                 trainer = self._trainer(runtime)
-                finished = trainer.train(self.resume_folder)
+                finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix)
             if finished and trainer.evaluation:
                 self._write_results(trainer.evaluation)
             return finished
@@ -54,7 +59,7 @@ class TrainingRun:
             config.Train.nEpochs, config.Train.epoch_size or data.steps_per_epoch, config.Validation.valid_every,
             config.Saver.checkpoint_every, config.Saver.checkpoint_minutes, config.Saver.saver_step,
             config.Train.w_summary)
-        graph = self._graph(runtime, loop.num_epochs * loop.steps_per_epoch)
+        graph = train_graph(config, self.traits, runtime, loop.num_epochs * loop.steps_per_epoch)
         mean_pose = mean_training_pose(split['train'], experiment.rule)
         evaluator = Evaluator(
             experiment.generator(split['valid'], config.Validation.valid_batch_size), experiment.skeleton, mean_pose,
@@ -65,8 +70,11 @@ class TrainingRun:
         manifest = {
             'config': config.as_dict(), 'traits': self.traits.as_dict(), 'recipe': experiment.recipe(mean_pose),
             'seed': config.Train.seed, 'split_hash': experiment.split_hash(), 'device': runtime.description,
-            'averaged_weights': config.Train.ema_decay > 0}
-        if self.resume_folder and read_manifest(self.resume_folder)['split_hash'] != manifest['split_hash']:
+            'averaged_weights': config.Train.ema_decay > 0,
+            'started_from': self.initial and self.initial.path}
+        # Of imported weights nobody knows whom they were trained on.
+        known = read_manifest(self.resume_folder)['split_hash'] if self.resume_folder else None
+        if known not in (None, manifest['split_hash']):
             self.say('note: the persons to train on or to validate with are not those of the checkpoint; from here on '
                      'the run is another one than it would have been')
         self.say('device: %s; TensorFlow %s' % (runtime.description, TF_VERSION))
@@ -75,19 +83,10 @@ class TrainingRun:
             loop.num_epochs, loop.steps_per_epoch, config.Train.batch_size * runtime.world_size,
             saver.saver_directory))
         return Trainer(
-            graph, runtime, data, evaluator, checkpoints, VariableSaver(config.Network.name),
+            graph, runtime, data, evaluator, checkpoints,
+            VariableSaver(config.Network.name, graph.model.variables()),
             RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test), loop, manifest,
             TrainingPictures(experiment.codec, experiment.skeleton), self.say)
-
-    def _graph(self, runtime, total_steps):
-        train = self.config.Train
-        schedule = ScheduleSettings(
-            total_steps, train.lear_rate, train.schedule, train.decay, train.decay_step, tuple(train.milestones),
-            train.warmup_steps)
-        return TrainGraph(
-            HourglassModel(self.traits), runtime, schedule, train.batch_size,
-            self.config.Validation.valid_batch_size, train.loss, train.optimizer, train.weight_decay,
-            train.ema_decay, train.clip_norm, train.seed)
 
     def _write_results(self, evaluation):
         config, data = self.config, self.config.DataSetHG
@@ -99,3 +98,14 @@ class TrainingRun:
             'box_margin': data.box_margin, 'checkpoint': os.path.join(config.Saver.saver_directory, 'latest'),
             'command': self.command, 'versions': describe_versions()}
         write_results(config.Saver.saver_directory, evaluation, self.experiment.skeleton, protocol, sources, self.say)
+
+
+def train_graph(config, traits, runtime, total_steps):
+    """Return the TrainGraph of a Config, in the present graph."""
+    train = config.Train
+    schedule = ScheduleSettings(
+        total_steps, train.lear_rate, train.schedule, train.decay, train.decay_step, tuple(train.milestones),
+        train.warmup_steps)
+    return TrainGraph(
+        HourglassModel(traits), runtime, schedule, train.batch_size, config.Validation.valid_batch_size, train.loss,
+        train.optimizer, train.weight_decay, train.ema_decay, train.clip_norm, train.seed)

@@ -81,8 +81,11 @@ def require_data(config):
             % ', '.join(missing))
 
 
-def train(config, resume_folder=None, fresh=False, quiet=False):
-    """Train as a Config says, in its saver_directory; evaluate and leave results there when the last epoch is done."""
+def train(config, resume_folder=None, initial=None, fresh=False, quiet=False):
+    """Train as a Config says, in its saver_directory; evaluate and leave results there when the last epoch is done.
+
+    resume_folder: checkpoint of the run that goes on. initial: StoredNetwork whose weights a new run starts with.
+    """
     # TensorFlow takes seconds to load, so a mistake in the config is reported before it is.
     from hourglass_pose.cli.session import TrainingRun
     folder = config.Saver.saver_directory
@@ -92,7 +95,7 @@ def train(config, resume_folder=None, fresh=False, quiet=False):
     experiment = Experiment(config, say=tqdm.write)
     if not quiet:
         print(format_config(config))
-    training_run = TrainingRun(experiment, resume_folder, command=' '.join(sys.argv))
+    training_run = TrainingRun(experiment, resume_folder, initial, command=' '.join(sys.argv))
     # Not before the settings are known to fit the checkpoint: the copy is what the next resume goes by.
     write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
     training_run.run()

@@ -10,6 +10,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from hourglass_pose.atomic_file import open_whole
 from hourglass_pose.data.images import IMAGE_EXTENSIONS
 from hourglass_pose.data.person import Person
 from hourglass_pose.errors import AnnotationError
@@ -64,20 +65,10 @@ def write_dataset_txt(path, persons):
     more than one source (a file goes with one folder of images), of different numbers of joints, or with a
     coordinate or a name that would not be read back.
     """
-    path = os.fspath(path)
-    partial = '%s.%d.partial' % (path, os.getpid())
-    try:
-        try:
-            count = _write_lines(partial, persons)
-            if not count:
-                raise AnnotationError('%s: no persons to write; the file is left as it was' % path)
-            os.replace(partial, path)
-        finally:
-            if os.path.exists(partial):
-                os.remove(partial)
-    except OSError as error:
-        raise AnnotationError('%s: cannot be written (%s); check the folder, its permissions and free space'
-                              % (path, error.strerror))
+    with open_whole(path, AnnotationError) as stream:
+        count = _write_lines(stream, persons)
+        if not count:
+            raise AnnotationError('%s: no persons to write; the file is left as it was' % os.fspath(path))
     return count
 
 
@@ -163,18 +154,15 @@ def _name_of_number(index):
     return '%s%d' % ('xy'[index % 2], (index - 4) // 2 + 1)
 
 
-def _write_lines(path, persons):
+def _write_lines(stream, persons):
     count, form, letters_used = 0, None, defaultdict(int)
-    with open(path, 'w', encoding='utf-8', newline='\n') as stream:
-        for person in persons:
-            form = form or (person.source, len(person.joints_img))
-            if (person.source, len(person.joints_img)) != form:
-                raise ValueError('%s: source %d and %d joints after persons of source %d and %d joints'
-                                 % ((person.person_id, person.source, len(person.joints_img)) + form))
-            stream.write(_line(person, letters_used))
-            count += 1
-        stream.flush()
-        os.fsync(stream.fileno())
+    for person in persons:
+        form = form or (person.source, len(person.joints_img))
+        if (person.source, len(person.joints_img)) != form:
+            raise ValueError('%s: source %d and %d joints after persons of source %d and %d joints'
+                             % ((person.person_id, person.source, len(person.joints_img)) + form))
+        stream.write(_line(person, letters_used).encode('utf-8'))
+        count += 1
     return count
 
 

@@ -16,7 +16,7 @@ from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult, argmax_acc
 class Evaluation:
     """What the network and the baselines score on the same persons, and what the network predicted.
 
-    result, baselines: PckhResult of the network, and of 'mean_pose' and 'centre'.
+    result, baselines: PckhResult of the network, and of 'mean_pose', where it is known, and 'centre'.
     persons: the N persons measured. joints_img: (N, J, 2) float64. scores: (N, J) float32.
     """
 
@@ -56,7 +56,7 @@ def flip_averaged_maps(predict_logits, codec, images, flip_test, flip_permutatio
 class Evaluator:
     """Measures a network on the persons of a DataGenerator.
 
-    mean_pose_crop: (J, 2), the mean pose of the training persons in crop pixels, for the baseline.
+    mean_pose_crop: (J, 2), the mean pose of the training persons in crop pixels, for the baseline; None leaves it out.
     limit: batches to use, None for all.
     """
 
@@ -66,8 +66,10 @@ class Evaluator:
         self.flip_test = flip_test
         self.limit = limit
         crop_size = generator.sample_maker.rule.crop_size
-        self.baseline_poses = OrderedDict([
-            ('mean_pose', np.asarray(mean_pose_crop)), ('centre', centre_pose(len(skeleton), crop_size))])
+        self.baseline_poses = OrderedDict()
+        if mean_pose_crop is not None:
+            self.baseline_poses['mean_pose'] = np.asarray(mean_pose_crop)
+        self.baseline_poses['centre'] = centre_pose(len(skeleton), crop_size)
 
     @property
     def num_batches(self):

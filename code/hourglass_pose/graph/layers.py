@@ -9,34 +9,47 @@ BATCH_NORM_DECAY = 0.9
 BATCH_NORM_EPSILON = 1e-5
 
 
-def conv(x, filters, kernel_size=1, stride=1, name='conv'):
-    """Convolve with a bias, zero-padded so that stride 1 keeps the size (padding kernel_size // 2 on each side).
+def conv(x, filters, kernel_size=1, stride=1, name='conv', has_bias=True):
+    """Convolve, zero-padded by (kernel_size - 1) // 2 on each side, so that stride 1 keeps the size for odd kernels.
 
-    Kernels are drawn with variance 2 / (kernel_size**2 * filters), the fan-out rule of He et al. 2015, eq. 14.
+    has_bias: whether learnt biases are added.
     """
     with tf.variable_scope(name):
-        in_channels = int(x.shape[-1])
-        kernel = tf.get_variable(
-            'weights', [kernel_size, kernel_size, in_channels, filters], tf.float32,
-            tf.variance_scaling_initializer(2.0, mode='fan_out', distribution='untruncated_normal'))
-        bias = tf.get_variable('biases', [filters], tf.float32, tf.zeros_initializer())
+        weights = kernel(kernel_size, int(x.shape[-1]), filters)
         if stride > 1:
             # As published, alike on both sides, where 'SAME' pads one more on the right. Either way a window of odd
             # size lies half a pixel beside the middle of the two pixels of its cell, which the kernel makes up for.
-            padding = kernel_size // 2
+            padding = (kernel_size - 1) // 2
             x = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
-        y = tf.nn.conv2d(x, kernel, [1, stride, stride, 1], 'SAME' if stride == 1 else 'VALID')
-        return tf.nn.bias_add(y, bias)
+        y = tf.nn.conv2d(x, weights, [1, stride, stride, 1], 'SAME' if stride == 1 else 'VALID')
+        return tf.nn.bias_add(y, biases(filters)) if has_bias else y
 
 
-def batch_norm(x, is_training, name='batch_norm'):
+def kernel(size, in_channels, filters, name='weights', mode='fan_out'):
+    """Return a new variable (size, size, in_channels, filters) in the present scope.
+
+    It is drawn with variance 2 / (size**2 * filters), the fan-out rule of He et al. 2015, eq. 14; with mode 'fan_in'
+    with 2 / (size**2 * in_channels), eq. 10, which keeps the size of few maps that are made of many.
+    """
+    return tf.get_variable(
+        name, [size, size, in_channels, filters], tf.float32,
+        tf.variance_scaling_initializer(2.0, mode=mode, distribution='untruncated_normal'))
+
+
+def biases(count, name='biases'):
+    """Return a new variable of so many biases in the present scope."""
+    return tf.get_variable(name, [count], tf.float32, tf.zeros_initializer())
+
+
+def batch_norm(x, is_training, name='batch_norm', has_scale=True):
     """Normalise each channel (Ioffe and Szegedy 2015), by the batch in training and by moving averages else.
 
+    has_scale: whether the channels are then multiplied by learnt factors; learnt offsets are always added.
     In training the updates of the moving averages are added to the collection UPDATE_OPS.
     """
     with tf.variable_scope(name):
         shape = [int(x.shape[-1])]
-        scale = tf.get_variable('gamma', shape, tf.float32, tf.ones_initializer())
+        scale = tf.get_variable('gamma', shape, tf.float32, tf.ones_initializer()) if has_scale else tf.ones(shape)
         offset = tf.get_variable('beta', shape, tf.float32, tf.zeros_initializer())
         mean = tf.get_variable('moving_mean', shape, tf.float32, tf.zeros_initializer(), trainable=False)
         variance = tf.get_variable('moving_variance', shape, tf.float32, tf.ones_initializer(), trainable=False)
@@ -49,10 +62,6 @@ def batch_norm(x, is_training, name='batch_norm'):
             update = tf.assign_sub(average, (1.0 - BATCH_NORM_DECAY) * (average - value))
             tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, update)
         return y
-
-
-def batch_norm_relu(x, is_training, name='batch_norm'):
-    return tf.nn.relu(batch_norm(x, is_training, name))
 
 
 def max_pool(x):

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.tf_compat import tf
 
+_CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative')
+
 
 @dataclass(frozen=True)
 class NetworkSummary:
@@ -31,11 +33,12 @@ def summarise_network(traits):
         images = tf.placeholder(tf.float32, [1, traits.input_size, traits.input_size, 3])
         HourglassModel(traits).build(images, is_training=False)
         parameters = sum(variable.shape.num_elements() for variable in tf.trainable_variables())
-        flops = sum(_convolution_flops(op) for op in graph.get_operations() if op.type == 'Conv2D')
+        flops = sum(_convolution_flops(op) for op in graph.get_operations() if op.type in _CONVOLUTIONS)
     return NetworkSummary(traits, parameters, flops / 1e9)
 
 
 def _convolution_flops(op):
-    kernel_height, kernel_width, in_channels, out_channels = op.inputs[1].shape.as_list()
+    # Each number of the kernel is multiplied once for every cell of a map: in a convolution's kernel there are as many
+    # for an output map as the window has inputs, in a depthwise one's as it has cells.
     _, height, width, _ = op.outputs[0].shape.as_list()
-    return 2 * kernel_height * kernel_width * in_channels * out_channels * height * width
+    return 2 * op.inputs[1].shape.num_elements() * height * width

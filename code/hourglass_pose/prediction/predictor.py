@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from hourglass_pose import geometry
+from hourglass_pose.architectures import STRIDE
 from hourglass_pose.data.cropping import CropRule, warp_crop
 from hourglass_pose.data.images import read_image
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.graph.traits import STRIDE, NetworkTraits
 from hourglass_pose.heatmap_codec import HeatmapCodec
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.skeleton import Skeleton
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.training.checkpoint import find_checkpoint, verify
 from hourglass_pose.training.saving import load_network
+from hourglass_pose.training.stored import open_stored
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,22 +42,26 @@ class Pose:
 class Predictor:
     """A trained network ready to predict.
 
-    checkpoint: a run folder or a checkpoint in it, such as 'runs/x/latest'. flip_test, decoding: None for what the
-    checkpoint was validated with. device, precision: as in config.cfg [Device]. batch_size: crops the network takes
-    at once; results depend on it by rounding errors only. Raises CheckpointError for a checkpoint that cannot be used.
+    checkpoint: a run folder or a checkpoint in it, such as 'runs/x/latest', or the prefix of a checkpoint of the
+    original TensorFlow 1 code, such as 'hg_200'. flip_test, decoding: None for what the checkpoint was validated
+    with. device, precision: as in config.cfg [Device]. batch_size: crops the network takes at once; results depend on
+    it by rounding errors only. traits, recipe: what to take in place of what a checkpoint of the original code shows,
+    for instance `modif` or the names of its joints; see training/original.py. Raises CheckpointError for a checkpoint
+    that cannot be used.
     """
 
-    def __init__(self, checkpoint, flip_test=None, decoding=None, device='auto', precision='float32', batch_size=8):
-        self.folder = find_checkpoint(checkpoint)
-        self.manifest = verify(self.folder)
-        recipe = self.manifest['recipe']
-        self.traits = NetworkTraits(**self.manifest['traits'])
+    def __init__(self, checkpoint, flip_test=None, decoding=None, device='auto', precision='float32', batch_size=8,
+                 traits=None, recipe=None):
+        self.stored = open_stored(checkpoint)
+        recipe = recipe or self.stored.recipe
+        self.traits = traits or self.stored.traits
         self.skeleton = Skeleton(tuple(recipe['joints']))
         self.codec = HeatmapCodec(self.traits.heatmap_size, STRIDE, recipe['sigma'], recipe['loss'],
                                   decoding or recipe['decoding'])
         self.flip_test = recipe['flip_test'] if flip_test is None else flip_test
         self.rule = CropRule(self.traits.input_size, recipe['box_margin'])
-        self.mean_pose_crop = np.array(recipe['mean_pose_crop'])
+        mean_pose = recipe['mean_pose_crop']
+        self.mean_pose_crop = None if mean_pose is None else np.array(mean_pose)
         self.kept_joints = np.array(recipe['kept_joints'], bool)
         self.batch_size = batch_size
         self.runtime = open_runtime(device, precision)
@@ -71,18 +75,26 @@ class Predictor:
             # A single photo must not cost the time of a whole batch.
             for count in sorted({1, self.batch_size}):
                 images = tf.placeholder(tf.float32, [count, size, size, 3], 'images_%d' % count)
-                self._towers[count] = images, model.build(images, is_training=False)
+                logits = model.build_logits(images, is_training=False)
+                self._towers[count] = images, logits, model.output_of(logits)
             self._session = tf.Session(graph=graph, config=self.runtime.session_config())
-            load_network(self._session, model, self.folder)
+            load_network(self._session, model, self.stored.path, self.stored.prefix)
             self.runtime.prepare_session(self._session)
             graph.finalize()
 
     def heatmaps(self, crops):
-        """Return the raw maps of every stack, float32 (N, S, H, W, J).
+        """Return the network's output of every stack as it is, float32 (N, S, H, W, J).
 
         crops: (N, input_size, input_size, 3) RGB, float in [0, 1] or uint8. Raises ValueError for another shape or
         type.
         """
+        return self._run(crops, lambda logits, output: output)
+
+    def last_logits(self, crops):
+        """Return the last stack's logits (N, H, W, J) of crops, as the Evaluator wants them."""
+        return self._run(crops, lambda logits, output: logits)[:, -1]
+
+    def _run(self, crops, choose):
         crops = np.asarray(crops)
         size = self.traits.input_size
         if crops.shape[1:] != (size, size, 3):
@@ -95,15 +107,11 @@ class Predictor:
         maps = np.empty((len(crops), stacks, cells, cells, self.traits.num_joints), np.float32)
         for start in range(0, len(crops), self.batch_size):
             part = crops[start:start + self.batch_size]
-            images, logits = self._towers[1 if len(part) == 1 else self.batch_size]
+            images, logits, output = self._towers[1 if len(part) == 1 else self.batch_size]
             padded = np.zeros(images.shape.as_list(), np.float32)
             padded[:len(part)] = part
-            maps[start:start + len(part)] = self._session.run(logits, {images: padded})[:len(part)]
+            maps[start:start + len(part)] = self._session.run(choose(logits, output), {images: padded})[:len(part)]
         return maps
-
-    def last_logits(self, crops):
-        """Return the last stack's logits (N, H, W, J) of crops, as the Evaluator wants them."""
-        return self.heatmaps(crops)[:, -1]
 
     def predict(self, image, box=None):
         """Return the Pose of one person.

@@ -19,7 +19,7 @@ from hourglass_pose.atomic_file import write_whole
 from hourglass_pose.errors import CheckpointError, UserError
 
 MANIFEST = 'manifest.json'
-MANIFEST_FORMAT = 1
+MANIFEST_FORMAT = 2
 _FOLDER = 'step-%08d'
 _FOLDER_PATTERN = re.compile(r'^step-(\d{8,})$')
 _PARTIAL = '.partial-'
@@ -161,7 +161,11 @@ def read_manifest(folder):
         with open(path) as stream:
             manifest = json.load(stream)
         if manifest['format'] > MANIFEST_FORMAT:
-            raise CheckpointError('%s: written by a newer version (format %s, this one reads up to %d)'
+            raise CheckpointError('%s: written by a newer version (format %s, this one reads format %d)'
+                                  % (path, manifest['format'], MANIFEST_FORMAT))
+        if manifest['format'] < MANIFEST_FORMAT:
+            raise CheckpointError('%s: written by an older version (format %s, this one reads format %d), whose '
+                                  'variables had other names; train anew, or use that version'
                                   % (path, manifest['format'], MANIFEST_FORMAT))
         if manifest.pop('sha256') != _digest_of(manifest):
             raise ValueError('its text is not what was written')

@@ -1,20 +1,84 @@
 """Variables of a session to checkpoint files and back, with a report of what does not fit."""
 
 import os
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Tuple
 
 from hourglass_pose.errors import CheckpointError
+from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.checkpoint import read_manifest
 from hourglass_pose.training.weight_average import AVERAGE_SUFFIX
 
+_NAMES_SHOWN = 3
+
+
+# Why a variable of the graph is not in a checkpoint, or one of a checkpoint not in the graph, by kind of variable.
+_STARTS_FRESH = {'average': 'moving averages of the weights', 'optimizer': "the optimizer's state",
+                 'step': 'the count of steps', 'loss scale': 'the loss scale', 'other': 'not in the checkpoint'}
+_LEFT_OUT = {'average': 'moving averages of the weights', 'optimizer': "an optimizer's state",
+             'step': 'a count of steps', 'loss scale': 'a loss scale', 'other': 'unknown to this network'}
+
+
+@dataclass(frozen=True)
+class RestoreReport:
+    """What of a checkpoint fits a graph, by names of variables.
+
+    restored: in both. fresh: the checkpoint lacks them, or holds them in another shape. unused: in the checkpoint
+    alone. network: those of the graph that make up the network.
+    """
+
+    restored: Tuple[str, ...]
+    fresh: Tuple[str, ...]
+    unused: Tuple[str, ...]
+    network: Tuple[str, ...]
+
+    @property
+    def is_complete(self):
+        """Whether nothing starts fresh and nothing is left out."""
+        return not self.fresh and not self.unused
+
+    def lines(self):
+        """Return lines for people: what was matched, what starts fresh, what was left out and why."""
+        of_network = len(set(self.restored) & set(self.network))
+        return ['matched: %d variables of the network, %d others' % (of_network, len(self.restored) - of_network)] + [
+            'starts fresh: ' + line for line in self._by_kind(self.fresh, _STARTS_FRESH)] + [
+            'left out: ' + line for line in self._by_kind(self.unused, _LEFT_OUT)]
+
+    def _by_kind(self, names, reasons):
+        groups = OrderedDict()
+        for name in names:
+            groups.setdefault(self._kind(name), []).append(name)
+        for kind, members in groups.items():
+            shown = ', '.join(members[:_NAMES_SHOWN])
+            yield '%s (%s)' % (reasons[kind], shown if len(members) <= _NAMES_SHOWN
+                               else '%d variables, the first: %s' % (len(members), shown))
+
+    def _kind(self, name):
+        owner, _, last = name.rpartition('/')
+        if name.endswith(AVERAGE_SUFFIX):
+            return 'average'
+        if owner in self.network or last in ('beta1_power', 'beta2_power'):
+            return 'optimizer'
+        if last == 'global_step':
+            return 'step'
+        return 'loss scale' if 'loss_scale' in name.lower() else 'other'
+
 
 class VariableSaver:
-    """Saves and restores all variables of the current graph. prefix: file name of the checkpoint's parts."""
+    """Saves and restores all variables of the current graph.
 
-    def __init__(self, prefix):
+    prefix: file name of the checkpoint's parts. network: the variables that a checkpoint must hold; what belongs to
+    the optimizer may start fresh. None requires every variable of the graph.
+    """
+
+    def __init__(self, prefix, network=None):
         self.prefix = prefix
-        self._saver = tf.train.Saver(tf.global_variables(), max_to_keep=None, save_relative_paths=True)
+        self._variables = tf.global_variables()
+        self._network = self._variables if network is None else list(network)
+        self._saver = tf.train.Saver(self._variables, max_to_keep=None, save_relative_paths=True)
 
     def save(self, session, folder):
         """Write the variables into a folder. Raises OSError when the disk refuses."""
@@ -26,12 +90,40 @@ class VariableSaver:
             # Saver reports an unwritable folder so.
             raise OSError(str(error))
 
-    def restore(self, session, folder):
-        """Read every variable of the graph from a checkpoint. Raises CheckpointError for one that does not fit."""
-        prefix = checkpoint_prefix(folder)
-        wanted = {variable.op.name: variable.shape.as_list() for variable in tf.global_variables()}
-        check_variables(folder, prefix, wanted)
-        self._saver.restore(session, prefix)
+    def restore(self, session, path):
+        """Set the graph's variables from a checkpoint and return the RestoreReport; what it lacks stays as it is.
+
+        path: folder of one of our checkpoints, or the prefix of any other. Raises CheckpointError where a variable of
+        the network is missing or has another shape.
+        """
+        prefix = checkpoint_prefix(path) if os.path.isdir(path) else path
+        check_variables(path, prefix, {variable.op.name: variable.shape.as_list() for variable in self._network})
+        found = tf.train.NewCheckpointReader(prefix).get_variable_to_shape_map()
+        fitting = [variable for variable in self._variables
+                   if list(found.get(variable.op.name, ('missing',))) == variable.shape.as_list()]
+        if len(fitting) == len(self._variables):
+            self._saver.restore(session, prefix)
+        else:
+            tf.train.Saver(fitting).restore(session, prefix)
+        restored = [variable.op.name for variable in fitting]
+        names = [variable.op.name for variable in self._variables]
+        return RestoreReport(
+            tuple(restored), tuple(name for name in names if name not in set(restored)),
+            tuple(sorted(set(found) - set(restored))), tuple(variable.op.name for variable in self._network))
+
+
+def report_on_network(traits, path, prefix):
+    """Return the RestoreReport of a checkpoint and the network of some traits alone, without an optimizer.
+
+    Raises CheckpointError where a variable of the network is missing or has another shape.
+    """
+    with tf.Graph().as_default():
+        model = HourglassModel(traits)
+        model.build(tf.zeros([1, traits.input_size, traits.input_size, 3]), is_training=False)
+        wanted = {variable.op.name: variable.shape.as_list() for variable in model.variables()}
+    check_variables(path, prefix, wanted)
+    found = tf.train.NewCheckpointReader(prefix).get_variable_to_shape_map()
+    return RestoreReport(tuple(wanted), (), tuple(sorted(set(found) - set(wanted))), tuple(wanted))
 
 
 def checkpoint_prefix(folder):
@@ -52,7 +144,7 @@ def check_traits(folder, traits):
                               % (folder, ', '.join(differences)))
 
 
-def check_variables(folder, prefix, wanted):
+def check_variables(path, prefix, wanted):
     """Raise CheckpointError naming variables {name: shape} that a checkpoint lacks or holds in another shape."""
     found = tf.train.NewCheckpointReader(prefix).get_variable_to_shape_map()
     missing = sorted(set(wanted) - set(found))
@@ -65,20 +157,19 @@ def check_variables(folder, prefix, wanted):
         if reshaped:
             parts.append('%d have another shape (checkpoint / wanted), the first: %s'
                          % (len(reshaped), ', '.join(reshaped[:3])))
-        raise CheckpointError('%s: the checkpoint does not fit: %s' % (folder, '; '.join(parts)))
+        raise CheckpointError('%s: the checkpoint does not fit: %s' % (path, '; '.join(parts)))
 
 
-def load_network(session, model, folder):
+def load_network(session, model, path, prefix):
     """Set the network's variables from a checkpoint, from the moving averages where it holds them.
 
+    path: what messages call the checkpoint; prefix: what TensorFlow reads it by.
     Raises CheckpointError for a checkpoint that does not fit.
     """
-    prefix = checkpoint_prefix(folder)
-    reader = tf.train.NewCheckpointReader(prefix)
-    found = reader.get_variable_to_shape_map()
+    found = tf.train.NewCheckpointReader(prefix).get_variable_to_shape_map()
     names = {}
     for variable in model.variables():
         averaged = variable.op.name + AVERAGE_SUFFIX
         names[averaged if averaged in found else variable.op.name] = variable
-    check_variables(folder, prefix, {name: variable.shape.as_list() for name, variable in names.items()})
+    check_variables(path, prefix, {name: variable.shape.as_list() for name, variable in names.items()})
     tf.train.Saver(names).restore(session, prefix)

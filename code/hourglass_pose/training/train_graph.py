@@ -16,6 +16,7 @@ class TrainGraph:
 
     def __init__(self, model, runtime, schedule, batch_size, valid_batch_size, loss='softmax', optimizer='adam',
                  weight_decay=0.0, ema_decay=0.0, clip_norm=0.0, seed=0):
+        self.model = model
         traits = model.traits
         size, cells, joints = traits.input_size, traits.heatmap_size, traits.num_joints
         tf.set_random_seed(seed)
@@ -26,7 +27,7 @@ class TrainGraph:
         self.valid_images = tf.placeholder(tf.uint8, [valid_batch_size, size, size, 3], 'valid_images')
 
         dropout_seed = tf.stack([tf.cast(self.global_step, tf.int32), seed + runtime.rank])
-        self.logits = model.build(
+        self.logits = model.build_logits(
             self.images, True, lambda x, rate, place: runtime.dropout(x, rate, dropout_seed + [0, 7919 * place]))
         self.loss = heatmap_loss(self.logits, self.heatmaps, self.joint_weights, loss)
         self.rate = learning_rate(schedule, self.global_step)
@@ -37,7 +38,7 @@ class TrainGraph:
             with tf.control_dependencies([finished_steps]):
                 train_op = self.average.update(finished_steps)
         self.train_op = tf.group(train_op, name='train_op')
-        self.valid_logits = model.build(
+        self.valid_logits = model.build_logits(
             self.valid_images, False, getter=self.average.getter if self.average else None)
 
     def _step(self, runtime, kind, weight_decay, clip_norm):

@@ -96,24 +96,32 @@ class Trainer:
     def total_steps(self):
         return self.loop.num_epochs * self.loop.steps_per_epoch
 
-    def train(self, resume_folder=None):
+    def train(self, resume_folder=None, initial_prefix=None):
         """Train from random weights or from a checkpoint; return whether the last epoch was reached.
+
+        resume_folder: a checkpoint of ours, whose run goes on. initial_prefix: a checkpoint of the original code, with
+        whose variables a new run starts.
 
         Ctrl-C and SIGTERM end it early, after a checkpoint. Raises TrainingError when the loss is not finite.
         """
         with StopRequest() as self._stop, tf.Session(config=self.runtime.session_config()) as self.session:
-            step = self._start(resume_folder)
+            step = self._start(resume_folder, initial_prefix)
             tf.get_default_graph().finalize()
             try:
                 return self._loop(step)
             finally:
                 self.run_log.close()
 
-    def _start(self, resume_folder):
+    def _start(self, resume_folder, initial_prefix):
         """Initialise or restore the variables; return the step at which training goes on."""
         self.session.run(tf.global_variables_initializer())
+        if resume_folder or initial_prefix:
+            report = self.saver.restore(self.session, resume_folder or initial_prefix)
+            if not report.is_complete:
+                self.say('\n'.join(report.lines()))
+            if self.graph.average and self.graph.average.has_any(report.fresh):
+                self.session.run(self.graph.average.reset())
         if resume_folder:
-            self.saver.restore(self.session, resume_folder)
             self.progress = Progress(**read_manifest(resume_folder)['progress'])
         self.runtime.prepare_session(self.session)
         step = int(self.session.run(self.graph.global_step))

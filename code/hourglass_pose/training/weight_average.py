@@ -37,6 +37,14 @@ class WeightAverage:
             updates.append(tf.assign_sub(average, weight * (average.read_value() - variable.read_value())))
         return tf.group(*updates)
 
+    def has_any(self, names):
+        """Tell whether one of the averages is among the names."""
+        return any(average.op.name in names for average in self._averages.values())
+
+    def reset(self):
+        """Return the operation that sets every average to its variable, for averages that begin in mid-course."""
+        return tf.group(*[tf.assign(self._averages[variable.op.name], variable) for variable in self._variables])
+
     def getter(self, getter, name, *args, **kwargs):
         """Custom getter for a tower that reads the averages in place of the variables."""
         return self._averages[getter(name, *args, **kwargs).op.name]

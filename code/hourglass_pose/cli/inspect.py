@@ -1,0 +1,73 @@
+"""inspect: what a checkpoint is: its network, how far it was trained, on what, and by which versions."""
+
+import json
+import os
+from collections import OrderedDict
+
+HELP = 'say what a checkpoint is'
+
+
+def add_arguments(parser):
+    parser.add_argument('checkpoint', metavar='CHECKPOINT',
+                        help='a run folder, a checkpoint in it such as RUN/best, or the prefix of a checkpoint of the '
+                             'original TensorFlow 1 code')
+    parser.add_argument('--json', action='store_true', help='print it as JSON')
+
+
+def run(options):
+    from hourglass_pose.training.stored import open_stored
+    record = describe(open_stored(options.checkpoint))
+    if options.json:
+        print(json.dumps(record, indent=2))
+        return
+    width = max(len(name) for name in record)
+    for name, value in record.items():
+        for line_number, line in enumerate(value if isinstance(value, list) else [value]):
+            print('%-*s  %s' % (width, '' if line_number else name, line))
+
+
+def describe(stored):
+    """Return an OrderedDict of what is known of a StoredNetwork: texts and lists of texts, for people and for JSON."""
+    from hourglass_pose.graph.summary import summarise_network
+    from hourglass_pose.training.saving import report_on_network
+    record = OrderedDict([('checkpoint', stored.path)])
+    record['files'] = _files(stored)
+    record['network'] = summarise_network(stored.traits).describe()
+    record['traits'] = ['%s: %r' % item for item in stored.traits.as_dict().items()]
+    record['variables'] = report_on_network(stored.traits, stored.path, stored.prefix).lines()
+    if stored.manifest:
+        record.update(_training(stored.manifest))
+    else:
+        record['training'] = ('by the original TensorFlow 1 code%s; it carries no manifest, so its dropout rate, its '
+                              'data and its joint names are not known'
+                              % ('' if stored.step is None else ', %d steps' % stored.step))
+    recipe = stored.recipe
+    record['prediction'] = 'loss %s, sigma %.3g, decoding %s, flip test %s, box margin %g' % (
+        recipe['loss'], recipe['sigma'], recipe['decoding'], 'on' if recipe['flip_test'] else 'off',
+        recipe['box_margin'])
+    record['joints'] = ', '.join(name for name, kept in zip(recipe['joints'], recipe['kept_joints']) if kept)
+    return record
+
+
+def _files(stored):
+    folder, prefix = os.path.split(stored.prefix)
+    names = sorted(name for name in os.listdir(folder or '.') if name.startswith(prefix + '.'))
+    size = sum(os.path.getsize(os.path.join(folder, name)) for name in names)
+    return '%d files, %.1f MB%s' % (len(names), size / 1e6, ', checksums agree' if stored.manifest else '')
+
+
+def _training(manifest):
+    config, progress = manifest['config'], manifest['progress']
+    data = config['DataSetHG']
+    yield 'training', 'step %d, epoch %d of %d%s; seed %d' % (
+        manifest['global_step'], manifest['epoch'], config['Train']['nEpochs'],
+        ', moving averages of the weights' if manifest['averaged_weights'] else '', manifest['seed'])
+    if manifest.get('started_from'):
+        yield 'started from', manifest['started_from']
+    yield 'metrics', [
+        '%s %.2f (validation, mean)' % (name, values['mean'])
+        for name, values in progress['metrics'].items() if values['mean'] is not None] or 'not validated yet'
+    yield 'data', ['%s, images in %s' % pair for pair in zip(data['training_txt_file'], data['img_directory'])] + [
+        'split %.12s, %g of the images for validation' % (manifest['split_hash'], data['valid_fraction'])]
+    yield 'device', manifest['device']
+    yield 'versions', ', '.join('%s %s' % item for item in sorted(manifest['versions'].items()))

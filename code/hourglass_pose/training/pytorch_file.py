@@ -1,0 +1,97 @@
+"""State dicts read from files of PyTorch, without running what such a file may hold."""
+
+import re
+import warnings
+from collections.abc import Mapping
+
+from hourglass_pose.errors import CheckpointError, UserError
+
+# Keys under which training programs save the state dict, beside the optimizer's and the epoch.
+_WRAPPERS = ('state_dict', 'model_state_dict', 'model')
+
+# What DataParallel and modules that hold the network as `model` put before each name.
+_PREFIXES = re.compile(r'^(?:module\.|model\.)+')
+
+# The first version that can be kept from unpickling, and the first in which known ways around it are closed
+# (CVE-2025-32434, CVE-2026-24747).
+_OLDEST, _SAFE = (1, 13), (2, 10)
+
+_INSTALL = 'install it with "pip install .[torch]", here or on any other machine: what is imported needs it no more'
+
+
+def read_state_dict(path, say=print):
+    """Return {name: float32 array} of the state dict in a file that torch.save has written.
+
+    say: function that shows a line. Raises UserError where PyTorch is not installed, CheckpointError for a file that
+    cannot be read, or only by running code from it, or that holds no state dict.
+    """
+    torch = _import_torch(say)
+    try:
+        with open(path, 'rb') as stream, warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            contents = torch.load(stream, map_location='cpu', weights_only=True)
+    except OSError as error:
+        raise CheckpointError('%s: the file cannot be read (%s)' % (path, error.strerror or error))
+    except Exception as error:  # what a damaged or crafted file raises depends on where PyTorch stumbles
+        raise CheckpointError('%s: %s' % (path, _refusal(error)))
+    try:
+        return {name: tensor.detach().float().numpy() for name, tensor in unwrap(contents).items()}
+    except CheckpointError as error:
+        raise CheckpointError('%s: %s' % (path, error))
+
+
+def unwrap(contents):
+    """Return {name: tensor} of what was saved: a state dict, alone or in a dict beside other things.
+
+    The prefixes 'module.' and 'model.' of names are taken off. Raises CheckpointError, without a path, where there is
+    no state dict.
+    """
+    while isinstance(contents, Mapping):
+        inner = [contents[key] for key in _WRAPPERS if isinstance(contents.get(key), Mapping)]
+        if not inner:
+            break
+        contents = inner[0]
+    if not isinstance(contents, Mapping):
+        raise CheckpointError('it holds a %s and no state dict; save the network\'s state_dict() by torch.save'
+                              % type(contents).__name__)
+    others = [str(name) for name, value in contents.items() if not (isinstance(name, str) and hasattr(value, 'shape'))]
+    if others or not contents:
+        raise CheckpointError('it holds a dict that is no state dict (%s), and none under %s; save the network\'s '
+                              'state_dict() by torch.save' % (
+                                  'not a tensor: %s' % ', '.join(others[:3]) if others else 'it is empty',
+                                  ', '.join(map(repr, _WRAPPERS))))
+    state = {_PREFIXES.sub('', name): value for name, value in contents.items()}
+    if len(state) < len(contents):
+        raise CheckpointError('it holds two sets of weights that differ by the prefixes \'module.\' or \'model.\' '
+                              'alone; save one of them')
+    return state
+
+
+def _import_torch(say):
+    try:
+        import torch
+    except ImportError as error:
+        raise UserError('PyTorch, which reads the file, cannot be imported (%s); %s' % (error, _INSTALL))
+    version = tuple(int(number) for number in re.findall(r'\d+', torch.__version__)[:2])
+    if version < _OLDEST:
+        raise UserError('PyTorch %s cannot read a file without running code from it, %d.%d or newer can; %s' % (
+            (torch.__version__,) + _OLDEST + (_INSTALL,)))
+    if version < _SAFE:
+        say('note: PyTorch %s refuses dangerous files less surely than %d.%d (CVE-2025-32434, CVE-2026-24747): import '
+            'only what you trust' % ((torch.__version__,) + _SAFE))
+    return torch
+
+
+def _refusal(error):
+    """Return one line for what torch.load raised."""
+    message = str(error)
+    forbidden = re.search(r'GLOBAL (\S+)', message)
+    if forbidden:
+        return ('refused: it holds more than tensors and plain values, %s, and opening that would run code from the '
+                'file; where you trust it, save the state dict alone by torch.save(network.state_dict(), FILE)'
+                % forbidden.group(1))
+    # The rest of a long message advises to open the file without care.
+    operand = re.search(r'Unsupported operand \d+', message)
+    detail = operand.group(0) if operand else re.split(r'[.\n](?:\s|$)', message)[0]
+    return ('PyTorch cannot read it, it is damaged or no file of torch.save (%s)'
+            % ': '.join(filter(None, (type(error).__name__, detail[:200]))))

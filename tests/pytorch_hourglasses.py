@@ -1,0 +1,128 @@
+"""The two PyTorch hourglasses in NumPy, by the names of their own modules: what their state dicts hold and compute.
+
+Written from bearpaw/pytorch-pose (pose/models/hourglass.py) and princeton-vl/pytorch_stacked_hourglass
+(models/posenet.py, models/layers.py). Maps are float64 (N, H, W, C); weights are laid out as PyTorch does.
+"""
+
+from collections import OrderedDict
+
+import numpy as np
+
+from reference_network import conv, max_pool, upsample
+
+EPSILON = 1e-5
+
+
+class _Module:
+    """Layers on a state dict, which is filled with random weights where it has none yet."""
+
+    def __init__(self, seed=0):
+        self.random = np.random.RandomState(seed)
+        self.state = OrderedDict()
+
+    def conv(self, x, name, filters, size=1, stride=1):
+        fan_in = x.shape[3] * size ** 2
+        weight = self._take(name + '.weight', lambda: self.random.normal(
+            0, 0.7 * fan_in ** -0.5, (filters, x.shape[3], size, size)))
+        bias = self._take(name + '.bias', lambda: self.random.normal(0, 0.1, filters))
+        return conv(x, weight.transpose(2, 3, 1, 0), bias, stride)
+
+    def normalise_relu(self, x, name):
+        channels = x.shape[3]
+        factor = self._take(name + '.weight', lambda: self.random.uniform(0.5, 1.5, channels))
+        offset = self._take(name + '.bias', lambda: self.random.normal(0, 0.2, channels))
+        mean = self._take(name + '.running_mean', lambda: self.random.normal(0, 0.2, channels))
+        variance = self._take(name + '.running_var', lambda: self.random.uniform(0.5, 1.5, channels))
+        self.state.setdefault(name + '.num_batches_tracked', np.array(7, np.int64))
+        return np.maximum((x - mean) / np.sqrt(variance + EPSILON) * factor + offset, 0)
+
+    def bottleneck(self, x, name, filters, conv_end=''):
+        y = self.conv(self.normalise_relu(x, name + '.bn1'), name + '.conv1' + conv_end, filters // 2)
+        y = self.conv(self.normalise_relu(y, name + '.bn2'), name + '.conv2' + conv_end, filters // 2, 3)
+        return self.conv(self.normalise_relu(y, name + '.bn3'), name + '.conv3' + conv_end, filters)
+
+    def _take(self, name, draw):
+        if name not in self.state:
+            self.state[name] = np.asarray(draw(), np.float32)
+        return self.state[name].astype(np.float64)
+
+
+class Bearpaw(_Module):
+    """HourglassNet with `first` channels after the first convolution and 2 * planes in the hourglasses."""
+
+    input_mean = np.array([0.4404, 0.4440, 0.4327])
+
+    def __init__(self, stacks, blocks=1, first=4, planes=4, joints=3, depth=2, seed=0):
+        super().__init__(seed)
+        self.stacks, self.blocks, self.first, self.planes = stacks, blocks, first, planes
+        self.joints, self.depth = joints, depth
+
+    def forward(self, images):
+        """Return the maps (N, S, H, W, J) of images (N, size, size, 3) in [0, 1], RGB."""
+        x = self.conv(images - self.input_mean, 'conv1', self.first, 7, 2)
+        x = self.block(self.normalise_relu(x, 'bn1'), 'layer1.0', 2 * self.first)
+        x = self.block(max_pool(x), 'layer2.0', 4 * self.first)
+        x = self.block(x, 'layer3.0', 2 * self.planes)
+        maps = []
+        for stack in range(self.stacks):
+            y = self.blocks_in_a_row(self.hourglass(x, self.depth, 'hg.%d.hg' % stack), 'res.%d' % stack)
+            y = self.normalise_relu(self.conv(y, 'fc.%d.0' % stack, 2 * self.planes), 'fc.%d.1' % stack)
+            maps.append(self.conv(y, 'score.%d' % stack, self.joints))
+            if stack < self.stacks - 1:
+                x = x + self.conv(y, 'fc_.%d' % stack, 2 * self.planes) \
+                    + self.conv(maps[-1], 'score_.%d' % stack, 2 * self.planes)
+        return np.stack(maps, axis=1)
+
+    def hourglass(self, x, n, name):
+        up = self.blocks_in_a_row(x, '%s.%d.0' % (name, n - 1))
+        low = self.blocks_in_a_row(max_pool(x), '%s.%d.1' % (name, n - 1))
+        low = self.hourglass(low, n - 1, name) if n > 1 else self.blocks_in_a_row(low, '%s.0.3' % name)
+        return up + upsample(self.blocks_in_a_row(low, '%s.%d.2' % (name, n - 1)))
+
+    def blocks_in_a_row(self, x, name):
+        for index in range(self.blocks):
+            x = self.block(x, '%s.%d' % (name, index), 2 * self.planes)
+        return x
+
+    def block(self, x, name, filters):
+        y = self.bottleneck(x, name, filters)
+        return y + (x if x.shape[3] == filters else self.conv(x, name + '.downsample.0', filters))
+
+
+class Princeton(_Module):
+    """PoseNet with `stem` channels after the first convolution and the first two residual modules."""
+
+    input_mean = np.zeros(3)
+
+    def __init__(self, stacks, stem=(4, 8, 8), features=8, joints=3, depth=2, seed=0):
+        super().__init__(seed)
+        self.stacks, self.stem, self.features, self.joints, self.depth = stacks, stem, features, joints, depth
+
+    def forward(self, images):
+        """Return the maps (N, S, H, W, J) of images (N, size, size, 3) in [0, 1], RGB."""
+        first, second, third = self.stem
+        x = self.normalise_relu(self.conv(images, 'pre.0.conv', first, 7, 2), 'pre.0.bn')
+        x = self.residual(max_pool(self.residual(x, 'pre.1', second)), 'pre.3', third)
+        x = self.residual(x, 'pre.4', self.features)
+        maps = []
+        for stack in range(self.stacks):
+            y = self.hourglass(x, self.depth, 'hgs.%d.0' % stack)
+            y = self.conv(self.residual(y, 'features.%d.0' % stack), 'features.%d.1.conv' % stack, self.features)
+            y = self.normalise_relu(y, 'features.%d.1.bn' % stack)
+            maps.append(self.conv(y, 'outs.%d.conv' % stack, self.joints))
+            if stack < self.stacks - 1:
+                x = x + self.conv(maps[-1], 'merge_preds.%d.conv.conv' % stack, self.features) \
+                    + self.conv(y, 'merge_features.%d.conv.conv' % stack, self.features)
+        return np.stack(maps, axis=1)
+
+    def hourglass(self, x, n, name):
+        up = self.residual(x, name + '.up1')
+        low = self.residual(max_pool(x), name + '.low1')
+        low = self.hourglass(low, n - 1, name + '.low2') if n > 1 else self.residual(low, name + '.low2')
+        return up + upsample(self.residual(low, name + '.low3'))
+
+    def residual(self, x, name, filters=None):
+        filters = filters or self.features
+        # Declared in every module, applied where the width changes.
+        skip = self.conv(x, name + '.skip_layer.conv', filters)
+        return self.bottleneck(x, name, filters, '.conv') + (skip if x.shape[3] != filters else x)
