@@ -55,7 +55,7 @@ def test_every_file_that_the_readme_names_is_there(name):
 
 @pytest.mark.parametrize('name', READMES)
 def test_subcommands_in_the_readme_exist(name):
-    named = set(re.findall(r'python -m hourglass_pose (\w+)', read(name)))
+    named = set(re.findall(r'python -m hourglass_pose ([\w-]+)', read(name)))
     assert named and named <= set(SUBCOMMANDS)
 
 
