@@ -18,6 +18,11 @@ class Person:
     labelled: bool (J,).
     head_box_img: float64 (4,) like box_img, or None where the data has no head boxes.
     source: index of the pair of annotation file and image folder that the person was read from.
+    visible: bool (J,), False where a labelled joint is hidden; None where the data does not say.
+    centre_img: float64 (2,), rough centre of the person, and scale: its height / 200 px, both as MPII gives them; None
+    where the data has none.
+    split: 'train', 'valid' or 'test' where the data assigns the person, else None.
+    person_index: place of the person among the annotated ones of its image, from 0; None where unknown.
     """
 
     image: str
@@ -28,3 +33,8 @@ class Person:
     labelled: np.ndarray
     head_box_img: Optional[np.ndarray] = None
     source: int = 0
+    visible: Optional[np.ndarray] = None
+    centre_img: Optional[np.ndarray] = None
+    scale: Optional[float] = None
+    split: Optional[str] = None
+    person_index: Optional[int] = None
