@@ -1,5 +1,6 @@
 """Annotation sets: the checks of all formats, strict and skip, several files."""
 
+import gzip
 import os
 
 import cv2
@@ -7,7 +8,9 @@ import numpy as np
 import pytest
 
 from hourglass_pose.data.annotations import problem_in_image, read_annotations
+from hourglass_pose.data.dataset_txt import write_dataset_txt
 from hourglass_pose.data.person import Person
+from hourglass_pose.data.person_lines import write_person_lines
 from hourglass_pose.errors import AnnotationError
 
 GOOD = '10 5 30 45 12 7 25 40'
@@ -150,11 +153,34 @@ def test_each_annotation_file_needs_one_image_folder(files, folders, found):
         read_annotations(files, folders, 2)
 
 
-def test_an_unknown_format_is_named(tmpdir):
-    path = tmpdir.join('people.csv')
-    path.write('')
-    with pytest.raises(AnnotationError, match=r'people.csv: the end of the name.*\.txt can be read'):
+@pytest.mark.parametrize('start, what', [
+    (b'MATLAB 5.0 MAT-file, Platform: GLNX', 'a MATLAB file'), (b'\x89HDF\r\n\x1a\n', 'an HDF5 file'),
+    (b'[{"img_paths": "a.jpg"}]', 'JSON'), (b'[\n  {', 'JSON'), (b'{"images": []}', 'JSON'),
+    (gzip.compress(b'[{"img_paths": "a.jpg"}]'), 'JSON')])
+def test_a_file_to_be_prepared_first_is_known_by_its_content(tmpdir, start, what):
+    path = tmpdir.join('people.txt')
+    path.write_binary(start)
+    with pytest.raises(AnnotationError, match='people.txt: this is %s; .* prepare' % what):
         read_annotations(str(path), str(tmpdir), 2)
+
+
+@pytest.mark.parametrize('name', ['people.txt', 'people.jsonl', 'people'])
+def test_the_content_tells_a_format_and_not_the_name(folder, name):
+    expected, = folder.read('a.jpgA 3 4 20 30 5 6 7 8').persons
+    path = os.path.join(folder.images, name)
+    for write in (write_dataset_txt, lambda path, persons: write_person_lines(path, persons, ('head', 'neck'))):
+        write(path, [expected])
+        found, = read_annotations(path, folder.images, 2).persons
+        assert found.person_id == 'a.jpgA' and found.joints_img.tolist() == [[5, 6], [7, 8]]
+
+
+def test_a_person_of_a_test_split_needs_no_joint(folder):
+    path = os.path.join(folder.images, 'people.jsonl')
+    for split, problems in (('test', 0), ('valid', 1)):
+        persons = [Person('a.jpg', 'a.jpg', 'a.jpg' + letter, np.array([0., 0, 9, 9]), np.zeros((2, 2), np.float32),
+                          np.array([letter == 'B'] * 2), split=split) for letter in 'AB']
+        write_person_lines(path, persons, ('head', 'neck'))
+        assert len(read_annotations(path, folder.images, 2, on_error='skip').problems) == problems
 
 
 def test_several_files_may_share_names_and_are_told_apart_by_their_source(tmpdir):

@@ -48,7 +48,8 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
     from hourglass_pose.tf_compat import describe_versions
     make_folder(output)
     with Predictor(checkpoint, **predictor_options) as predictor:
-        annotations = read_annotations(annotation_files, image_folders, len(predictor.skeleton), on_bad_annotation)
+        annotations = read_annotations(annotation_files, image_folders, len(predictor.skeleton), on_bad_annotation,
+                                       joint_names=predictor.skeleton.joints)
         for problem in annotations.problems:
             print('left out: %s' % problem)
         persons = _persons_of_split(annotations.persons, split, predictor.stored)

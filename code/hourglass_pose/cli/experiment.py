@@ -54,7 +54,8 @@ class Experiment:
         if self._split is None:
             data = self.config.DataSetHG
             annotations = read_annotations(
-                data.training_txt_file, data.img_directory, len(self.skeleton), data.on_bad_annotation)
+                data.training_txt_file, data.img_directory, len(self.skeleton), data.on_bad_annotation,
+                joint_names=self.skeleton.joints)
             for problem in annotations.problems:
                 self.say('left out: %s' % problem)
             self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed)

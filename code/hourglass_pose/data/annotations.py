@@ -1,17 +1,21 @@
 """Annotated persons of pairs of annotation file and image folder, with the checks that all formats share."""
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Tuple
 
 from hourglass_pose.data.dataset_txt import read_dataset_txt
+from hourglass_pose.data.gzip_files import open_bytes
 from hourglass_pose.data.images import image_size
 from hourglass_pose.data.person import Person
+from hourglass_pose.data.person_lines import is_header, read_person_lines
 from hourglass_pose.errors import AnnotationError, ImageError
 
-# End of the file name -> reader(path, num_joints, image_folder, source) that yields (line number, Person) or
-# (line number, AnnotationError), in the order of the file.
-_READERS = {'.txt': read_dataset_txt}
+# First bytes of files that "prepare" turns into annotations, and what they are.
+_TO_PREPARE = (
+    (re.compile(rb'MATLAB 5\.0 MAT-file'), 'a MATLAB file'), (re.compile(rb'\x89HDF\r\n'), 'an HDF5 file'),
+    (re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*(\{|$)|\{\s*("|$))'), 'JSON'))
 
 _LISTED_PROBLEMS = 10
 
@@ -37,16 +41,19 @@ class AnnotationSet:
             _counted(len(self.sources), 'file'), _counted(len(self.problems), 'problem'))
 
 
-def read_annotations(annotation_files, image_folders, num_joints, on_error='strict', check_sizes=False):
+def read_annotations(annotation_files, image_folders, num_joints, on_error='strict', check_sizes=False,
+                     joint_names=None):
     """Read every person of the annotation files into an AnnotationSet.
 
-    annotation_files, image_folders: a path each, or sequences of the same length; the end of an annotation
-    file's name tells its format. num_joints: joints of a person, J. on_error: 'strict' raises AnnotationError
-    after reading everything, with the first ten problems; 'skip' leaves the persons with problems out.
-    check_sizes: also open the header of every image to find boxes and joints far outside of it.
+    annotation_files, image_folders: a path each, or sequences of the same length. A file is dataset.txt or this
+    project's own lines of JSON, which its content tells; either may be gzipped. num_joints: joints of a person, J.
+    on_error: 'strict' raises AnnotationError after reading everything, with the first ten problems; 'skip' leaves the
+    persons with problems out. check_sizes: also open the header of every image to find boxes and joints far outside
+    of it. joint_names: the names of the J joints, which files that name theirs have to have.
 
     A person has a problem where its line is malformed, its person_id occurred before in the same file, it has
-    no labelled joint, its box is inside out or off the image, or its image file is missing.
+    no labelled joint and is not one of a test split, its box is inside out or off the image, or its image file is
+    missing.
 
     Raises AnnotationError also for a missing file or folder and where no person is left; ValueError for
     another on_error.
@@ -58,7 +65,7 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
     sizes = {} if check_sizes else None
     persons, problems = [], []
     for source, (path, folder) in enumerate(sources):
-        read = _reader_of(path)(path, num_joints, folder, source)
+        read = _read(path, num_joints, folder, source, joint_names)
         empty = True
         for found, problem in _checked(path, read, listing, sizes):
             empty = False
@@ -113,12 +120,17 @@ def _as_paths(paths):
     return tuple(map(os.fspath, paths))
 
 
-def _reader_of(path):
-    for end, reader in _READERS.items():
-        if path.lower().endswith(end):
-            return reader
-    raise AnnotationError('%s: the end of the name tells the format of an annotation file; %s can be read'
-                          % (path, ' '.join(_READERS)))
+def _read(path, num_joints, image_folder, source, joint_names):
+    """Return an iterable of (line number, Person or AnnotationError) of a file whose content tells its format."""
+    with open_bytes(path) as stream:
+        first = stream.readline()
+    if is_header(first):
+        return read_person_lines(path, num_joints, image_folder, source, joint_names)
+    for start, what in _TO_PREPARE:
+        if start.match(first):
+            raise AnnotationError('%s: this is %s; turn it into annotations by "python -m hourglass_pose prepare"'
+                                  % (path, what))
+    return read_dataset_txt(path, num_joints, image_folder, source)
 
 
 def _checked(path, read, listing, sizes):
@@ -149,7 +161,7 @@ def _problem(person):
         return 'the box %s ends before it starts; xmin <= xmax and ymin <= ymax are needed' % _box(person)
     if x1 < 0 or y1 < 0:
         return 'the box %s lies outside of the image; it has to reach pixels from 0 on' % _box(person)
-    if not person.labelled.any():
+    if not person.labelled.any() and person.split != 'test':
         return 'all %d joints are missing; at least one is needed' % len(person.labelled)
     return None
 

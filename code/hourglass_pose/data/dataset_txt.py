@@ -2,7 +2,7 @@
 
 A line is `NAME[LETTER] xmin ymin xmax ymax x1 y1 ... xJ yJ`: the image file, a letter to tell the persons of
 an image apart, the box and the joints in pixels, -1 -1 for a joint that is not labelled. Numbers are taken as
-they stand, as 0-based pixels. The writer writes integers; the reader takes decimals too.
+they stand, as 0-based pixels. The writer writes integers; the reader takes decimals too. Either may be gzipped.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections import defaultdict
 
 import numpy as np
 
-from hourglass_pose.atomic_file import open_whole
+from hourglass_pose.data.gzip_files import create_bytes, open_bytes
 from hourglass_pose.data.images import IMAGE_EXTENSIONS
 from hourglass_pose.data.person import Person
 from hourglass_pose.errors import AnnotationError
@@ -39,18 +39,14 @@ def read_dataset_txt(path, num_joints, image_folder='', source=0):
 
     Raises AnnotationError where the file cannot be read.
     """
-    try:
-        with open(path, 'rb') as stream:
-            for number, line in enumerate(stream, 1):
-                try:
-                    text = _decode(line[3:] if number == 1 and line.startswith(b'\xef\xbb\xbf') else line)
-                    if text:
-                        yield number, _parse(text, num_joints, image_folder, source)
-                except AnnotationError as error:
-                    yield number, AnnotationError('%s:%d: %s' % (path, number, error))
-    except OSError as error:
-        raise AnnotationError('%s: cannot be read (%s); looked for %s; check the path and its permissions'
-                              % (path, error.strerror, os.path.abspath(path)))
+    with open_bytes(path) as stream:
+        for number, line in enumerate(stream, 1):
+            try:
+                text = _decode(line[3:] if number == 1 and line.startswith(b'\xef\xbb\xbf') else line)
+                if text:
+                    yield number, _parse(text, num_joints, image_folder, source)
+            except AnnotationError as error:
+                yield number, AnnotationError('%s:%d: %s' % (path, number, error))
 
 
 def write_dataset_txt(path, persons):
@@ -65,7 +61,7 @@ def write_dataset_txt(path, persons):
     more than one source (a file goes with one folder of images), of different numbers of joints, or with a
     coordinate or a name that would not be read back.
     """
-    with open_whole(path, AnnotationError) as stream:
+    with create_bytes(path) as stream:
         count = _write_lines(stream, persons)
         if not count:
             raise AnnotationError('%s: no persons to write; the file is left as it was' % os.fspath(path))
