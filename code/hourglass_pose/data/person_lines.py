@@ -1,7 +1,7 @@
 """The project's own annotation format: a header and then a line of JSON for each person, plain or gzipped.
 
-The first line is `{"format": "hourglass-pose persons", "version": 1, "frame": ..., "joints": [names]}`. Every other line
-is one person:
+The first line is `{"format": "hourglass-pose persons", "version": 1, "frame": ..., "joints": [names]}`. Every other
+line is one person:
 
     image         file name, relative to the folder of images
     id            unique in the file; NAME[LETTER] as in dataset.txt, or any other text
@@ -13,8 +13,8 @@ is one person:
     split         "train", "valid" or "test"
     person_index  place of the person among those of its image, from 0
 
-The first four are in every line, the others where they are known. Coordinates are pixels of the image, 0-based, x right,
-y down, pixel centres at integers. Other keys are passed over, so that other programs can add their own.
+The first four are in every line, the others where they are known. Coordinates are pixels of the image, 0-based, x
+right, y down, pixel centres at integers. Other keys are passed over, so that other programs can add their own.
 """
 
 import json
