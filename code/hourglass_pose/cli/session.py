@@ -15,7 +15,8 @@ from hourglass_pose.training.optimizer import ScheduleSettings
 from hourglass_pose.training.run_log import RunLog
 from hourglass_pose.training.saving import VariableSaver, check_traits
 from hourglass_pose.training.train_graph import TrainGraph
-from hourglass_pose.training.trainer import LoopSettings, Trainer
+from hourglass_pose.training.progress import LoopSettings
+from hourglass_pose.training.trainer import Trainer
 
 
 class TrainingRun:
