@@ -40,7 +40,7 @@ class Runtime:
 
         step: int tensor, of the training step. salt: int >= 0 that differs by place in the network, seed and rank.
         """
-        seed = tf.stack([tf.cast(step, tf.int32), tf.constant(salt, tf.int32)])
+        seed = tf.stack([tf.cast(step, tf.int32), tf.constant(salt % 2 ** 31, tf.int32)])
         keep = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
         return tf.where(keep, x / (1.0 - rate), tf.zeros_like(x))
 
