@@ -11,9 +11,10 @@ CODE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
 PACKAGE = 'hourglass_pose'
 
 # A module imports only from its own layer and those before it.
-LAYERS = ('', 'errors', 'atomic_file', 'skeleton', 'architectures', 'config_rules', 'config_keys', 'config_text', 'config', 'tf_compat', 'geometry',
-          'heatmap_codec', 'data', 'graph', 'runtime', 'training', 'evaluation', 'prediction', 'cli', '__main__')
-CONFIG = {PACKAGE + '.config', PACKAGE + '.config_keys', PACKAGE + '.config_rules', PACKAGE + '.config_text'}
+LAYERS = ('', 'errors', 'atomic_file', 'skeleton', 'architectures', 'npu_precision', 'config_rules', 'config_device',
+          'config_keys', 'config_text', 'config', 'tf_compat', 'geometry', 'heatmap_codec', 'data', 'graph', 'runtime',
+          'training', 'evaluation', 'prediction', 'cli', '__main__')
+CONFIG = {'%s.config%s' % (PACKAGE, part) for part in ('', '_device', '_keys', '_rules', '_text')}
 WITHOUT_TENSORFLOW = ('errors', 'atomic_file', 'skeleton', 'config', 'geometry', 'heatmap_codec', 'data',
                       'evaluation.pckh', 'evaluation.breakdown', 'prediction.drawing')
 MOST_LINES = 300

@@ -35,7 +35,7 @@ class Trained:
             model.traits = SimpleNamespace(**dict(vars(model.traits), drop_rate=drop_rate))
             self.train = TrainGraph(model, runtime, CONSTANT_RATE, ROWS, 2, **options)
             self.session = tf.Session(config=runtime.session_config())
-            self.session.run(tf.global_variables_initializer())
+            self.session.run(self.train.initialisation)
 
     def __enter__(self):
         return self

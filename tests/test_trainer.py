@@ -267,7 +267,7 @@ def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(
 
     def step_then_damage(self, *arguments):
         batches.append(1)
-        if len(batches) == 3:
+        if len(batches) == 4:
             monkeypatch.setattr(self.data.sample_maker.cache, 'read', unreadable)
         return step(self, *arguments)
 

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
 from hourglass_pose.architectures import ARCHS, input_step, modelzoo_limits, modelzoo_stem
+from hourglass_pose.config_device import device_contradictions
 from hourglass_pose.config_rules import (
-    Rule, boolean, channel_shares, choice, file_prefix, folder, integer, joint_names, number, or_none, paths,
-    rising_shares, stem_channels, zeros_and_ones)
+    Rule, boolean, channel_shares, choice, file, file_prefix, folder, integer, joint_names, json_object, loss_scale,
+    number, or_none, paths, rising_shares, stem_channels, step_ranges, zeros_and_ones)
+from hourglass_pose.npu_precision import PRECISION_MODES
 from hourglass_pose.skeleton import MPII_JOINTS
 
 
@@ -179,9 +181,30 @@ KEYS = (
         'where the network runs; auto takes an NPU, else a GPU, else the CPU'),
     Key('Device', 'precision', 'auto', choice('auto', 'float32', 'mixed'),
         'arithmetic; mixed is bfloat16 on a CPU and float16 elsewhere, auto is mixed where it is faster'),
-    Key('Device', 'loss_scale', None, or_none(number(0, above=True)),
-        'factor on the loss in float16; None adapts it'),
+    Key('Device', 'loss_scale', None, loss_scale(),
+        "factor on the loss in float16; None adapts it, from 2^16 on an NPU; 'none' leaves the loss as it is"),
     Key('Device', 'intra_threads', 0, integer(0), 'processor threads of one operation; 0 is all cores'),
+    Key('Device', 'iterations_per_loop', 1, integer(1),
+        'training steps of one call of the device; saver_step and epoch_size are multiples of it'),
+    Key('Device', 'precision_mode', None, or_none(choice(*PRECISION_MODES)),
+        "the NPU's own word for its arithmetic; None follows precision"),
+    Key('Device', 'modify_mixlist', None, or_none(file()),
+        'JSON file of operations that an NPU keeps in, or takes out of, float16; mixed precision only'),
+    Key('Device', 'jit_compile', None, or_none(choice('true', 'false', 'auto')),
+        'when an NPU compiles operations: before the run, never or as needed; None is its default'),
+    Key('Device', 'data_dump', False, boolean(), 'an NPU writes the tensors of operations into dump_path'),
+    Key('Device', 'over_dump', False, boolean(), 'an NPU writes operations that overflow into dump_path'),
+    Key('Device', 'dump_path', None, or_none(folder()), 'folder, which has to exist, for data_dump and over_dump'),
+    Key('Device', 'dump_step', None, or_none(step_ranges()), 'steps that data_dump writes; None is all'),
+    Key('Device', 'dump_mode', 'output', choice('input', 'output', 'all'), 'tensors that data_dump writes'),
+    Key('Device', 'profiling', False, boolean(), 'an NPU measures the steps into profiling_path'),
+    Key('Device', 'profiling_path', None, or_none(folder()), 'folder, which has to exist, for profiling'),
+    Key('Device', 'profiling_options', None, or_none(json_object()),
+        "the NPU's own options of profiling, as JSON without output; None traces the steps and the tasks"),
+    Key('Device', 'rank_timeout', 60, number(5, 86400),
+        'seconds without a sign of life after which a process of many counts as lost'),
+    Key('Device', 'rank_port', 29517, integer(1024, 65535),
+        'port at which the first process of many meets the others'),
 )
 
 SECTIONS = tuple(sorted({key.section for key in KEYS}, key=[key.section for key in KEYS].index))
@@ -217,6 +240,7 @@ def contradictions(values):
     if values['weight_decay'] > 0 and values['optimizer'] != 'adamw':
         yield ('weight_decay', "0, or optimizer 'adamw'",
                "%g with optimizer '%s'" % (values['weight_decay'], values['optimizer']))
+    yield from device_contradictions(values)
 
 
 def _modelzoo_contradictions(values):

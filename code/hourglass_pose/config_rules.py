@@ -1,6 +1,8 @@
 """What a key of config.cfg accepts: rules made of an allowed range, a check and a normal form."""
 
+import json
 import os
+import re
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -62,6 +64,38 @@ def number(low, high=None, above=False, below=False):
     allowed += '' if high is None else ' and %s %g' % ('<' if below else '<=', high)
     high = _FLOAT_LIMIT if high is None else high
     return _rule(allowed, lambda value: _is_number(value, low, high, above, below), float)
+
+
+def loss_scale():
+    """Accept None, 'none' and a positive number."""
+    return _rule("None, 'none' or a number > 0",
+                 lambda value: value is None or value == 'none' or _is_number(value, 0, _FLOAT_LIMIT, True, False),
+                 lambda value: value if value is None or value == 'none' else float(value))
+
+
+def step_ranges():
+    """Accept steps and ranges of steps such as '0|3-5', at most 100 of them, as Ascend's dump_step takes them."""
+    def accepts(value):
+        if not isinstance(value, str) or not re.match(r'^\d{1,9}(-\d{1,9})?(\|\d{1,9}(-\d{1,9})?){0,99}$', value):
+            return False
+        ranges = [part.split('-') for part in value.split('|')]
+        return all(int(ends[0]) < int(ends[-1]) for ends in ranges if len(ends) == 2)
+    return _rule("steps and ranges such as '3-5' in quotes, with bars between them", accepts)
+
+
+def json_object():
+    """Accept the text of a JSON object."""
+    def accepts(value):
+        try:
+            return isinstance(value, str) and isinstance(json.loads(value), dict)
+        except (ValueError, RecursionError):
+            return False
+    return _rule('a JSON object in quotes', accepts)
+
+
+def file():
+    """Accept the path of a file."""
+    return _rule('a path in quotes', lambda value: _is_text(value) and bool(value.strip()), is_path=True)
 
 
 def boolean():

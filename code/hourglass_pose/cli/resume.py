@@ -25,9 +25,10 @@ def run(options):
     folder = options.checkpoint or load_config(options.config, options.overrides).Saver.saver_directory
     from hourglass_pose.training.checkpoint import CheckpointFolder
     from hourglass_pose.training.original import find_original
-    newest = CheckpointFolder(folder).newest_intact(lambda message: print('damaged: %s' % message))
+    notes = []
+    newest = CheckpointFolder(folder).newest_intact(lambda message: notes.append('damaged: %s' % message))
     if newest:
-        return _go_on(folder, newest, options)
+        return _go_on(folder, newest, options, notes)
     prefix = find_original(folder) or (None if options.checkpoint else find_original(BESIDE))
     if prefix:
         return _train_on(prefix, options)
@@ -36,14 +37,13 @@ def run(options):
                           'or start a run by "python train_launcher.py"' % searched)
 
 
-def _go_on(folder, newest, options):
+def _go_on(folder, newest, options, notes):
     # The settings the run was started with, not those of a config.cfg that may have changed since.
     # The folder itself may have been moved.
     overrides = ['Saver.saver_directory=%r' % folder] + options.overrides
     config = load_config(os.path.join(folder, CONFIG_COPY), overrides)
     require_data(config)
-    print('going on from %s' % newest)
-    train(config, resume_folder=newest, quiet=True)
+    train(config, resume_folder=newest, quiet=True, notes=notes + ['going on from %s' % newest])
 
 
 def _train_on(prefix, options):
@@ -53,7 +53,6 @@ def _train_on(prefix, options):
     config = config_of_original(stored, options.config, options.overrides)
     require_data(config)
     trained = '' if stored.step is None else ', trained for %d steps' % stored.step
-    print('training on from %s%s' % (stored.path, trained))
-    for note in notes_on_original(stored, options.config, config):
-        print(note)
-    train(config, initial=stored, quiet=options.quiet)
+    notes = ['training on from %s%s' % (stored.path, trained)]
+    notes += notes_on_original(stored, options.config, config)
+    train(config, initial=stored, quiet=options.quiet, notes=notes)

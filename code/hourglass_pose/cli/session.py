@@ -1,54 +1,67 @@
 """TrainingRun: puts graph, data, checkpoints and logs of one run together, trains, and leaves the results."""
 
 import os
-
-from tqdm import tqdm
+from contextlib import contextmanager
 
 from hourglass_pose.cli.results import TrainingPictures, write_results
+from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.summary import summarise_network
+from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import TF_VERSION, describe_versions, tf
 from hourglass_pose.training.checkpoint import CheckpointFolder, read_manifest
 from hourglass_pose.training.optimizer import ScheduleSettings
-from hourglass_pose.training.run_log import RunLog
+from hourglass_pose.training.progress import LoopSettings
+from hourglass_pose.training.run_log import NoRunLog, RunLog
 from hourglass_pose.training.saving import VariableSaver, check_traits
 from hourglass_pose.training.train_graph import TrainGraph
-from hourglass_pose.training.trainer import LoopSettings, Trainer
+from hourglass_pose.training.trainer import Trainer
+
+
+@contextmanager
+def open_device(config):
+    """Open the Runtime of a Config's [Device] as a context: what goes wrong in it ends the other processes, too."""
+    device = config.Device
+    runtime = open_runtime(
+        device.device, device.precision, device.intra_threads, device.loss_scale, device.iterations_per_loop,
+        NpuSettings(**{name: getattr(device, name) for name in NpuSettings.__dataclass_fields__}))
+    try:
+        yield runtime
+    except BaseException as error:
+        runtime.close(failure=' '.join(str(error).split()) or type(error).__name__)
+        raise
+    runtime.close()
 
 
 class TrainingRun:
-    """One run of an Experiment in its saver_directory.
+    """One run of an Experiment in its saver_directory, on a Runtime.
 
     It starts from random weights, goes on from the checkpoint `resume_folder`, or starts with the weights of the
     StoredNetwork `initial`.
     """
 
-    def __init__(self, experiment, resume_folder=None, initial=None, command=''):
+    def __init__(self, experiment, runtime, resume_folder=None, initial=None, command=''):
         self.experiment = experiment
+        self.runtime = runtime
         self.config = experiment.config
         self.resume_folder = resume_folder
         self.initial = initial
         self.command = command
-        self.say = tqdm.write
+        self.say = experiment.say
         self.traits = experiment.traits()
         if resume_folder:
             check_traits(resume_folder, self.traits)
 
     def run(self):
         """Train, and when the last epoch is reached write the results. Returns whether it was."""
-        device = self.config.Device
-        runtime = open_runtime(device.device, device.precision, device.intra_threads, device.loss_scale)
-        try:
-            with tf.Graph().as_default():
-                trainer = self._trainer(runtime)
-                finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix)
-            if finished and trainer.evaluation:
-                self._write_results(trainer.evaluation)
-            return finished
-        finally:
-            runtime.close()
+        with tf.Graph().as_default():
+            trainer = self._trainer(self.runtime)
+            finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix)
+        if finished and trainer.evaluation and self.runtime.is_chief:
+            self._write_results(trainer.evaluation)
+        return finished
 
     def _trainer(self, runtime):
         config, experiment = self.config, self.experiment
@@ -59,14 +72,16 @@ class TrainingRun:
             config.Train.nEpochs, config.Train.epoch_size or data.steps_per_epoch, config.Validation.valid_every,
             config.Saver.checkpoint_every, config.Saver.checkpoint_minutes, config.Saver.saver_step,
             config.Train.w_summary)
+        self._require_whole_loops(loop)
         graph = train_graph(config, self.traits, runtime, loop.num_epochs * loop.steps_per_epoch)
         mean_pose = mean_training_pose(split['train'], experiment.rule)
         evaluator = Evaluator(
-            experiment.generator(split['valid'], config.Validation.valid_batch_size), experiment.skeleton, mean_pose,
-            config.Validation.flip_test, config.Validation.valid_iteration)
+            experiment.generator(split['valid'], config.Validation.valid_batch_size, runtime.rank, runtime.world_size),
+            experiment.skeleton, mean_pose, config.Validation.flip_test, config.Validation.valid_iteration)
         saver = config.Saver
         checkpoints = CheckpointFolder(saver.saver_directory, saver.keep_last)
-        checkpoints.remove_partial()
+        if runtime.is_chief:
+            checkpoints.remove_partial()
         manifest = {
             'config': config.as_dict(), 'traits': self.traits.as_dict(), 'recipe': experiment.recipe(mean_pose),
             'seed': config.Train.seed, 'split_hash': experiment.split_hash(), 'device': runtime.description,
@@ -85,8 +100,15 @@ class TrainingRun:
         return Trainer(
             graph, runtime, data, evaluator, checkpoints,
             VariableSaver(config.Network.name, graph.model.variables()),
-            RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test), loop, manifest,
-            TrainingPictures(experiment.codec, experiment.skeleton), self.say)
+            RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test) if runtime.is_chief else NoRunLog(),
+            loop, manifest, TrainingPictures(experiment.codec, experiment.skeleton), self.say)
+
+    def _require_whole_loops(self, loop):
+        steps = self.runtime.steps_per_run
+        if loop.steps_per_epoch % steps:
+            raise ConfigError('config [Train] epoch_size: expected a multiple of iterations_per_loop, %d, found %d steps '
+                              'in an epoch; for instance %d' % (steps, loop.steps_per_epoch,
+                                                                max(1, round(loop.steps_per_epoch / steps)) * steps))
 
     def _write_results(self, evaluation):
         config, data = self.config, self.config.DataSetHG

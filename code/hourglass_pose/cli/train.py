@@ -33,13 +33,14 @@ def add_config_arguments(parser):
 
 def run(options):
     config = load_config(options.config, options.overrides)
-    if options.synthetic:
-        config = with_synthetic_people(config)
-    require_data(config)
-    if config.Train.training:
-        train(config, fresh=options.fresh, quiet=options.quiet)
-    else:
+    if not config.Train.training:
+        config = with_synthetic_people(config) if options.synthetic else config
+        require_data(config)
         validate(config)
+        return
+    if not options.synthetic:
+        require_data(config)
+    train(config, fresh=options.fresh, quiet=options.quiet, synthetic=options.synthetic)
 
 
 def validate(config):
@@ -81,34 +82,64 @@ def require_data(config):
             % ', '.join(missing))
 
 
-def train(config, resume_folder=None, initial=None, fresh=False, quiet=False):
+def train(config, resume_folder=None, initial=None, fresh=False, quiet=False, synthetic=False, notes=()):
     """Train as a Config says, in its saver_directory; evaluate and leave results there when the last epoch is done.
 
     resume_folder: checkpoint of the run that goes on. initial: StoredNetwork whose weights a new run starts with.
+    synthetic: draw people and train on them. notes: lines to show first. Of many processes the first one alone writes
+    and speaks.
     """
-    # TensorFlow takes seconds to load, so a mistake in the config is reported before it is.
-    from hourglass_pose.cli.session import TrainingRun
-    folder = config.Saver.saver_directory
-    if not resume_folder:
-        make_way(folder, fresh)
-    make_folder(folder)
-    experiment = Experiment(config, say=tqdm.write)
-    if not quiet:
-        print(format_config(config))
-    training_run = TrainingRun(experiment, resume_folder, initial, command=' '.join(sys.argv))
-    # Not before the settings are known to fit the checkpoint: the copy is what the next resume goes by.
-    write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
-    training_run.run()
+    if not resume_folder and int(os.environ.get('RANK_SIZE') or 1) == 1:
+        # A mistake is reported before TensorFlow is loaded, which takes seconds.
+        refuse_mixing(config.Saver.saver_directory, fresh)
+    from hourglass_pose.cli.session import TrainingRun, open_device
+    with open_device(config) as runtime:
+        say = tqdm.write if runtime.is_chief else silent
+        for note in notes:
+            say(note)
+        config = _prepared(config, runtime, resume_folder, fresh, synthetic)
+        experiment = Experiment(config, say=say)
+        if not quiet:
+            say(format_config(config))
+        training_run = TrainingRun(experiment, runtime, resume_folder, initial, command=' '.join(sys.argv))
+        if runtime.is_chief:
+            # Not before the settings are known to fit the checkpoint: the copy is what the next resume goes by.
+            write_whole(os.path.join(config.Saver.saver_directory, CONFIG_COPY),
+                        format_config(config).encode('utf-8'))
+        training_run.run()
+
+
+def _prepared(config, runtime, resume_folder, fresh, synthetic):
+    """Make the folder of the run and the drawn data by the first process alone; return the Config with the data."""
+    if runtime.is_chief:
+        if not resume_folder:
+            make_way(config.Saver.saver_directory, fresh)
+        make_folder(config.Saver.saver_directory)
+        if synthetic:
+            with_synthetic_people(config)
+    runtime.barrier()
+    # What the first process has drawn is there and whole; the others only find it.
+    return with_synthetic_people(config) if synthetic else config
+
+
+def silent(*lines):
+    """Say nothing: another process says it."""
+
+
+def refuse_mixing(folder, fresh):
+    """Raise ConfigError where a new run would mix with an earlier one."""
+    from hourglass_pose.training.checkpoint import CheckpointFolder
+    if not fresh and CheckpointFolder(folder).steps():
+        raise ConfigError('%s holds an earlier run; go on with it by "python load.py", start over by --fresh, or name '
+                          'another folder by --set Saver.saver_directory=FOLDER' % folder)
 
 
 def make_way(folder, fresh):
     """Keep a new run from mixing with an earlier one: refuse, or set the earlier one aside."""
     from hourglass_pose.training.checkpoint import CheckpointFolder
+    refuse_mixing(folder, fresh)
     if not CheckpointFolder(folder).steps():
         return
-    if not fresh:
-        raise ConfigError('%s holds an earlier run; go on with it by "python load.py", start over by --fresh, or name '
-                          'another folder by --set Saver.saver_directory=FOLDER' % folder)
     aside = '%s.%s' % (folder, time.strftime('%Y%m%d-%H%M%S'))
     os.rename(folder, aside)
     print('the earlier run is now in %s' % aside)

@@ -82,6 +82,10 @@ class DataGenerator:
         """Yield the endless training batches from a global step on. Raises ImageError, see max_unreadable."""
         return self._prefetched(self._training_plan(first_step))
 
+    def training_batch(self, step):
+        """Return the training batch of one global step."""
+        return self._prepare([(index, epoch) for epoch, index in self.training_indices(step)])[0]
+
     def validation_batches(self, limit=None):
         """Yield this rank's share of all persons in order, the last batch padded; at most `limit` batches."""
         count = self.num_validation_batches if limit is None else min(limit, self.num_validation_batches)

@@ -77,50 +77,69 @@ class Evaluator:
         total = self.generator.num_validation_batches
         return total if self.limit is None else min(total, self.limit)
 
-    def evaluate(self, predict_logits, progress=lambda batches: batches):
+    def evaluate(self, predict_logits, progress=lambda batches: batches, gather=lambda columns: [columns]):
         """Return the Evaluation of a network. Raises ImageError when too many pictures cannot be read.
 
         predict_logits: function of crops (B, S, S, 3) uint8 to the last stack's logits (B, H, W, J).
         progress: wraps the iterable of batches, to show a bar.
+        gather: function of a dict of arrays to the list of those of all processes, each of which measures a share of
+        the persons; every process then has the same Evaluation, and it is that of a single one.
         """
+        columns = self._columns(progress(self.generator.validation_batches(self.limit)), predict_logits)
+        shares = gather(columns)
+        columns = {name: np.concatenate([share[name] for share in shares]) for name in columns}
+        order = np.argsort(columns['indices'], kind='stable')
+        columns = {name: column[order] for name, column in columns.items()}
+        if not len(order):
+            raise ImageError('none of the %d persons to measure has a picture that can be read; mend the pictures'
+                             % len(self.generator.persons))
+        persons = [self.generator.persons[index] for index in columns['indices']]
+        results = OrderedDict((name, self._result(name, columns, persons))
+                              for name in ['network'] + list(self.baseline_poses))
+        return Evaluation(results.pop('network'), results, persons, columns['joints_network'], columns['scores'])
+
+    def _columns(self, batches, predict_logits):
+        """Return arrays with a row for each person of this process's share: who it is, and what was found."""
         codec = self.generator.sample_maker.codec
-        network = PckhEvaluator(self.skeleton)
-        baselines = OrderedDict((name, PckhEvaluator(self.skeleton)) for name in self.baseline_poses)
-        indices, joints, scores = [], [], []
-        for batch in progress(self.generator.validation_batches(self.limit)):
+        rows_of = OrderedDict([('indices', [np.zeros(0, np.int64)]),
+                               ('scores', [np.zeros((0, len(self.skeleton)), np.float32)])])
+        for name in ['network'] + list(self.baseline_poses):
+            rows_of['joints_' + name] = [np.zeros((0, len(self.skeleton), 2))]
+            rows_of['argmax_' + name] = [np.zeros((0, len(self.skeleton)))]
+        for batch in batches:
             rows = np.flatnonzero(batch.mask)
             if not len(rows):
                 continue
             maps = flip_averaged_maps(
                 predict_logits, codec, batch.images, self.flip_test, self.skeleton.flip_permutation)[rows]
-            joints_crop, batch_scores = codec.decode(maps)
-            joints_img = self._score(network, batch, rows, joints_crop, codec.peak_cells(maps))
+            joints_crop, scores = codec.decode(maps)
+            poses = [('network', joints_crop, codec.peak_cells(maps))]
             for name, pose in self.baseline_poses.items():
                 cells = np.rint(geometry.hm_from_crop(pose, codec.stride))
-                tiled = np.tile(pose, (len(rows), 1, 1))
-                self._score(baselines[name], batch, rows, tiled, np.tile(cells, (len(rows), 1, 1)))
-            indices.extend(batch.indices[rows])
-            joints.append(joints_img)
-            scores.append(batch_scores)
-        if not indices:
-            raise ImageError('none of the %d persons to measure has a picture that can be read; mend the pictures'
-                             % len(self.generator.persons))
-        return Evaluation(
-            network.result(), OrderedDict((name, measured.result()) for name, measured in baselines.items()),
-            [self.generator.persons[index] for index in indices], np.concatenate(joints), np.concatenate(scores))
+                poses.append((name, np.tile(pose, (len(rows), 1, 1)), np.tile(cells, (len(rows), 1, 1))))
+            rows_of['indices'].append(batch.indices[rows])
+            rows_of['scores'].append(scores)
+            for name, pose_crop, cells_hm in poses:
+                joints_img, argmax = self._measure(batch, rows, pose_crop, cells_hm)
+                rows_of['joints_' + name].append(joints_img)
+                rows_of['argmax_' + name].append(argmax)
+        return {name: np.concatenate(rows) for name, rows in rows_of.items()}
 
-    def _score(self, evaluator, batch, rows, joints_crop, cells_hm):
-        """Add one batch of poses in crop pixels to a PckhEvaluator and return them in photo pixels."""
+    def _measure(self, batch, rows, joints_crop, cells_hm):
+        """Return poses in crop pixels as poses in photo pixels, and the argmax accuracies of their cells."""
         codec = self.generator.sample_maker.codec
-        kept = self.generator.sample_maker.kept_joints
-        persons = [self.generator.persons[batch.indices[row]] for row in rows]
         joints_img = np.stack([
             geometry.transform_points(geometry.invert(batch.affines_crop_from_img[row]), pose)
             for row, pose in zip(rows, joints_crop)])
-        labelled = np.array([person.labelled for person in persons]) & kept
         # The original compares with the target's own highest cell, so a joint that has no target is left out.
         true_cells = codec.peak_cells(batch.heatmaps[rows])
-        argmax = argmax_accuracies(cells_hm, true_cells, codec.heatmap_size, batch.joint_weights[rows] > 0)
-        evaluator.add(batch.indices[rows], joints_img, np.array([person.joints_img for person in persons]),
-                      labelled, [person.head_box_img for person in persons], argmax)
-        return joints_img
+        return joints_img, argmax_accuracies(
+            cells_hm, true_cells, codec.heatmap_size, batch.joint_weights[rows] > 0)
+
+    def _result(self, name, columns, persons):
+        """Return the PckhResult of the poses of the network or of a baseline."""
+        measured = PckhEvaluator(self.skeleton)
+        labelled = np.array([person.labelled for person in persons]) & self.generator.sample_maker.kept_joints
+        measured.add(columns['indices'], columns['joints_' + name], np.array([person.joints_img for person in persons]),
+                     labelled, [person.head_box_img for person in persons], columns['argmax_' + name])
+        return measured.result()

@@ -8,6 +8,9 @@ from hourglass_pose.tf_compat import tf
 BATCH_NORM_DECAY = 0.9
 BATCH_NORM_EPSILON = 1e-5
 
+MOVING_STATISTICS = 'moving_statistics'
+"""Collection of (variable of a moving average, the batch's value of it), for training that updates them itself."""
+
 
 def conv(x, filters, kernel_size=1, stride=1, name='conv', has_bias=True):
     """Convolve, zero-padded by (kernel_size - 1) // 2 on each side, so that stride 1 keeps the size for odd kernels.
@@ -45,7 +48,8 @@ def batch_norm(x, is_training, name='batch_norm', has_scale=True):
     """Normalise each channel (Ioffe and Szegedy 2015), by the batch in training and by moving averages else.
 
     has_scale: whether the channels are then multiplied by learnt factors; learnt offsets are always added.
-    In training the updates of the moving averages are added to the collection UPDATE_OPS.
+    In training the updates of the moving averages are added to the collection UPDATE_OPS, and what they are made of to
+    MOVING_STATISTICS.
     """
     with tf.variable_scope(name):
         shape = [int(x.shape[-1])]
@@ -59,9 +63,14 @@ def batch_norm(x, is_training, name='batch_norm', has_scale=True):
         y, batch_mean, batch_variance = tf.nn.fused_batch_norm(
             x, scale, offset, epsilon=BATCH_NORM_EPSILON, is_training=True)
         for average, value in ((mean, batch_mean), (variance, batch_variance)):
-            update = tf.assign_sub(average, (1.0 - BATCH_NORM_DECAY) * (average - value))
-            tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, update)
+            tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, tf.assign_sub(average, moving_change(average, value)))
+            tf.add_to_collection(MOVING_STATISTICS, (average, value))
         return y
+
+
+def moving_change(average, value):
+    """Return what a step takes off a moving average of batch statistics."""
+    return (1.0 - BATCH_NORM_DECAY) * (average - value)
 
 
 def max_pool(x):

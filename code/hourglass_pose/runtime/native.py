@@ -40,14 +40,16 @@ def gpu_names():
 class NativeRuntime(Runtime):
     """device: 'cpu' or 'gpu'. precision: 'float32', 'mixed' (bfloat16 on a CPU, float16 with loss scaling on a
     GPU), or 'auto': mixed where the device gains by it. intra_threads: threads of one operation, 0 for all cores.
-    loss_scale: fixed scale of the loss in float16, or None for a dynamic one.
+    loss_scale: fixed scale of the loss in float16, None for a dynamic one, 'none' for none.
+    steps_per_run: training steps of one run, which are made one after the other.
     Raises ConfigError for mixed precision on a CPU that cannot.
     """
 
-    def __init__(self, device, precision='auto', intra_threads=0, loss_scale=None, reason=''):
+    def __init__(self, device, precision='auto', intra_threads=0, loss_scale=None, reason='', steps_per_run=1):
         self.device = device
         self.intra_threads = intra_threads
         self.loss_scale = loss_scale
+        self.steps_per_run = steps_per_run
         obstacle = bfloat16_obstacle() if device == 'cpu' else None
         if precision == 'mixed' and obstacle:
             raise ConfigError("[Device] precision: 'mixed' cannot be used here, %s; set 'auto' or 'float32'" % obstacle)
@@ -73,9 +75,14 @@ class NativeRuntime(Runtime):
 
     def wrap_optimizer(self, optimizer):
         """bfloat16 has float32's range; only float16 needs its loss scaled (Micikevicius et al. 2018)."""
-        if self.device == 'cpu' or not self.mixed:
+        if self.device == 'cpu' or not self.mixed or self.loss_scale == 'none':
             return optimizer
         scale = self.loss_scale or 'dynamic'
         if VERSION < (2, 0):
             return tf.train.experimental.MixedPrecisionLossScaleOptimizer(optimizer, scale)
         return tf.mixed_precision.MixedPrecisionLossScaleOptimizer(optimizer, scale)
+
+    def run(self, session, fetches, feed_dict=None):
+        for _ in range(self.steps_per_run):
+            values = session.run(fetches, feed_dict)
+        return values

@@ -81,6 +81,31 @@ class RunLog:
             self._writers[side].add_summary(tf.Summary(value=values), step)
 
 
+class NoRunLog:
+    """The log of a process whose chief writes: it takes everything and keeps nothing."""
+
+    def start_at(self, step):
+        pass
+
+    def scalars(self, side, step, values):
+        pass
+
+    def picture(self, side, step, name, image_rgb):
+        pass
+
+    def histograms(self, step, arrays):
+        pass
+
+    def epoch(self, row):
+        pass
+
+    def flush(self):
+        pass
+
+    def close(self):
+        pass
+
+
 def _open_writer(folder):
     try:
         return tf.summary.FileWriter(folder)

@@ -1,6 +1,7 @@
 """Variables of a session to checkpoint files and back, with a report of what does not fit."""
 
 import os
+import tempfile
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Tuple
@@ -62,9 +63,10 @@ class RestoreReport:
             return 'average'
         if owner in self.network or last in ('beta1_power', 'beta2_power'):
             return 'optimizer'
-        if last == 'global_step':
+        if last in ('global_step', 'skipped_steps'):
             return 'step'
-        return 'loss scale' if 'loss_scale' in name.lower() else 'other'
+        is_scale = 'loss_scale' in name.lower() or last in ('good_steps', 'bad_steps')
+        return 'loss scale' if is_scale else 'other'
 
 
 class VariableSaver:
@@ -90,6 +92,13 @@ class VariableSaver:
             # Saver reports an unwritable folder so.
             raise OSError(str(error))
 
+    def values(self, session, variables):
+        """Return {name: array} of variables, by way of the operation that saves them, which is compiled anyway."""
+        with tempfile.TemporaryDirectory() as folder:
+            self.save(session, folder)
+            reader = tf.train.NewCheckpointReader(os.path.join(folder, self.prefix))
+            return {variable.op.name: reader.get_tensor(variable.op.name) for variable in variables}
+
     def restore(self, session, path):
         """Set the graph's variables from a checkpoint and return the RestoreReport; what it lacks stays as it is.
 
@@ -110,6 +119,15 @@ class VariableSaver:
         return RestoreReport(
             tuple(restored), tuple(name for name in names if name not in set(restored)),
             tuple(sorted(set(found) - set(restored))), tuple(variable.op.name for variable in self._network))
+
+
+def stored_number(path, variable):
+    """Return the number that a checkpoint holds for a variable without dimensions, None where it holds none.
+
+    It is read from the file: to ask a session for it would be one more graph to compile for some devices.
+    """
+    reader = tf.train.NewCheckpointReader(checkpoint_prefix(path) if os.path.isdir(path) else path)
+    return reader.get_tensor(variable.op.name).item() if reader.has_tensor(variable.op.name) else None
 
 
 def report_on_network(traits, path, prefix):

@@ -1,17 +1,28 @@
 """TrainGraph: the training and the evaluation tower of a network in one graph, with optimizer and averaged weights."""
 
+from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
 from hourglass_pose.graph.loss import heatmap_loss
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import learning_rate, make_optimizer
+from hourglass_pose.training.pipeline import FedInput, ReadInput, training_arrays
 from hourglass_pose.training.weight_average import WeightAverage
+
+_TYPES = (tf.uint8, tf.float32, tf.float32)
+_NAMES = ('images', 'target_heatmaps', 'joint_weights')
+_PLACES = 7919  # places of dropout with a stream of random numbers of their own, for each seed
 
 
 class TrainGraph:
-    """Placeholders, tensors and the train operation; owns no session.
+    """Inputs, tensors and the train operation; owns no session.
 
     model: HourglassModel. runtime: Runtime. schedule: ScheduleSettings.
     ema_decay: decay of the moving average of the weights, used by the evaluation tower; 0 for none.
     clip_norm: largest global norm of the gradient, 0 for no limit.
+
+    The global step counts the steps that were applied: the schedule, the epochs and the averages follow it.
+    `skipped_steps` counts those whose gradient overflowed and that were left out; both together are the place in the
+    order of the data. What a step leaves, after the last one of a run: `finished` and `skipped`, int32; `loss`, `rate`
+    and `gradient_norm` of that step; `loss_sum`, of the losses of the run's applied steps.
     """
 
     def __init__(self, model, runtime, schedule, batch_size, valid_batch_size, loss='softmax', optimizer='adam',
@@ -21,45 +32,79 @@ class TrainGraph:
         size, cells, joints = traits.input_size, traits.heatmap_size, traits.num_joints
         tf.set_random_seed(seed)
         self.global_step = tf.train.get_or_create_global_step()
-        self.images = tf.placeholder(tf.uint8, [batch_size, size, size, 3], 'images')
-        self.heatmaps = tf.placeholder(tf.float32, [batch_size, cells, cells, joints], 'target_heatmaps')
-        self.joint_weights = tf.placeholder(tf.float32, [batch_size, joints], 'joint_weights')
+        self.skipped_steps = tf.get_variable(
+            'skipped_steps', [], tf.int64, tf.zeros_initializer(), trainable=False)
+        shapes = ([batch_size, size, size, 3], [batch_size, cells, cells, joints], [batch_size, joints])
+        self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES, shapes, _NAMES)
+        self.images, self.heatmaps, self.joint_weights = self.input.tensors
         self.valid_images = tf.placeholder(tf.uint8, [valid_batch_size, size, size, 3], 'valid_images')
 
-        dropout_seed = tf.stack([tf.cast(self.global_step, tf.int32), seed + runtime.rank])
+        place = tf.cast(self.global_step, tf.int32) + tf.cast(self.skipped_steps, tf.int32)
+        salt = seed + runtime.rank
         self.logits = model.build_logits(
-            self.images, True, lambda x, rate, place: runtime.dropout(x, rate, dropout_seed + [0, 7919 * place]))
+            self.images, True, lambda x, rate, layer: runtime.dropout(x, rate, place, salt + _PLACES * layer))
         self.loss = heatmap_loss(self.logits, self.heatmaps, self.joint_weights, loss)
         self.rate = learning_rate(schedule, self.global_step)
-        finished_steps, self.gradient_norm = self._step(runtime, optimizer, weight_decay, clip_norm)
-        self.average, train_op = None, finished_steps
-        if ema_decay > 0:
-            self.average = WeightAverage(model.variables(), ema_decay)
-            with tf.control_dependencies([finished_steps]):
-                train_op = self.average.update(finished_steps)
-        self.train_op = tf.group(train_op, name='train_op')
+        self.average = None
+        applied = self._apply(runtime, optimizer, weight_decay, clip_norm)
+        updates = self._follow(applied, ema_decay, runtime.steps_per_run)
+        self.train_op = runtime.loop_operation(tf.group(*updates, name='train_op'))
         self.valid_logits = model.build_logits(
             self.valid_images, False, getter=self.average.getter if self.average else None)
+        self.initialisation = tf.group(
+            tf.global_variables_initializer(), tf.local_variables_initializer(), name='initialisation')
 
-    def _step(self, runtime, kind, weight_decay, clip_norm):
-        """Return (number of finished steps, which it takes a step to compute, global norm of the step's gradient)."""
+    def _apply(self, runtime, kind, weight_decay, clip_norm):
+        """Build the update of the weights and the count of it; return a bool tensor: whether it took place."""
         optimizer = runtime.wrap_optimizer(make_optimizer(kind, self.rate, weight_decay))
         pairs = [pair for pair in optimizer.compute_gradients(self.loss, tf.trainable_variables())
                  if pair[0] is not None]
         gradients, variables = zip(*pairs)
-        norm = tf.global_norm(gradients)
+        self.gradient_norm = tf.global_norm(gradients)
         if clip_norm > 0:
-            gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=norm)
-        with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
-            applied = optimizer.apply_gradients(zip(gradients, variables))
-        with tf.control_dependencies([applied]):
-            # Not by the optimizer, which would not count a step that it skips for an overflow in float16.
-            return tf.assign_add(self.global_step, 1), norm
+            gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=self.gradient_norm)
+        # A cast makes a copy; the counter itself is changed in place.
+        due = tf.cast(self.global_step, tf.int32) + 1
+        # A register of overflows is read after the last arithmetic on gradients, the norm included.
+        with tf.control_dependencies([due, self.gradient_norm]):
+            update = optimizer.apply_gradients(list(zip(gradients, variables)), self.global_step)
+        with tf.control_dependencies([update]):
+            # TensorFlow's optimizer of graphs moves a mere read, or the addition of a constant zero, to before the
+            # step. It cannot know that this is zero.
+            zero = tf.cast(tf.less(due, 0), tf.int64)
+            self.finished = tf.cast(tf.assign_add(self.global_step, zero), tf.int32, name='finished_steps')
+        return tf.equal(self.finished, due)
+
+    def _follow(self, is_applied, ema_decay, steps_per_run):
+        """Return the operations that take a step in: statistics and averages only of one that was applied."""
+        statistics = [tf.assign_sub(average, _where(is_applied, moving_change(average, value)))
+                      for average, value in tf.get_collection(MOVING_STATISTICS)]
+        skips = tf.cast(tf.logical_not(is_applied), tf.int64)
+        self.skipped = tf.cast(tf.assign_add(self.skipped_steps, skips), tf.int32, name='skipped_steps_so_far')
+        self.loss_sum = _where(is_applied, self.loss)
+        if steps_per_run > 1:
+            self.loss_sum = _sum_of_run(self.loss_sum, steps_per_run)
+        updates = statistics + [self.skipped, self.loss_sum]
+        if ema_decay > 0:
+            self.average = WeightAverage(self.model.variables(), ema_decay)
+            with tf.control_dependencies(statistics):
+                updates.append(self.average.update(self.finished, is_applied))
+        return updates
 
     def feed(self, batch):
-        """Return the feed of a training Batch.
+        """Return the feed of a training Batch."""
+        return dict(zip(self.input.tensors, training_arrays(batch)))
 
-        Masked rows have no part in the loss. Batch normalisation sees them as the black crops that they are.
-        """
-        return {self.images: batch.images, self.heatmaps: batch.heatmaps,
-                self.joint_weights: batch.joint_weights * batch.mask[:, None]}
+
+def _where(condition, value):
+    """Return the value, or zeros where the scalar condition is False, whatever the value then is."""
+    return tf.where(condition, value, tf.zeros_like(value))
+
+
+def _sum_of_run(value, steps_per_run):
+    """Return the sum of a scalar over the steps of a run so far, in variables that no checkpoint holds."""
+    count, total = [tf.get_variable(
+        name, [], kind, tf.zeros_initializer(), trainable=False, collections=[tf.GraphKeys.LOCAL_VARIABLES])
+        for name, kind in (('steps_of_run', tf.int32), ('loss_of_run', tf.float32))]
+    step_of_run = tf.assign(count, tf.floormod(count, steps_per_run) + 1)
+    return tf.identity(tf.assign(total, tf.where(tf.equal(step_of_run, 1), value, total + value)))

@@ -3,59 +3,18 @@
 import os
 import time
 from collections import OrderedDict
-from dataclasses import asdict, dataclass, field
-from typing import Optional
+from dataclasses import asdict
 
 import numpy as np
 from tqdm import tqdm
 
-from hourglass_pose.errors import ImageError, TrainingError
+from hourglass_pose.errors import CheckpointError, ImageError
 from hourglass_pose.tf_compat import describe_versions, tf
 from hourglass_pose.training.checkpoint import read_manifest
+from hourglass_pose.training.progress import Clock, Progress
+from hourglass_pose.training.saving import stored_number
+from hourglass_pose.training.stepper import Stepper
 from hourglass_pose.training.stopping import StopRequest
-
-
-@dataclass(frozen=True)
-class LoopSettings:
-    """How long a run is and how often things happen; names as in config.cfg."""
-
-    num_epochs: int
-    steps_per_epoch: int
-    valid_every: int = 1
-    checkpoint_every: int = 1
-    checkpoint_minutes: float = 15.0
-    saver_step: int = 100
-    w_summary: bool = False
-
-
-@dataclass
-class Progress:
-    """What a checkpoint must remember besides the variables, so that a resumed run repeats the uninterrupted one.
-
-    loss_sum, loss_count: of the epoch so far. learning_rate: of the last step. best_score: of all validations so
-    far. validated_step, metrics: of the last validation.
-    """
-
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    learning_rate: float = 0.0
-    best_score: Optional[float] = None
-    validated_step: int = 0
-    metrics: dict = field(default_factory=dict)
-
-
-class _Clock:
-    """Steps and seconds since a step, for the speed shown; validation and drawing are not in it."""
-
-    def __init__(self, step):
-        self._step = step
-        self._start = time.perf_counter()
-
-    def steps(self, step):
-        return step - self._step
-
-    def seconds(self):
-        return max(time.perf_counter() - self._start, 1e-9)
 
 
 class _Stopped(Exception):
@@ -64,6 +23,8 @@ class _Stopped(Exception):
 
 class Trainer:
     """Trains a network until its last epoch or until it is asked to stop.
+
+    With many processes each of them runs one, in step with the others; the chief alone writes.
 
     graph: TrainGraph. runtime: Runtime. data: DataGenerator of the training persons. evaluator: Evaluator.
     checkpoints: CheckpointFolder. saver: VariableSaver. run_log: RunLog. loop: LoopSettings.
@@ -83,18 +44,16 @@ class Trainer:
         self.run_log = run_log
         self.loop = loop
         self.manifest = manifest
-        self.observe = observe
+        self.observe = observe if runtime.is_chief else None
         self.say = say
         self.progress = Progress()
         self.evaluation = None
         self.session = None
+        self.skipped = 0
+        self._stepper = Stepper(graph, runtime, data)
         self._stop = None
         self._clock = None
-        self._saved_step = None
-
-    @property
-    def total_steps(self):
-        return self.loop.num_epochs * self.loop.steps_per_epoch
+        self._saved = None
 
     def train(self, resume_folder=None, initial_prefix=None):
         """Train from random weights or from a checkpoint; return whether the last epoch was reached.
@@ -102,7 +61,8 @@ class Trainer:
         resume_folder: a checkpoint of ours, whose run goes on. initial_prefix: a checkpoint of the original code, with
         whose variables a new run starts.
 
-        Ctrl-C and SIGTERM end it early, after a checkpoint. Raises TrainingError when the loss is not finite.
+        Ctrl-C and SIGTERM in any of the processes end it early in all, after a checkpoint. Raises TrainingError when
+        the loss is not finite.
         """
         with StopRequest() as self._stop, tf.Session(config=self.runtime.session_config()) as self.session:
             step = self._start(resume_folder, initial_prefix)
@@ -113,53 +73,65 @@ class Trainer:
                 self.run_log.close()
 
     def _start(self, resume_folder, initial_prefix):
-        """Initialise or restore the variables; return the step at which training goes on."""
-        self.session.run(tf.global_variables_initializer())
-        if resume_folder or initial_prefix:
-            report = self.saver.restore(self.session, resume_folder or initial_prefix)
+        """Initialise or restore the variables; return the applied steps after which training goes on."""
+        self.session.run(self.graph.initialisation)
+        step, path = 0, resume_folder or initial_prefix
+        if path:
+            report = self.saver.restore(self.session, path)
             if not report.is_complete:
                 self.say('\n'.join(report.lines()))
             if self.graph.average and self.graph.average.has_any(report.fresh):
                 self.session.run(self.graph.average.reset())
+            step, self.skipped = [stored_number(path, variable) if variable.op.name in report.restored else 0
+                                  for variable in (self.graph.global_step, self.graph.skipped_steps)]
         if resume_folder:
-            self.progress = Progress(**read_manifest(resume_folder)['progress'])
+            self.progress = Progress.restored(read_manifest(resume_folder)['progress'], self.loop, step)
+        self._require_agreement(step, path)
         self.runtime.prepare_session(self.session)
-        step = int(self.session.run(self.graph.global_step))
         if resume_folder and os.path.dirname(os.path.realpath(resume_folder)) == os.path.realpath(
                 self.checkpoints.folder):
-            self._saved_step = step
+            self._saved = (step, self.skipped)
         self.run_log.start_at(step)
         return step
 
+    def _require_agreement(self, step, path):
+        """Raise CheckpointError where the processes do not start from the same place with the same persons."""
+        starts = self.runtime.exchange([step, self.skipped, self.manifest.get('split_hash')])
+        for rank, start in enumerate(starts):
+            if start != starts[0]:
+                raise CheckpointError(
+                    '%s: rank 0 starts after (applied, skipped) steps and with persons %s, rank %d with %s; give all '
+                    'ranks the same run folder and data' % (path or self.checkpoints.folder, starts[0], rank, start))
+
     def _loop(self, step):
-        batches = self.data.training_batches(step)
+        self._stepper.start(self.session, step, self.skipped)
         last_checkpoint = time.time()
         bar = self._bar(step)
-        self._clock = _Clock(step)
-        if self._validation_due(step):
+        self._clock = Clock(step + self.skipped)
+        if self._epoch_is_open(step):
             # The run was stopped between the last step of an epoch and the end of its validation.
             self._finish_epoch(step)
-        while step < self.total_steps and not self._stop.requested:
-            batch = self._next(batches, step)
-            step, loss = self._step(step, batch)
-            bar.update(1)
-            bar.set_postfix_str('loss %.4f' % loss, refresh=False)
-            if step % self.loop.saver_step == 0:
-                self._summarise(step, batch, loss)
-            if self._epoch_ended(step):
+        while step < self.loop.total_steps and not self.runtime.any_of(self._stop.requested):
+            outcome = self._step(step)
+            before, step, self.skipped = step, outcome.step, outcome.skipped
+            bar.update(step - before)
+            bar.set_postfix_str('loss %.4f%s' % (outcome.loss, self._skips()), refresh=False)
+            if step // self.loop.saver_step > before // self.loop.saver_step:
+                self._summarise(outcome)
+            if self._epoch_is_open(step):
                 bar.close()
                 self._finish_epoch(step)
                 last_checkpoint = time.time()
                 bar = self._bar(step)
-                self._clock = _Clock(step)
+                self._clock = Clock(outcome.place)
             elif 0 < self.loop.checkpoint_minutes * 60 < time.time() - last_checkpoint:
                 self._save(step)
                 last_checkpoint = time.time()
         bar.close()
-        batches.close()
-        if step < self.total_steps or self._validation_due(step):
+        self._stepper.close()
+        if step < self.loop.total_steps or self._epoch_is_open(step):
             self._save(step)
-            self.say('stopped at step %d of %d; "python load.py" goes on from here' % (step, self.total_steps))
+            self.say('stopped at step %d of %d; "python load.py" goes on from here' % (step, self.loop.total_steps))
             return False
         if self.evaluation is None:
             # A finished run was resumed: nothing is left to train, but its results are wanted.
@@ -175,61 +147,63 @@ class Trainer:
     def _bar(self, step):
         epoch, done = divmod(step, self.loop.steps_per_epoch)
         return tqdm(total=self.loop.steps_per_epoch, initial=done, unit='step', leave=False, dynamic_ncols=True,
-                    disable=self._hides_bars or step >= self.total_steps or None,
+                    disable=self._hides_bars or step >= self.loop.total_steps or None,
                     desc='epoch %d/%d' % (epoch + 1, self.loop.num_epochs))
 
-    def _next(self, batches, step):
-        """Return the next batch; what was learnt is saved before too many unreadable pictures stop the run."""
+    def _skips(self):
+        return ', %d skipped' % self.skipped if self.skipped else ''
+
+    def _step(self, step):
+        """Train for one run of the device and return the StepOutcome."""
         try:
-            return next(batches)
+            outcome = self._stepper.run()
         except ImageError:
+            # What was learnt is saved before too many unreadable pictures stop the run.
             self._save(step)
             raise
+        self.progress.loss_sum += outcome.loss_sum
+        self.progress.loss_count += outcome.applied
+        self.progress.learning_rate = outcome.rate
+        return outcome
 
-    def _step(self, step, batch):
-        """Train on one batch; return (step, loss)."""
-        graph = self.graph
-        fetches = [graph.train_op, graph.loss, graph.rate, graph.gradient_norm]
-        _, loss, rate, norm = self.runtime.run(self.session, fetches, graph.feed(batch))
-        if not np.isfinite(loss) or not (np.isfinite(norm) or self.runtime.skips_overflow):
-            images = ', '.join(self.data.persons[index].image for index in batch.indices[:8])
-            raise TrainingError(
-                'step %d: the loss is %s and the norm of its gradient %s, at learning rate %.3g, on images %s; '
-                'the last checkpoint is untouched: lower Train.lear_rate, lengthen Train.warmup_steps or set '
-                'Train.clip_norm, then go on with load.py' % (step + 1, loss, norm, rate, images))
-        self.progress.loss_sum += float(loss)
-        self.progress.loss_count += 1
-        self.progress.learning_rate = float(rate)
-        return step + 1, float(loss)
-
-    def _summarise(self, step, batch, loss):
-        images = self._clock.steps(step) * self.data.batch_size * self.data.world_size
-        self.run_log.scalars('train', step, {
-            'loss': loss, 'learning_rate': self.progress.learning_rate,
-            'images_per_second': images / self._clock.seconds()})
+    def _summarise(self, outcome):
+        images = self.data.batch_size * self.data.world_size
+        scalars = {'loss': outcome.loss, 'learning_rate': outcome.rate,
+                   'images_per_second': images * self._clock.steps_per_second(outcome.place)}
+        if self.runtime.skips_overflow:
+            scalars['skipped_steps'] = outcome.skipped
+        self.run_log.scalars('train', outcome.step, scalars)
         if self.observe:
-            logits = self.session.run(self.graph.logits, self.graph.feed(batch))
-            self.observe.training(self.run_log, step, batch, logits[:, -1])
-        if self.loop.w_summary:
-            names = [variable.op.name for variable in tf.trainable_variables()]
-            values = self.session.run(tf.trainable_variables())
-            self.run_log.histograms(step, dict(zip(names, values)))
-        self._clock = _Clock(step)
+            batch = self._stepper.last_batch()
+            self.observe.training(self.run_log, outcome.step, batch, self._logits(batch.images))
+        if self.loop.w_summary and self.runtime.is_chief:
+            self.run_log.histograms(outcome.step, self.saver.values(self.session, tf.trainable_variables()))
+        self._clock = Clock(outcome.place)
 
-    def _epoch_ended(self, step):
-        return step > 0 and step % self.loop.steps_per_epoch == 0
+    def _logits(self, images):
+        """Return the evaluation tower's logits (N, H, W, J) of any number of crops.
 
-    def _validation_due(self, step):
-        epoch = step // self.loop.steps_per_epoch
-        due = epoch % self.loop.valid_every == 0 or step == self.total_steps
-        return due and self._epoch_ended(step) and self.progress.validated_step < step
+        Whatever is looked at goes through it: every other set of fetches would be one more graph to compile.
+        """
+        graph = self.graph
+        count = graph.valid_images.shape.as_list()[0]
+        logits = []
+        for start in range(0, len(images), count):
+            part = np.zeros(graph.valid_images.shape.as_list(), np.uint8)
+            part[:len(images) - start] = images[start:start + count]
+            logits.append(self.session.run(graph.valid_logits, {graph.valid_images: part})[:, -1])
+        return np.concatenate(logits)[:len(images)]
+
+    def _epoch_is_open(self, step):
+        """Return whether an epoch's last step is made, but its validation is not done or its row not written."""
+        return self.loop.epochs_at(step) > self.progress.finished_epochs
 
     def _finish_epoch(self, step):
         """Validate, write the epoch's row, and save."""
-        epoch = step // self.loop.steps_per_epoch
+        epoch = self.loop.epochs_at(step)
         progress = self.progress
         is_best = False
-        if self._validation_due(step):
+        if self.loop.validates_after(epoch):
             # Whatever happens during the validation, the epoch's steps are safe.
             self._save(step)
             evaluation = self._evaluate()
@@ -240,35 +214,37 @@ class Trainer:
         means = OrderedDict((name, values['mean']) for name, values in metrics.items())
         loss = progress.loss_sum / max(progress.loss_count, 1)
         self.run_log.epoch(OrderedDict(
-            [('epoch', epoch), ('step', step), ('train_loss', repr(loss)),
+            [('epoch', epoch), ('step', step), ('skipped_steps', self.skipped), ('train_loss', repr(loss)),
              ('learning_rate', repr(progress.learning_rate))]
             + [('valid_' + name, value) for name, value in means.items()]))
-        self.say('epoch %d/%d, step %d: loss %.4f%s%s' % (
-            epoch, self.loop.num_epochs, step, loss,
+        self.say('epoch %d/%d, step %d%s: loss %.4f%s%s' % (
+            epoch, self.loop.num_epochs, step, self._skips(), loss,
             ''.join(', %s %.2f' % item for item in means.items() if item[1] is not None),
             ', the best so far' if is_best else ''))
-        progress.loss_sum, progress.loss_count = 0.0, 0
-        if epoch % self.loop.checkpoint_every == 0 or step in (self._saved_step, self.total_steps):
+        progress.loss_sum, progress.loss_count, progress.finished_epochs = 0.0, 0, epoch
+        is_saved = self._saved == (step, self.skipped)
+        if epoch % self.loop.checkpoint_every == 0 or is_saved or step >= self.loop.total_steps:
             self._save(step, is_best)
         self.run_log.flush()
 
     def _evaluate(self):
         """Return the Evaluation of the network as it is, or None where the wish to stop comes first."""
-        graph = self.graph
-
-        def predict_logits(images):
-            if self._stop.requested:
-                raise _Stopped()
-            return self.session.run(graph.valid_logits, {graph.valid_images: images})[:, -1]
-
-        def bar(batches):
-            return tqdm(batches, desc='validation', unit='batch', leave=False, dynamic_ncols=True,
-                        total=self.evaluator.num_batches, disable=self._hides_bars or None)
+        def until_stopped(batches):
+            # All processes have the same number of batches, so all ask each other as often.
+            for batch in tqdm(batches, desc='validation', unit='batch', leave=False, dynamic_ncols=True,
+                              total=self.evaluator.num_batches, disable=self._hides_bars or None):
+                self._stop_evaluation()
+                yield batch
+            self._stop_evaluation()
 
         try:
-            return self.evaluator.evaluate(predict_logits, bar)
+            return self.evaluator.evaluate(self._logits, until_stopped, self.runtime.exchange_arrays)
         except _Stopped:
             return None
+
+    def _stop_evaluation(self):
+        if self.runtime.any_of(self._stop.requested):
+            raise _Stopped()
 
     def _take_in(self, evaluation, step):
         """Note the evaluation after a step, and return whether it is the best so far."""
@@ -288,11 +264,11 @@ class Trainer:
         if not self.runtime.is_chief:
             return
         manifest = dict(
-            self.manifest, global_step=step, epoch=step // self.loop.steps_per_epoch, versions=describe_versions(),
-            steps_per_epoch=self.loop.steps_per_epoch, progress=asdict(self.progress))
-        if step == self._saved_step:
+            self.manifest, global_step=step, skipped_steps=self.skipped, epoch=step // self.loop.steps_per_epoch,
+            versions=describe_versions(), steps_per_epoch=self.loop.steps_per_epoch, progress=asdict(self.progress))
+        if self._saved == (step, self.skipped):
             # The variables are on the disk already.
             self.checkpoints.update(step, manifest, is_best)
         else:
             self.checkpoints.write(step, manifest, lambda folder: self.saver.save(self.session, folder), is_best)
-        self._saved_step = step
+        self._saved = (step, self.skipped)

@@ -22,14 +22,16 @@ class WeightAverage:
                 variable.op.name + AVERAGE_SUFFIX, variable.shape, tf.float32, tf.zeros_initializer(), trainable=False)
             for variable in self._variables}
 
-    def update(self, finished_steps):
+    def update(self, finished_steps, is_applied):
         """Return the operation that takes the present values in.
 
         finished_steps: integer tensor, this step included. It has to be the result of counting: TensorFlow's optimizer
-        of graphs moves a mere read of the counter to before the step.
+        of graphs moves a mere read of the counter to before the step. is_applied: bool tensor; where it is False the
+        step was left out, and the averages stay as they are.
         """
         step = tf.cast(finished_steps, tf.float32)
         weight = 1.0 - tf.minimum(self._decay, (step - 1.0) / (step + 8.0))
+        weight = tf.where(is_applied, weight, tf.zeros_like(weight))
         updates = []
         for variable in self._variables:
             average = self._averages[variable.op.name]

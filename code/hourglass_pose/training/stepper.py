@@ -1,0 +1,102 @@
+"""Stepper: feeds a TrainGraph with the batches of its place in the data, and says what came of every run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hourglass_pose.errors import ImageError, TrainingError
+from hourglass_pose.tf_compat import tf
+
+MOST_SKIPPED_IN_A_ROW = 200
+_IMAGES_NAMED = 8
+
+
+@dataclass(frozen=True)
+class StepOutcome:
+    """What a run of one or several steps came to, the same in all processes.
+
+    step: applied steps so far. skipped: steps so far that were left out for an overflow. applied: applied ones of this
+    run. loss_sum: of their losses. loss, rate: of the last step, loss being the mean over the processes.
+    """
+
+    step: int
+    skipped: int
+    applied: int
+    loss_sum: float
+    loss: float
+    rate: float
+
+    @property
+    def place(self):
+        """The place in the order of the data: steps that were made, applied or not."""
+        return self.step + self.skipped
+
+
+class Stepper:
+    """graph: TrainGraph. runtime: Runtime. data: DataGenerator of the training persons."""
+
+    def __init__(self, graph, runtime, data):
+        self.graph = graph
+        self.runtime = runtime
+        self.data = data
+        self._fetches = [graph.train_op, graph.finished, graph.skipped, graph.loss, graph.loss_sum, graph.rate,
+                         graph.gradient_norm]
+        self._session = None
+        self._batches = None
+        self._step = self._skipped = self._skipped_in_a_row = 0
+
+    def start(self, session, step, skipped):
+        """Go on after so many applied and skipped steps."""
+        self._session, self._step, self._skipped = session, step, skipped
+        self._batches = self.data.training_batches(step + skipped)
+        self.graph.input.start(session, self._batches)
+
+    def run(self):
+        """Train for runtime.steps_per_run steps and return the StepOutcome.
+
+        Raises ImageError when too many pictures cannot be read, TrainingError when the loss is not finite or nothing
+        but overflows is left.
+        """
+        feed = self.graph.input.next_feed()
+        try:
+            _, step, skipped, loss, loss_sum, rate, norm = self.runtime.run(self._session, self._fetches, feed)
+        except tf.errors.OpError:
+            failure = self.graph.input.failure()
+            if isinstance(failure, ImageError):
+                raise failure
+            raise
+        step, skipped = int(step), int(skipped)
+        # One message between the processes: whether all of it is finite, and the means.
+        losses = self.runtime.exchange([repr(float(loss)), repr(float(loss_sum)), repr(float(norm))])
+        loss, loss_sum, norm = [float(np.mean([float(text) for text in column])) for column in zip(*losses)]
+        self._check(step, skipped, loss, rate, norm)
+        outcome = StepOutcome(step, skipped, step - self._step, loss_sum, loss, float(rate))
+        self._step, self._skipped = step, skipped
+        return outcome
+
+    def last_batch(self):
+        """Return the Batch of the last step."""
+        return self.graph.input.batch or self.data.training_batch(self._step + self._skipped - 1)
+
+    def close(self):
+        """Let the workers go."""
+        if self.runtime.steps_per_run == 1:
+            # In the other case the generator belongs to the session, which ends it.
+            self._batches.close()
+
+    def _check(self, step, skipped, loss, rate, norm):
+        is_finite = np.isfinite(loss) and (np.isfinite(norm) or self.runtime.skips_overflow)
+        if not is_finite:
+            place = step + skipped - 1
+            images = ', '.join(self.data.persons[index].image
+                               for _, index in self.data.training_indices(place)[:_IMAGES_NAMED])
+            raise TrainingError(
+                'step %d: the loss is %s and the norm of its gradient %s, at learning rate %.3g, on images %s; '
+                'the last checkpoint is untouched: lower Train.lear_rate, lengthen Train.warmup_steps or set '
+                'Train.clip_norm, then go on with load.py' % (step, loss, norm, rate, images))
+        self._skipped_in_a_row = 0 if step > self._step else self._skipped_in_a_row + skipped - self._skipped
+        if self._skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW:
+            raise TrainingError(
+                'step %d: the gradient has overflowed %d times in a row, the loss being %.4g; the last checkpoint is '
+                'untouched: lower Train.lear_rate or a fixed Device.loss_scale, then go on with load.py'
+                % (step + 1, self._skipped_in_a_row, loss))
