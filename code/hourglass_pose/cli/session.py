@@ -44,6 +44,10 @@ class TrainingRun:
             with tf.Graph().as_default():
                 trainer = self._trainer(runtime)
                 finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix)
+            if runtime.is_chief:
+                trainer.performance.write(
+                    self.config.Saver.saver_directory, finished=finished, world_size=runtime.world_size,
+                    batch_size=self.config.Train.batch_size, device=runtime.description)
             if finished and trainer.evaluation:
                 self._write_results(trainer.evaluation)
             return finished

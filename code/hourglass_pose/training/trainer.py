@@ -12,6 +12,7 @@ from tqdm import tqdm
 from hourglass_pose.errors import ImageError, TrainingError
 from hourglass_pose.tf_compat import describe_versions, tf
 from hourglass_pose.training.checkpoint import read_manifest
+from hourglass_pose.training.performance import Performance
 from hourglass_pose.training.stopping import StopRequest
 
 
@@ -86,11 +87,9 @@ class Trainer:
         self.observe = observe
         self.say = say
         self.progress = Progress()
+        self.performance = Performance()
         self.evaluation = None
-        self.session = None
-        self._stop = None
-        self._clock = None
-        self._saved_step = None
+        self.session = self._stop = self._clock = self._saved_step = None
 
     @property
     def total_steps(self):
@@ -180,6 +179,7 @@ class Trainer:
 
     def _next(self, batches, step):
         """Return the next batch; what was learnt is saved before too many unreadable pictures stop the run."""
+        self.performance.begin()
         try:
             return next(batches)
         except ImageError:
@@ -197,6 +197,7 @@ class Trainer:
                 'step %d: the loss is %s and the norm of its gradient %s, at learning rate %.3g, on images %s; '
                 'the last checkpoint is untouched: lower Train.lear_rate, lengthen Train.warmup_steps or set '
                 'Train.clip_norm, then go on with load.py' % (step + 1, loss, norm, rate, images))
+        self.performance.end(self.data.batch_size * self.data.world_size, loss)
         self.progress.loss_sum += float(loss)
         self.progress.loss_count += 1
         self.progress.learning_rate = float(rate)
