@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Finds a Python and makes virtual environments; sourced by the other scripts.
 
 # find_python VERSION... : prints the first Python of one of these versions (such as 3.11), in their order.
@@ -32,7 +33,8 @@ is_python() {
 make_environment() {
     local folder=$1 python=$2
     shift 2
-    local wanted="$python $* $(cat requirements.txt | cksum)"
+    local wanted
+    wanted="$python $* $(cksum < requirements.txt)"
     if [ "$(cat "$folder/.installed" 2> /dev/null)" = "$wanted" ]; then
         return 0
     fi

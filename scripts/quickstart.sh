@@ -7,6 +7,7 @@
 # Needs Python 3.9 to 3.12 and about 2 GB of disk. PYTHON=/path/to/python chooses the Python.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/environment.sh
 source scripts/environment.sh
 
 fresh=()

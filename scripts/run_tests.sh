@@ -8,6 +8,7 @@
 # ENVIRONMENTS names the folder for the virtual environments (default: the project's).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/environment.sh
 source scripts/environment.sh
 
 tensorflow=2

@@ -26,3 +26,7 @@ class CheckpointError(UserError):
 
 class TrainingError(UserError):
     """Training cannot go on, for instance because the loss is not finite."""
+
+
+class LaunchError(UserError):
+    """A run cannot be started on the devices as it was asked for."""

@@ -59,8 +59,12 @@ class TrainingRun:
         with tf.Graph().as_default():
             trainer = self._trainer(self.runtime)
             finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix)
-        if finished and trainer.evaluation and self.runtime.is_chief:
-            self._write_results(trainer.evaluation)
+        if self.runtime.is_chief:
+            trainer.performance.write(
+                self.config.Saver.saver_directory, finished=finished, world_size=self.runtime.world_size,
+                batch_size=self.config.Train.batch_size, device=self.runtime.description)
+            if finished and trainer.evaluation:
+                self._write_results(trainer.evaluation)
         return finished
 
     def _trainer(self, runtime):

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from hourglass_pose.errors import CheckpointError, ImageError
 from hourglass_pose.tf_compat import describe_versions, tf
 from hourglass_pose.training.checkpoint import read_manifest
+from hourglass_pose.training.performance import Performance
 from hourglass_pose.training.progress import Clock, Progress
 from hourglass_pose.training.saving import stored_number
 from hourglass_pose.training.stepper import Stepper
@@ -47,6 +48,7 @@ class Trainer:
         self.observe = observe if runtime.is_chief else None
         self.say = say
         self.progress = Progress()
+        self.performance = Performance()
         self.evaluation = None
         self.session = None
         self.skipped = 0
@@ -155,12 +157,15 @@ class Trainer:
 
     def _step(self, step):
         """Train for one run of the device and return the StepOutcome."""
+        self.performance.begin()
         try:
             outcome = self._stepper.run()
         except ImageError:
             # What was learnt is saved before too many unreadable pictures stop the run.
             self._save(step)
             raise
+        steps = self.runtime.steps_per_run
+        self.performance.end(steps * self.data.batch_size * self.data.world_size, outcome.loss, steps)
         self.progress.loss_sum += outcome.loss_sum
         self.progress.loss_count += outcome.applied
         self.progress.learning_rate = outcome.rate

@@ -1,0 +1,118 @@
+"""The program behind scripts/run_npu.sh: arguments, checks, processes, results."""
+
+import json
+import os
+import sys
+import time
+
+from hourglass_pose.atomic_file import write_whole
+from hourglass_pose.errors import UserError
+from hourglass_pose.launch.arguments import debugging_folders, help_text, parse_arguments
+from hourglass_pose.launch.checks import (
+    check_data, check_devices, check_earlier_run, check_python, check_toolkit, check_writable)
+from hourglass_pose.launch.placement import place_processes
+from hourglass_pose.launch.plan import make_plan
+from hourglass_pose.launch.processes import Processes
+from hourglass_pose.launch.results import Results, case_log, final_lines
+from hourglass_pose.training.performance import PERFORMANCE
+
+DONE, USERS_MISTAKE, INTERRUPTED = 0, 2, 130
+
+
+def main(words=None):
+    """Start a run, wait for it and print its results; return the exit code.
+
+    0 done, 2 the user's mistake or a check that failed, 128 + number where a signal stopped it, else the exit code of
+    the first process that failed.
+    """
+    try:
+        arguments = parse_arguments(sys.argv[1:] if words is None else words)
+        if arguments.help:
+            print(help_text())
+            return DONE
+        output = os.path.abspath(arguments.output)
+        placement = place_processes(arguments, os.environ, output)
+        plan = make_plan(arguments, placement, os.environ, output)
+        if arguments.autotune:
+            print('note: --autotune is without effect here; tune with the tools of the toolkit')
+        if arguments.dry_run:
+            show(plan, arguments)
+            return DONE
+        problems = list(cheap_problems(plan, arguments)) + list(device_problems(plan, os.environ))
+        problems += filter(None, map(check_writable, [output, plan.config.Saver.saver_directory]))
+        if problems:
+            for problem in problems:
+                print('error: %s' % problem, file=sys.stderr)
+            return USERS_MISTAKE
+        return carry_out(plan, arguments, output)
+    except UserError as error:
+        print('error: %s' % error, file=sys.stderr)
+        return USERS_MISTAKE
+    except KeyboardInterrupt:
+        print('interrupted before anything was started', file=sys.stderr)
+        return INTERRUPTED
+
+
+def cheap_problems(plan, arguments):
+    """Yield what is wrong that can be told by looking at files."""
+    if plan.placement.problem:
+        yield 'rank table: %s' % plan.placement.problem
+    problem = plan.data_problem or check_data(plan.config)
+    if problem:
+        yield problem
+    problem = check_earlier_run(plan.config.Saver.saver_directory, plan.going_on, arguments.fresh)
+    if problem:
+        yield problem
+
+
+def device_problems(plan, environ):
+    """Yield what is wrong with the devices and their software; nothing for a run that uses none."""
+    if plan.config.Device.device != 'npu':
+        return
+    first = plan.processes[0]
+    for problem in (check_toolkit(environ), check_devices([each.device for each in plan.processes], environ)):
+        if problem:
+            yield problem
+    yield from check_python(first.command[0], dict(environ, **first.environment))
+
+
+def show(plan, arguments):
+    """Print what would be started."""
+    placement = plan.placement
+    for problem in cheap_problems(plan, arguments):
+        print('# not yet right: %s' % problem)
+    if placement.table:
+        print('# %s would hold %s' % (placement.table_path, json.dumps(placement.table)))
+    for process in plan.processes:
+        print('# rank %d of %d, device %d' % (process.rank, placement.size, process.device))
+        print(process.shell())
+
+
+def carry_out(plan, arguments, output):
+    """Start the processes and wait for them; print the results. Returns the exit code."""
+    started = time.monotonic()
+    for folder in debugging_folders(arguments).values():
+        os.makedirs(folder, exist_ok=True)
+    folder = plan.config.Saver.saver_directory
+    if arguments.fresh and not plan.going_on and 0 in [process.rank for process in plan.processes]:
+        from hourglass_pose.cli.train import make_way
+        make_way(folder, fresh=True)
+    if plan.placement.table:
+        write_whole(plan.placement.table_path, (json.dumps(plan.placement.table, indent=2) + '\n').encode('utf-8'))
+    results = Results(folder)
+    processes = Processes(plan.processes, arguments.stop_seconds, lambda line: print(line, flush=True))
+    code = processes.run()
+    if code:
+        return code
+    if processes.stopped_by and not results.read(PERFORMANCE).get('finished'):
+        print('stopped; --ckpt_path=%s goes on from the last checkpoint' % folder)
+        return 128 + processes.stopped_by
+    if plan.processes[0].rank != 0:
+        print('done; the results are where rank 0 ran')
+        return DONE
+    collected = results.collect(plan.config.Train.batch_size, plan.placement.size, arguments.case,
+                                time.monotonic() - started)
+    write_whole(os.path.join(plan.processes[0].folder, collected['CaseName'] + '.log'),
+                case_log(collected).encode('utf-8'))
+    print('\n'.join(final_lines(collected)))
+    return DONE

@@ -1,0 +1,155 @@
+"""The processes of a run on this server: started together, watched, and stopped together."""
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+from hourglass_pose.errors import LaunchError
+
+_LOOK_SECONDS = 0.1
+_LAST_LINES = 20
+
+# A terminal that closes is a wish to stop as well, but for a command that was started by nohup.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Processes:
+    """Starts the Processes of a Plan and waits for them.
+
+    stop_seconds: how long the others may take to end after one has failed. say: function that shows a line.
+    The log of the first process is shown while it grows.
+    """
+
+    def __init__(self, processes, stop_seconds=60, say=print):
+        self.processes = processes
+        self.stop_seconds = stop_seconds
+        self.say = say
+        self.stopped_by = None
+        """Number of the first signal that asked to stop, or None."""
+        self._running = {}
+        self._failed = None
+        self._kill_at = None
+        self._signals = []
+        self._shown = 0
+
+    def run(self):
+        """Return 0 when all have ended well, else the exit code of the first that failed (128 + a signal's number).
+
+        Ctrl-C, SIGTERM and SIGHUP are passed on as SIGTERM, upon which a training process writes a checkpoint and ends;
+        the second Ctrl-C kills. Raises LaunchError where a process cannot be started.
+        """
+        # A handler may interrupt whatever is being printed, so it only takes note.
+        previous = {number: signal.signal(number, lambda number, frame: self._signals.append(number))
+                    for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
+        try:
+            for process in self.processes:
+                if not self._signals:
+                    self._start(process)
+            while self._running:
+                self._pass_on_signals()
+                time.sleep(_LOOK_SECONDS)
+                self._look()
+            self._pass_on_signals()
+        finally:
+            self._signal_all(signal.SIGKILL)
+            self._show_log()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return self._failed or 0
+
+    def _start(self, process):
+        try:
+            os.makedirs(process.folder, exist_ok=True)
+            if os.path.exists(process.log):
+                os.replace(process.log, process.log + '.previous')
+            with open(process.log, 'wb') as log:
+                log.write(('command: %s\n' % ' '.join(map(shlex.quote, process.command))).encode('utf-8'))
+                log.flush()
+                # In a session of its own: Ctrl-C reaches the launcher alone, which passes it on.
+                self._running[process.rank] = subprocess.Popen(
+                    process.command, cwd=process.folder, env=dict(os.environ, **process.environment),
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        except OSError as error:
+            raise LaunchError('rank %d cannot be started: %s (%s)' % (
+                process.rank, error.filename or process.command[0], error.strerror))
+        self.say('rank %d on device %d: process %d, log %s' % (
+            process.rank, process.device, self._running[process.rank].pid, process.log))
+
+    def _look(self):
+        """Take note of processes that have ended, and end the others where one failed."""
+        for process in self.processes:
+            code = self._running[process.rank].poll() if process.rank in self._running else None
+            if code is not None:
+                del self._running[process.rank]
+                # Stopped before its own handler was there: nothing to save, nothing wrong.
+                if code and not (self.stopped_by and code == -signal.SIGTERM):
+                    self._take_failure(process, code)
+        self._show_log()
+        if self._kill_at is not None and self._running and time.monotonic() > self._kill_at:
+            self.say('killed after %d s: rank %s' % (
+                self.stop_seconds, ', '.join(map(str, self._running))))
+            self._signal_all(signal.SIGKILL)
+            self._kill_at = None
+
+    def _take_failure(self, process, code):
+        code = 128 - code if code < 0 else code
+        if self._failed is not None:
+            self.say('rank %d on device %d ended, too, with exit code %d' % (process.rank, process.device, code))
+            return
+        self._failed = code
+        self._show_log()
+        self.say('error: rank %d on device %d failed with exit code %d; the last lines of %s:' % (
+            process.rank, process.device, code, process.log))
+        for line in last_lines(process.log):
+            self.say('  ' + line)
+        if self._running:
+            self.say('stopping the other %d' % len(self._running))
+            self._kill_at = time.monotonic() + self.stop_seconds
+            self._signal_all(signal.SIGTERM)
+
+    def _pass_on_signals(self):
+        """Ask the processes to stop at the first signal, and kill them at a further Ctrl-C."""
+        while self._signals:
+            number = self._signals.pop(0)
+            if self.stopped_by is None:
+                self.stopped_by = number
+                self.say('stopping %d processes: each ends its step, and a checkpoint is written; Ctrl-C again kills '
+                         'them' % len(self._running))
+                self._signal_all(signal.SIGTERM)
+            elif number == signal.SIGINT:
+                self._signal_all(signal.SIGKILL)
+
+    def _signal_all(self, number):
+        for started in list(self._running.values()):
+            try:
+                if number == signal.SIGKILL:
+                    # With whatever it has started itself.
+                    os.killpg(started.pid, number)
+                else:
+                    started.send_signal(number)
+            except ProcessLookupError:
+                pass
+
+    def _show_log(self):
+        """Show what the first process has written since the last time."""
+        try:
+            with open(self.processes[0].log, 'rb') as log:
+                log.seek(self._shown)
+                new = log.read()
+        except OSError:
+            return
+        # Whole lines only, so that ours do not get between.
+        new = new[:new.rfind(b'\n') + 1]
+        self._shown += len(new)
+        sys.stdout.write(new.decode('utf-8', 'replace'))
+        sys.stdout.flush()
+
+
+def last_lines(path, count=_LAST_LINES):
+    """Return the last lines of a text file, reading no more than its end."""
+    with open(path, 'rb') as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - 200 * count))
+        return stream.read().decode('utf-8', 'replace').splitlines()[-count:]

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Trains on the Ascend devices of this server, one process a device. ModelZoo's arguments, --key=value:
+#
+#   bash scripts/run_npu.sh --data_path=/data/mpii                        one device
+#   bash scripts/run_npu.sh --data_path=/data/mpii --device_ids=0-7      eight; the rank table is written
+#   bash scripts/run_npu.sh --data_path=/data/mpii --dry_run              prints what would be started
+#   bash scripts/run_npu.sh --help                                        all arguments
+#
+# PYTHON=/path/to/python chooses the Python; else it is that of an active environment, then python3.7, then python3.
+set -euo pipefail
+code=$(cd "$(dirname "${BASH_SOURCE[0]}")/../code" && pwd)
+
+python=
+for candidate in "${PYTHON:-}" "${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/python}" "${CONDA_PREFIX:+$CONDA_PREFIX/bin/python}" \
+        python3.7 python3 python; do
+    if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2> /dev/null; then
+        python=$candidate
+        break
+    fi
+    if [ -n "$candidate" ] && [ "$candidate" = "${PYTHON:-}" ]; then
+        echo "error: PYTHON=$candidate: expected a Python of version 3.7 or newer" >&2
+        exit 2
+    fi
+done
+if [ -z "$python" ]; then
+    echo "error: no Python of version 3.7 or newer found; install one, or name it by PYTHON=/path/to/python" >&2
+    exit 2
+fi
+
+# The folder for logs and relative paths stay the caller's, as in ModelZoo. Nothing of the environment is replaced.
+export PYTHONPATH="$code${PYTHONPATH:+:$PYTHONPATH}"
+exec "$python" -m hourglass_pose.launch "$@"
