@@ -10,7 +10,7 @@ from hourglass_pose.errors import UserError
 DONE, USERS_MISTAKE, INTERRUPTED = 0, 2, 130  # and 1, Python's own, for a mistake of ours
 
 SUBCOMMANDS = (
-    'train', 'resume', 'evaluate', 'score', 'predict',
+    'train', 'resume', 'evaluate', 'score', 'predict', 'export',
     'inspect', 'import-weights', 'synthesize', 'benchmark')
 
 

@@ -1,0 +1,194 @@
+"""A graph of inference as a list of nodes: variables become constants, batch norms part of the convolutions."""
+
+from collections import Counter, OrderedDict
+
+import numpy as np
+
+from hourglass_pose.tf_compat import tf
+
+_PASSED_THROUGH = ('Identity', 'IdentityN', 'StopGradient', 'PreventGradient')
+_BATCH_NORMS = ('FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3')
+
+
+def freeze(session, outputs):
+    """Return {name: NodeDef} of what computes the tensors `outputs`, in order, without variables and idle operations.
+
+    Whatever does not depend on a placeholder is computed now and becomes a constant. Each output must be the only one
+    of its operation, whose name it keeps.
+    """
+    ends = {tensor.op.name for tensor in outputs}
+    operations = _needed(session.graph, ends)
+    depends = set()
+    for operation in operations:
+        if operation.type == 'Placeholder' or any(tensor.op.name in depends for tensor in operation.inputs):
+            depends.add(operation.name)
+    kept = [operation for operation in operations if operation.name in depends and (
+        operation.type not in _PASSED_THROUGH or operation.name in ends)]
+    inputs = {operation.name: [_source(tensor) for tensor in operation.inputs] for operation in kept}
+    fixed = OrderedDict((_constant_name(tensor), tensor) for operation in kept for tensor in inputs[operation.name]
+                        if tensor.op.name not in depends)
+    nodes = OrderedDict()
+    for name, value in session.run(fixed).items():
+        _add(nodes, constant_node(name, value))
+    for operation in kept:
+        node = tf.NodeDef(name=operation.name, op=operation.type)
+        node.input.extend(_node_input(tensor) if tensor.op.name in depends else _constant_name(tensor)
+                          for tensor in inputs[operation.name])
+        for name, value in operation.node_def.attr.items():
+            # Left out are notes of the session for itself, and what TensorFlow 1.15 does not know and nobody sets.
+            if not name.startswith('_') and (operation.type, name) != ('MaxPool', 'explicit_paddings'):
+                node.attr[name].CopyFrom(value)
+        _add(nodes, node)
+    return nodes
+
+
+def _needed(graph, ends):
+    """Return the operations that those named `ends` need, themselves included, inputs before their users."""
+    wanted, kept = set(ends), []
+    for operation in reversed(graph.get_operations()):
+        if operation.name in wanted:
+            kept.append(operation)
+            wanted.update(tensor.op.name for tensor in operation.inputs)
+    return kept[::-1]
+
+
+def _source(tensor):
+    while tensor.op.type in _PASSED_THROUGH and tensor.op.inputs[tensor.value_index].op.type != 'VariableV2':
+        tensor = tensor.op.inputs[tensor.value_index]
+    return tensor
+
+
+def _constant_name(tensor):
+    """Call a constant by the variable that it is read from, where it is one."""
+    name = tensor.op.name
+    if tensor.op.type == 'Identity':
+        name = tensor.op.inputs[0].op.name
+    return name if tensor.value_index == 0 else '%s_%d' % (name, tensor.value_index)
+
+
+def _node_input(tensor):
+    return tensor.op.name if tensor.value_index == 0 else tensor.name
+
+
+def _add(nodes, node):
+    if node.name in nodes:
+        raise ValueError('%s: two nodes of that name' % node.name)
+    nodes[node.name] = node
+
+
+def constant_node(name, value):
+    """Return the NodeDef of a constant."""
+    value = np.asarray(value)
+    node = tf.NodeDef(name=name, op='Const')
+    node.attr['dtype'].type = tf.as_dtype(value.dtype).as_datatype_enum
+    node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(value))
+    return node
+
+
+def value_of(nodes, name):
+    """Return the array of a constant."""
+    return tf.make_ndarray(nodes[name].attr['value'].tensor)
+
+
+def graph_def_of(nodes):
+    """Return the GraphDef of nodes, without constants that nothing reads."""
+    read = {name for node in nodes.values() for name in node.input}
+    graph_def = tf.GraphDef()
+    graph_def.versions.producer = tf.Graph().as_graph_def().versions.producer
+    graph_def.node.extend(node for name, node in nodes.items() if node.op != 'Const' or name in read)
+    return graph_def
+
+
+def fold_batch_norms(nodes):
+    """Return (nodes, folded, left): batch norms with fixed statistics as arithmetic of other nodes.
+
+    A batch norm that is alone in reading a convolution's result becomes part of its kernel and biases: `folded` counts
+    these. The `left` others, which follow a sum or a pooling, become a factor and an offset for each channel.
+    """
+    readers = Counter(name for node in nodes.values() for name in node.input)
+    result, folded, left = OrderedDict(), 0, 0
+    for name, node in nodes.items():
+        if node.op not in _BATCH_NORMS:
+            result[name] = node
+            continue
+        source = result[node.input[0]]
+        has_biases = source.op == 'BiasAdd' and readers[source.name] == 1
+        convolution = result[source.input[0]] if has_biases else source
+        if convolution.op == 'Conv2D' and readers[convolution.name] == 1:
+            _fold(result, node, convolution, source if has_biases else None)
+            folded += 1
+        else:
+            _spell_out(result, node)
+            left += 1
+    return result, folded, left
+
+
+def _factor_and_offset(nodes, norm):
+    """Return float64 (factor, offset) of each channel that a batch norm multiplies by and then adds."""
+    scale, beta, mean, variance = [value_of(nodes, name).astype(np.float64) for name in norm.input[1:5]]
+    factor = scale / np.sqrt(variance + norm.attr['epsilon'].f)
+    return factor, beta - mean * factor
+
+
+def _fold(nodes, norm, convolution, bias_add):
+    factor, offset = _factor_and_offset(nodes, norm)
+    if bias_add is not None:
+        offset = offset + factor * value_of(nodes, bias_add.input[1])
+        del nodes[bias_add.name]
+    del nodes[convolution.name]
+    kernel, biases = norm.name + '/folded_weights', norm.name + '/folded_biases'
+    _add(nodes, constant_node(kernel, np.float32(value_of(nodes, convolution.input[1]) * factor)))
+    _add(nodes, constant_node(biases, np.float32(offset)))
+    folded = tf.NodeDef()
+    folded.CopyFrom(convolution)
+    folded.input[1] = kernel
+    _add(nodes, folded)
+    _add(nodes, _node('BiasAdd', norm.name, [convolution.name, biases]))
+
+
+def _spell_out(nodes, norm):
+    names = [norm.name + ending for ending in ('/factor', '/offset', '/scaled')]
+    for name, values in zip(names, _factor_and_offset(nodes, norm)):
+        _add(nodes, constant_node(name, np.float32(values)))
+    factor, offset, scaled = names
+    _add(nodes, _node('Mul', scaled, [norm.input[0], factor]))
+    _add(nodes, _node('BiasAdd', norm.name, [scaled, offset]))
+
+
+def _node(operation, name, inputs):
+    node = tf.NodeDef(name=name, op=operation)
+    node.input.extend(inputs)
+    node.attr['T'].type = tf.float32.as_datatype_enum
+    if operation == 'BiasAdd':
+        node.attr['data_format'].s = b'NHWC'
+    return node
+
+
+def name_upsamplings(nodes):
+    """Return (nodes, count): the sums with repeated cells, of broadcasts, as sums with a nearest-neighbour resize.
+
+    In training a broadcast saves a map of the doubled size; the compilers for other devices know the resize and keep
+    their layout of channels through it. The numbers are the same.
+    """
+    readers = Counter(name for node in nodes.values() for name in node.input)
+    result, count = OrderedDict(), 0
+    dropped = set()
+    for name, node in nodes.items():
+        total = nodes[node.input[0]] if node.op == 'Reshape' else None
+        if total is None or total.op not in ('Add', 'AddV2') or readers[total.name] != 1 or not all(
+                nodes[part].op == 'Reshape' and readers[part] == 1 for part in total.input):
+            result[name] = node
+            continue
+        fine, coarse = [nodes[part] for part in total.input]
+        batch, height, _, width, _, channels = value_of(nodes, coarse.input[1]).tolist()
+        if value_of(nodes, fine.input[1]).tolist() != [batch, height, 2, width, 2, channels]:
+            raise ValueError('%s: this is no sum with an upsampled map' % name)
+        size, resized = name + '/size', name + '/upsampled'
+        _add(result, constant_node(size, np.array([2 * height, 2 * width], np.int32)))
+        resize = _node('ResizeNearestNeighbor', resized, [coarse.input[0], size])
+        resize.attr['align_corners'].b = resize.attr['half_pixel_centers'].b = False
+        _add(result, resize)
+        _add(result, _node('AddV2', name, [fine.input[0], resized]))
+        dropped.update([total.name, fine.name, coarse.name])
+        count += 1
+    return OrderedDict(item for item in result.items() if item[0] not in dropped), count
