@@ -37,7 +37,8 @@ class AnnotationSet:
             _counted(len(self.sources), 'file'), _counted(len(self.problems), 'problem'))
 
 
-def read_annotations(annotation_files, image_folders, num_joints, on_error='strict', check_sizes=False):
+def read_annotations(annotation_files, image_folders, num_joints, on_error='strict', check_sizes=False,
+                     need_images=True):
     """Read every person of the annotation files into an AnnotationSet.
 
     annotation_files, image_folders: a path each, or sequences of the same length; image_folders None does not look
@@ -45,6 +46,7 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
     on_error: 'strict' raises AnnotationError after reading everything, with the first ten problems; 'skip' leaves
     the persons with problems out.
     check_sizes: also open the header of every image to find boxes and joints far outside of it.
+    need_images: False takes persons whose image file is missing, too.
 
     A person has a problem where its line is malformed, its person_id occurred before in the same file, it has
     no labelled joint, its box is inside out or off the image, or its image file is missing.
@@ -55,7 +57,7 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
     if on_error not in ('strict', 'skip'):
         raise ValueError("on_error is 'strict' or 'skip', not %r" % (on_error,))
     sources = _paired(annotation_files, image_folders)
-    listing = None if image_folders is None else _ImageListing()
+    listing = _ImageListing() if need_images and image_folders is not None else None
     sizes = {} if check_sizes else None
     persons, problems = [], []
     for source, (path, folder) in enumerate(sources):
