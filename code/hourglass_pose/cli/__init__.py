@@ -7,10 +7,11 @@ import sys
 from hourglass_pose import __version__
 from hourglass_pose.errors import UserError
 
-DONE, USERS_MISTAKE, INTERRUPTED = 0, 2, 130  # and 1, Python's own, for a mistake of ours
+# 1 is Python's own for a mistake of ours, too, which its traceback tells from a bad finding.
+DONE, BAD_FINDING, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 SUBCOMMANDS = (
-    'train', 'resume', 'evaluate', 'score', 'predict', 'export',
+    'train', 'resume', 'doctor', 'evaluate', 'score', 'predict', 'export',
     'inspect', 'import-weights', 'synthesize', 'benchmark')
 
 
@@ -22,7 +23,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def main(argv=None):
-    """Run a subcommand and return its exit code: 0 done, 2 the user's mistake (one line), 1 ours (a traceback)."""
+    """Run a subcommand and return its exit code: 0 done, 2 the user's mistake (one line), 1 ours (a traceback).
+
+    A subcommand may return a code of its own: doctor returns 1 for what will hurt the training.
+    """
     arguments = sys.argv[1:] if argv is None else list(argv)
     parser = _Parser(prog='hourglass-pose', description='Stacked-hourglass human pose estimation.')
     parser.add_argument('--version', action='version', version=__version__)
@@ -40,10 +44,10 @@ def main(argv=None):
 
 
 def report_mistakes(run):
-    """Call run() and return the exit code; a UserError becomes a line on the error stream."""
+    """Call run() and return its exit code, DONE where it returns none; a UserError becomes a line on the error stream."""
     try:
-        run()
-        return DONE
+        code = run()
+        return DONE if code is None else code
     except UserError as error:
         print('error: %s' % error, file=sys.stderr)
         return USERS_MISTAKE

@@ -21,7 +21,7 @@ def run(options):
     configs = [load_config(options.config, options.overrides)]
     if options.rival:
         configs.append(load_config(options.config, options.overrides + options.rival))
-    sides = [_Contestant(config) for config in configs]
+    sides = [Contestant(config) for config in configs]
     # In turns, so that a change of the machine's speed meets both alike.
     for _ in range(options.steps):
         for side in sides:
@@ -33,7 +33,7 @@ def run(options):
             ours / theirs for ours, theirs in zip(sides[0].rates(), sides[1].rates())))
 
 
-class _Contestant:
+class Contestant:
     """A training session on random images, and a sample maker at work on one of them, of one config."""
 
     WARM_UP = 3

@@ -14,7 +14,7 @@ from hourglass_pose.prediction.drawing import (
 from hourglass_pose.tf_compat import describe_versions
 
 SHEET_PERSONS = 24
-_SHEET_COLUMNS = 6
+SHEET_COLUMNS = 6
 _TILE_WH = (200, 200)
 _PICTURED_SAMPLES = 4
 _WORST_COLUMNS = 10
@@ -77,7 +77,7 @@ def sheet_of_predictions(evaluation, skeleton):
         tiles.append(pose_tile(image, skeleton, _TILE_WH, evaluation.joints_img[index], person.joints_img,
                                person.labelled, box_img=person.box_img))
         captions.append(person.person_id)
-    return contact_sheet(tiles, _SHEET_COLUMNS, _TILE_WH, captions)
+    return contact_sheet(tiles, SHEET_COLUMNS, _TILE_WH, captions)
 
 
 class TrainingPictures:

@@ -42,7 +42,7 @@ class AnnotationSet:
 
 
 def read_annotations(annotation_files, image_folders, num_joints, on_error='strict', check_sizes=False,
-                     joint_names=None):
+                     joint_names=None, need_images=True):
     """Read every person of the annotation files into an AnnotationSet.
 
     annotation_files, image_folders: a path each, or sequences of the same length; image_folders None does not look
@@ -50,7 +50,7 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
     gzipped. num_joints: joints of a person, J. on_error: 'strict' raises AnnotationError after reading everything,
     with the first ten problems; 'skip' leaves the persons with problems out. check_sizes: also open the header of
     every image to find boxes and joints far outside of it. joint_names: the names of the J joints, which files that
-    name theirs have to have.
+    name theirs have to have. need_images: False takes persons whose image file is missing, too.
 
     A person has a problem where its line is malformed, its person_id occurred before in the same file, it has
     no labelled joint and is not one of a test split, its box is inside out or off the image, or its image file is
@@ -62,7 +62,7 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
     if on_error not in ('strict', 'skip'):
         raise ValueError("on_error is 'strict' or 'skip', not %r" % (on_error,))
     sources = _paired(annotation_files, image_folders)
-    listing = None if image_folders is None else _ImageListing()
+    listing = _ImageListing() if need_images and image_folders is not None else None
     sizes = {} if check_sizes else None
     persons, problems = [], []
     for source, (path, folder) in enumerate(sources):

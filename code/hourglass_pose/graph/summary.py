@@ -10,12 +10,15 @@ _CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative')
 
 @dataclass(frozen=True)
 class NetworkSummary:
-    """parameters: trained numbers. gflops: 10^9 operations of the convolutions for one image forward, a
-    multiply-add as two; the rest of the network adds a few percent, training takes about three times as many.
+    """parameters: trained numbers. variables: these and the running statistics of batch normalisation.
+
+    gflops: 10^9 operations of the convolutions for one image forward, a multiply-add as two; the rest of the network
+    adds a few percent, training takes about three times as many.
     """
 
     traits: object
     parameters: int
+    variables: int
     gflops: float
 
     def describe(self):
@@ -33,8 +36,9 @@ def summarise_network(traits):
         images = tf.placeholder(tf.float32, [1, traits.input_size, traits.input_size, 3])
         HourglassModel(traits).build(images, is_training=False)
         parameters = sum(variable.shape.num_elements() for variable in tf.trainable_variables())
+        variables = sum(variable.shape.num_elements() for variable in tf.global_variables())
         flops = sum(_convolution_flops(op) for op in graph.get_operations() if op.type in _CONVOLUTIONS)
-    return NetworkSummary(traits, parameters, flops / 1e9)
+    return NetworkSummary(traits, parameters, variables, flops / 1e9)
 
 
 def _convolution_flops(op):

@@ -132,11 +132,16 @@ def contact_sheet(tiles, columns, tile_size_wh, captions=None, legend=True):
     return np.concatenate([sheet, legend_strip(sheet.shape[1])]) if legend else sheet
 
 
-def legend_strip(width):
-    """Return a strip of the given width that explains the colours of skeletons."""
+def legend_strip(width, predicted=True):
+    """Return a strip of the given width that explains the colours of skeletons.
+
+    predicted: whether predictions are in colour and labels in white; else there are labels alone, in colour.
+    """
     strip = _blank(width, _STRIP_HEIGHT + _GAP)
-    entries = [('predicted right', SIDE_COLOURS['right'], 4), ('left', SIDE_COLOURS['left'], 4),
-               ('middle', SIDE_COLOURS['middle'], 4), ('labelled', TRUTH_COLOUR, 2)]
+    entries = [('%s right' % ('predicted' if predicted else 'labelled'), SIDE_COLOURS['right'], 4),
+               ('left', SIDE_COLOURS['left'], 4), ('middle', SIDE_COLOURS['middle'], 4)]
+    if predicted:
+        entries.append(('labelled', TRUTH_COLOUR, 2))
     x, y = _GAP, _STRIP_HEIGHT // 2
     for text, colour, thickness in entries:
         _draw_line(strip, (x, y), (x + 22, y), colour, thickness)
