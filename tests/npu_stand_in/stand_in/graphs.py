@@ -48,7 +48,7 @@ class RunGraph:
         self.is_loop = any(operation.name == 'IterationOp' for operation in self.operations)
         self.restores = any(name.startswith('Restore') for name in self.types)
         self.saves = any(name.startswith('Save') for name in self.types)
-        self.initialises = any(isinstance(fetch, tf.Operation) and fetch.type == 'NoOp' and fetch.name.startswith('init')
+        self.initialises = any(isinstance(fetch, tf.Operation) and fetch.type == 'NoOp' and fetch.name[:4] == 'init'
                                for fetch in fetches)
         self.trains = 'NpuGetFloatStatus' in self.kinds or any(
             re.match('^(Resource)?Apply', name) for name in self.types)
@@ -84,7 +84,9 @@ class RunGraph:
             kind = output.dtype.base_dtype
             if kind == tf.string and operation.type != 'Const':
                 yield '%s is text' % output.name
-            # Reductions over axes that follow from static shapes are folded before the device sees them.
-            if kind.is_floating and not output.shape.is_fully_defined() and not any(
-                    tensor.op.type == 'BroadcastGradientArgs' for tensor in operation.inputs):
+            # Reductions over axes that follow from static shapes are folded before the device sees them, and the
+            # reserve space of batch normalisation belongs to other devices.
+            is_harmless = operation.type.startswith('FusedBatchNorm') or any(
+                tensor.op.type == 'BroadcastGradientArgs' for tensor in operation.inputs)
+            if kind.is_floating and not output.shape.is_fully_defined() and not is_harmless:
                 yield 'the shape of %s (%s) is not static: %s' % (output.name, operation.type, output.shape)
