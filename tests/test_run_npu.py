@@ -111,7 +111,7 @@ def write_table(server, *servers):
 
 
 def test_each_of_two_servers_starts_its_own_ranks(server):
-    table = write_table(server, ('192.0.2.7', 2), ('127.0.0.1', 2))
+    table = write_table(server, ('203.0.113.7', 2), ('127.0.0.1', 2))
     code, printed, errors = server.run('--rank_table=' + table)
     assert (code, errors) == (0, '')
     # Nobody but the second server has 127.0.0.1, so this is it.
@@ -120,7 +120,7 @@ def test_each_of_two_servers_starts_its_own_ranks(server):
     assert started(server, 0)['environ']['RANK_TABLE_FILE'] == table
     assert 'Final' not in printed and 'rank 0' in printed.splitlines()[-1]
     server.environ['RANK_TABLE_FILE'] = table
-    code, printed, errors = server.run('--server_id=192.0.2.7')
+    code, printed, errors = server.run('--server_id=203.0.113.7')
     assert (code, errors) == (0, '')
     assert [started(server, device)['environ']['RANK_ID'] for device in (0, 1)] == ['0', '1']
     assert 'Final Performance images/sec : 123.46' in printed
@@ -185,7 +185,7 @@ def test_a_wrong_argument_is_one_line(arguments, expected, capsys, monkeypatch):
 
 
 def test_hccl_is_not_told_two_ways_who_takes_part(capsys, monkeypatch):
-    monkeypatch.setenv('CM_CHIEF_IP', '192.0.2.7')
+    monkeypatch.setenv('CM_CHIEF_IP', '203.0.113.7')
     assert main(['--device_ids=0,1', '--dry_run']) == 2
     assert 'unset CM_CHIEF_IP' in capsys.readouterr().err
 
