@@ -5,6 +5,7 @@ its working folder, and never imports TensorFlow.
 
 finish: leaves results and ends. unfinished: ends without results. wait: until SIGTERM, then 'checkpoint written'.
 fail RANK: that rank ends with exit code 7, the others wait. stubborn RANK: as fail, but the others hear no SIGTERM.
+lost RANK: as fail, but the others end before it with the exit code of a process that has lost another one.
 """
 
 import json
@@ -46,10 +47,12 @@ def main():
         for name, content in (('performance.json', PERFORMANCE), ('metrics.json', METRICS)):
             with open(os.path.join(folder, name), 'w') as stream:
                 json.dump(content, stream)
+    elif behaviour == 'lost' and rank != failing:
+        sys.exit(3)
     elif behaviour == 'wait' or (failing and rank != failing):
         wait(behaviour != 'stubborn')
     elif failing:
-        time.sleep(0.3)
+        time.sleep(1.0 if behaviour == 'lost' else 0.3)
         print('\n'.join('line %d of rank %s' % (number, rank) for number in range(100)), flush=True)
         sys.exit(7)
 

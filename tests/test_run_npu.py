@@ -13,7 +13,9 @@ import pytest
 from ascend_server import SCRIPTS, SECONDS_TO_WAIT, AscendServer, interrupt, is_alive
 from conftest import CODE, COMMAND_LINE_SETTINGS
 
-from hourglass_pose.launch.arguments import ARGUMENTS
+from hourglass_pose.config import load_config
+from hourglass_pose.config_keys import KEY_BY_SPELLING
+from hourglass_pose.launch.arguments import ARGUMENTS, parse_arguments, settings_of
 from hourglass_pose.launch.launcher import main
 
 ROOT = os.path.dirname(CODE)
@@ -162,6 +164,28 @@ def test_a_rank_table_needs_the_addresses_of_its_devices(server):
     assert '--hccn_conf=FILE' in server.refuse('--device_ids=0,1')[0]
 
 
+def test_every_setting_that_an_argument_stands_for_is_a_key():
+    assert all(argument.setting.rpartition('.')[2].lower() in KEY_BY_SPELLING
+               for argument in ARGUMENTS if argument.setting)
+
+
+@pytest.mark.parametrize('arguments, changes', [
+    (['--precision_mode=force_fp32', '--loss_scale=none'], {'precision_mode': 'force_fp32', 'loss_scale': 'none'}),
+    (['--loss_scale=1024'], {'loss_scale': 1024.0}),
+    (['--over_dump'], {'over_dump': True, 'dump_path': '/work/output/overflow_dump'}),
+    (['--data_dump_flag=True', '--data_dump_step=0|3-5'],
+     {'data_dump': True, 'dump_step': '0|3-5', 'dump_path': '/work/output/data_dump'}),
+    (['--data_dump_flag=1', '--data_dump_path=/dumps'],
+     {'data_dump': True, 'dump_step': '10', 'dump_path': '/dumps'}),
+    (['--profiling=True'], {'profiling': True, 'profiling_path': '/work/output/profiling'}),
+    (['--over_dump=False', '--profiling=0', '--data_dump_flag=false', '--data_dump_step=3'], {}),
+])
+def test_arguments_become_settings_of_the_device(arguments, changes):
+    base = os.path.join(CODE, 'config.cfg')
+    found = load_config(base, settings_of(parse_arguments(['--output=/work/output'] + arguments))).as_dict()['Device']
+    assert found == dict(load_config(base).as_dict()['Device'], device='npu', **changes)
+
+
 @pytest.mark.parametrize('arguments, expected', [
     (['--batchsize=4'], 'the nearest known one is --batch_size'),
     (['--batch_size'], '--batch_size=value'),
@@ -266,6 +290,15 @@ def test_a_rank_that_dies_stops_the_others_and_shows_its_last_lines(server):
     assert 'Final' not in printed
 
 
+def test_a_rank_that_ended_because_of_another_is_not_blamed(server):
+    # Rank 1 loses rank 2 and is gone (exit code 3) before rank 2, which fails, has ended (exit code 7).
+    server.environ['BEHAVIOUR'] = 'lost 2'
+    code, printed, _ = server.run('--device_ids=1-3')
+    assert code == 7
+    assert printed.index('rank 1 on device 2 ended with exit code 3') < printed.index('rank 2 on device 3 ended')
+    assert 'error: rank 2 on device 3 failed with exit code 7' in printed and 'error: rank 1' not in printed
+
+
 def test_ranks_that_do_not_stop_beside_a_dead_one_are_killed(server):
     server.environ['BEHAVIOUR'] = 'stubborn 1'
     begin = time.monotonic()
@@ -291,8 +324,8 @@ def test_an_earlier_run_and_an_earlier_log_are_set_aside(server):
     assert server.run()[0] == 0
     server.write('work/run/step-00000004/manifest.json', '{}')
     assert server.run('--fresh')[0] == 0
-    assert not os.path.exists(server.path('work/run/step-00000004'))
-    assert len(glob.glob(server.path('work/run.*/step-00000004'))) == 1
+    # By the trainer, whose first process alone does it.
+    assert started(server, 0)['command'].count('--fresh') == 1
     assert 'at work' in server.read('work/output/0/train_0.log.previous')
 
 

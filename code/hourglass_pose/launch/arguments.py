@@ -35,7 +35,7 @@ ARGUMENTS = (
     Argument('batch_size', TEXT, 'persons in a step of one device', setting='Train.batch_size'),
     Argument('train_epochs', TEXT, 'epochs of the run', setting='Train.nEpochs'),
     Argument('train_steps', TEXT, 'steps of an epoch; without train_epochs, of the run', setting='Train.epoch_size'),
-    Argument('precision_mode', TEXT, 'allow_mix_precision, allow_fp32_to_fp16, must_keep_origin_dtype or force_fp32',
+    Argument('precision_mode', TEXT, 'allow_mix_precision, allow_fp32_to_fp16, must_keep_origin_dtype, force_fp32, ...',
              setting='Device.precision_mode'),
     Argument('loss_scale', TEXT, "factor on the loss, None for a dynamic one, 'none' for none",
              setting='Device.loss_scale'),

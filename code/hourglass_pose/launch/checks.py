@@ -106,9 +106,9 @@ def check_data(config):
     return None
 
 
-def check_earlier_run(folder, going_on, fresh):
+def check_earlier_run(folder, may_be_there):
     """A new run must not mix with an earlier one in its folder."""
-    if going_on or fresh or not CheckpointFolder(folder).steps():
+    if may_be_there or not CheckpointFolder(folder).steps():
         return None
     return ('checkpoints: %s holds an earlier run; go on with it by --ckpt_path=%s, set it aside by --fresh, or name '
             'another folder by --run_dir=FOLDER' % (folder, folder))

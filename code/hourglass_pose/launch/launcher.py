@@ -60,7 +60,8 @@ def cheap_problems(plan, arguments):
     problem = plan.data_problem or check_data(plan.config)
     if problem:
         yield problem
-    problem = check_earlier_run(plan.config.Saver.saver_directory, plan.going_on, arguments.fresh)
+    starts_over = arguments.fresh and not arguments.ckpt_path
+    problem = check_earlier_run(plan.config.Saver.saver_directory, plan.going_on or starts_over)
     if problem:
         yield problem
 
@@ -94,9 +95,6 @@ def carry_out(plan, arguments, output):
     for folder in debugging_folders(arguments).values():
         os.makedirs(folder, exist_ok=True)
     folder = plan.config.Saver.saver_directory
-    if arguments.fresh and not plan.going_on and 0 in [process.rank for process in plan.processes]:
-        from hourglass_pose.cli.train import make_way
-        make_way(folder, fresh=True)
     if plan.placement.table:
         write_whole(plan.placement.table_path, (json.dumps(plan.placement.table, indent=2) + '\n').encode('utf-8'))
     results = Results(folder)

@@ -11,7 +11,7 @@ from hourglass_pose.launch.rank_table import (
 
 RANK_TABLE = 'rank_table.json'
 
-# The other way to tell HCCL who takes part; it refuses both ways at once.
+# The other way to tell who takes part; npu_bridge and HCCL refuse both ways at once.
 _CM_VARIABLES = ('CM_CHIEF_IP', 'CM_CHIEF_PORT', 'CM_CHIEF_DEVICE', 'CM_WORKER_SIZE', 'CM_WORKER_IP')
 
 
@@ -46,8 +46,8 @@ def place_processes(arguments, environ, output):
         raise LaunchError('--rank_size=%d: %d processes follow from %s; leave one of them out' % (
             arguments.rank_size, placement.size, '%s %s' % (name, path) if path else '--device_ids'))
     others = [name for name in _CM_VARIABLES if environ.get(name)]
-    if others and placement.size > 1:
-        raise LaunchError('%s is set and a rank table is used, of which HCCL allows only one: unset %s'
+    if others:
+        raise LaunchError('%s is set, which excludes the RANK_SIZE and rank table of these processes: unset %s'
                           % (others[0], ' '.join(others)))
     return placement
 

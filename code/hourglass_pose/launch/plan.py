@@ -70,6 +70,7 @@ def make_plan(arguments, placement, environ, output):
     command = [environ.get('PYTHON') or sys.executable, os.path.join(CODE, program)]
     command += [os.path.abspath(arguments.ckpt_path)] if arguments.ckpt_path else []
     command += [] if going_on else ['--config', source]
+    command += ['--fresh'] if arguments.fresh and not arguments.ckpt_path else []
     for setting in settings:
         command += ['--set', _rooted(setting, config)]
     processes = tuple(

@@ -8,9 +8,13 @@ import sys
 import time
 
 from hourglass_pose.errors import LaunchError
+from hourglass_pose.runtime.host_channel import LOST_RANK
 
 _LOOK_SECONDS = 0.1
 _LAST_LINES = 20
+
+# A process that ends because it has lost another is often gone before that other one.
+_CAUSE_SECONDS = 10
 
 # A terminal that closes is a wish to stop as well, but for a command that was started by nohup.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -30,14 +34,15 @@ class Processes:
         self.stopped_by = None
         """Number of the first signal that asked to stop, or None."""
         self._running = {}
-        self._failed = None
-        self._kill_at = None
+        self._failures = []
+        self._stop_at = self._kill_at = None
         self._signals = []
         self._shown = 0
 
     def run(self):
         """Return 0 when all have ended well, else the exit code of the first that failed (128 + a signal's number).
 
+        Processes that ended because another one did count as failed only where there is no other failure.
         Ctrl-C, SIGTERM and SIGHUP are passed on as SIGTERM, upon which a training process writes a checkpoint and ends;
         the second Ctrl-C kills. Raises LaunchError where a process cannot be started.
         """
@@ -58,7 +63,7 @@ class Processes:
             self._show_log()
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        return self._failed or 0
+        return self._report_failure()
 
     def _start(self, process):
         try:
@@ -84,31 +89,37 @@ class Processes:
             code = self._running[process.rank].poll() if process.rank in self._running else None
             if code is not None:
                 del self._running[process.rank]
-                # Stopped before its own handler was there: nothing to save, nothing wrong.
-                if code and not (self.stopped_by and code == -signal.SIGTERM):
-                    self._take_failure(process, code)
+                # Ended by our own SIGTERM, before its handler was there or after it was gone.
+                if code and not (code == -signal.SIGTERM and (self.stopped_by or self._kill_at)):
+                    self._take_failure(process, 128 - code if code < 0 else code)
         self._show_log()
-        if self._kill_at is not None and self._running and time.monotonic() > self._kill_at:
-            self.say('killed after %d s: rank %s' % (
-                self.stop_seconds, ', '.join(map(str, self._running))))
+        now = time.monotonic()
+        if self._stop_at is not None and self._running and now >= self._stop_at:
+            self.say('stopping the other %d' % len(self._running))
+            self._stop_at, self._kill_at = None, now + self.stop_seconds
+            self._signal_all(signal.SIGTERM)
+        if self._kill_at is not None and self._running and now >= self._kill_at:
+            self.say('killed after %d s: rank %s' % (self.stop_seconds, ', '.join(map(str, self._running))))
             self._signal_all(signal.SIGKILL)
-            self._kill_at = None
 
     def _take_failure(self, process, code):
-        code = 128 - code if code < 0 else code
-        if self._failed is not None:
-            self.say('rank %d on device %d ended, too, with exit code %d' % (process.rank, process.device, code))
-            return
-        self._failed = code
-        self._show_log()
+        self.say('rank %d on device %d ended with exit code %d%s' % (
+            process.rank, process.device, code, ', for it lost another one' if code == LOST_RANK else ''))
+        self._failures.append((process, code))
+        if self._kill_at is None:
+            wait = _CAUSE_SECONDS if code == LOST_RANK else 0
+            self._stop_at = min(self._stop_at or float('inf'), time.monotonic() + wait)
+
+    def _report_failure(self):
+        """Show the last lines of the process that failed first, and return its exit code; 0 where none has failed."""
+        if not self._failures:
+            return 0
+        process, code = next((failure for failure in self._failures if failure[1] != LOST_RANK), self._failures[0])
         self.say('error: rank %d on device %d failed with exit code %d; the last lines of %s:' % (
             process.rank, process.device, code, process.log))
         for line in last_lines(process.log):
             self.say('  ' + line)
-        if self._running:
-            self.say('stopping the other %d' % len(self._running))
-            self._kill_at = time.monotonic() + self.stop_seconds
-            self._signal_all(signal.SIGTERM)
+        return code
 
     def _pass_on_signals(self):
         """Ask the processes to stop at the first signal, and kill them at a further Ctrl-C."""
