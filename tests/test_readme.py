@@ -9,6 +9,7 @@ import pytest
 from conftest import CODE
 from hourglass_pose.cli import SUBCOMMANDS
 from hourglass_pose.config_keys import KEYS, document_keys
+from hourglass_pose.launch.arguments import ARGUMENTS, document_arguments
 
 ROOT = os.path.dirname(CODE)
 READMES = ('README.md', 'README.zh-CN.md')
@@ -39,6 +40,12 @@ def test_table_of_settings_is_the_one_the_code_declares():
 def test_chinese_readme_has_every_setting():
     text = read('README.zh-CN.md')
     assert [key.name for key in KEYS if '| `%s` |' % key.name not in text] == []
+
+
+def test_table_of_arguments_is_the_one_the_scripts_take():
+    assert document_arguments() in read('README.md')
+    text = read('README.zh-CN.md')
+    assert [argument.name for argument in ARGUMENTS if '| `--%s` |' % argument.name not in text] == []
 
 
 @pytest.mark.parametrize('name', READMES)

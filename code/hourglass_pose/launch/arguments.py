@@ -160,3 +160,14 @@ def help_text():
         lines += textwrap.wrap(effect, 116, initial_indent='  %-26s' % name,
                                subsequent_indent=' ' * 28)
     return '\n'.join(lines)
+
+
+def document_arguments():
+    """Return the arguments as a Markdown table."""
+    lines = ['| argument | default | setting | effect |', '| --- | --- | --- | --- |']
+    for argument in ARGUMENTS:
+        default = '' if argument.kind in (FLAG, MANY) or argument.default is None else '`%s`' % argument.default
+        setting = argument.setting and '`%s`' % argument.setting
+        lines.append('| `--%s` | %s | %s | %s |' % (
+            argument.name, default, setting, argument.effect.replace('|', '\\|')))
+    return '\n'.join(lines)
