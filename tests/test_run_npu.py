@@ -264,6 +264,21 @@ def test_ctrl_c_stops_all_ranks_after_a_checkpoint(server):
     assert '--ckpt_path=%s' % server.path('work/run') in printed and 'Final' not in printed
 
 
+def test_a_run_in_the_background_of_a_script_heeds_ctrl_c(server):
+    # Where a shell starts a command by &, SIGINT is ignored from the start.
+    server.environ['BEHAVIOUR'] = 'wait'
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        run = server.start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    server.wait_for('ready', (0,))
+    interrupt(run)
+    run.communicate(timeout=SECONDS_TO_WAIT)
+    assert run.returncode == 128 + signal.SIGINT
+    assert 'checkpoint written' in server.log(0)
+
+
 def test_sigterm_is_passed_on_and_the_second_ctrl_c_kills(server):
     server.environ['BEHAVIOUR'] = 'stubborn 9'
     run = server.start('--device_ids=0,1')

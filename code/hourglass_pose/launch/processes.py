@@ -16,7 +16,6 @@ _LAST_LINES = 20
 # A process that ends because it has lost another is often gone before that other one.
 _CAUSE_SECONDS = 10
 
-# A terminal that closes is a wish to stop as well, but for a command that was started by nohup.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,7 +47,7 @@ class Processes:
         """
         # A handler may interrupt whatever is being printed, so it only takes note.
         previous = {number: signal.signal(number, lambda number, frame: self._signals.append(number))
-                    for number in _SIGNALS if signal.getsignal(number) != signal.SIG_IGN}
+                    for number in _SIGNALS if not _is_for_nohup(number)}
         try:
             for process in self.processes:
                 if not self._signals:
@@ -157,6 +156,11 @@ class Processes:
         self._shown += len(new)
         sys.stdout.write(new.decode('utf-8', 'replace'))
         sys.stdout.flush()
+
+
+def _is_for_nohup(number):
+    """A terminal that closes is a wish to stop, too, but for a command that was started by nohup."""
+    return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
 
 
 def last_lines(path, count=_LAST_LINES):
