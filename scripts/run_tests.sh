@@ -3,7 +3,10 @@
 #
 #   bash scripts/run_tests.sh                      Python 3.9 to 3.12 with the newest supported TensorFlow
 #   bash scripts/run_tests.sh --tensorflow 1.15    Python 3.7 with TensorFlow 1.15.5, as on an Ascend host
+#   bash scripts/run_tests.sh --with torch         with one more package; some tests are skipped without PyTorch
 #   bash scripts/run_tests.sh -k codec             further arguments go to pytest
+#
+# --with may be repeated, and takes what pip takes, such as torch==2.13.0.
 #
 # ENVIRONMENTS names the folder for the virtual environments (default: the project's).
 set -euo pipefail
@@ -12,11 +15,19 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source scripts/environment.sh
 
 tensorflow=2
-if [ "${1:-}" = --tensorflow ]; then
-    tensorflow=${2:-}
-    shift 2
-fi
 tests=(pytest pytest-xdist hypothesis)
+while [ "${1:-}" = --tensorflow ] || [ "${1:-}" = --with ]; do
+    if [ $# -lt 2 ]; then
+        echo "error: $1: expected a value after it" >&2
+        exit 2
+    fi
+    if [ "$1" = --with ]; then
+        tests+=("$2")
+    else
+        tensorflow=$2
+    fi
+    shift 2
+done
 case $tensorflow in
     2)
         python=$(find_python 3.11 3.12 3.10 3.9)

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -15,11 +16,12 @@ import pytest
 from conftest import CODE
 from PIL import Image
 
-from hourglass_pose.cli import main
+from hourglass_pose.cli import main, train
 from hourglass_pose.cli.predict import output_stems
 from hourglass_pose.cli.train import make_way
 from hourglass_pose.data.annotations import read_annotations
 from hourglass_pose.data.splits import split_persons
+from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.skeleton import Skeleton
 from hourglass_pose.tf_compat import tf
@@ -124,6 +126,18 @@ def test_an_earlier_run_is_kept_and_the_ways_on_are_named(refuse, command_line_r
     aside, = glob.glob(run_copy + '.*')
     assert aside in capsys.readouterr().out
     assert not os.path.exists(run_copy) and sorted(os.listdir(aside)) == before
+
+
+def test_a_folder_that_the_user_or_the_program_is_in_is_not_set_aside(run_copy, monkeypatch):
+    before = sorted(os.listdir(run_copy))
+    monkeypatch.setattr(train, 'PROGRAM', os.path.join(run_copy, 'hourglass_pose'))
+    with pytest.raises(ConfigError, match='cannot be set aside, for .*hourglass_pose is in it'):
+        make_way(run_copy, fresh=True)
+    monkeypatch.undo()
+    monkeypatch.chdir(run_copy)
+    with pytest.raises(ConfigError, match='cannot be set aside, for %s is in it' % re.escape(run_copy)):
+        make_way(run_copy, fresh=True)
+    assert sorted(os.listdir(run_copy)) == before
 
 
 def test_resume_without_a_checkpoint_or_with_another_network_is_refused(refuse, run_copy, tmp_path):

@@ -102,6 +102,16 @@ def test_an_earlier_run_is_not_written_over(run, monkeypatch, tmp_path, capsys):
     assert manifest_of(run) == before
 
 
+def test_settings_that_lie_in_the_folder_are_not_written_over(monkeypatch, tmp_path, capsys):
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run' / 'config.cfg').write_text('mine')
+    monkeypatch.setattr(pytorch_file, 'read_state_dict', lambda path: pytest.fail('nothing need be read'))
+    assert main(['import-weights', write_file(tmp_path), '--from', 'bearpaw', '--output', str(tmp_path / 'run')]) == 2
+    message = capsys.readouterr().err
+    assert 'holds a config.cfg' in message and '--output' in message and message.count('\n') == 1
+    assert (tmp_path / 'run' / 'config.cfg').read_text() == 'mine'
+
+
 def test_joints_that_nobody_named_are_numbered_and_not_flipped(monkeypatch, tmp_path, capsys):
     assert import_weights(monkeypatch, Bearpaw(1, 1, 2, 4, 17, 1), 'bearpaw', tmp_path)[0] == 0
     assert 'joint_list' in capsys.readouterr().out

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 
 import pytest
 from original_checkpoint import write_original
@@ -78,16 +79,29 @@ def test_damaged_index_is_one_line(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('name, content, what', [
-    ('hg.pth', b'PK\x03\x04...', 'a zip archive, as PyTorch'), ('hg.pth.tar', b'\x80\x02...', 'a Python pickle'),
+    ('hg.pth', b'PK\x03\x04...', 'damaged'), ('hg.pth.tar', b'\x80\x02...', 'a Python pickle'),
     ('hg.h5', b'\x89HDF\r\n', 'HDF5'), ('gt.mat', b'MATLAB 5.0 MAT-file', 'MATLAB'),
     ('a.png', b'\x89PNG\r\n', 'PNG picture'), ('a.jpg', b'\xff\xd8\xff\xe0', 'JPEG picture'),
-    ('a.tgz', b'\x1f\x8b\x08', 'gzip'), ('frozen.pb', b'\x0a\x01', 'frozen graph'),
+    ('hg.pkl', b'\x80\x04...', 'may run code'), ('a.npy', b'\x93NUMPY', 'array of NumPy'),
+    ('empty', b'', 'an empty file'), ('a.tgz', b'\x1f\x8b\x08', 'gzip'), ('frozen.pb', b'\x0a\x01', 'frozen graph'),
+    ('hg.onnx', b'\x08', 'ONNX'), ('hg.om', b'IMOD', 'offline model'), ('hg.tflite', b'\x1c', 'Lite'),
+    ('hg.meta', b'\x0a', 'whose .index file is not beside it'),
+    ('checkpoint', b'model_checkpoint_path: "hg_5"\n', 'give the folder'),
     ('hg.data-00000-of-00001', b'\x00\x00', 'whose .index file is not beside it'), ('notes', b'Hello\n', 'text file')])
 def test_strange_file_is_said_for_what_it_is(tmp_path, capsys, name, content, what):
     (tmp_path / name).write_bytes(content)
     assert main(['inspect', str(tmp_path / name)]) == 2
     error = capsys.readouterr().err
     assert error.count('\n') == 1 and what in error and str(tmp_path / name) in error
+
+
+@pytest.mark.parametrize('inside, what', [
+    ('hg/data.pkl', 'as PyTorch writes its weights; turn it into a checkpoint'), ('weights.npy', 'arrays of NumPy'),
+    ('model.weights.h5', 'Keras'), ('photo.jpg', 'a zip archive; unpack it first')])
+def test_archive_is_said_for_what_is_in_it(tmp_path, inside, what):
+    with zipfile.ZipFile(str(tmp_path / 'file'), 'w') as archive:
+        archive.writestr(inside, b'...')
+    assert what in describe_strange(str(tmp_path / 'file'))
 
 
 def test_strange_folder_is_said_for_what_it_is(tmp_path):

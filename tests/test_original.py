@@ -174,26 +174,32 @@ saver_directory: ''
 def test_training_goes_on_with_weights_and_slots_under_the_original_config(original, settings, tmp_path, capsys):
     config = tmp_path / 'config.cfg'
     config.write_text(ORIGINAL_CONFIG)
+    assert settings[-1].startswith('Saver.saver_directory=')
+    in_the_folder_of_its_config = settings[:-2]
     # A rate of almost nothing: what the run writes is what it read.
     assert main(['resume', original, '--config', str(config), '--quiet', '--set', 'Train.lear_rate=1e-30']
-                + settings) == 0
+                + in_the_folder_of_its_config) == 0
     shown = capsys.readouterr().out
     assert 'says nStack 4; the checkpoint has 2, which is used' in shown
     slots = 2 * len([name for name in shapes_of(STANDARD) if name.endswith(('weights', 'beta'))])
     assert 'matched: %d variables of the network, %d others\n' % (len(shapes_of(STANDARD)), slots) in shown
     assert 'starts fresh: the count of steps (global_step)\n' in shown
     assert 'left out: a loss scale (loss_scale)\n' in shown and 'left out: a count of steps (steps/global_step)' in shown
-    reader = tf.train.NewCheckpointReader(str(tmp_path / 'run' / 'latest' / 'hg_refined_200'))
+    reader = tf.train.NewCheckpointReader(str(tmp_path / 'latest' / 'hg_refined_200'))
     for name, shape in shapes_of(STANDARD).items():
         if not name.endswith(('moving_mean', 'moving_variance')):
             np.testing.assert_array_equal(reader.get_tensor(name), weights_of(name, shape))
     assert reader.get_tensor('global_step') == 1
     # RMSProp's mean squares after a step are 0.99 of what they were and squares of gradients, none negative.
     assert np.all(reader.get_tensor('BatchNorm_1/beta/RMSProp') >= 2 * 0.99 * (1 - 1e-6))
-    with open(str(tmp_path / 'run' / 'latest' / 'manifest.json')) as stream:
+    with open(str(tmp_path / 'latest' / 'manifest.json')) as stream:
         manifest = json.load(stream)
     assert manifest['config']['Train']['loss'] == 'sigmoid' and manifest['config']['Train']['optimizer'] == 'rmsprop'
     assert manifest['traits']['drop_rate'] == 0.2 and manifest['started_from'] == original
+    # The run keeps its own settings where it is, and the user keeps those that were there.
+    assert (tmp_path / 'config.given.cfg').read_text() == ORIGINAL_CONFIG
+    assert 'is now %s' % (tmp_path / 'config.given.cfg') in shown
+    assert "lear_rate: 1e-30" in config.read_text()
 
 
 def test_another_optimizer_starts_fresh_and_says_so(original, settings, tmp_path, capsys):

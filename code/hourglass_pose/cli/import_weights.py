@@ -6,6 +6,7 @@ import shlex
 from dataclasses import asdict
 
 from hourglass_pose.atomic_file import write_whole
+from hourglass_pose.cli.train import CONFIG_COPY
 from hourglass_pose.errors import CheckpointError, ConfigError
 
 HELP = 'turn weights of a PyTorch hourglass into a checkpoint'
@@ -39,12 +40,14 @@ def run(options):
     folder = options.output
     if CheckpointFolder(folder).steps():
         raise ConfigError('%s holds an earlier run; name another folder by --output' % folder)
+    if os.path.exists(os.path.join(folder, CONFIG_COPY)):
+        raise ConfigError('%s holds a %s, which would be replaced; name another folder by --output'
+                          % (folder, CONFIG_COPY))
     state = read_state_dict(options.file)
     source = {'file': os.path.basename(options.file), 'sha256': _sha256(options.file), 'code_base': options.code_base}
     print('read: %d tensors in %s, SHA-256 %s' % (len(state), options.file, source['sha256']))
     # TensorFlow takes seconds to load, so a wrong file is reported before it is.
     from hourglass_pose.cli.experiment import Experiment, make_folder
-    from hourglass_pose.cli.train import CONFIG_COPY
     from hourglass_pose.config import format_config
     from hourglass_pose.graph.summary import summarise_network
     from hourglass_pose.training.foreign_weights import CODE_BASES, convert

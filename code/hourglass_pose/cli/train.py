@@ -6,6 +6,7 @@ import time
 
 from tqdm import tqdm
 
+import hourglass_pose
 from hourglass_pose.atomic_file import write_whole
 from hourglass_pose.cli.experiment import Experiment, make_folder
 from hourglass_pose.config import format_config, load_config
@@ -13,6 +14,9 @@ from hourglass_pose.errors import AnnotationError, ConfigError
 
 HELP = 'train a network from the settings of a config.cfg'
 CONFIG_COPY = 'config.cfg'
+GIVEN_CONFIG = 'config.given.cfg'
+
+PROGRAM = os.path.dirname(os.path.abspath(hourglass_pose.__file__))
 
 
 def add_arguments(parser):
@@ -104,8 +108,10 @@ def train(config, resume_folder=None, initial=None, fresh=False, quiet=False, sy
         training_run = TrainingRun(experiment, runtime, resume_folder, initial, command=' '.join(sys.argv))
         if runtime.is_chief:
             # Not before the settings are known to fit the checkpoint: the copy is what the next resume goes by.
-            write_whole(os.path.join(config.Saver.saver_directory, CONFIG_COPY),
-                        format_config(config).encode('utf-8'))
+            text = format_config(config)
+            if not resume_folder:
+                keep_given(config.Saver.saver_directory, text, say)
+            write_whole(os.path.join(config.Saver.saver_directory, CONFIG_COPY), text.encode('utf-8'))
         training_run.run()
 
 
@@ -120,6 +126,21 @@ def _prepared(config, runtime, resume_folder, fresh, synthetic):
     runtime.barrier()
     # What the first process has drawn is there and whole; the others only find it.
     return with_synthetic_people(config) if synthetic else config
+
+
+def keep_given(folder, text, say):
+    """Rename a config.cfg in the folder of a new run that is not the run's own, once.
+
+    The settings of the original code have the run in their own folder.
+    """
+    path, given = os.path.join(folder, CONFIG_COPY), os.path.join(folder, GIVEN_CONFIG)
+    if os.path.exists(given) or not os.path.isfile(path):
+        return
+    with open(path, encoding='utf-8', errors='replace') as stream:
+        if stream.read() == text:
+            return
+    os.replace(path, given)
+    say('note: the run keeps its settings in %s; the file that was there is now %s' % (path, given))
 
 
 def silent(*lines):
@@ -140,6 +161,10 @@ def make_way(folder, fresh):
     refuse_mixing(folder, fresh)
     if not CheckpointFolder(folder).steps():
         return
+    for inside in (os.getcwd(), PROGRAM):
+        if os.path.commonpath([os.path.realpath(folder), os.path.realpath(inside)]) == os.path.realpath(folder):
+            raise ConfigError('%s holds an earlier run and cannot be set aside, for %s is in it; name another folder '
+                              'by --set Saver.saver_directory=FOLDER' % (folder, inside))
     aside = '%s.%s' % (folder, time.strftime('%Y%m%d-%H%M%S'))
     os.rename(folder, aside)
     print('the earlier run is now in %s' % aside)
