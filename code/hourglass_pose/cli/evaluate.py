@@ -19,6 +19,8 @@ def add_arguments(parser):
                         help='all persons (default), or the side of the split the network was trained with')
     parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
     parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
+    parser.add_argument('--crop-rule', choices=('box', 'centre_scale'),
+                        help='what crops are cut around; default: as in the training run')
     parser.add_argument('--on-bad-annotation', choices=('strict', 'skip'), default='strict',
                         help='stop at wrong lines (default) or go on without them')
     parser.add_argument('--batch-size', type=int, default=16, help='persons at once; changes no result')
@@ -33,8 +35,8 @@ def run(options):
         raise UserError('--batch-size: expected an integer >= 1, found %d' % options.batch_size)
     flip_test = None if options.flip_test is None else options.flip_test == 'on'
     evaluate(options.checkpoint, options.annotations, options.images, options.output, options.split,
-             options.on_bad_annotation, flip_test=flip_test, decoding=options.decoding, device=options.device,
-             precision=options.precision, batch_size=options.batch_size, **original_settings.predictor_options(options))
+             options.on_bad_annotation, flip_test=flip_test, decoding=options.decoding, crop_rule=options.crop_rule,
+             device=options.device, precision=options.precision, batch_size=options.batch_size, **original_settings.predictor_options(options))
 
 
 def evaluate(checkpoint, annotation_files, image_folders, output, split='all', on_bad_annotation='strict',
@@ -49,7 +51,7 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
     make_folder(output)
     with Predictor(checkpoint, **predictor_options) as predictor:
         annotations = read_annotations(annotation_files, image_folders, len(predictor.skeleton), on_bad_annotation,
-                                       joint_names=predictor.skeleton.joints)
+                                       joint_names=predictor.skeleton.joints, needs_centre=predictor.rule.needs_centre)
         for problem in annotations.problems:
             print('left out: %s' % problem)
         persons = _persons_of_split(annotations.persons, split, predictor.stored)
@@ -62,7 +64,8 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
                                                         leave=False, dynamic_ncols=True, disable=None))
     protocol = {
         'data': ', '.join(annotation_files), 'split': split, 'flip_test': predictor.flip_test,
-        'decoding': predictor.codec.decoding, 'box_margin': predictor.rule.box_margin,
+        'decoding': predictor.codec.decoding, 'crop_rule': predictor.rule.crop_rule,
+        'crop_corners': predictor.rule.corners, 'box_margin': predictor.rule.box_margin,
         'checkpoint': predictor.stored.path, 'step': predictor.stored.step,
         'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
         'versions': describe_versions()}
