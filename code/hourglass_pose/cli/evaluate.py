@@ -36,7 +36,8 @@ def run(options):
     flip_test = None if options.flip_test is None else options.flip_test == 'on'
     evaluate(options.checkpoint, options.annotations, options.images, options.output, options.split,
              options.on_bad_annotation, flip_test=flip_test, decoding=options.decoding, crop_rule=options.crop_rule,
-             device=options.device, precision=options.precision, batch_size=options.batch_size, **original_settings.predictor_options(options))
+             device=options.device, precision=options.precision, batch_size=options.batch_size,
+             **original_settings.predictor_options(options))
 
 
 def evaluate(checkpoint, annotation_files, image_folders, output, split='all', on_bad_annotation='strict',
