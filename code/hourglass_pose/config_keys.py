@@ -49,7 +49,8 @@ KEYS = (
     Key('DataSetHG', 'max_unreadable', 0.01, number(0, 1),
         'share of the pictures that may be unreadable before the run stops'),
     Key('DataSetHG', 'valid_fraction', 0.1, number(0, 1, above=True, below=True),
-        'share of the images kept for validation; all persons of an image fall on the same side'),
+        'share of the images kept for validation where the annotations do not say who is; all persons of an image '
+        'fall on the same side'),
     Key('DataSetHG', 'split_seed', 0, integer(0), 'another number chooses other images for validation'),
     Key('DataSetHG', 'crop_rule', 'box', choice('box', 'centre_scale'),
         "what a crop is cut around: the box, or MPII's centre lowered by 15 x scale with a side of 250 x scale"),

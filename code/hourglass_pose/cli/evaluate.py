@@ -16,7 +16,8 @@ def add_arguments(parser):
     parser.add_argument('--annotations', required=True, nargs='+', metavar='FILE', help='annotation files')
     parser.add_argument('--images', required=True, nargs='+', metavar='DIR', help='a folder of images for each file')
     parser.add_argument('--split', choices=('all', 'train', 'valid'), default='all',
-                        help='all persons (default), or the side of the split the network was trained with')
+                        help='all persons (default), or one side: that which the annotations say, else that of the '
+                             "network's training")
     parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
     parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
     parser.add_argument('--crop-rule', choices=('box', 'centre_scale'),
@@ -74,10 +75,17 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
 
 
 def _persons_of_split(persons, split, stored):
-    """Return the persons on one side of the split that the network was trained with."""
+    """Return the persons on one side: that which the annotations say, else that of the network's training."""
     from hourglass_pose.data.splits import split_persons
     if split == 'all':
-        return persons
+        # Those of a test split may have no joints to measure by.
+        return [person for person in persons if person.labelled.any()]
+    if all(person.split for person in persons):
+        found = [person for person in persons if person.split == split]
+        if not found:
+            raise UserError("--split %s: the annotations say another split of all %d persons; leave --split out, or "
+                            "give another file" % (split, len(persons)))
+        return found
     if not stored.manifest:
         raise UserError('--split %s: a checkpoint of the original code does not say whom it was trained on; leave '
                         '--split out, or give a file of the persons to measure' % split)
