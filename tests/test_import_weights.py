@@ -13,6 +13,7 @@ from hourglass_pose import Predictor
 from hourglass_pose.cli import main
 from hourglass_pose.cli.experiment import Experiment
 from hourglass_pose.config import load_config
+from hourglass_pose.data.cropping import CropRule
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.skeleton import MPII_JOINTS
 from hourglass_pose.training import pytorch_file
@@ -57,7 +58,7 @@ def test_an_imported_run_computes_crops_and_decodes_as_its_code_did(
         assert (predictor.codec.loss, predictor.codec.decoding, predictor.flip_test) == ('mse', 'quarter', True)
         # One cell of 64.
         assert predictor.codec.sigma_hm == 1.0 and predictor.codec.heatmap_size == 64
-        assert predictor.rule.crop_size == 256 and predictor.rule.box_margin == 0.32
+        assert predictor.rule == CropRule(256, 0.32, crop_rule='centre_scale', corners=option)
     manifest = manifest_of(run)
     assert manifest['source'] == {'file': 'weights.pth', 'sha256': hashlib.sha256(CONTENT).hexdigest(),
                                   'code_base': option, 'left_out': manifest['source']['left_out']}
@@ -83,12 +84,13 @@ def test_an_imported_run_is_evaluated_and_trained_on(run, synthetic_people, tmp_
     images = os.path.join(os.path.dirname(synthetic_people), 'images')
     output = str(tmp_path / 'out')
     assert main(['evaluate', '--checkpoint', run, '--annotations', synthetic_people, '--images', images,
-                 '--device', 'cpu', '--batch-size', '8', '--output', output]) == 0
+                 '--device', 'cpu', '--batch-size', '8', '--output', output, '--crop-rule', 'box']) == 0
     with open(os.path.join(output, 'metrics.json')) as stream:
         metrics = json.load(stream)
     assert list(metrics['baselines']) == ['centre'] and metrics['protocol']['decoding'] == 'quarter'
+    assert metrics['protocol']['crop_rule'] == 'box' and metrics['protocol']['box_margin'] == 0.32
     assert main(['resume', run, '--set', 'DataSetHG.training_txt_file=' + synthetic_people,
-                 '--set', 'DataSetHG.img_directory=' + images] + DATA) == 0
+                 '--set', 'DataSetHG.img_directory=' + images, '--set', 'DataSetHG.crop_rule=box'] + DATA) == 0
     manifest = manifest_of(run)
     assert manifest['global_step'] == 1
     assert sorted(name for name in os.listdir(run) if name.startswith('step-')) == ['step-00000000', 'step-00000001']

@@ -143,7 +143,8 @@ def test_a_wrong_header_stops_the_reading(path, header, message):
     (dict(GOOD, joints=[[1, 2], [3]]), r'joint 2 is \[3\]; \[x, y\]'),
     (dict(GOOD, visible=[1]), 'visible is 1 entries'), (dict(GOOD, visible=[1, 2]), 'each entry has to be 1 or 0'),
     (dict(GOOD, head_box=3), 'head_box is 3'), (dict(GOOD, centre=[1]), r'centre is \[1\]'),
-    (dict(GOOD, scale=0), 'scale is 0; a number above 0'), (dict(GOOD, split='val'), "split is \"val\"; one of 'train'"),
+    (dict(GOOD, scale=0), 'scale is 0; a number above 0'),
+    (dict(GOOD, split='val'), "split is \"val\"; one of 'train'"),
     (dict(GOOD, person_index=-1), 'person_index is -1'), (dict(GOOD, person_index=1.0), 'person_index is 1.0')])
 def test_a_wrong_line_is_named_and_the_next_one_read(path, line, message):
     (number, error), (_, found) = read(path, HEADER, line, GOOD)

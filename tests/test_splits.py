@@ -12,8 +12,8 @@ from hourglass_pose.data.splits import split_hash, split_of, split_persons
 from hourglass_pose.errors import AnnotationError
 
 
-def person(image, letter='A', source=0):
-    return SimpleNamespace(image=image, person_id=image + letter, source=source)
+def person(image, letter='A', source=0, split=None):
+    return SimpleNamespace(image=image, person_id=image + letter, source=source, split=split)
 
 
 def position(name, seed):
@@ -93,6 +93,43 @@ def test_where_a_side_would_be_empty_the_nearest_image_is_moved():
 def test_fractions_of_zero_and_one_empty_a_side_as_asked():
     assert not split_persons([person('a.jpg'), person('b.jpg')], 0, 0)['valid']
     assert not split_persons([person('a.jpg')], 1, 0)['train']
+
+
+def test_what_the_data_say_of_a_person_counts_whatever_the_hash_says():
+    for wish in ('train', 'valid'):
+        persons = [person('%d.jpg' % index, split=wish if index < 20 else ('valid', 'train')[wish == 'valid'])
+                   for index in range(24)]
+        split = split_persons(persons, 0.5, 0)
+        assert split[wish] == persons[:20] and sum(map(len, split.values())) == 24
+
+
+def test_a_person_of_a_test_split_is_on_neither_side():
+    persons = [person('a.jpg', split='train'), person('b.jpg', split='valid'), person('c.jpg', split='test'),
+               person('c.jpg', 'B')]
+    split = split_persons(persons, 0.5, 0)
+    assert split['train'] == persons[:1] and split['valid'] == persons[1:2]
+
+
+def test_whom_the_data_say_nothing_of_follows_its_image_or_the_hash():
+    said = [person('%d.jpg' % index, split='valid' if index % 2 else 'train') for index in range(20)]
+    others = [person('%d.jpg' % index, 'B') for index in range(40)]
+    split = split_persons(said + others, 0.3, 7)
+    for one in others[:20]:
+        assert one in split['valid' if int(one.image[:-4]) % 2 else 'train']
+    for one in others[20:]:
+        assert one in split[split_of(one.image, 7, 0.3)]
+
+
+def test_an_image_of_a_measured_person_is_not_trained_on_beside():
+    persons = [person('a.jpg', 'A', split='train'), person('a.jpg', 'B', split='valid'), person('a.jpg', 'C')]
+    assert split_persons(persons, 0.1, 0)['valid'] == persons[1:]
+
+
+@pytest.mark.parametrize('said, message', [('train', '2 person.s. to train on and 0 to'), ('test', '0 person.s. to')])
+def test_data_that_leave_a_side_empty_are_refused(said, message):
+    with pytest.raises(AnnotationError, match=message):
+        split_persons([person('a.jpg', split=said), person('b.jpg', split=said)], 0.5, 0)
+    assert not split_persons([person('a.jpg', split='train')], 0, 0)['valid']
 
 
 def test_no_persons_cannot_be_divided():

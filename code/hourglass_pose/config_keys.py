@@ -51,10 +51,16 @@ KEYS = (
     Key('DataSetHG', 'max_unreadable', 0.01, number(0, 1),
         'share of the pictures that may be unreadable before the run stops'),
     Key('DataSetHG', 'valid_fraction', 0.1, number(0, 1, above=True, below=True),
-        'share of the images kept for validation; all persons of an image fall on the same side'),
+        'share of the images kept for validation where the annotations do not say who is; all persons of an image '
+        'fall on the same side'),
     Key('DataSetHG', 'split_seed', 0, integer(0), 'another number chooses other images for validation'),
+    Key('DataSetHG', 'crop_rule', 'box', choice('box', 'centre_scale'),
+        "what a crop is cut around: the box, or MPII's centre lowered by 15 x scale with a side of 250 x scale"),
+    Key('DataSetHG', 'crop_corners', 'exact', choice('exact', 'princeton', 'bearpaw'),
+        "corners of a crop by crop_rule 'centre_scale': exact, or as the code cuts them whose weights were imported"),
     Key('DataSetHG', 'box_margin', 0.2, number(0, 2),
-        'widening of the box on each side, as a share of its longer side; the crop is a square around it'),
+        'widening of the box on each side, as a share of its longer side; the crop is a square around it; '
+        "crop_rule 'box' only"),
     Key('DataSetHG', 'train_crop', 'box', choice('box', 'joints'),
         'what a training crop is drawn around: the annotated box or the labelled joints; '
         'evaluation and prediction always use the box'),
@@ -237,6 +243,8 @@ def contradictions(values):
         yield 'modif', "False, or arch 'modelzoo'", "True with arch '%s'" % values['arch']
     if values['arch'] == 'modelzoo':
         yield from _modelzoo_contradictions(values)
+    if values['crop_rule'] == 'centre_scale' and values['train_crop'] != 'box':
+        yield ('train_crop', "'box', or crop_rule 'box'", "'%s' with crop_rule 'centre_scale'" % values['train_crop'])
     if values['weight_decay'] > 0 and values['optimizer'] != 'adamw':
         yield ('weight_decay', "0, or optimizer 'adamw'",
                "%g with optimizer '%s'" % (values['weight_decay'], values['optimizer']))

@@ -16,9 +16,12 @@ def add_arguments(parser):
     parser.add_argument('--annotations', required=True, nargs='+', metavar='FILE', help='annotation files')
     parser.add_argument('--images', required=True, nargs='+', metavar='DIR', help='a folder of images for each file')
     parser.add_argument('--split', choices=('all', 'train', 'valid'), default='all',
-                        help='all persons (default), or the side of the split the network was trained with')
+                        help='all persons (default), or one side: that which the annotations say, else that of the '
+                             "network's training")
     parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
     parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
+    parser.add_argument('--crop-rule', choices=('box', 'centre_scale'),
+                        help='what crops are cut around; default: as in the training run')
     parser.add_argument('--on-bad-annotation', choices=('strict', 'skip'), default='strict',
                         help='stop at wrong lines (default) or go on without them')
     parser.add_argument('--batch-size', type=int, default=16, help='persons at once; changes no result')
@@ -33,8 +36,9 @@ def run(options):
         raise UserError('--batch-size: expected an integer >= 1, found %d' % options.batch_size)
     flip_test = None if options.flip_test is None else options.flip_test == 'on'
     evaluate(options.checkpoint, options.annotations, options.images, options.output, options.split,
-             options.on_bad_annotation, flip_test=flip_test, decoding=options.decoding, device=options.device,
-             precision=options.precision, batch_size=options.batch_size, **original_settings.predictor_options(options))
+             options.on_bad_annotation, flip_test=flip_test, decoding=options.decoding, crop_rule=options.crop_rule,
+             device=options.device, precision=options.precision, batch_size=options.batch_size,
+             **original_settings.predictor_options(options))
 
 
 def evaluate(checkpoint, annotation_files, image_folders, output, split='all', on_bad_annotation='strict',
@@ -49,7 +53,7 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
     make_folder(output)
     with Predictor(checkpoint, **predictor_options) as predictor:
         annotations = read_annotations(annotation_files, image_folders, len(predictor.skeleton), on_bad_annotation,
-                                       joint_names=predictor.skeleton.joints)
+                                       joint_names=predictor.skeleton.joints, needs_centre=predictor.rule.needs_centre)
         for problem in annotations.problems:
             print('left out: %s' % problem)
         persons = _persons_of_split(annotations.persons, split, predictor.stored)
@@ -62,7 +66,8 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
                                                         leave=False, dynamic_ncols=True, disable=None))
     protocol = {
         'data': ', '.join(annotation_files), 'split': split, 'flip_test': predictor.flip_test,
-        'decoding': predictor.codec.decoding, 'box_margin': predictor.rule.box_margin,
+        'decoding': predictor.codec.decoding, 'crop_rule': predictor.rule.crop_rule,
+        'crop_corners': predictor.rule.corners, 'box_margin': predictor.rule.box_margin,
         'checkpoint': predictor.stored.path, 'step': predictor.stored.step,
         'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
         'versions': describe_versions()}
@@ -70,10 +75,17 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
 
 
 def _persons_of_split(persons, split, stored):
-    """Return the persons on one side of the split that the network was trained with."""
+    """Return the persons on one side: that which the annotations say, else that of the network's training."""
     from hourglass_pose.data.splits import split_persons
     if split == 'all':
-        return persons
+        # Those of a test split may have no joints to measure by.
+        return [person for person in persons if person.labelled.any()]
+    if all(person.split for person in persons):
+        found = [person for person in persons if person.split == split]
+        if not found:
+            raise UserError("--split %s: the annotations say another split of all %d persons; leave --split out, or "
+                            "give another file" % (split, len(persons)))
+        return found
     if not stored.manifest:
         raise UserError('--split %s: a checkpoint of the original code does not say whom it was trained on; leave '
                         '--split out, or give a file of the persons to measure' % split)

@@ -28,7 +28,8 @@ class Experiment:
         data, network = config.DataSetHG, config.Network
         self.skeleton = Skeleton(tuple(data.joint_list))
         self.kept_joints = np.array(data.remove_joints or [1] * len(self.skeleton), bool)
-        self.rule = CropRule(network.img_size, data.box_margin, data.train_crop, data.joints_margin)
+        self.rule = CropRule(network.img_size, data.box_margin, data.train_crop, data.joints_margin, data.crop_rule,
+                             data.crop_corners)
         self.codec = HeatmapCodec(
             network.hm_size, network.img_size // network.hm_size, config.Train.sigma, config.Train.loss,
             config.Validation.decoding)
@@ -55,7 +56,7 @@ class Experiment:
             data = self.config.DataSetHG
             annotations = read_annotations(
                 data.training_txt_file, data.img_directory, len(self.skeleton), data.on_bad_annotation,
-                joint_names=self.skeleton.joints)
+                joint_names=self.skeleton.joints, needs_centre=self.rule.needs_centre)
             for problem in annotations.problems:
                 self.say('left out: %s' % problem)
             self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed)
@@ -78,7 +79,8 @@ class Experiment:
         return OrderedDict([
             ('joints', list(self.skeleton.joints)), ('kept_joints', self.kept_joints.tolist()),
             ('loss', train.loss), ('sigma', train.sigma), ('decoding', validation.decoding),
-            ('flip_test', validation.flip_test), ('box_margin', self.config.DataSetHG.box_margin),
+            ('flip_test', validation.flip_test), ('box_margin', self.rule.box_margin),
+            ('crop_rule', self.rule.crop_rule), ('crop_corners', self.rule.corners),
             ('mean_pose_crop', np.asarray(mean_pose_crop).tolist())])
 
     def split_hash(self):

@@ -15,10 +15,6 @@ HELP = 'turn weights of a PyTorch hourglass into a checkpoint'
 # cell towards the higher neighbour. What either went on training with, apart from the schedule.
 _OPTIMIZERS = {'bearpaw': ('rmsprop', 2.5e-4), 'princeton': ('adam', 2e-4)}
 
-# Both crop a square of 1.25 * 200 * scale pixels, scale being an annotation of MPII. This is the margin at which the
-# square around the box of the labelled joints is as large, in the median over the persons of MPII's training set.
-_BOX_MARGIN = 0.32
-
 _LICENCES = {
     'bearpaw': 'bearpaw/pytorch-pose and anibali/pytorch-stacked-hourglass are published under the GNU GPL version 3 '
                'and say nothing of their weights in particular',
@@ -77,13 +73,17 @@ def run(options):
 def _config(traits, options):
     """Return the Config of an imported network: what its code cropped, decoded and trained with."""
     from hourglass_pose.config import config_from_dict
+    from hourglass_pose.data.cropping import BARE_BOX_MARGIN
     from hourglass_pose.skeleton import MPII_JOINTS
     is_mpii = traits.num_joints == len(MPII_JOINTS)
     optimizer, rate = _OPTIMIZERS[options.code_base]
     return config_from_dict({
         'DataSetHG': {
             'joint_list': MPII_JOINTS if is_mpii else ['joint_%d' % index for index in range(traits.num_joints)],
-            'box_margin': _BOX_MARGIN},
+            # Both crop by MPII's centre and scale, each with corners of its own.
+            'crop_rule': 'centre_scale', 'crop_corners': options.code_base,
+            # For data without them, by crop_rule 'box'.
+            'box_margin': BARE_BOX_MARGIN},
         'Network': {
             'arch': traits.arch, 'nStack': traits.num_stacks, 'nFeat': traits.num_features,
             'nLow': traits.num_poolings, 'nModules': traits.num_modules, 'img_size': traits.input_size,

@@ -42,9 +42,11 @@ def describe(stored):
                               'data and its joint names are not known'
                               % ('' if stored.step is None else ', %d steps' % stored.step))
     recipe = stored.recipe
-    record['prediction'] = 'loss %s, sigma %.3g, decoding %s, flip test %s, box margin %g' % (
+    rule = recipe.get('crop_rule', 'box')
+    record['prediction'] = 'loss %s, sigma %.3g, decoding %s, flip test %s, crops by %s' % (
         recipe['loss'], recipe['sigma'], recipe['decoding'], 'on' if recipe['flip_test'] else 'off',
-        recipe['box_margin'])
+        'box with margin %g' % recipe['box_margin'] if rule == 'box'
+        else 'centre and scale, corners %s' % recipe['crop_corners'])
     record['joints'] = ', '.join(name for name, kept in zip(recipe['joints'], recipe['kept_joints']) if kept)
     return record
 

@@ -121,7 +121,8 @@ class TrainingRun:
             'data': ', '.join(os.path.basename(os.path.dirname(path)) + '/' + os.path.basename(path)
                               for path in data.training_txt_file),
             'split': 'valid', 'flip_test': config.Validation.flip_test, 'decoding': config.Validation.decoding,
-            'box_margin': data.box_margin, 'checkpoint': os.path.join(config.Saver.saver_directory, 'latest'),
+            'crop_rule': data.crop_rule, 'crop_corners': data.crop_corners, 'box_margin': data.box_margin,
+            'checkpoint': os.path.join(config.Saver.saver_directory, 'latest'),
             'command': self.command, 'versions': describe_versions()}
         everyone = [person for side in self.experiment.split().values() for person in side]
         write_results(config.Saver.saver_directory, evaluation, self.experiment.skeleton, protocol, sources, everyone,

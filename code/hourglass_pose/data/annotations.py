@@ -42,7 +42,7 @@ class AnnotationSet:
 
 
 def read_annotations(annotation_files, image_folders, num_joints, on_error='strict', check_sizes=False,
-                     joint_names=None, need_images=True):
+                     joint_names=None, need_images=True, needs_centre=False):
     """Read every person of the annotation files into an AnnotationSet.
 
     annotation_files, image_folders: a path each, or sequences of the same length; image_folders None does not look
@@ -50,7 +50,8 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
     gzipped. num_joints: joints of a person, J. on_error: 'strict' raises AnnotationError after reading everything,
     with the first ten problems; 'skip' leaves the persons with problems out. check_sizes: also open the header of
     every image to find boxes and joints far outside of it. joint_names: the names of the J joints, which files that
-    name theirs have to have. need_images: False takes persons whose image file is missing, too.
+    name theirs have to have. need_images: False takes persons whose image file is missing, too. needs_centre: persons
+    without a centre and a scale have a problem, too, as CropRule.needs_centre says.
 
     A person has a problem where its line is malformed, its person_id occurred before in the same file, it has
     no labelled joint and is not one of a test split, its box is inside out or off the image, or its image file is
@@ -68,7 +69,7 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
     for source, (path, folder) in enumerate(sources):
         read = _read(path, num_joints, folder, source, joint_names)
         empty = True
-        for found, problem in _checked(path, read, listing, sizes):
+        for found, problem in _checked(path, read, listing, sizes, needs_centre):
             empty = False
             if problem is None:
                 persons.append(found)
@@ -135,7 +136,7 @@ def _read(path, num_joints, image_folder, source, joint_names):
     return read_dataset_txt(path, num_joints, image_folder, source)
 
 
-def _checked(path, read, listing, sizes):
+def _checked(path, read, listing, sizes, needs_centre):
     """Yield (Person, None) or (None, problem with its place) for each thing that a reader yields."""
     first_lines = {}
     for line, found in read:
@@ -147,7 +148,7 @@ def _checked(path, read, listing, sizes):
             problem = '%r is the name of line %d, too; the persons of an image need letters of their own' % (
                 found.person_id, first)
         else:
-            problem = _problem(found) or (listing and listing.problem(found.image_path))
+            problem = _problem(found, needs_centre) or (listing and listing.problem(found.image_path))
         if problem is None and sizes is not None:
             problem = _problem_by_size(found, sizes)
         if problem is None:
@@ -156,7 +157,7 @@ def _checked(path, read, listing, sizes):
             yield None, '%s:%d: %s' % (path, line, problem)
 
 
-def _problem(person):
+def _problem(person, needs_centre):
     """Return what is wrong with a person wherever the image is, or None."""
     x0, y0, x1, y1 = person.box_img
     if x1 < x0 or y1 < y0:
@@ -165,6 +166,9 @@ def _problem(person):
         return 'the box %s lies outside of the image; it has to reach pixels from 0 on' % _box(person)
     if not person.labelled.any() and person.split != 'test':
         return 'all %d joints are missing; at least one is needed' % len(person.labelled)
+    if needs_centre and (person.centre_img is None or person.scale is None):
+        return ("no %s, which crops by DataSetHG.crop_rule 'centre_scale' need; take a file that has it, or rule 'box'"
+                % ('centre' if person.centre_img is None else 'scale'))
     return None
 
 

@@ -99,8 +99,8 @@ class SampleMaker:
         return sample
 
     def evaluation_sample(self, person):
-        """Return the Sample of a person's box as it is. Raises ImageError."""
-        affine = self.rule.evaluation_affine(person.box_img)
+        """Return the Sample of a person as the rule cuts it, unchanged. Raises ImageError."""
+        affine = self.rule.person_affine(person)
         crop = warp_crop(self.cache.read(person.image_path), affine, self.rule.crop_size)
         return self._sample(crop, transform_points(affine, person.joints_img), person.labelled, affine)
 

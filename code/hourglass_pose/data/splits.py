@@ -1,4 +1,4 @@
-"""Division of persons into training and validation by image, chosen by a hash of image name and seed."""
+"""Division of persons into training and validation: as the data say, else by a hash of image name and seed."""
 
 import hashlib
 import json
@@ -25,26 +25,45 @@ def split_of(image_name, seed, valid_fraction):
 def split_persons(persons, valid_fraction, seed):
     """Return OrderedDict {'train': [Person, ...], 'valid': [...]}, each side in the order of `persons`.
 
-    All persons of one file name fall on the same side, in whatever source it occurs. With
-    0 < valid_fraction < 1 neither side is empty: where the hashes leave one empty, the image nearest to it
-    changes sides.
+    A person whose data say 'train' or 'valid' is on that side, one that they say 'test' of is on neither. The others
+    are divided by image: all persons of one file name fall on the same side, in whatever source it occurs, and where
+    the data say something of another person of the image, on that one's side, or with its 'test' on neither. With
+    0 < valid_fraction < 1 neither side is empty: where the hashes leave one empty, the image nearest to it changes
+    sides.
 
-    Raises AnnotationError for persons of a single image (of none, too) with such a fraction, ValueError where
-    valid_fraction is not in [0, 1].
+    Raises AnnotationError where with such a fraction a side is empty all the same, for there is a single image (or
+    none) to divide or the data say the same of all; ValueError where valid_fraction is not in [0, 1].
     """
     persons = list(persons)
-    names = {_file_name(person.image) for person in persons}
+    side_of = _sides_of_images(persons, valid_fraction, seed)
+    split = OrderedDict((side, []) for side in SIDES)
+    for person in persons:
+        side = person.split or side_of[_file_name(person.image)]
+        if side in split:
+            split[side].append(person)
+    if 0 < valid_fraction < 1 and not all(split.values()):
+        raise AnnotationError('%d person(s) to train on and %d to validate with, as the annotations say; both are '
+                              'needed' % (len(split['train']), len(split['valid'])))
+    return split
+
+
+def _sides_of_images(persons, valid_fraction, seed):
+    """Return {file name: side} of the images that have persons of whom the data say nothing."""
+    # Of several sides of one image the last in this order counts, so nobody is trained on beside a person measured.
+    said = {}
+    for side in ('train', 'valid', 'test'):
+        said.update((_file_name(person.image), side) for person in persons if person.split == side)
+    open_names = {_file_name(person.image) for person in persons if person.split is None}
+    names = open_names - set(said)
     side_of = {name: split_of(name, seed, valid_fraction) for name in names}
-    if 0 < valid_fraction < 1:
+    if 0 < valid_fraction < 1 and not said:
         if len(names) < 2:
             raise AnnotationError('%d image(s) cannot be divided into training and validation; '
                                   'annotate two or more' % len(names))
         ranked = sorted(names, key=lambda name: (_draw(name, seed), name))
         side_of[ranked[0]], side_of[ranked[-1]] = 'valid', 'train'
-    split = OrderedDict((side, []) for side in SIDES)
-    for person in persons:
-        split[side_of[_file_name(person.image)]].append(person)
-    return split
+    side_of.update((name, said[name]) for name in open_names & set(said))
+    return side_of
 
 
 def split_hash(split):

@@ -35,8 +35,7 @@ class Evaluation:
 
 def mean_training_pose(persons, rule):
     """Return float64 (J, 2), crop pixels: the mean pose of persons in the crops that evaluation would cut."""
-    joints = [geometry.transform_points(rule.evaluation_affine(person.box_img), person.joints_img)
-              for person in persons]
+    joints = [geometry.transform_points(rule.person_affine(person), person.joints_img) for person in persons]
     return mean_pose(np.array(joints), np.array([person.labelled for person in persons]), rule.crop_size)
 
 

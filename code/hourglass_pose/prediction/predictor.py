@@ -46,12 +46,13 @@ class Predictor:
     original TensorFlow 1 code, such as 'hg_200'. flip_test, decoding: None for what the checkpoint was validated
     with. device, precision: as in config.cfg [Device]. batch_size: crops the network takes at once; results depend on
     it by rounding errors only. traits, recipe: what to take in place of what a checkpoint of the original code shows,
-    for instance `modif` or the names of its joints; see training/original.py. Raises CheckpointError for a checkpoint
+    for instance `modif` or the names of its joints; see training/original.py. crop_rule: 'box' or 'centre_scale', None
+    for what it was trained with. Raises CheckpointError for a checkpoint
     that cannot be used.
     """
 
     def __init__(self, checkpoint, flip_test=None, decoding=None, device='auto', precision='float32', batch_size=8,
-                 traits=None, recipe=None):
+                 traits=None, recipe=None, crop_rule=None):
         self.stored = open_stored(checkpoint)
         recipe = recipe or self.stored.recipe
         self.traits = traits or self.stored.traits
@@ -59,8 +60,12 @@ class Predictor:
         self.codec = HeatmapCodec(self.traits.heatmap_size, STRIDE, recipe['sigma'], recipe['loss'],
                                   decoding or recipe['decoding'])
         self.flip_test = recipe['flip_test'] if flip_test is None else flip_test
-        self.rule = CropRule(self.traits.input_size, recipe['box_margin'])
-        mean_pose = recipe['mean_pose_crop']
+        # Checkpoints from before there were two rules do not name theirs.
+        self.rule = CropRule(self.traits.input_size, recipe['box_margin'],
+                             crop_rule=crop_rule or recipe.get('crop_rule', 'box'),
+                             corners=recipe.get('crop_corners', 'exact'))
+        # In crops by another rule the mean pose of training lies elsewhere.
+        mean_pose = recipe['mean_pose_crop'] if self.rule.crop_rule == recipe.get('crop_rule', 'box') else None
         self.mean_pose_crop = None if mean_pose is None else np.array(mean_pose)
         self.kept_joints = np.array(recipe['kept_joints'], bool)
         self.batch_size = batch_size

@@ -112,4 +112,5 @@ def original_recipe(traits):
     joints = list(MPII_JOINTS) if is_mpii else ['joint_%d' % index for index in range(traits.num_joints)]
     return {'joints': joints, 'kept_joints': [True] * len(joints), 'loss': 'sigmoid', 'sigma': ORIGINAL_SIGMA,
             # Without names nobody knows which joints are left and right.
-            'decoding': 'dark', 'flip_test': is_mpii, 'box_margin': 0.2, 'mean_pose_crop': None}
+            'decoding': 'dark', 'flip_test': is_mpii, 'box_margin': 0.2, 'crop_rule': 'box',
+            'crop_corners': 'exact', 'mean_pose_crop': None}
