@@ -15,7 +15,7 @@ LAYERS = ('', 'errors', 'atomic_file', 'skeleton', 'architectures', 'config_rule
           'heatmap_codec', 'data', 'graph', 'runtime', 'training', 'evaluation', 'prediction', 'cli', '__main__')
 CONFIG = {PACKAGE + '.config', PACKAGE + '.config_keys', PACKAGE + '.config_rules', PACKAGE + '.config_text'}
 WITHOUT_TENSORFLOW = ('errors', 'atomic_file', 'skeleton', 'config', 'geometry', 'heatmap_codec', 'data',
-                      'evaluation.pckh', 'prediction.drawing')
+                      'evaluation.pckh', 'evaluation.breakdown', 'prediction.drawing')
 MOST_LINES = 300
 MOST_COLUMNS = 120
 

@@ -34,6 +34,7 @@ class PckhResult:
     torso_sources: 'l_shoulder_to_r_hip', 'r_shoulder_to_l_hip', 'none' -> persons, likewise for PCK.
     person_indices: int64 (N,), ascending, the numbers that add() was given.
     person_pckh: float64 (N,), PCKh@0.5 in percent of each person's own joints, NaN where undefined.
+    head_distances, torso_distances: float64 (N, J), errors in head sizes and in torsos, NaN where not scored.
     """
 
     metrics: Dict[str, dict]
@@ -42,6 +43,8 @@ class PckhResult:
     torso_sources: Dict[str, int]
     person_indices: np.ndarray
     person_pckh: np.ndarray
+    head_distances: np.ndarray
+    torso_distances: np.ndarray
 
     @property
     def num_persons(self):
@@ -116,7 +119,7 @@ class PckhEvaluator:
                                 for name, (values, counts) in by_joint.items()),
             curves=_summarise_curve(curve, self._skeleton),
             head_sources=head_sources, torso_sources=torso_sources, person_indices=indices,
-            person_pckh=person_percent[0])
+            person_pckh=person_percent[0], head_distances=by_head, torso_distances=by_torso)
 
 
 def normalised_distances(joints_pred_img, joints_img, labelled, lengths):
