@@ -9,7 +9,8 @@ from hourglass_pose.errors import UserError
 
 DONE, USERS_MISTAKE, INTERRUPTED = 0, 2, 130  # and 1, Python's own, for a mistake of ours
 
-SUBCOMMANDS = ('prepare', 'train', 'resume', 'evaluate', 'predict', 'inspect', 'import-weights', 'synthesize', 'benchmark')
+SUBCOMMANDS = ('prepare', 'train', 'resume', 'evaluate', 'score', 'predict', 'inspect', 'import-weights',
+               'synthesize', 'benchmark')
 
 
 class _Parser(argparse.ArgumentParser):

@@ -70,7 +70,7 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
         'checkpoint': predictor.stored.path, 'step': predictor.stored.step,
         'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
         'versions': describe_versions()}
-    write_results(output, evaluation, predictor.skeleton, protocol, annotations.sources)
+    write_results(output, evaluation, predictor.skeleton, protocol, annotations.sources, annotations.persons)
 
 
 def _persons_of_split(persons, split, stored):

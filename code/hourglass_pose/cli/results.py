@@ -7,6 +7,8 @@ import numpy as np
 from hourglass_pose.data.images import read_image
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation import report
+from hourglass_pose.evaluation.breakdown import (
+    WORST_PERSONS, break_down, format_breakdown, traits_of_persons, worst_persons)
 from hourglass_pose.prediction.drawing import (
     contact_sheet, draw_skeleton, draw_truth, heatmap_overlay, pose_tile, write_png)
 from hourglass_pose.tf_compat import describe_versions
@@ -15,14 +17,20 @@ SHEET_PERSONS = 24
 _SHEET_COLUMNS = 6
 _TILE_WH = (200, 200)
 _PICTURED_SAMPLES = 4
+_WORST_COLUMNS = 10
 
 
-def write_results(folder, evaluation, skeleton, protocol, sources, say=print):
-    """Write metrics.json, pckh.png, predictions.json and predictions.png, and show the table.
+def write_results(folder, evaluation, skeleton, protocol, sources, everyone, say=print):
+    """Write metrics.json, pckh.png, predictions.json, predictions.png and worst.png, and show table and breakdown.
 
-    sources: (annotation file, image folder) by Person.source.
+    sources: (annotation file, image folder) by Person.source. everyone: all annotated persons, for the neighbours of
+    those measured.
     """
-    metrics = report.build_metrics(evaluation.result, evaluation.baselines, protocol)
+    breakdown = break_down(evaluation.result, skeleton, traits_of_persons(evaluation.persons, everyone))
+    places, percents = worst_persons(evaluation.result, skeleton, WORST_PERSONS)
+    worst = [evaluation.persons[place] for place in places]
+    metrics = report.build_metrics(evaluation.result, evaluation.baselines, protocol, breakdown,
+                                   [(person.person_id, percent) for person, percent in zip(worst, percents)])
     report.write_json(os.path.join(folder, 'metrics.json'), metrics)
     report.draw_pckh_curve(os.path.join(folder, 'pckh.png'), evaluation.result, evaluation.baselines,
                            protocol.get('data', ''))
@@ -31,8 +39,32 @@ def write_results(folder, evaluation, skeleton, protocol, sources, say=print):
         for person, joints, scores in zip(evaluation.persons, evaluation.joints_img, evaluation.scores)]
     report.write_predictions(os.path.join(folder, 'predictions.json'), predictions, skeleton, describe_versions())
     write_png(os.path.join(folder, 'predictions.png'), sheet_of_predictions(evaluation, skeleton))
+    written = ['metrics.json', 'pckh.png', 'predictions.json', 'predictions.png']
+    written += write_worst(folder, worst, evaluation.joints_img[places], percents, skeleton)
     say(report.format_table(metrics))
-    say('in %s: metrics.json, pckh.png, predictions.json, predictions.png' % folder)
+    say('\n' + format_breakdown(breakdown, report.METRIC_TITLES) + '\n')
+    say('in %s: %s' % (folder, ', '.join(written)))
+
+
+def write_worst(folder, persons, joints_img, percents, skeleton):
+    """Write worst.png, a contact sheet of persons whose pictures can be read; return ['worst.png'], [] without any.
+
+    joints_img: (K, J, 2), the predictions. percents: (K,), for the captions.
+    """
+    tiles, captions = [], []
+    for person, joints, percent in zip(persons, joints_img, percents):
+        try:
+            image = read_image(person.image_path)
+        except ImageError:
+            # Scores need no pictures, so a sheet of those that are there is better than an end.
+            continue
+        tiles.append(pose_tile(image, skeleton, _TILE_WH, joints, person.joints_img, person.labelled,
+                               box_img=person.box_img))
+        captions.append('%.0f %% %s' % (percent, person.person_id))
+    if not tiles:
+        return []
+    write_png(os.path.join(folder, 'worst.png'), contact_sheet(tiles, _WORST_COLUMNS, _TILE_WH, captions))
+    return ['worst.png']
 
 
 def sheet_of_predictions(evaluation, skeleton):

@@ -98,7 +98,9 @@ class TrainingRun:
             'crop_rule': data.crop_rule, 'crop_corners': data.crop_corners, 'box_margin': data.box_margin,
             'checkpoint': os.path.join(config.Saver.saver_directory, 'latest'),
             'command': self.command, 'versions': describe_versions()}
-        write_results(config.Saver.saver_directory, evaluation, self.experiment.skeleton, protocol, sources, self.say)
+        everyone = [person for side in self.experiment.split().values() for person in side]
+        write_results(config.Saver.saver_directory, evaluation, self.experiment.skeleton, protocol, sources, everyone,
+                      self.say)
 
 
 def train_graph(config, traits, runtime, total_steps):

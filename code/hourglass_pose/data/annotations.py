@@ -45,11 +45,11 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
                      joint_names=None, needs_centre=False):
     """Read every person of the annotation files into an AnnotationSet.
 
-    annotation_files, image_folders: a path each, or sequences of the same length. A file is dataset.txt or this
-    project's own lines of JSON, which its content tells; either may be gzipped. num_joints: joints of a person, J.
-    on_error: 'strict' raises AnnotationError after reading everything, with the first ten problems; 'skip' leaves the
-    persons with problems out. check_sizes: also open the header of every image to find boxes and joints far outside
-    of it. joint_names: the names of the J joints, which files that name theirs have to have. needs_centre: persons
+    annotation_files, image_folders: a path each, or sequences of the same length; image_folders None does not look
+    for images. A file is dataset.txt or this project's own lines of JSON, which its content tells; either may be
+    gzipped. num_joints: joints of a person, J. on_error: 'strict' raises AnnotationError after reading everything,
+    with the first ten problems; 'skip' leaves the persons with problems out. check_sizes: also open the header of
+    every image to find boxes and joints far outside of it. joint_names: the names of the J joints, which files that name theirs have to have. needs_centre: persons
     without a centre and a scale have a problem, too, as CropRule.needs_centre says.
 
     A person has a problem where its line is malformed, its person_id occurred before in the same file, it has
@@ -62,7 +62,7 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
     if on_error not in ('strict', 'skip'):
         raise ValueError("on_error is 'strict' or 'skip', not %r" % (on_error,))
     sources = _paired(annotation_files, image_folders)
-    listing = _ImageListing()
+    listing = None if image_folders is None else _ImageListing()
     sizes = {} if check_sizes else None
     persons, problems = [], []
     for source, (path, folder) in enumerate(sources):
@@ -101,7 +101,8 @@ def problem_in_image(person, width, height):
 
 def _paired(annotation_files, image_folders):
     """Return ((annotation file, image folder), ...) after checking that each exists."""
-    files, folders = _as_paths(annotation_files), _as_paths(image_folders)
+    files = _as_paths(annotation_files)
+    folders = ('',) * len(files) if image_folders is None else _as_paths(image_folders)
     if not files or len(files) != len(folders):
         raise AnnotationError('%s and %s of images; give one or more files and one folder for each'
                               % (_counted(len(files), 'annotation file'), _counted(len(folders), 'folder')))
@@ -109,7 +110,7 @@ def _paired(annotation_files, image_folders):
         if not os.path.isfile(path):
             raise AnnotationError('no annotation file at %s; make it, or name another as '
                                   'DataSetHG.training_txt_file or --annotations' % os.path.abspath(path))
-    for folder in folders:
+    for folder in folders if image_folders is not None else ():
         if not os.path.isdir(folder):
             raise AnnotationError('no folder of images at %s; make it, or name another as '
                                   'DataSetHG.img_directory or --images' % os.path.abspath(folder))
@@ -146,7 +147,7 @@ def _checked(path, read, listing, sizes, needs_centre):
             problem = '%r is the name of line %d, too; the persons of an image need letters of their own' % (
                 found.person_id, first)
         else:
-            problem = _problem(found, needs_centre) or listing.problem(found.image_path)
+            problem = _problem(found, needs_centre) or (listing and listing.problem(found.image_path))
         if problem is None and sizes is not None:
             problem = _problem_by_size(found, sizes)
         if problem is None:

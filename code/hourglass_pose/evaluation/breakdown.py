@@ -1,7 +1,7 @@
 """Breakdown of a score by kind of joint and of person: visible or hidden, large or small, alone or among others."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Dict, Optional, Tuple
 
 import numpy as np
@@ -10,6 +10,8 @@ from hourglass_pose.evaluation.pckh import percent_within, summarise_joints
 
 _QUARTERS = np.array([0.25, 0.5, 0.75])
 _MANY_NEIGHBOURS = 3
+
+WORST_PERSONS = 100
 
 NEIGHBOUR = 'another annotated person of the image with a labelled joint inside the box of the one measured'
 
@@ -73,6 +75,11 @@ class PersonTraits:
     size_definition: str = ''
     neighbours: Optional[np.ndarray] = None
 
+    def of_rows(self, rows):
+        """Return the traits of some of the persons."""
+        return replace(self, **{name: None if getattr(self, name) is None else getattr(self, name)[rows]
+                                for name in ('visible', 'visible_known', 'size', 'neighbours')})
+
 
 def traits_of_persons(persons, everyone):
     """Return the PersonTraits of annotated persons. everyone: all persons of their images, for the neighbours."""
@@ -105,15 +112,28 @@ def count_neighbours(persons, everyone):
 
 def break_down(result, skeleton, traits):
     """Return the Breakdown of a PckhResult. traits: PersonTraits of its persons, in the order of their indices."""
-    if np.isnan(result.head_distances).all():
-        metric, distances, threshold = 'pck@0.2', result.torso_distances, 0.2
-    else:
-        metric, distances, threshold = 'pckh@0.5', result.head_distances, 0.5
+    metric, distances, threshold = _main_metric(result)
     categories = []
     for name, definition, divided in _divisions(traits):
         rows = [_row(label, np.where(mask, distances, np.nan), threshold, skeleton) for label, mask in divided]
         categories.append(Category(name, definition, tuple(row for row in rows if row.joints)))
     return Breakdown(metric, tuple(categories))
+
+
+def worst_persons(result, skeleton, count):
+    """Return (places int (K,), percent (K,)) of the K <= count worst persons in a PckhResult, the worst first.
+
+    places count along person_indices. A person is judged by its own joints of those that count in the mean; among equal
+    ones the mean distance decides, each held at one head or torso. Persons of whom nothing was scored are left out.
+    """
+    _, distances, threshold = _main_metric(result)
+    distances = distances[:, skeleton.mean_joints]
+    percent, counts = percent_within(distances.T, [threshold])
+    sums = np.where(np.isnan(distances), 0.0, np.minimum(distances, 1.0)).sum(axis=1)
+    means = sums / np.maximum(counts, 1)
+    order = np.lexsort((np.arange(len(counts)), -means, percent[0]))
+    places = order[counts[order] > 0][:count]
+    return places, percent[0][places]
 
 
 def format_breakdown(breakdown, titles):
@@ -144,6 +164,13 @@ def _divisions(traits):
         counts = np.minimum(traits.neighbours, _MANY_NEIGHBOURS)[:, None]
         yield 'neighbours', NEIGHBOUR, [(_neighbours_label(count), counts == count)
                                         for count in range(_MANY_NEIGHBOURS + 1)]
+
+
+def _main_metric(result):
+    """Return (metric, distances, threshold): by head sizes where there are any, else by torsos."""
+    if np.isnan(result.head_distances).all():
+        return 'pck@0.2', result.torso_distances, 0.2
+    return 'pckh@0.5', result.head_distances, 0.5
 
 
 def _title(name):

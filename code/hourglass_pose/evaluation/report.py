@@ -53,13 +53,14 @@ class Prediction:
     source: str
 
 
-def build_metrics(result, baselines, protocol):
+def build_metrics(result, baselines, protocol, breakdown=None, worst_persons=None):
     """Return the JSON-able content of metrics.json.
 
     result: PckhResult. baselines: name ('mean_pose', 'centre') -> PckhResult on the same persons.
     protocol: what was measured and how (data, split, flip_test, decoding, crop_rule, checkpoint, command,
         versions, ...), JSON-able or NumPy values; the number of persons, the sources of head and torso sizes
         and the definitions of the metrics are added to it.
+    breakdown: Breakdown of the same result. worst_persons: [(name, percent)], worst first.
     """
     metrics = OrderedDict(result.metrics)
     metrics['baselines'] = OrderedDict((name, baseline.metrics) for name, baseline in baselines.items())
@@ -67,6 +68,11 @@ def build_metrics(result, baselines, protocol):
     metrics['protocol'].update(
         num_persons=result.num_persons, head_sizes=result.head_sources, torso_sizes=result.torso_sources,
         definitions=_DEFINITIONS)
+    if breakdown is not None:
+        metrics['breakdown'] = breakdown.as_dict()
+    if worst_persons is not None:
+        metrics['worst_persons'] = [OrderedDict([('person', name), ('percent', percent)])
+                                    for name, percent in worst_persons]
     return json_ready(metrics)
 
 
@@ -88,15 +94,16 @@ def write_json(path, value):
     write_whole(path, (json.dumps(json_ready(value), indent=2, allow_nan=False) + '\n').encode('ascii'))
 
 
-def format_table(metrics, width=100):
+def format_table(metrics, width=100, subject='this network'):
     """Return a build_metrics result as text for the terminal: a table, and under it how it was measured.
 
     width: columns of the text under the table; the table itself takes 94 with the seven joint groups of MPII.
+    subject: what was measured, in at most 13 characters. Metrics that were not measured have no rows.
     """
     groups = [name for name in metrics['pckh@0.5'] if name not in _NOT_GROUPS]
     columns = groups + ['mean', 'mean_weighted']
     titles = [group.capitalize() for group in groups] + ['Mean', 'Mean(w)']
-    poses = [('this network', metrics)]
+    poses = [(subject, metrics)]
     poses += [(name.replace('_', ' '), baseline) for name, baseline in metrics['baselines'].items()]
     widths = [max(7, len(title) + 2) for title in titles]
 
@@ -105,6 +112,8 @@ def format_table(metrics, width=100):
 
     lines = [line('percent', '', titles)]
     for metric, title in METRIC_TITLES.items():
+        if metric not in metrics:
+            continue
         lines.append('-' * len(lines[0]))
         # A metric that this data cannot have, as PCKh without heads, takes one row and not one a pose.
         defined = poses if metrics[metric]['mean'] is not None else poses[:1]

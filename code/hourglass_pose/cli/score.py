@@ -1,0 +1,137 @@
+"""score: PCKh of predictions that any program made, by the published protocol."""
+
+import os
+import sys
+from collections import OrderedDict
+from dataclasses import replace
+
+import numpy as np
+
+from hourglass_pose.errors import UserError
+
+HELP = 'score predictions of any program by the published protocol'
+
+SPLITS = ('all', 'train', 'valid', 'test')
+
+
+def add_arguments(parser):
+    parser.add_argument('--predictions', required=True, metavar='FILE',
+                        help='.mat or .h5 with an array (N, 16, 2) in any order of its axes, MPII\'s submission .mat, '
+                             'or predictions.json')
+    parser.add_argument('--annotations', required=True, metavar='FILE',
+                        help='ground truth .mat with head boxes (detections_our_format.mat, gt_valid.mat), or an '
+                             'annotation file')
+    parser.add_argument('--split', choices=SPLITS,
+                        help='persons of the annotation file: those it assigns to a split, or all; default: valid where '
+                             'it assigns any, else all. Given, it counts missing predictions as wrong')
+    parser.add_argument('--predictions-count-from', type=int, choices=(0, 1), metavar='0|1',
+                        help='number of the first pixel in the predictions; default: 0 for our own JSON, else 1')
+    parser.add_argument('--variable', metavar='NAME', help='the array to take (default: by its usual name or shape)')
+    parser.add_argument('--images', metavar='DIR', help='folder of images, for the picture of the worst persons')
+    parser.add_argument('--output', metavar='DIR', help='folder for metrics.json, pckh.png and worst.png')
+
+
+def run(options):
+    from hourglass_pose.cli.experiment import make_folder
+    from hourglass_pose.evaluation.scoring import match, score
+    if options.images and not options.output:
+        raise UserError('--images: the picture of the worst persons needs a place; add --output DIR')
+    predictions, truth = read_both(options.predictions, options.annotations, options.split, options.variable)
+    joints, rows = match(predictions, truth, only_predicted=options.split is None)
+    first = predictions.count_from if options.predictions_count_from is None else options.predictions_count_from
+    measured, otherwise = [score(joints + (truth.count_from - start), rows, truth) for start in (first, 1 - first)]
+    protocol = OrderedDict([
+        ('predictions', options.predictions), ('read_as', predictions.description),
+        ('ground_truth', options.annotations), ('ground_truth_read_as', truth.description),
+        ('rows_matched_by', 'order' if truth.persons is None or predictions.in_order else 'person'),
+        ('annotated_persons_without_prediction', count_unpredicted(joints, rows, truth)),
+        ('predictions_count_from', first), ('ground_truth_counts_from', truth.count_from),
+        ('counting', describe_counting(first, truth.count_from, measured.result, otherwise.result)),
+        ('command', ' '.join(sys.argv))])
+    if options.output:
+        make_folder(options.output)
+    leave_results(options.output, options.images, measured, truth, protocol)
+
+
+def read_both(predictions_path, annotations_path, split=None, variable=None):
+    """Return (PredictedPoses, GroundTruth) of two files. Raises UserError for files that do not fit each other."""
+    from hourglass_pose.evaluation.array_files import kind_of, read_arrays
+    from hourglass_pose.evaluation.ground_truth import ground_truth_of_arrays, is_ground_truth
+    from hourglass_pose.evaluation.prediction_files import read_predictions
+    kind = kind_of(annotations_path)
+    arrays = read_arrays(annotations_path, kind) if kind in ('matlab', 'hdf5') else {}
+    if is_ground_truth(arrays):
+        if split not in (None, 'all'):
+            raise UserError('--split %s: the ground truth .mat has one set of persons; leave --split out' % split)
+        truth = ground_truth_of_arrays(arrays, annotations_path)
+        return read_predictions(predictions_path, len(truth.joints), variable), truth
+    predictions = read_predictions(predictions_path, None, variable)
+    truth = annotated_truth(annotations_path, predictions.names, split, predictions.in_order)
+    if predictions.in_order:
+        # An array is read once more where the number of persons tells which of its axes is theirs.
+        predictions = read_predictions(predictions_path, len(truth.joints), variable)
+    return predictions, truth
+
+
+def annotated_truth(path, names, split, in_order):
+    """Return the GroundTruth of an annotation file. in_order: whether nothing but their number says whose rows are."""
+    from hourglass_pose.data.annotations import read_annotations
+    from hourglass_pose.evaluation.ground_truth import ground_truth_of_persons
+    everyone = read_annotations(path, None, len(names)).persons
+    if split is None:
+        split = 'valid' if in_order and any(person.split == 'valid' for person in everyone) else 'all'
+    persons = [person for person in everyone if split in ('all', person.split)]
+    if not persons:
+        raise UserError('--split %s: %s assigns no person to it; leave --split out, or prepare the annotations with '
+                        'their official split' % (split, path))
+    return ground_truth_of_persons(persons, everyone, names, 'annotated persons, split %s' % split)
+
+
+def count_unpredicted(joints, rows, truth):
+    """Return how many persons of the truth have no prediction, be they left out or scored as wrong."""
+    return len(truth.joints) - int((~np.isnan(joints).all(axis=(1, 2))).sum())
+
+
+def describe_counting(first, truth_first, result, otherwise):
+    """Return a line on how pixels were counted, and what counting them the other way would change."""
+    done = 'compared as they stand' if first == truth_first else 'shifted by %+d px to the ground truth' % (
+        truth_first - first)
+    name = 'pckh@0.5' if result.metrics['pckh@0.5']['mean'] is not None else 'pck@0.2'
+    values = [found.metrics[name]['mean'] for found in (result, otherwise)]
+    if None in values:
+        return done
+    return '%s; with --predictions-count-from %d the mean would be %.2f instead of %.2f' % (
+        done, 1 - first, values[1], values[0])
+
+
+def leave_results(folder, images, measured, truth, protocol):
+    """Print the score, and write it and the pictures of it where there is a folder."""
+    from hourglass_pose.evaluation import report
+    from hourglass_pose.evaluation.breakdown import WORST_PERSONS, break_down, format_breakdown, worst_persons
+    breakdown = break_down(measured.result, measured.skeleton, truth.traits.of_rows(measured.rows))
+    places, percents = worst_persons(measured.result, measured.skeleton, WORST_PERSONS)
+    worst = [(truth.row_name(measured.rows[place]), percent) for place, percent in zip(places, percents)]
+    metrics = report.build_metrics(measured.result, {}, protocol, breakdown, worst)
+    print(report.format_table(metrics, subject='predictions'))
+    print('\n' + format_breakdown(breakdown, report.METRIC_TITLES))
+    if not folder:
+        return
+    report.write_json(os.path.join(folder, 'metrics.json'), metrics)
+    report.draw_pckh_curve(os.path.join(folder, 'pckh.png'), measured.result, {},
+                           os.path.basename(protocol['predictions']))
+    written = ['metrics.json', 'pckh.png']
+    if images and truth.persons is not None:
+        written += draw_worst(folder, images, measured, truth, places, percents)
+    elif images:
+        print('no picture of the worst persons: the ground truth does not say in which images its persons are')
+    print('in %s: %s' % (folder, ', '.join(written)))
+
+
+def draw_worst(folder, images, measured, truth, places, percents):
+    """Write worst.png, if any of its images are there, and return the names of what was written."""
+    from hourglass_pose.cli.results import write_worst
+    persons = [truth.persons[measured.rows[place]] for place in places]
+    persons = [replace(person, image_path=os.path.join(images, person.image)) for person in persons]
+    # Pictures are drawn in our frame, whatever the one of the score.
+    joints = measured.joints[places] - truth.count_from
+    return write_worst(folder, persons, joints, percents, measured.skeleton)

@@ -1,0 +1,76 @@
+"""Arrays by name from the files in which other programs keep poses: MATLAB's .mat of every version, and HDF5."""
+
+from collections import OrderedDict
+
+import numpy as np
+
+from hourglass_pose.errors import UserError
+
+_HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
+_HDF5_OFFSETS = (0, 512, 1024, 2048)  # MATLAB puts a header of its own before it
+_MATLAB_HEADER = b'MATLAB 5.0 MAT-file'
+
+
+def kind_of(path):
+    """Return 'hdf5', 'matlab', 'json' or 'other', by content. Raises UserError where the file cannot be read."""
+    try:
+        with open(path, 'rb') as stream:
+            start = stream.read(_HDF5_OFFSETS[-1] + len(_HDF5_SIGNATURE))
+    except OSError as error:
+        raise UserError('%s: cannot be read (%s); name a file of poses' % (path, error.strerror))
+    if any(start[offset:].startswith(_HDF5_SIGNATURE) for offset in _HDF5_OFFSETS):
+        return 'hdf5'
+    if start.startswith(_MATLAB_HEADER):
+        return 'matlab'
+    return 'json' if start.lstrip(b'\xef\xbb\xbf \t\r\n')[:1] in (b'{', b'[') else 'other'
+
+
+def read_arrays(path, kind=None):
+    """Return {name: array} of a .mat or an HDF5 file, in the order of the file.
+
+    Numbers come as they are stored, in the axes of the program that wrote them: those of a MATLAB file of version 7.3,
+    which is HDF5, are reversed. Cells of equal arrays are stacked; structures come as NumPy structured arrays.
+    Raises UserError for a file that is damaged or of another kind.
+    """
+    kind = kind or kind_of(path)
+    if kind not in _READERS:
+        raise UserError('%s: neither a .mat nor an .h5 file by its content' % path)
+    try:
+        return _READERS[kind](path)
+    except ImportError as error:
+        raise UserError('%s: reading it needs a library that is missing (%s); pip install scipy h5py' % (path, error))
+    except Exception as error:
+        # Damaged files make the libraries raise nearly everything, after the place of the damage and their version.
+        raise UserError('%s: damaged or truncated (%s)' % (path, str(error).split('\n')[0][:100]))
+
+
+def _read_matlab(path):
+    from scipy.io import loadmat
+    content = loadmat(path)
+    return OrderedDict((name, _stacked(value)) for name, value in content.items() if not name.startswith('__'))
+
+
+def _stacked(value):
+    """Return a cell array as one array where its cells are numbers of one shape, else as it is."""
+    if value.dtype != object or not value.size:
+        return value
+    cells = [np.asarray(cell) for cell in value.ravel(order='F')]
+    if all(cell.dtype.kind in 'biuf' and cell.shape == cells[0].shape for cell in cells):
+        return np.stack(cells)
+    return value
+
+
+def _read_hdf5(path):
+    import h5py
+    arrays = OrderedDict()
+
+    def collect(name, item):
+        if isinstance(item, h5py.Dataset) and item.dtype.kind in 'biuf' and not name.startswith('#'):
+            arrays[name] = item[()]
+
+    with h5py.File(path, 'r') as content:
+        content.visititems(collect)
+    return arrays
+
+
+_READERS = {'matlab': _read_matlab, 'hdf5': _read_hdf5}

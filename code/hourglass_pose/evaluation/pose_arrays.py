@@ -1,0 +1,107 @@
+"""Poses in arrays of other programs: which axis is what, which joint is which, and which variable to take."""
+
+from collections import OrderedDict
+
+import numpy as np
+
+from hourglass_pose.errors import UserError
+from hourglass_pose.skeleton import MPII_JOINTS
+
+# What variables with predictions are called, the most usual first.
+_NAMES = ('preds', 'pred', 'predictions', 'pos_pred_src', 'joints', 'keypoints', 'all_preds')
+
+# x, y; with a score; and of Newell's Torch code: x, y, heatmap column, heatmap row, score.
+_COLUMNS = (2, 3, 5)
+
+# Axes as persons (N), joints (J) and columns (C): where several fit the first is taken, as Python, MATLAB and the
+# ground truth of MPII's evaluation write them.
+_LAYOUTS = ('NJC', 'CJN', 'JCN', 'NCJ', 'CNJ', 'JNC')
+
+# The short names in MPII's ground truth.
+_SHORT_NAMES = OrderedDict([
+    ('rank', 'r_ankle'), ('rkne', 'r_knee'), ('rhip', 'r_hip'), ('lhip', 'l_hip'), ('lkne', 'l_knee'),
+    ('lank', 'l_ankle'), ('pelv', 'pelvis'), ('thor', 'thorax'), ('neck', 'neck'), ('head', 'head'),
+    ('rwri', 'r_wrist'), ('relb', 'r_elbow'), ('rsho', 'r_shoulder'), ('lsho', 'l_shoulder'), ('lelb', 'l_elbow'),
+    ('lwri', 'l_wrist')])
+
+
+def joint_names(value, path):
+    """Return the names in a `dataset_joints` cell array as ours. Raises UserError for an unknown one."""
+    found = [str(np.asarray(cell).ravel()[0]) if np.asarray(cell).size else '' for cell in np.ravel(value)]
+    unknown = [name for name in found if name not in _SHORT_NAMES and name not in MPII_JOINTS]
+    if unknown:
+        raise UserError('%s: dataset_joints: expected the short names of MPII (%s), found %r'
+                        % (path, ' '.join(_SHORT_NAMES), unknown[0]))
+    return tuple(_SHORT_NAMES.get(name, name) for name in found)
+
+
+def layout_of(shape, num_persons, num_joints):
+    """Return the first of the layouts that a shape can have, such as 'NJC', or None.
+
+    num_persons: None where any number will do.
+    """
+    if len(shape) != 3:
+        return None
+    for layout in _LAYOUTS:
+        sizes = dict(zip(layout, shape))
+        if sizes['J'] == num_joints and sizes['C'] in _COLUMNS and num_persons in (None, sizes['N']):
+            return layout
+    return None
+
+
+def oriented(array, layout):
+    """Return float64 (N, J, 2), x and y, of an array in a layout."""
+    return np.transpose(array, [layout.index(axis) for axis in 'NJC'])[..., :2].astype(np.float64)
+
+
+def find_poses(arrays, path, num_persons, num_joints=len(MPII_JOINTS), variable=None):
+    """Return (poses float64 (N, J, 2), variable, layout) of the arrays of one file.
+
+    num_persons: N, or None for any. variable: the name to take, None to look for it: first by the usual names, then
+    by its shape. Raises UserError that lists what there is where nothing fits, or several without a usual name.
+    """
+    arrays = OrderedDict((name, _without_single_axes(value)) for name, value in arrays.items())
+    if variable is not None and variable not in arrays:
+        raise UserError('%s: there is no variable %s; it has %s' % (path, variable, _listed(arrays)))
+    names = [variable] if variable is not None else list(arrays)
+    fitting = [name for name in names if arrays[name].dtype.kind in 'iuf'
+               and layout_of(arrays[name].shape, num_persons, num_joints)]
+    usual = [name for name in _NAMES if name in fitting]
+    if not fitting:
+        raise UserError(_what_is_wrong({name: arrays[name] for name in names}, path, num_persons, num_joints))
+    if len(fitting) > 1 and not usual:
+        raise UserError('%s: %s could all be the predictions; choose by --variable NAME' % (path, ', '.join(fitting)))
+    name = (usual or fitting)[0]
+    layout = layout_of(arrays[name].shape, num_persons, num_joints)
+    return oriented(arrays[name], layout), name, layout
+
+
+def _without_single_axes(value):
+    """Drop axes of length 1 from arrays of more than three axes, such as (1, N, 16, 2)."""
+    while value.ndim > 3 and 1 in value.shape:
+        value = value.reshape([size for axis, size in enumerate(value.shape) if axis != value.shape.index(1)])
+    return value
+
+
+def _what_is_wrong(arrays, path, num_persons, num_joints):
+    wanted = '%s persons x %d joints x 2, in any order of the axes' % (
+        'any number of' if num_persons is None else num_persons, num_joints)
+    for name in _NAMES + tuple(arrays):
+        value = arrays.get(name)
+        if value is None or value.dtype.kind not in 'iuf':
+            continue
+        if layout_of(value.shape, None, num_joints):
+            found = value.shape[layout_of(value.shape, None, num_joints).index('N')]
+            return ('%s: %s has %d persons, the ground truth %d; both have to be of the same persons in the same order'
+                    % (path, name, found, num_persons))
+        if value.ndim == 3 and num_persons in value.shape and set(value.shape) & set(_COLUMNS):
+            return '%s: %s has the shape %s; expected %s' % (path, name, _shape(value), wanted)
+    return '%s: no variable holds %s; it has %s' % (path, wanted, _listed(arrays))
+
+
+def _shape(value):
+    return ' x '.join(map(str, value.shape))
+
+
+def _listed(arrays):
+    return ', '.join('%s (%s)' % (name, _shape(value)) for name, value in list(arrays.items())[:8]) or 'no variable'
