@@ -10,6 +10,7 @@ from hourglass_pose import geometry
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.baselines import centre_pose, mean_pose
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult, argmax_accuracies
+from hourglass_pose.evaluation.scales import average_over_scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +91,7 @@ class Evaluator:
             rows = np.flatnonzero(batch.mask)
             if not len(rows):
                 continue
-            maps = flip_averaged_maps(
-                predict_logits, codec, batch.images, self.flip_test, self.skeleton.flip_permutation)[rows]
+            maps = self._maps(predict_logits, batch)[rows]
             joints_crop, batch_scores = codec.decode(maps)
             joints_img = self._score(network, batch, rows, joints_crop, codec.peak_cells(maps))
             for name, pose in self.baseline_poses.items():
@@ -107,6 +107,14 @@ class Evaluator:
         return Evaluation(
             network.result(), OrderedDict((name, measured.result()) for name, measured in baselines.items()),
             [self.generator.persons[index] for index in indices], np.concatenate(joints), np.concatenate(scores))
+
+    def _maps(self, predict_logits, batch):
+        """Return the heatmaps (B, H, W, J) of a batch, averaged over the crop's mirror image and over all scales."""
+        maker = self.generator.sample_maker
+        pictures = batch.zoomed if len(batch.zoomed) else [batch.images]
+        maps = [flip_averaged_maps(predict_logits, maker.codec, images, self.flip_test, self.skeleton.flip_permutation)
+                for images in pictures]
+        return average_over_scales(maps, maker.scales) if len(batch.zoomed) else maps[0]
 
     def _score(self, evaluator, batch, rows, joints_crop, cells_hm):
         """Add one batch of poses in crop pixels to a PckhEvaluator and return them in photo pixels."""
