@@ -11,7 +11,8 @@ import pytest
 from scipy.io import savemat
 
 from hourglass_pose.cli import main
-from hourglass_pose.data.dataset_txt import write_dataset_txt
+from hourglass_pose.cli.score import measure
+from hourglass_pose.evaluation.report import build_metrics
 from hourglass_pose.skeleton import MPII_JOINTS
 
 SHORT = ('rank', 'rkne', 'rhip', 'lhip', 'lkne', 'lank', 'pelv', 'thor', 'neck', 'head', 'rwri', 'relb', 'rsho',
@@ -58,7 +59,12 @@ def published_protocol(pred, joints, boxes, missing, threshold=0.5):
             sum(by_joint[name] * counted[name] for name in kept) / sum(counted[name] for name in kept))
 
 
-def run_score(tmp_path, predictions, annotations, *arguments):
+def run_score(predictions, annotations, **options):
+    measured, _, protocol = measure(str(predictions), str(annotations), **options)
+    return build_metrics(measured.result, {}, protocol)
+
+
+def run_command(tmp_path, predictions, annotations, *arguments):
     output = str(tmp_path / 'out')
     assert main(['score', '--predictions', str(predictions), '--annotations', str(annotations), '--output', output] +
                 list(arguments)) == 0
@@ -89,7 +95,7 @@ def test_random_predictions_score_as_the_published_protocol_in_loops(tmp_path, s
     joints, boxes, missing, random = random_truth(seed)
     pred = joints + random.standard_normal(joints.shape) * random.choice([3, 15, 60], (COUNT, 16, 1))
     savemat(str(tmp_path / 'p.mat'), {'preds': pred})
-    metrics = run_score(tmp_path, tmp_path / 'p.mat', write_truth(tmp_path / 't.mat', joints, boxes, missing))
+    metrics = run_score(tmp_path / 'p.mat', write_truth(tmp_path / 't.mat', joints, boxes, missing))
     assert_published(metrics, pred, joints, boxes, missing)
     assert metrics['protocol']['counting'].startswith('compared as they stand')
     assert 'argmax_accuracy' not in metrics
@@ -103,9 +109,9 @@ def test_a_distance_of_exactly_half_a_head_counts(tmp_path):
     pred = joints + (18.0, 24.0)                    # exactly 30 away
     savemat(str(tmp_path / 'p.mat'), {'preds': pred})
     truth = write_truth(tmp_path / 't.mat', joints, boxes, missing)
-    assert run_score(tmp_path, tmp_path / 'p.mat', truth)['pckh@0.5']['mean'] == 100
+    assert run_score(tmp_path / 'p.mat', truth)['pckh@0.5']['mean'] == 100
     savemat(str(tmp_path / 'p.mat'), {'preds': pred + (1e-9, 0)})
-    assert run_score(tmp_path, tmp_path / 'p.mat', truth)['pckh@0.5']['mean'] == 0
+    assert run_score(tmp_path / 'p.mat', truth)['pckh@0.5']['mean'] == 0
 
 
 def write_h5(path, **arrays):
@@ -144,7 +150,7 @@ def test_every_way_to_write_predictions_gives_the_same_score(tmp_path, truth_fil
     pred = np.rint(joints + random.standard_normal(joints.shape) * 20)
     path = tmp_path / way
     WAYS[way](path, pred)
-    assert_published(run_score(tmp_path, path, truth_file), pred, joints, boxes, missing)
+    assert_published(run_score(path, truth_file), pred, joints, boxes, missing)
 
 
 def test_joints_of_the_truth_are_told_apart_by_their_names(tmp_path):
@@ -152,34 +158,36 @@ def test_joints_of_the_truth_are_told_apart_by_their_names(tmp_path):
     pred = joints + random.standard_normal(joints.shape) * 20
     savemat(str(tmp_path / 'p.mat'), {'preds': pred})
     truth = write_truth(tmp_path / 't.mat', joints, boxes, missing, random.permutation(16))
-    assert_published(run_score(tmp_path, tmp_path / 'p.mat', truth), pred, joints, boxes, missing)
+    assert_published(run_score(tmp_path / 'p.mat', truth), pred, joints, boxes, missing)
 
 
 def test_predictions_beside_the_truth_in_its_file_are_scored(tmp_path):
     joints, boxes, missing, random = random_truth()
     pred = joints + random.standard_normal(joints.shape) * 20
     path = write_truth(tmp_path / 't.mat', joints, boxes, missing, pos_pred_src=pred.transpose(1, 2, 0))
-    assert_published(run_score(tmp_path, path, path), pred, joints, boxes, missing)
+    assert_published(run_score(path, path), pred, joints, boxes, missing)
 
 
-def test_counting_from_0_is_an_option_and_its_effect_is_stated(tmp_path, truth_file, capsys):
+def test_counting_from_0_is_an_option_and_its_effect_is_stated(tmp_path, truth_file):
     joints, boxes, missing, random = random_truth()
     pred = joints + random.standard_normal(joints.shape) * 40
     savemat(str(tmp_path / 'p.mat'), {'preds': pred})
-    as_they_stand = run_score(tmp_path, tmp_path / 'p.mat', truth_file)
-    shifted = run_score(tmp_path, tmp_path / 'p.mat', truth_file, '--predictions-count-from', '0')
+    as_they_stand = run_score(tmp_path / 'p.mat', truth_file)
+    shifted = run_score(tmp_path / 'p.mat', truth_file, count_from=0)
     assert_published(shifted, pred + 1, joints, boxes, missing)
     means = [metrics['pckh@0.5']['mean'] for metrics in (as_they_stand, shifted)]
     assert as_they_stand['protocol']['counting'].endswith('from 0 the mean would be %.2f instead of %.2f'
                                                           % (means[1], means[0]))
-    assert 'shifted by +1 px' in ' '.join(capsys.readouterr().out.split())
+    assert shifted['protocol']['counting'].startswith('shifted by +1 px')
 
 
-def test_head_box_sizes_break_the_score_down(tmp_path, truth_file):
+def test_head_box_sizes_break_the_score_down(tmp_path, truth_file, capsys):
     joints, boxes, missing, random = random_truth()
     pred = joints + random.standard_normal(joints.shape) * 20
     savemat(str(tmp_path / 'p.mat'), {'preds': pred})
-    metrics = run_score(tmp_path, tmp_path / 'p.mat', truth_file)
+    metrics = run_command(tmp_path, tmp_path / 'p.mat', truth_file)
+    assert 'scale' in capsys.readouterr().out
+    assert metrics['pckh@0.5'] == run_score(tmp_path / 'p.mat', truth_file)['pckh@0.5']
     diagonals = np.linalg.norm(boxes[:, 1] - boxes[:, 0], axis=1)
     small = diagonals <= np.sort(diagonals)[10]     # 41 persons: the first quarter ends with the 11th
     row = metrics['breakdown']['scale']['rows'][0]
@@ -241,7 +249,7 @@ def test_predictions_that_are_not_finite_are_wrong(tmp_path, truth_file):
     joints[0, 0] = np.nan
     joints[1, 0, 1] = np.inf
     savemat(str(tmp_path / 'p.mat'), {'preds': joints})
-    metrics = run_score(tmp_path, tmp_path / 'p.mat', truth_file)
+    metrics = run_score(tmp_path / 'p.mat', truth_file)
     missing = random_truth()[2]
     labelled = (~missing[:, 0]).sum()
     wrong = (~missing[:2, 0]).sum()

@@ -33,24 +33,30 @@ def add_arguments(parser):
 
 def run(options):
     from hourglass_pose.cli.experiment import make_folder
-    from hourglass_pose.evaluation.scoring import match, score
     if options.images and not options.output:
         raise UserError('--images: the picture of the worst persons needs a place; add --output DIR')
-    predictions, truth = read_both(options.predictions, options.annotations, options.split, options.variable)
-    joints, rows = match(predictions, truth, only_predicted=options.split is None)
-    first = predictions.count_from if options.predictions_count_from is None else options.predictions_count_from
-    measured, otherwise = [score(joints + (truth.count_from - start), rows, truth) for start in (first, 1 - first)]
-    protocol = OrderedDict([
-        ('predictions', options.predictions), ('read_as', predictions.description),
-        ('ground_truth', options.annotations), ('ground_truth_read_as', truth.description),
-        ('rows_matched_by', 'order' if truth.persons is None or predictions.in_order else 'person'),
-        ('annotated_persons_without_prediction', count_unpredicted(joints, rows, truth)),
-        ('predictions_count_from', first), ('ground_truth_counts_from', truth.count_from),
-        ('counting', describe_counting(first, truth.count_from, measured.result, otherwise.result)),
-        ('command', ' '.join(sys.argv))])
+    measured, truth, protocol = measure(options.predictions, options.annotations, options.split, options.variable,
+                                        options.predictions_count_from)
+    protocol['command'] = ' '.join(sys.argv)
     if options.output:
         make_folder(options.output)
     leave_results(options.output, options.images, measured, truth, protocol)
+
+
+def measure(predictions_path, annotations_path, split=None, variable=None, count_from=None):
+    """Return (Score, GroundTruth, protocol) of two files; the arguments are the options of the command."""
+    from hourglass_pose.evaluation.scoring import match, score
+    predictions, truth = read_both(predictions_path, annotations_path, split, variable)
+    joints, rows = match(predictions, truth, only_predicted=split is None)
+    first = predictions.count_from if count_from is None else count_from
+    measured, otherwise = [score(joints + (truth.count_from - start), rows, truth) for start in (first, 1 - first)]
+    return measured, truth, OrderedDict([
+        ('predictions', predictions_path), ('read_as', predictions.description),
+        ('ground_truth', annotations_path), ('ground_truth_read_as', truth.description),
+        ('rows_matched_by', 'order' if truth.persons is None or predictions.in_order else 'person'),
+        ('annotated_persons_without_prediction', count_unpredicted(joints, truth)),
+        ('predictions_count_from', first), ('ground_truth_counts_from', truth.count_from),
+        ('counting', describe_counting(first, truth.count_from, measured.result, otherwise.result))])
 
 
 def read_both(predictions_path, annotations_path, split=None, variable=None):
@@ -77,7 +83,7 @@ def annotated_truth(path, names, split, in_order):
     """Return the GroundTruth of an annotation file. in_order: whether nothing but their number says whose rows are."""
     from hourglass_pose.data.annotations import read_annotations
     from hourglass_pose.evaluation.ground_truth import ground_truth_of_persons
-    everyone = read_annotations(path, None, len(names)).persons
+    everyone = read_annotations(path, None, len(names), joint_names=names).persons
     if split is None:
         split = 'valid' if in_order and any(person.split == 'valid' for person in everyone) else 'all'
     persons = [person for person in everyone if split in ('all', person.split)]
@@ -87,7 +93,7 @@ def annotated_truth(path, names, split, in_order):
     return ground_truth_of_persons(persons, everyone, names, 'annotated persons, split %s' % split)
 
 
-def count_unpredicted(joints, rows, truth):
+def count_unpredicted(joints, truth):
     """Return how many persons of the truth have no prediction, be they left out or scored as wrong."""
     return len(truth.joints) - int((~np.isnan(joints).all(axis=(1, 2))).sum())
 
