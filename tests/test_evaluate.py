@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hourglass_pose.cli import main
-from hourglass_pose.cli.evaluate import _generator, scales_argument
+from hourglass_pose.cli.prediction_options import make_generator, scales_argument
 from hourglass_pose.data.annotations import read_annotations
 from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.prediction.predictor import Predictor
@@ -21,7 +21,7 @@ def predictor(command_line_run):
 
 
 def evaluation(predictor, persons, batch_size=16, workers=0, scales=(1.0,), flip_test=True):
-    generator = _generator(persons, predictor, scales, batch_size, workers)
+    generator = make_generator(persons, predictor, scales, batch_size, workers)
     return Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop, flip_test).evaluate(
         predictor.last_logits)
 

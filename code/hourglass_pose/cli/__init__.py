@@ -9,7 +9,7 @@ from hourglass_pose.errors import UserError
 
 DONE, USERS_MISTAKE, INTERRUPTED = 0, 2, 130  # and 1, Python's own, for a mistake of ours
 
-SUBCOMMANDS = ('prepare', 'train', 'resume', 'evaluate', 'score', 'predict', 'inspect', 'import-weights',
+SUBCOMMANDS = ('prepare', 'train', 'resume', 'evaluate', 'score', 'submit', 'predict', 'inspect', 'import-weights',
                'synthesize', 'benchmark')
 
 

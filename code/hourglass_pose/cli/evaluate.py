@@ -1,29 +1,13 @@
 """evaluate: PCKh and PCK of a checkpoint on annotated photos, with baselines beside them."""
 
-import argparse
 import sys
 
-from tqdm import tqdm
-
 from hourglass_pose.cli import original_settings
+from hourglass_pose.cli.prediction_options import (
+    add_prediction_arguments, check_numbers, make_generator, prediction_options, progress_bar)
 from hourglass_pose.errors import UserError
 
 HELP = 'measure a checkpoint on annotated photos'
-
-
-LARGEST_ZOOM = 4.0
-
-
-def scales_argument(text):
-    """Return the numbers of '0.8,1,1.2'."""
-    try:
-        scales = tuple(float(number) for number in text.split(','))
-    except ValueError:
-        scales = ()
-    if not scales or len(set(scales)) < len(scales) or not all(1 / LARGEST_ZOOM <= s <= LARGEST_ZOOM for s in scales):
-        raise argparse.ArgumentTypeError('expected different numbers from %g to %g such as 0.8,1,1.2; found %r'
-                                         % (1 / LARGEST_ZOOM, LARGEST_ZOOM, text))
-    return scales
 
 
 def add_arguments(parser):
@@ -32,35 +16,18 @@ def add_arguments(parser):
     parser.add_argument('--images', required=True, nargs='+', metavar='DIR', help='a folder of images for each file')
     parser.add_argument('--split', choices=('all', 'train', 'valid'), default='all',
                         help='all persons (default), or the side of the split the network was trained with')
-    parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
-    parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
-    parser.add_argument('--crop-rule', choices=('box', 'centre_scale'),
-                        help='what crops are cut around; default: as in the training run')
+    add_prediction_arguments(parser)
     parser.add_argument('--on-bad-annotation', choices=('strict', 'skip'), default='strict',
                         help='stop at wrong lines (default) or go on without them')
-    parser.add_argument('--scales', type=scales_argument, default=(1.0,), metavar='S,S,...',
-                        help='average the heatmaps of crops in which the person is this much larger, such as 0.8,1,1.2 '
-                             '(default: 1)')
-    parser.add_argument('--batch-size', type=int, default=16, help='persons prepared ahead; changes no bit of a result')
-    parser.add_argument('--workers', type=int, default=None,
-                        help='threads that prepare them, 0 for none (default: one a core); changes no bit of a result')
-    parser.add_argument('--device', choices=('auto', 'cpu', 'gpu', 'npu'), default='auto')
-    parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for metrics.json and pictures')
     original_settings.add_arguments(parser)
 
 
 def run(options):
-    if options.batch_size < 1:
-        raise UserError('--batch-size: expected an integer >= 1, found %d' % options.batch_size)
-    if options.workers is not None and options.workers < 0:
-        raise UserError('--workers: expected an integer >= 0, found %d' % options.workers)
-    flip_test = None if options.flip_test is None else options.flip_test == 'on'
+    check_numbers(options)
     evaluate(options.checkpoint, options.annotations, options.images, options.output, options.split,
-             options.on_bad_annotation, options.scales, options.batch_size, options.workers, flip_test=flip_test,
-             decoding=options.decoding, crop_rule=options.crop_rule, device=options.device,
-             precision=options.precision,
-             **original_settings.predictor_options(options))
+             options.on_bad_annotation, options.scales, options.batch_size, options.workers,
+             **prediction_options(options))
 
 
 def evaluate(checkpoint, annotation_files, image_folders, output, split='all', on_bad_annotation='strict',
@@ -84,13 +51,10 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
         persons = _persons_of_split(annotations.persons, split, predictor.stored)
         print('device: %s' % predictor.runtime.description)
         print('data: %s; %d persons measured' % (annotations.describe(), len(persons)))
-        generator = _generator(persons, predictor, scales, batch_size, workers)
+        generator = make_generator(persons, predictor, scales, batch_size, workers)
         evaluator = Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop,
                               predictor.flip_test)
-        evaluation = evaluator.evaluate(
-            predictor.last_logits, lambda batches: tqdm(
-                batches, total=evaluator.num_batches, unit='person' if generator.batch_size == 1 else 'batch',
-                leave=False, dynamic_ncols=True, disable=None))
+        evaluation = evaluator.evaluate(predictor.last_logits, progress_bar(generator))
     protocol = {
         'data': ', '.join(annotation_files), 'split': split, 'flip_test': predictor.flip_test,
         'scales': ', '.join('%g' % scale for scale in scales), 'decoding': predictor.codec.decoding,
@@ -111,25 +75,3 @@ def _persons_of_split(persons, split, stored):
                         '--split out, or give a file of the persons to measure' % split)
     data = stored.manifest['config']['DataSetHG']
     return split_persons(persons, data['valid_fraction'], data['split_seed'])[split]
-
-
-def _max_unreadable(stored):
-    from hourglass_pose.config_keys import KEY_BY_SPELLING
-    if stored.manifest:
-        return stored.manifest['config']['DataSetHG']['max_unreadable']
-    return KEY_BY_SPELLING['max_unreadable'].default
-
-
-def _generator(persons, predictor, scales, batch_size, workers):
-    """Return the DataGenerator of persons. Its batches are the blocks that the network takes, whatever the options
-    are, so a person's place in a block depends on nothing but the list of persons, and so do the last bits.
-    """
-    from hourglass_pose.data.augmentation import AugmentationRanges
-    from hourglass_pose.data.generator import DataGenerator
-    from hourglass_pose.data.samples import ImageCache, SampleMaker
-    maker = SampleMaker(ImageCache(), predictor.codec, predictor.rule, predictor.skeleton.flip_permutation,
-                        predictor.kept_joints, AugmentationRanges(), seed=0, scales=scales)
-    return DataGenerator(persons, maker, predictor.batch_size, workers=workers,
-                         prefetch=max(1, batch_size // predictor.batch_size),
-                         max_unreadable=_max_unreadable(predictor.stored),
-                         on_unreadable=lambda message: tqdm.write('left out: %s' % message))

@@ -63,7 +63,8 @@ def read_both(predictions_path, annotations_path, split=None, variable=None):
     """Return (PredictedPoses, GroundTruth) of two files. Raises UserError for files that do not fit each other."""
     from hourglass_pose.evaluation.array_files import kind_of, read_arrays
     from hourglass_pose.evaluation.ground_truth import ground_truth_of_arrays, is_ground_truth
-    from hourglass_pose.evaluation.prediction_files import read_predictions
+    from hourglass_pose.evaluation.prediction_files import name_images, read_predictions
+    from hourglass_pose.evaluation.submission import find_release, official_images
     kind = kind_of(annotations_path)
     arrays = read_arrays(annotations_path, kind) if kind in ('matlab', 'hdf5') else {}
     if is_ground_truth(arrays):
@@ -72,6 +73,12 @@ def read_both(predictions_path, annotations_path, split=None, variable=None):
         truth = ground_truth_of_arrays(arrays, annotations_path)
         return read_predictions(predictions_path, len(truth.joints), variable), truth
     predictions = read_predictions(predictions_path, None, variable)
+    release = find_release(arrays)
+    if release is not None:
+        if split not in (None, 'all'):
+            raise UserError('--split %s: the official file knows no such split; leave --split out, or prepare '
+                            'annotations' % split)
+        return name_images(predictions, official_images(release, annotations_path)), official_truth(annotations_path)
     truth = annotated_truth(annotations_path, predictions.names, split, predictions.in_order)
     if predictions.in_order:
         # An array is read once more where the number of persons tells which of its axes is theirs.
@@ -91,6 +98,17 @@ def annotated_truth(path, names, split, in_order):
         raise UserError('--split %s: %s assigns no person to it; leave --split out, or prepare the annotations with '
                         'their official split' % (split, path))
     return ground_truth_of_persons(persons, everyone, names, 'annotated persons, split %s' % split)
+
+
+def official_truth(path):
+    """Return the GroundTruth of those persons of the official annotations that have joints."""
+    from hourglass_pose.data.mpii_mat import read_mpii_mat
+    from hourglass_pose.evaluation.ground_truth import ground_truth_of_persons
+    from hourglass_pose.skeleton import MPII_JOINTS
+    persons = [person for person in read_mpii_mat(path) if person is not None and person.labelled.any()]
+    if not persons:
+        raise UserError('%s: no person has joints, so there is nothing to score against' % path)
+    return ground_truth_of_persons(persons, persons, MPII_JOINTS, 'official annotations, all persons with joints')
 
 
 def count_unpredicted(joints, truth):

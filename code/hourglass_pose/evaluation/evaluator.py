@@ -53,6 +53,29 @@ def flip_averaged_maps(predict_logits, codec, images, flip_test, flip_permutatio
     return (maps + mirrored[:, :, ::-1][..., flip_permutation]) / 2
 
 
+def averaged_maps(predict_logits, sample_maker, batch, flip_test, flip_permutation):
+    """Return the heatmaps (B, H, W, J) of a Batch, averaged over the crop's mirror image and over all scales."""
+    pictures = batch.zoomed if len(batch.zoomed) else [batch.images]
+    maps = [flip_averaged_maps(predict_logits, sample_maker.codec, images, flip_test, flip_permutation)
+            for images in pictures]
+    return average_over_scales(maps, sample_maker.scales) if len(batch.zoomed) else maps[0]
+
+
+def predict_persons(generator, predict_logits, flip_test, progress=lambda batches: batches):
+    """Yield (index, joints_img float64 (J, 2), scores (J,)) of the generator's persons with a readable picture.
+
+    predict_logits, progress: as in Evaluator.evaluate. No labels are needed.
+    """
+    maker = generator.sample_maker
+    for batch in progress(generator.validation_batches()):
+        rows = np.flatnonzero(batch.mask)
+        maps = averaged_maps(predict_logits, maker, batch, flip_test, maker.flip_permutation)[rows]
+        joints_crop, scores = maker.codec.decode(maps)
+        for row, pose, score in zip(rows, joints_crop, scores):
+            img_from_crop = geometry.invert(batch.affines_crop_from_img[row])
+            yield int(batch.indices[row]), geometry.transform_points(img_from_crop, pose), score
+
+
 class Evaluator:
     """Measures a network on the persons of a DataGenerator.
 
@@ -83,7 +106,8 @@ class Evaluator:
         predict_logits: function of crops (B, S, S, 3) uint8 to the last stack's logits (B, H, W, J).
         progress: wraps the iterable of batches, to show a bar.
         """
-        codec = self.generator.sample_maker.codec
+        maker = self.generator.sample_maker
+        codec = maker.codec
         network = PckhEvaluator(self.skeleton)
         baselines = OrderedDict((name, PckhEvaluator(self.skeleton)) for name in self.baseline_poses)
         indices, joints, scores = [], [], []
@@ -91,7 +115,7 @@ class Evaluator:
             rows = np.flatnonzero(batch.mask)
             if not len(rows):
                 continue
-            maps = self._maps(predict_logits, batch)[rows]
+            maps = averaged_maps(predict_logits, maker, batch, self.flip_test, self.skeleton.flip_permutation)[rows]
             joints_crop, batch_scores = codec.decode(maps)
             joints_img = self._score(network, batch, rows, joints_crop, codec.peak_cells(maps))
             for name, pose in self.baseline_poses.items():
@@ -107,14 +131,6 @@ class Evaluator:
         return Evaluation(
             network.result(), OrderedDict((name, measured.result()) for name, measured in baselines.items()),
             [self.generator.persons[index] for index in indices], np.concatenate(joints), np.concatenate(scores))
-
-    def _maps(self, predict_logits, batch):
-        """Return the heatmaps (B, H, W, J) of a batch, averaged over the crop's mirror image and over all scales."""
-        maker = self.generator.sample_maker
-        pictures = batch.zoomed if len(batch.zoomed) else [batch.images]
-        maps = [flip_averaged_maps(predict_logits, maker.codec, images, self.flip_test, self.skeleton.flip_permutation)
-                for images in pictures]
-        return average_over_scales(maps, maker.scales) if len(batch.zoomed) else maps[0]
 
     def _score(self, evaluator, batch, rows, joints_crop, cells_hm):
         """Add one batch of poses in crop pixels to a PckhEvaluator and return them in photo pixels."""
