@@ -180,7 +180,7 @@ def test_training_leaves_the_promised_files(command_line_run):
         assert os.path.getsize(os.path.join(folder, name)) > 0
     for name in ('pckh.png', 'predictions.png'):
         assert cv2.imread(os.path.join(folder, name)).std() > 10
-    assert set(read_json(folder, 'metrics.json')) == METRICS | {'baselines', 'protocol'}
+    assert set(read_json(folder, 'metrics.json')) == METRICS | {'baselines', 'protocol', 'breakdown', 'worst_persons'}
     tags = {side: {value.tag for path in glob.glob(os.path.join(folder, 'log_' + side, 'events*'))
                    for event in tf.train.summary_iterator(path) for value in event.summary.value}
             for side in ('train', 'test')}

@@ -31,6 +31,7 @@ class NumberedSamples:
     codec = SimpleNamespace(heatmap_size=2)
     rule = SimpleNamespace(crop_size=4)
     kept_joints = np.ones(3, bool)
+    scales = (1.0,)
 
     def __init__(self, bad=(), fail_at=None, wait=0.0):
         self.bad, self.fail_at, self.wait = bad, fail_at, wait

@@ -40,6 +40,12 @@ def flip_affine(width):
     return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
 
 
+def zoom_affine(scale, width):
+    """Return the affine map that enlarges a square picture or map `width` wide by `scale` about its centre."""
+    offset = (1.0 - scale) * (width - 1) / 2.0
+    return np.array([[scale, 0.0, offset], [0.0, scale, offset]])
+
+
 def compose(affine_c_from_b, affine_b_from_a):
     """Return affine_c_from_a: first affine_b_from_a, then affine_c_from_b."""
     linear, offset = affine_c_from_b[:, :2], affine_c_from_b[:, 2:]

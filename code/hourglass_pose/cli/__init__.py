@@ -11,7 +11,7 @@ from hourglass_pose.errors import UserError
 DONE, BAD_FINDING, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 SUBCOMMANDS = (
-    'prepare', 'doctor', 'train', 'resume', 'evaluate', 'score', 'predict', 'export',
+    'prepare', 'doctor', 'train', 'resume', 'evaluate', 'score', 'submit', 'predict', 'export',
     'inspect', 'import-weights', 'synthesize', 'benchmark')
 
 

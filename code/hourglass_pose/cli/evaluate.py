@@ -1,11 +1,10 @@
 """evaluate: PCKh and PCK of a checkpoint on annotated photos, with baselines beside them."""
 
-import os
 import sys
 
-from tqdm import tqdm
-
 from hourglass_pose.cli import original_settings
+from hourglass_pose.cli.prediction_options import (
+    add_prediction_arguments, check_numbers, make_generator, prediction_options, progress_bar)
 from hourglass_pose.errors import UserError
 
 HELP = 'measure a checkpoint on annotated photos'
@@ -18,32 +17,26 @@ def add_arguments(parser):
     parser.add_argument('--split', choices=('all', 'train', 'valid'), default='all',
                         help='all persons (default), or one side: that which the annotations say, else that of the '
                              "network's training")
-    parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
-    parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
-    parser.add_argument('--crop-rule', choices=('box', 'centre_scale'),
-                        help='what crops are cut around; default: as in the training run')
+    add_prediction_arguments(parser)
     parser.add_argument('--on-bad-annotation', choices=('strict', 'skip'), default='strict',
                         help='stop at wrong lines (default) or go on without them')
-    parser.add_argument('--batch-size', type=int, default=16, help='persons at once; changes no result')
-    parser.add_argument('--device', choices=('auto', 'cpu', 'gpu', 'npu'), default='auto')
-    parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for metrics.json and pictures')
     original_settings.add_arguments(parser)
 
 
 def run(options):
-    if options.batch_size < 1:
-        raise UserError('--batch-size: expected an integer >= 1, found %d' % options.batch_size)
-    flip_test = None if options.flip_test is None else options.flip_test == 'on'
+    check_numbers(options)
     evaluate(options.checkpoint, options.annotations, options.images, options.output, options.split,
-             options.on_bad_annotation, flip_test=flip_test, decoding=options.decoding, crop_rule=options.crop_rule,
-             device=options.device, precision=options.precision, batch_size=options.batch_size,
-             **original_settings.predictor_options(options))
+             options.on_bad_annotation, options.scales, options.batch_size, options.workers,
+             **prediction_options(options))
 
 
 def evaluate(checkpoint, annotation_files, image_folders, output, split='all', on_bad_annotation='strict',
-             **predictor_options):
-    """Measure a checkpoint on annotated persons and write the results into the folder `output`."""
+             scales=(1.0,), batch_size=16, workers=None, **predictor_options):
+    """Measure a checkpoint on annotated persons and write the results into the folder `output`.
+
+    batch_size, workers: persons prepared ahead, and by how many threads.
+    """
     from hourglass_pose.cli.experiment import make_folder
     from hourglass_pose.cli.results import write_results
     from hourglass_pose.data.annotations import read_annotations
@@ -59,16 +52,15 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
         persons = _persons_of_split(annotations.persons, split, predictor.stored)
         print('device: %s' % predictor.runtime.description)
         print('data: %s; %d persons measured' % (annotations.describe(), len(persons)))
-        evaluator = Evaluator(_generator(persons, predictor), predictor.skeleton, predictor.mean_pose_crop,
+        generator = make_generator(persons, predictor, scales, batch_size, workers)
+        evaluator = Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop,
                               predictor.flip_test)
-        evaluation = evaluator.evaluate(
-            predictor.last_logits, lambda batches: tqdm(batches, total=evaluator.num_batches, unit='batch',
-                                                        leave=False, dynamic_ncols=True, disable=None))
+        evaluation = evaluator.evaluate(predictor.last_logits, progress_bar(generator))
     protocol = {
         'data': ', '.join(annotation_files), 'split': split, 'flip_test': predictor.flip_test,
-        'decoding': predictor.codec.decoding, 'crop_rule': predictor.rule.crop_rule,
-        'crop_corners': predictor.rule.corners, 'box_margin': predictor.rule.box_margin,
-        'checkpoint': predictor.stored.path, 'step': predictor.stored.step,
+        'scales': ', '.join('%g' % scale for scale in scales), 'decoding': predictor.codec.decoding,
+        'crop_rule': predictor.rule.crop_rule, 'crop_corners': predictor.rule.corners,
+        'box_margin': predictor.rule.box_margin, 'checkpoint': predictor.stored.path, 'step': predictor.stored.step,
         'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
         'versions': describe_versions()}
     write_results(output, evaluation, predictor.skeleton, protocol, annotations.sources, annotations.persons)
@@ -91,21 +83,3 @@ def _persons_of_split(persons, split, stored):
                         '--split out, or give a file of the persons to measure' % split)
     data = stored.manifest['config']['DataSetHG']
     return split_persons(persons, data['valid_fraction'], data['split_seed'])[split]
-
-
-def _max_unreadable(stored):
-    from hourglass_pose.config_keys import KEY_BY_SPELLING
-    if stored.manifest:
-        return stored.manifest['config']['DataSetHG']['max_unreadable']
-    return KEY_BY_SPELLING['max_unreadable'].default
-
-
-def _generator(persons, predictor):
-    from hourglass_pose.data.augmentation import AugmentationRanges
-    from hourglass_pose.data.generator import DataGenerator
-    from hourglass_pose.data.samples import ImageCache, SampleMaker
-    maker = SampleMaker(ImageCache(), predictor.codec, predictor.rule, predictor.skeleton.flip_permutation,
-                        predictor.kept_joints, AugmentationRanges(), seed=0)
-    return DataGenerator(persons, maker, predictor.batch_size, workers=os.cpu_count(),
-                         max_unreadable=_max_unreadable(predictor.stored),
-                         on_unreadable=lambda message: tqdm.write('left out: %s' % message))

@@ -22,8 +22,8 @@ def add_arguments(parser):
                         help='ground truth .mat with head boxes (detections_our_format.mat, gt_valid.mat), or an '
                              'annotation file')
     parser.add_argument('--split', choices=SPLITS,
-                        help='persons of the annotation file: those it assigns to a split, or all; default: valid '
-                             'where it assigns any, else all. Given, it counts missing predictions as wrong')
+                        help='persons of the annotation file: those it assigns to a split, or all; default: valid where '
+                             'it assigns any, else all. Given, it counts missing predictions as wrong')
     parser.add_argument('--predictions-count-from', type=int, choices=(0, 1), metavar='0|1',
                         help='number of the first pixel in the predictions; default: 0 for our own JSON, else 1')
     parser.add_argument('--variable', metavar='NAME', help='the array to take (default: by its usual name or shape)')
@@ -33,31 +33,38 @@ def add_arguments(parser):
 
 def run(options):
     from hourglass_pose.cli.experiment import make_folder
-    from hourglass_pose.evaluation.scoring import match, score
     if options.images and not options.output:
         raise UserError('--images: the picture of the worst persons needs a place; add --output DIR')
-    predictions, truth = read_both(options.predictions, options.annotations, options.split, options.variable)
-    joints, rows = match(predictions, truth, only_predicted=options.split is None)
-    first = predictions.count_from if options.predictions_count_from is None else options.predictions_count_from
-    measured, otherwise = [score(joints + (truth.count_from - start), rows, truth) for start in (first, 1 - first)]
-    protocol = OrderedDict([
-        ('predictions', options.predictions), ('read_as', predictions.description),
-        ('ground_truth', options.annotations), ('ground_truth_read_as', truth.description),
-        ('rows_matched_by', 'order' if truth.persons is None or predictions.in_order else 'person'),
-        ('annotated_persons_without_prediction', count_unpredicted(joints, rows, truth)),
-        ('predictions_count_from', first), ('ground_truth_counts_from', truth.count_from),
-        ('counting', describe_counting(first, truth.count_from, measured.result, otherwise.result)),
-        ('command', ' '.join(sys.argv))])
+    measured, truth, protocol = measure(options.predictions, options.annotations, options.split, options.variable,
+                                        options.predictions_count_from)
+    protocol['command'] = ' '.join(sys.argv)
     if options.output:
         make_folder(options.output)
     leave_results(options.output, options.images, measured, truth, protocol)
+
+
+def measure(predictions_path, annotations_path, split=None, variable=None, count_from=None):
+    """Return (Score, GroundTruth, protocol) of two files; the arguments are the options of the command."""
+    from hourglass_pose.evaluation.scoring import match, score
+    predictions, truth = read_both(predictions_path, annotations_path, split, variable)
+    joints, rows = match(predictions, truth, only_predicted=split is None)
+    first = predictions.count_from if count_from is None else count_from
+    measured, otherwise = [score(joints + (truth.count_from - start), rows, truth) for start in (first, 1 - first)]
+    return measured, truth, OrderedDict([
+        ('predictions', predictions_path), ('read_as', predictions.description),
+        ('ground_truth', annotations_path), ('ground_truth_read_as', truth.description),
+        ('rows_matched_by', 'order' if truth.persons is None or predictions.in_order else 'person'),
+        ('annotated_persons_without_prediction', count_unpredicted(joints, truth)),
+        ('predictions_count_from', first), ('ground_truth_counts_from', truth.count_from),
+        ('counting', describe_counting(first, truth.count_from, measured.result, otherwise.result))])
 
 
 def read_both(predictions_path, annotations_path, split=None, variable=None):
     """Return (PredictedPoses, GroundTruth) of two files. Raises UserError for files that do not fit each other."""
     from hourglass_pose.evaluation.array_files import kind_of, read_arrays
     from hourglass_pose.evaluation.ground_truth import ground_truth_of_arrays, is_ground_truth
-    from hourglass_pose.evaluation.prediction_files import read_predictions
+    from hourglass_pose.evaluation.prediction_files import name_images, read_predictions
+    from hourglass_pose.evaluation.submission import find_release, official_images
     kind = kind_of(annotations_path)
     arrays = read_arrays(annotations_path, kind) if kind in ('matlab', 'hdf5') else {}
     if is_ground_truth(arrays):
@@ -66,6 +73,12 @@ def read_both(predictions_path, annotations_path, split=None, variable=None):
         truth = ground_truth_of_arrays(arrays, annotations_path)
         return read_predictions(predictions_path, len(truth.joints), variable), truth
     predictions = read_predictions(predictions_path, None, variable)
+    release = find_release(arrays)
+    if release is not None:
+        if split not in (None, 'all'):
+            raise UserError('--split %s: the official file knows no such split; leave --split out, or prepare '
+                            'annotations' % split)
+        return name_images(predictions, official_images(release, annotations_path)), official_truth(annotations_path)
     truth = annotated_truth(annotations_path, predictions.names, split, predictions.in_order)
     if predictions.in_order:
         # An array is read once more where the number of persons tells which of its axes is theirs.
@@ -77,7 +90,7 @@ def annotated_truth(path, names, split, in_order):
     """Return the GroundTruth of an annotation file. in_order: whether nothing but their number says whose rows are."""
     from hourglass_pose.data.annotations import read_annotations
     from hourglass_pose.evaluation.ground_truth import ground_truth_of_persons
-    everyone = read_annotations(path, None, len(names)).persons
+    everyone = read_annotations(path, None, len(names), joint_names=names).persons
     if split is None:
         split = 'valid' if in_order and any(person.split == 'valid' for person in everyone) else 'all'
     persons = [person for person in everyone if split in ('all', person.split)]
@@ -87,7 +100,18 @@ def annotated_truth(path, names, split, in_order):
     return ground_truth_of_persons(persons, everyone, names, 'annotated persons, split %s' % split)
 
 
-def count_unpredicted(joints, rows, truth):
+def official_truth(path):
+    """Return the GroundTruth of those persons of the official annotations that have joints."""
+    from hourglass_pose.data.mpii_mat import read_mpii_mat
+    from hourglass_pose.evaluation.ground_truth import ground_truth_of_persons
+    from hourglass_pose.skeleton import MPII_JOINTS
+    persons = [person for person in read_mpii_mat(path) if person is not None and person.labelled.any()]
+    if not persons:
+        raise UserError('%s: no person has joints, so there is nothing to score against' % path)
+    return ground_truth_of_persons(persons, persons, MPII_JOINTS, 'official annotations, all persons with joints')
+
+
+def count_unpredicted(joints, truth):
     """Return how many persons of the truth have no prediction, be they left out or scored as wrong."""
     return len(truth.joints) - int((~np.isnan(joints).all(axis=(1, 2))).sum())
 

@@ -17,7 +17,8 @@ class Batch:
 
     images: (B, S, S, 3) uint8 RGB. heatmaps: (B, H, W, J) float32. joint_weights: (B, J) float32.
     mask: (B,) float32. indices: (B,) int, which person of the generator each row is, 0 for padding.
-    joints_crop: (B, J, 2) float64. affines_crop_from_img: (B, 2, 3) float64.
+    joints_crop: (B, J, 2) float64. affines_crop_from_img: (B, 2, 3) float64. zoomed: (Z, B, S, S, 3) uint8, the crops
+    of a validation batch at each of SampleMaker.scales, Z = 0 where that is scale 1 alone.
     """
 
     images: np.ndarray
@@ -27,6 +28,7 @@ class Batch:
     indices: np.ndarray
     joints_crop: np.ndarray
     affines_crop_from_img: np.ndarray
+    zoomed: np.ndarray
 
 
 class DataGenerator:
@@ -142,6 +144,8 @@ class DataGenerator:
         """Return (Batch, [(person index, message)] of the unreadable) of [(person index, epoch or None)]."""
         codec, crop_size = self.sample_maker.codec, self.sample_maker.rule.crop_size
         size, joints = codec.heatmap_size, len(self.sample_maker.kept_joints)
+        scales = self.sample_maker.scales
+        zooms = 0 if scales == (1.0,) or not rows or rows[0][1] is not None else len(scales)
         batch = Batch(
             images=np.zeros((self.batch_size, crop_size, crop_size, 3), np.uint8),
             heatmaps=np.zeros((self.batch_size, size, size, joints), np.float32),
@@ -149,7 +153,8 @@ class DataGenerator:
             mask=np.zeros(self.batch_size, np.float32),
             indices=np.zeros(self.batch_size, np.int64),
             joints_crop=np.zeros((self.batch_size, joints, 2)),
-            affines_crop_from_img=np.tile(np.eye(2, 3), (self.batch_size, 1, 1)))
+            affines_crop_from_img=np.tile(np.eye(2, 3), (self.batch_size, 1, 1)),
+            zoomed=np.zeros((zooms, self.batch_size, crop_size, crop_size, 3), np.uint8))
         failures = []
         for row, (index, epoch) in enumerate(rows):
             batch.indices[row] = index
@@ -166,6 +171,7 @@ class DataGenerator:
             batch.mask[row] = 1
             batch.joints_crop[row] = sample.joints_crop
             batch.affines_crop_from_img[row] = sample.affine_crop_from_img
+            batch.zoomed[:, row] = sample.zoomed if zooms else 0
         return batch, failures
 
     def _finish(self, prepared):

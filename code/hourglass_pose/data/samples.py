@@ -9,7 +9,7 @@ from hourglass_pose.data.augmentation import change_colours, draw_view, occlude,
 from hourglass_pose.data.cropping import warp_crop
 from hourglass_pose.data.images import read_image
 from hourglass_pose.errors import ImageError
-from hourglass_pose.geometry import transform_points
+from hourglass_pose.geometry import compose, transform_points, zoom_affine
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +18,8 @@ class Sample:
 
     crop: (S, S, 3) uint8 RGB. heatmaps: (H, W, J) float32. joint_weights: (J,) float32, 0 where nothing is to be
     learnt. joints_crop: (J, 2) float64, of a mirrored view with left and right exchanged. affine_crop_from_img: (2, 3)
-    float64, of a mirrored view with the mirroring.
+    float64, of a mirrored view with the mirroring. zoomed: (Z, S, S, 3) uint8, for evaluation at Z scales the crop with
+    the person that much larger about the crop's centre; everything else is of the crop as it is.
     """
 
     crop: np.ndarray
@@ -26,6 +27,7 @@ class Sample:
     joint_weights: np.ndarray
     joints_crop: np.ndarray
     affine_crop_from_img: np.ndarray
+    zoomed: tuple = ()
 
 
 class ImageCache:
@@ -69,9 +71,11 @@ class SampleMaker:
     kept_joints: bool (J,), False where a joint is neither learnt nor measured.
     ranges: AugmentationRanges of the training samples. weighted_loss: False makes training samples teach an empty
     map for a joint that is unlabelled or outside the crop, as the original TensorFlow 1 code does.
+    scales: at which evaluation looks at a person, as factors on its size in the crop.
     """
 
-    def __init__(self, cache, codec, rule, flip_permutation, kept_joints, ranges, seed, weighted_loss=True):
+    def __init__(self, cache, codec, rule, flip_permutation, kept_joints, ranges, seed, weighted_loss=True,
+                 scales=(1.0,)):
         self.cache = cache
         self.codec = codec
         self.rule = rule
@@ -80,6 +84,7 @@ class SampleMaker:
         self.ranges = ranges
         self.seed = seed
         self.weighted_loss = weighted_loss
+        self.scales = tuple(float(scale) for scale in scales)
 
     def training_sample(self, person, epoch, index):
         """Return the augmented Sample of a person, a function of (seed, epoch, index). Raises ImageError."""
@@ -99,10 +104,15 @@ class SampleMaker:
         return sample
 
     def evaluation_sample(self, person):
-        """Return the Sample of a person as the rule cuts it, unchanged. Raises ImageError."""
+        """Return the Sample of a person as the rule cuts it, zoomed where there are scales but 1. Raises ImageError."""
         affine = self.rule.person_affine(person)
-        crop = warp_crop(self.cache.read(person.image_path), affine, self.rule.crop_size)
-        return self._sample(crop, transform_points(affine, person.joints_img), person.labelled, affine)
+        image, size = self.cache.read(person.image_path), self.rule.crop_size
+        sample = self._sample(warp_crop(image, affine, size), transform_points(affine, person.joints_img),
+                              person.labelled, affine)
+        if self.scales == (1.0,):
+            return sample
+        return replace(sample, zoomed=np.stack([
+            warp_crop(image, compose(zoom_affine(scale, size), affine), size) for scale in self.scales]))
 
     def _sample(self, crop, joints_crop, labelled, affine):
         heatmaps, weights = self.codec.encode(joints_crop, labelled & self.kept_joints)

@@ -10,6 +10,7 @@ from hourglass_pose import geometry
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.baselines import centre_pose, mean_pose
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult, argmax_accuracies
+from hourglass_pose.evaluation.scales import average_over_scales
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,29 @@ def flip_averaged_maps(predict_logits, codec, images, flip_test, flip_permutatio
         return maps
     mirrored = codec.maps_of_logits(predict_logits(np.ascontiguousarray(images[:, :, ::-1])))
     return (maps + mirrored[:, :, ::-1][..., flip_permutation]) / 2
+
+
+def averaged_maps(predict_logits, sample_maker, batch, flip_test, flip_permutation):
+    """Return the heatmaps (B, H, W, J) of a Batch, averaged over the crop's mirror image and over all scales."""
+    pictures = batch.zoomed if len(batch.zoomed) else [batch.images]
+    maps = [flip_averaged_maps(predict_logits, sample_maker.codec, images, flip_test, flip_permutation)
+            for images in pictures]
+    return average_over_scales(maps, sample_maker.scales) if len(batch.zoomed) else maps[0]
+
+
+def predict_persons(generator, predict_logits, flip_test, progress=lambda batches: batches):
+    """Yield (index, joints_img float64 (J, 2), scores (J,)) of the generator's persons with a readable picture.
+
+    predict_logits, progress: as in Evaluator.evaluate. No labels are needed.
+    """
+    maker = generator.sample_maker
+    for batch in progress(generator.validation_batches()):
+        rows = np.flatnonzero(batch.mask)
+        maps = averaged_maps(predict_logits, maker, batch, flip_test, maker.flip_permutation)[rows]
+        joints_crop, scores = maker.codec.decode(maps)
+        for row, pose, score in zip(rows, joints_crop, scores):
+            img_from_crop = geometry.invert(batch.affines_crop_from_img[row])
+            yield int(batch.indices[row]), geometry.transform_points(img_from_crop, pose), score
 
 
 class Evaluator:
@@ -99,7 +123,8 @@ class Evaluator:
 
     def _columns(self, batches, predict_logits):
         """Return arrays with a row for each person of this process's share: who it is, and what was found."""
-        codec = self.generator.sample_maker.codec
+        maker = self.generator.sample_maker
+        codec = maker.codec
         rows_of = OrderedDict([('indices', [np.zeros(0, np.int64)]),
                                ('scores', [np.zeros((0, len(self.skeleton)), np.float32)])])
         for name in ['network'] + list(self.baseline_poses):
@@ -109,8 +134,7 @@ class Evaluator:
             rows = np.flatnonzero(batch.mask)
             if not len(rows):
                 continue
-            maps = flip_averaged_maps(
-                predict_logits, codec, batch.images, self.flip_test, self.skeleton.flip_permutation)[rows]
+            maps = averaged_maps(predict_logits, maker, batch, self.flip_test, self.skeleton.flip_permutation)[rows]
             joints_crop, scores = codec.decode(maps)
             poses = [('network', joints_crop, codec.peak_cells(maps))]
             for name, pose in self.baseline_poses.items():

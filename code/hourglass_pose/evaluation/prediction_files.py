@@ -1,7 +1,7 @@
 """Predicted poses from files: arrays of other programs, MPII's submission structure, and our predictions JSON."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Optional, Tuple
 
 import numpy as np
@@ -22,7 +22,8 @@ class PredictedPoses:
     joints: float64 (M, J, 2), NaN where there is no prediction, in pixels counted from count_from.
     names: the J joints. count_from: 0 or 1, what files of this kind do. description: a line for the protocol.
     person_ids: (image, person_id) of each row, or None. places: (image or None, image index, rect index) of each row,
-    or None. Where both are None the rows are the persons of the ground truth in its order.
+    or None. Where both are None the rows are the persons of the ground truth in its order. num_images: images of a
+    submission.
     """
 
     joints: np.ndarray
@@ -31,6 +32,7 @@ class PredictedPoses:
     description: str
     person_ids: Optional[list] = None
     places: Optional[list] = None
+    num_images: int = 0
 
     @property
     def in_order(self):
@@ -57,12 +59,28 @@ def read_predictions(path, num_persons=None, variable=None):
         return PredictedPoses(
             np.array([pose.joints for pose in poses]), MPII_JOINTS, 1,
             'submission structure of MPII with %d persons in %d images' % (len(poses), structure.size),
-            places=[(pose.image, pose.image_index, pose.rect_index) for pose in poses])
+            places=[(pose.image, pose.image_index, pose.rect_index) for pose in poses], num_images=structure.size)
     names = joint_names(arrays.pop('dataset_joints'), path) if 'dataset_joints' in arrays else MPII_JOINTS
     joints, variable, layout = find_poses(arrays, path, num_persons, len(names), variable)
     axes = {'N': 'persons', 'J': 'joints', 'C': 'columns'}
     return PredictedPoses(joints, names, 1, 'variable %s, axes %s, joints in %s order' % (
         variable, ' x '.join(axes[axis] for axis in layout), 'MPII\'s' if names == MPII_JOINTS else 'the named'))
+
+
+def name_images(predictions, images):
+    """Return a submission whose places name their images, by the order of the official list where it does not itself.
+
+    images: [OfficialImage, ...]. MPII asks for a submission of the test images alone; one of all is taken, too.
+    """
+    if predictions.places is None or all(name for name, _, _ in predictions.places):
+        return predictions
+    names = {len(listed): [image.name for image in listed]
+             for listed in (images, [image for image in images if not image.is_training])}.get(predictions.num_images)
+    if names is None:
+        raise UserError('the submission has %d images without names; the official annotations have %d, %d of them for '
+                        'testing' % (predictions.num_images, len(images),
+                                     sum(not image.is_training for image in images)))
+    return replace(predictions, places=[(names[index], index, rect) for _, index, rect in predictions.places])
 
 
 def _read_json(path):

@@ -2,7 +2,7 @@
 
 import io
 from dataclasses import dataclass
-from typing import Optional
+from typing import FrozenSet, Optional
 
 import numpy as np
 
@@ -26,6 +26,40 @@ class SubmittedPose:
     image_index: int
     rect_index: int
     joints: np.ndarray
+
+
+@dataclass(frozen=True)
+class OfficialImage:
+    """An image of the official annotations. num_rects: length of its annorect. single: indices, from 0, of the persons
+    that stand well apart, of whom the single-person protocol is made.
+    """
+
+    name: str
+    is_training: bool
+    num_rects: int
+    single: FrozenSet[int]
+
+
+def find_release(arrays):
+    """Return the record of the official annotations among the arrays of a .mat file, or None."""
+    release = arrays.get('RELEASE')
+    if release is None or not {'annolist', 'img_train', 'single_person'} <= set(release.dtype.names or ()):
+        return None
+    return release.ravel()[0]
+
+
+def official_images(release, path):
+    """Return [OfficialImage, ...] of the record that find_release returns. Raises UserError where it is incomplete."""
+    annolist, training, single = [np.ravel(release[name]) for name in ('annolist', 'img_train', 'single_person')]
+    if not len(annolist) == len(training) == len(single):
+        raise UserError('%s: %d images, %d entries of img_train and %d of single_person; get the official file anew'
+                        % (path, len(annolist), len(training), len(single)))
+    images = []
+    for record, is_training, rects in zip(annolist, training, single):
+        indices = np.ravel(np.asarray(rects)) if np.size(rects) else ()
+        images.append(OfficialImage(_image_name(record), bool(is_training), len(_elements(record['annorect'])),
+                                    frozenset(int(index) - 1 for index in indices)))
+    return images
 
 
 def write_submission(path, images, joint_ids):

@@ -44,14 +44,14 @@ class Predictor:
 
     checkpoint: a run folder or a checkpoint in it, such as 'runs/x/latest', or the prefix of a checkpoint of the
     original TensorFlow 1 code, such as 'hg_200'. flip_test, decoding: None for what the checkpoint was validated
-    with. device, precision: as in config.cfg [Device]. batch_size: crops the network takes at once; results depend on
-    it by rounding errors only. traits, recipe: what to take in place of what a checkpoint of the original code shows,
-    for instance `modif` or the names of its joints; see training/original.py. crop_rule: 'box' or 'centre_scale', None
-    for what it was trained with. Raises CheckpointError for a checkpoint
-    that cannot be used.
+    with. device, precision: as in config.cfg [Device]. batch_size: crops the network takes at once, None for what the
+    device is fastest with; results depend on it by rounding errors only. traits, recipe: what to take in place of what
+    a checkpoint of the original code shows, for instance `modif` or the names of its joints; see training/original.py.
+    crop_rule: 'box' or 'centre_scale', None for what it was trained with. Raises CheckpointError for a checkpoint that
+    cannot be used.
     """
 
-    def __init__(self, checkpoint, flip_test=None, decoding=None, device='auto', precision='float32', batch_size=8,
+    def __init__(self, checkpoint, flip_test=None, decoding=None, device='auto', precision='float32', batch_size=None,
                  traits=None, recipe=None, crop_rule=None):
         self.stored = open_stored(checkpoint)
         recipe = recipe or self.stored.recipe
@@ -68,8 +68,8 @@ class Predictor:
         mean_pose = recipe['mean_pose_crop'] if self.rule.crop_rule == recipe.get('crop_rule', 'box') else None
         self.mean_pose_crop = None if mean_pose is None else np.array(mean_pose)
         self.kept_joints = np.array(recipe['kept_joints'], bool)
-        self.batch_size = batch_size
         self.runtime = open_runtime(device, precision)
+        self.batch_size = batch_size or self.runtime.evaluation_block
         self._open()
 
     def _open(self):

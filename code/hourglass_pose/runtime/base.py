@@ -21,6 +21,9 @@ class Runtime:
     world_size = 1
     description = ''
     """One line for the log: the device, its precision, and why it was chosen."""
+    evaluation_block = 16
+    """Crops of one pass in evaluation. It is fixed for a device, as last bits of a crop's heatmaps depend on how many
+    crops are passed, and on the place among them."""
     skips_overflow = False
     """Whether the wrapped optimizer leaves out a step whose gradient overflows, and goes on."""
     steps_per_run = 1
