@@ -36,7 +36,7 @@ case $tensorflow in
     1.15)
         python=$(find_python 3.7)
         # The newest releases that TensorFlow 1.15 works with.
-        requirements=('tensorflow==1.15.5' 'protobuf<3.21' 'numpy<1.19' 'h5py<3' 'opencv-python-headless>=4.5'
+        requirements=('tensorflow==1.15.5' 'protobuf<3.21' 'numpy<1.19' scipy 'h5py<3' 'opencv-python-headless>=4.5'
                       'Pillow>=8' matplotlib tqdm "${tests[@]}")
         ;;
     *)

@@ -16,17 +16,19 @@ def add_arguments(parser):
                         help='mpii: the official .mat, mpii_annotations.json[.gz], train.json and valid.json of HRNet, '
                              "train.h5 and valid.h5 of Newell, or a dataset.txt of MPII's numbers; lsp: joints.mat of "
                              'LSP or of LSP-extended; coco: person_keypoints JSON')
-    parser.add_argument('--images', required=True, metavar='DIR', help='folder of the images, which may still be missing')
+    parser.add_argument('--images', required=True, metavar='DIR',
+                        help='folder of the images, which may still be missing')
     parser.add_argument('--output', required=True, metavar='FILE',
                         help='what to write: lines of JSON, or dataset.txt for a name that ends in .txt; .gz packs it')
     parser.add_argument('--head-boxes', metavar='FILE',
-                        help='mpii: detections_our_format.mat or gt_valid.mat, for the head boxes of validation persons')
+                        help='mpii: detections_our_format.mat or gt_valid.mat, for head boxes of validation persons')
     parser.add_argument('--split-list', metavar='FILE',
                         help='persons to validate with: one image name or NAME[LETTER] a line')
     parser.add_argument('--boxes', choices=('joints', 'centre_scale', 'image'),
                         help='a box is tight around the labelled joints (default), mpii: the square of 200 x scale px '
                              'around the centre, lsp: the whole image')
-    parser.add_argument('--existing-only', action='store_true', help='leave persons out whose image is not in the folder')
+    parser.add_argument('--existing-only', action='store_true',
+                        help='leave persons out whose image is not in the folder')
 
 
 def run(options):
@@ -134,7 +136,7 @@ class _Tally:
         for number, text in (
                 (self.unused, 'persons were left out: there is nothing to use of them, or their image is one of a '
                               'split list that does not have them'),
-                (self.without_joints, 'persons without a labelled joint were left out; dataset.txt has no place for them'),
+                (self.without_joints, 'persons without a labelled joint were left out; dataset.txt cannot hold them'),
                 (self.absent, 'persons were left out: their image is not in %s' % self.folder),
                 (0 if self.existing_only else missing,
                  'of {:,} images are not in {}; get them before you train, or add --existing-only'.format(

@@ -50,8 +50,8 @@ def _person(path, number, item, names, seen, split):
         keypoints = np.array(item['keypoints'], np.float64).reshape(_NUM_KEYPOINTS, 3)
         x, y, width, height = (float(value) for value in item['bbox'])
     except (KeyError, TypeError, ValueError) as error:
-        raise AnnotationError('%s: annotation %d has no usable image_id, keypoints (51 numbers) and bbox (%s: %s); give '
-                              'a person_keypoints file of COCO' % (path, number, type(error).__name__, error))
+        raise AnnotationError('%s: annotation %d has no usable image_id, keypoints (51 numbers) and bbox (%s: %s); '
+                              'give a person_keypoints file of COCO' % (path, number, type(error).__name__, error))
     index, seen[image] = seen[image], seen[image] + 1
     joints_img = np.zeros((len(MPII_JOINTS), 2))
     marks = np.zeros(len(MPII_JOINTS))

@@ -80,7 +80,7 @@ def image_of(person_id):
 
 
 def person_name(image, index):
-    """Return NAME[LETTER] of the person at a place among those of its image: A, B, ..., Z, AA, ..., ZZ, and then #702."""
+    """Return NAME[LETTER] of the person at a place among those of its image: A, ..., Z, AA, ..., ZZ, and then #702."""
     return image + (_SUFFIXES[index] if index < len(_SUFFIXES) else '#%d' % index)
 
 

@@ -21,8 +21,8 @@ def mpii_person(image, index, joints, labelled, visible, centre, scale, split, b
 
     image: file name. index: place among the annotated persons of the image, from 0. joints: (16, 2), anything where
     not labelled. labelled, visible: (16,) bool, visible None where unknown. centre (2,), scale: None where the person
-    has none. head_box: (x1, y1, x2, y2) or None. boxes: see box_of. indexed: see make_person. Returns None for a person that has neither joints
-    nor both a centre and a scale.
+    has none. head_box: (x1, y1, x2, y2) or None. boxes: see box_of. indexed: see make_person. Returns None for a person
+    that has neither joints nor both a centre and a scale.
     """
     labelled = np.asarray(labelled, bool)
     joints_img = np.where(labelled[:, None], np.asarray(joints, np.float64) - 1.0, 0.0)
