@@ -14,8 +14,8 @@ from hourglass_pose.skeleton import MPII_JOINTS
 
 # COCO's own list of keypoints.
 COCO_JOINTS = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder',
-               'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee', 'right_knee',
-               'left_ankle', 'right_ankle')
+               'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee',
+               'right_knee', 'left_ankle', 'right_ankle')
 
 
 def write_lsp(tmp_path, people, extended):

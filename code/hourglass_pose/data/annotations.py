@@ -18,6 +18,7 @@ _TO_PREPARE = (
     (re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*(\{|$)|\{\s*("|$))'), 'JSON'))
 
 _LISTED_PROBLEMS = 10
+_LONGEST_HEADER = 1 << 16  # bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +127,8 @@ def _as_paths(paths):
 def _read(path, num_joints, image_folder, source, joint_names):
     """Return an iterable of (line number, Person or AnnotationError) of a file whose content tells its format."""
     with open_bytes(path) as stream:
-        first = stream.readline()
+        # A file of another kind may be a single line of 100 MB.
+        first = stream.readline(_LONGEST_HEADER)
     if is_header(first):
         return read_person_lines(path, num_joints, image_folder, source, joint_names)
     for start, what in _TO_PREPARE:

@@ -11,6 +11,8 @@ from hourglass_pose.data.person_lines import is_header, read_person_lines
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.skeleton import MPII_JOINTS
 
+_LONGEST_HEADER = 1 << 16  # bytes
+
 
 def read_mpii(path, boxes='joints'):
     """Yield a Person of MPII, or None for one without anything to use, in the order of the file.
@@ -22,7 +24,8 @@ def read_mpii(path, boxes='joints'):
     Raises AnnotationError for a file of another content, and for the first wrong line of one of lines.
     """
     with open_bytes(path) as stream:
-        first = stream.readline()
+        # JSON may be a single line of 100 MB.
+        first = stream.readline(_LONGEST_HEADER)
     if first.startswith(b'MATLAB 5.0'):
         return read_mpii_mat(path, boxes)
     if first.startswith(b'\x89HDF\r\n'):
