@@ -1,5 +1,7 @@
 """Breakdown: the rows divide the joints, each scores what a loop over its own joints gives, edges lie where said."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,15 +99,22 @@ def person(image, name, box, joints, scale=None, visible=None, source=0):
                   None if visible is None else np.array(visible), None, scale)
 
 
-def test_neighbours_are_others_of_the_image_with_a_joint_inside_the_box():
+def test_neighbours_are_others_of_the_image_with_a_joint_near_the_box():
+    # The square around a box from 0 to 10 is 1.4 x 11 = 15.4 pixels wide: it reaches from -2.7 to 12.7.
     first = person('a.jpg', 'a.jpgA', (0, 0, 10, 10), [(5, 5), (100, 100)])
-    touching = person('a.jpg', 'a.jpgB', (90, 90, 110, 110), [(10, 0), (200, 200)])
-    apart = person('a.jpg', 'a.jpgC', (0, 0, 300, 300), [(11, 5), (-1, 5)])
+    near = person('a.jpg', 'a.jpgB', (190, 190, 200, 200), [(12.6, -2.6), (300, 300)])
+    beside = person('a.jpg', 'a.jpgC', (400, 400, 410, 410), [(12.8, 5), (5, -2.8)])
     elsewhere = person('b.jpg', 'b.jpgA', (0, 0, 10, 10), [(5, 5), (5, 5)])
     other_source = person('a.jpg', 'a.jpgA', (0, 0, 10, 10), [(5, 5), (5, 5)], source=1)
-    everyone = [first, touching, apart, elsewhere, other_source]
-    assert count_neighbours(everyone, everyone).tolist() == [1, 1, 2, 0, 0]
-    assert count_neighbours([first], [first, elsewhere]).tolist() == [0]
+    everyone = [first, near, beside, elsewhere, other_source]
+    assert count_neighbours(everyone, everyone).tolist() == [1, 0, 0, 0, 0]
+    assert count_neighbours([first], [first, beside, elsewhere]).tolist() == [0]
+
+
+def test_unlabelled_joints_make_no_neighbour():
+    first = person('a.jpg', 'a.jpgA', (0, 0, 10, 10), [(5, 5)])
+    other = replace(person('a.jpg', 'a.jpgB', (0, 0, 10, 10), [(5, 5)]), labelled=np.array([False]))
+    assert count_neighbours([first], [first, other]).tolist() == [0]
 
 
 def test_traits_come_from_the_annotations_and_sizes_from_boxes_where_no_scale_is_known():

@@ -27,7 +27,7 @@ def write_results(folder, evaluation, skeleton, protocol, sources, everyone, say
     those measured.
     """
     breakdown = break_down(evaluation.result, skeleton, traits_of_persons(evaluation.persons, everyone))
-    places, percents = worst_persons(evaluation.result, skeleton, WORST_PERSONS)
+    places, percents = [ranked[:WORST_PERSONS] for ranked in worst_persons(evaluation.result, skeleton)]
     worst = [evaluation.persons[place] for place in places]
     metrics = report.build_metrics(evaluation.result, evaluation.baselines, protocol, breakdown,
                                    [(person.person_id, percent) for person, percent in zip(worst, percents)])

@@ -133,8 +133,9 @@ def leave_results(folder, images, measured, truth, protocol):
     from hourglass_pose.evaluation import report
     from hourglass_pose.evaluation.breakdown import WORST_PERSONS, break_down, format_breakdown, worst_persons
     breakdown = break_down(measured.result, measured.skeleton, truth.traits.of_rows(measured.rows))
-    places, percents = worst_persons(measured.result, measured.skeleton, WORST_PERSONS)
+    places, percents = worst_persons(measured.result, measured.skeleton)
     worst = [(truth.row_name(measured.rows[place]), percent) for place, percent in zip(places, percents)]
+    worst = worst[:WORST_PERSONS]
     metrics = report.build_metrics(measured.result, {}, protocol, breakdown, worst)
     print(report.format_table(metrics, subject='predictions'))
     print('\n' + format_breakdown(breakdown, report.METRIC_TITLES))
@@ -152,10 +153,17 @@ def leave_results(folder, images, measured, truth, protocol):
 
 
 def draw_worst(folder, images, measured, truth, places, percents):
-    """Write worst.png, if any of its images are there, and return the names of what was written."""
+    """Write worst.png of the worst persons whose picture is there; return ['worst.png'], or [] without any.
+
+    places, percents: the persons, worst first, as worst_persons returns them.
+    """
     from hourglass_pose.cli.results import write_worst
+    from hourglass_pose.evaluation.breakdown import WORST_PERSONS
     persons = [truth.persons[measured.rows[place]] for place in places]
     persons = [replace(person, image_path=os.path.join(images, person.image)) for person in persons]
+    there = [index for index, person in enumerate(persons) if os.path.isfile(person.image_path)][:WORST_PERSONS]
+    if len(there) < min(WORST_PERSONS, len(persons)):
+        print('worst.png: the worst of the %d persons whose image is in %s' % (len(there), images))
     # Pictures are drawn in our frame, whatever the one of the score.
-    joints = measured.joints[places] - truth.count_from
-    return write_worst(folder, persons, joints, percents, measured.skeleton)
+    joints = measured.joints[places[there]] - truth.count_from
+    return write_worst(folder, [persons[index] for index in there], joints, percents[there], measured.skeleton)

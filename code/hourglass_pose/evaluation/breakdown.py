@@ -7,13 +7,16 @@ from typing import Dict, Optional, Tuple
 import numpy as np
 
 from hourglass_pose.evaluation.pckh import percent_within, summarise_joints
+from hourglass_pose.geometry import square_box
 
 _QUARTERS = np.array([0.25, 0.5, 0.75])
 _MANY_NEIGHBOURS = 3
 
 WORST_PERSONS = 100
 
-NEIGHBOUR = 'another annotated person of the image with a labelled joint inside the box of the one measured'
+# The share of the box's longer side that crops usually show beyond the box, on each side.
+_NEIGHBOURHOOD = 0.2
+NEIGHBOUR = 'others of the image with a joint in the square 1.4 x as wide as the box is long'
 
 
 @dataclass(frozen=True)
@@ -102,11 +105,11 @@ def count_neighbours(persons, everyone):
         by_image.setdefault((other.source, other.image), []).append(other)
     counts = np.zeros(len(persons), np.int64)
     for index, person in enumerate(persons):
-        low, high = np.asarray(person.box_img[:2]), np.asarray(person.box_img[2:])
+        centre, side = square_box(person.box_img, _NEIGHBOURHOOD)
         for other in by_image.get((person.source, person.image), ()):
             if other.person_id != person.person_id:
                 joints = other.joints_img[other.labelled]
-                counts[index] += bool(((joints >= low) & (joints <= high)).all(axis=1).any())
+                counts[index] += bool((np.abs(joints - centre) <= side / 2).all(axis=1).any())
     return counts
 
 
@@ -120,8 +123,8 @@ def break_down(result, skeleton, traits):
     return Breakdown(metric, tuple(categories))
 
 
-def worst_persons(result, skeleton, count):
-    """Return (places int (K,), percent (K,)) of the K <= count worst persons in a PckhResult, the worst first.
+def worst_persons(result, skeleton):
+    """Return (places int (K,), percent (K,)) of the persons in a PckhResult, the worst first.
 
     places count along person_indices. A person is judged by its own joints of those that count in the mean; among equal
     ones the mean distance decides, each held at one head or torso. Persons of whom nothing was scored are left out.
@@ -132,7 +135,7 @@ def worst_persons(result, skeleton, count):
     sums = np.where(np.isnan(distances), 0.0, np.minimum(distances, 1.0)).sum(axis=1)
     means = sums / np.maximum(counts, 1)
     order = np.lexsort((np.arange(len(counts)), -means, percent[0]))
-    places = order[counts[order] > 0][:count]
+    places = order[counts[order] > 0]
     return places, percent[0][places]
 
 
