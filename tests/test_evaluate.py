@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from hourglass_pose.cli import main
 from hourglass_pose.cli.prediction_options import make_generator, scales_argument
+from hourglass_pose.cli.score import measure
 from hourglass_pose.data.annotations import read_annotations
 from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.prediction.predictor import Predictor
@@ -79,6 +81,28 @@ def test_evaluate_leaves_breakdown_and_worst_persons_and_the_same_files_for_ever
     for content in (metrics, other):
         del content['protocol']['command']
     assert metrics == other
+
+
+def test_scoring_the_predictions_file_gives_the_metrics_of_evaluate(command_line_run, tmp_path):
+    metrics, _ = run(command_line_run, str(tmp_path / 'a'))
+    predictions = str(tmp_path / 'a' / 'predictions.json')
+    measured, truth, protocol = measure(predictions, command_line_run.annotations)
+    assert protocol['rows_matched_by'] == 'person' and protocol['annotated_persons_without_prediction'] == 0
+    assert protocol['counting'].startswith('compared as they stand')
+    for name in ('pckh@0.5', 'pckh@0.1', 'auc', 'pck@0.2'):
+        assert measured.result.metrics[name] == metrics[name]
+    images = os.path.join(str(tmp_path), 'some')
+    os.mkdir(images)
+    for person in truth.persons[:3]:
+        shutil.copy(os.path.join(command_line_run.images, person.image), images)
+    assert main(['score', '--predictions', predictions, '--annotations', command_line_run.annotations, '--images',
+                 images, '--output', str(tmp_path / 'b')]) == 0
+    with open(str(tmp_path / 'b' / 'metrics.json')) as stream:
+        again = json.load(stream)
+    assert again['breakdown'] == metrics['breakdown'] and again['worst_persons'] == metrics['worst_persons']
+    there = {person.image for person in truth.persons[:3]}
+    tiles = sum(person.image in there for person in truth.persons)
+    assert cv2.imread(str(tmp_path / 'b' / 'worst.png')).shape[1] == tiles * 208 + 8
 
 
 def test_wrong_scales_workers_and_batch_sizes_are_refused(command_line_run, tmp_path, capsys):
