@@ -22,8 +22,8 @@ def add_arguments(parser):
                         help='ground truth .mat with head boxes (detections_our_format.mat, gt_valid.mat), or an '
                              'annotation file')
     parser.add_argument('--split', choices=SPLITS,
-                        help='persons of the annotation file: those it assigns to a split, or all; default: valid where '
-                             'it assigns any, else all. Given, it counts missing predictions as wrong')
+                        help='persons of the annotation file: those it assigns to a split, or all; given, missing '
+                             'predictions count as wrong (default: whom predictions name; for arrays valid, else all)')
     parser.add_argument('--predictions-count-from', type=int, choices=(0, 1), metavar='0|1',
                         help='number of the first pixel in the predictions; default: 0 for our own JSON, else 1')
     parser.add_argument('--variable', metavar='NAME', help='the array to take (default: by its usual name or shape)')
