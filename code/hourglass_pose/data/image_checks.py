@@ -104,10 +104,9 @@ def sample_of(items, count):
 
 def _open(path):
     try:
-        with open(path, 'rb') as stream:
-            digest = hashlib.sha256(stream.read()).hexdigest()
         height, width = read_image(path).shape[:2]
-        return OpenedPicture((width, height), '', digest)
+        with open(path, 'rb') as stream:
+            return OpenedPicture((width, height), '', hashlib.sha256(stream.read()).hexdigest())
     except ImageError as error:
         return OpenedPicture(None, str(error), '')
     except OSError as error:
