@@ -13,7 +13,7 @@ from browser import run_browser
 from PIL import Image
 
 from hourglass_pose.errors import UserError
-from hourglass_pose.evaluation import html_parts
+from hourglass_pose.evaluation import html_parts, html_report
 from hourglass_pose.evaluation.breakdown import PersonTraits, break_down
 from hourglass_pose.evaluation.html_parts import Curve, escape, tag
 from hourglass_pose.evaluation.html_report import Picture, write_html_report
@@ -180,6 +180,15 @@ def test_a_curve_goes_through_its_points_and_has_gaps_where_it_has_no_values():
     curve = Curve('c', [0.0, 50.0, float('nan'), 100.0, None])
     drawn = html_parts.plot([0, 1, 2, 3, 4], [curve], [(0, '0'), (4, '4')], [(0, '0'), (100, '100')], 'x', 'y', 'd')
     assert 'd="M0.000 100.000 L25.000 50.000 M75.000 0.000"' in drawn
+
+
+@pytest.mark.parametrize('values, ticks', [
+    ([6.93, 4.16], [4, 5, 6, 7]), ([0.0123, 0.0012], [0, 0.005, 0.01, 0.015]), ([3.0, 3.0], [3, 4]),
+    ([0.0], [0, 0.5]), ([-1.0, 1.0], [-1, -0.5, 0, 0.5, 1])])
+def test_ticks_are_round_and_enclose_the_values(values, ticks):
+    found = html_report._round_ticks(values)
+    assert np.allclose([value for value, _ in found], ticks) and found[-1][1] == '%g' % ticks[-1]
+    assert found[0][0] <= min(values) and max(values) <= found[-1][0]
 
 
 def test_data_without_scores_and_a_run_without_history_make_a_page(tmp_path, rng):

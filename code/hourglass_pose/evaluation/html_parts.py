@@ -100,11 +100,11 @@ def plot(xs, curves, x_ticks, y_ticks, x_title, y_title, description):
                  tag('div', svg, *texts + [tag('span', x_title, class_='title')], class_='plot')])
 
 
-def legend(entries):
+def legend(entries, class_='legend'):
     """Return a list that explains lines: (text, CSS colour, dashes or '')."""
     return tag('ul', *[tag('li', tag('i', style='border-top-color: %s%s' % (
         colour, '; border-top-style: dashed' if dashes else '')), text) for text, colour, dashes in entries],
-        class_='legend')
+        class_=class_)
 
 
 def bars(rows):

@@ -100,8 +100,7 @@ def _scores(metrics, subject):
     if not measured:
         return tag('p', 'Nothing that was labelled could be scored.')
     columns = [name for name in metrics[measured[0][0]] if name not in NOT_GROUPS] + ['mean', 'mean_weighted']
-    poses = [(subject, metrics)] + [(name.replace('_', ' ') + ', without image', baseline)
-                                    for name, baseline in metrics['baselines'].items()]
+    poses = [(subject, metrics)] + [(name.replace('_', ' '), baseline) for name, baseline in metrics['baselines'].items()]
     rows = []
     for metric, title in measured:
         if len(poses) > 1:
@@ -112,7 +111,10 @@ def _scores(metrics, subject):
     heading = 'percent' if len(poses) > 1 else 'percent, %s' % subject
     return join([table([heading] + [_column(name) for name in columns], rows),
                  tag('p', 'Mean is over all joints but pelvis and thorax; mean (w) weighs each by the number of its '
-                          'labels. Head is the head top.', class_='soft')])
+                          'labels. Head is the head top.%s' % (
+                              ' %s: drawn without looking at the image.' % ', '.join(
+                                  name for name, _ in poses[1:]).capitalize() if len(poses) > 1 else ''),
+                     class_='soft')])
 
 
 def _column(name):
@@ -183,9 +185,8 @@ def _training(history):
     plots = []
     loss = [_number(row.get('train_loss')) for row in history]
     if any(map(math.isfinite, loss)):
-        top = max(value for value in loss if math.isfinite(value)) or 1.0
         plots.append(plot(epochs, [Curve('training loss', loss, '%.4g' % loss[-1])], _epoch_ticks(epochs),
-                          [(top * k / 4, '%.3g' % (top * k / 4)) for k in range(5)], 'epoch', 'loss',
+                          _round_ticks([value for value in loss if math.isfinite(value)]), 'epoch', 'loss',
                           'training loss over the epochs'))
     curves = []
     for index, (metric, title) in enumerate(METRIC_TITLES.items()):
@@ -217,12 +218,22 @@ def _epoch_ticks(epochs):
     return [(tick, str(tick)) for tick in ticks + [last]]
 
 
+def _round_ticks(values):
+    """Return [(value, text)] of a few round numbers that enclose the values."""
+    low, high = min(values), max(values)
+    rough = ((high - low) or abs(high) or 1.0) / 4
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = unit * next(factor for factor in (1, 2, 5, 10) if factor * unit >= rough * 0.999)
+    first, last = int(math.floor(low / step)), int(math.ceil(high / step))
+    return [(k * step, '%.6g' % (k * step)) for k in range(first, max(last, first + 1) + 1)]
+
+
 def _pictures(pictures, colours):
     if not pictures:
         return ''
     figures = [tag('figure', picture(each.image_rgb, '%s, %s' % (each.title, each.note)),
                    tag('figcaption', tag('b', each.note), ' ', each.title)) for each in pictures]
-    explained = legend([(text, 'rgb(%d, %d, %d)' % colour, '') for text, colour in colours]) if colours else ''
+    explained = legend([(text, 'rgb(%d, %d, %d)' % colour, '') for text, colour in colours], 'legend chips') if colours else ''
     return join([explained, tag('div', *figures, class_='photos')])
 
 

@@ -60,7 +60,8 @@ tr.metric th { padding-top: 16px; color: var(--accent); font-weight: 650; }
 .plot .title { top: calc(100% + 22px); left: 0; right: 0; text-align: center; }
 .legend { display: flex; flex-wrap: wrap; gap: 4px 18px; padding: 0; margin: 0 0 8px; list-style: none; }
 .legend li { display: flex; align-items: center; gap: 7px; font-size: 0.88rem; }
-.legend i { width: 22px; height: 0; border-top: 3px solid; border-radius: 2px; }
+.legend i { width: 22px; height: 0; border-top: 3px solid; }
+.chips i { border-top-width: 5px; outline: 3px solid #1e1e21; border-radius: 1px; margin: 0 3px; }
 .bars { display: grid; gap: 5px; margin: 0; }
 .bars div { display: grid; grid-template-columns: 7.5em 1fr 3.6em; align-items: center; gap: 10px; font-size: 0.9rem; }
 .bars .track { position: relative; height: 14px; background: var(--line); border-radius: 7px; overflow: hidden; }
@@ -82,7 +83,7 @@ summary { cursor: pointer; font-weight: 600; }
   dl { grid-template-columns: 1fr; gap: 0; }
   dd { margin-bottom: 8px; }
   .photos { grid-template-columns: repeat(2, 1fr); gap: 8px; }
-  .bars div { grid-template-columns: 6.2em 1fr 3.2em; gap: 8px; }
+  .bars div { grid-template-columns: 7.2em 1fr 3.2em; gap: 8px; }
 }
 @media print {
   body { background: none; }
