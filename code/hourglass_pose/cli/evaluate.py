@@ -64,9 +64,9 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
         'box_margin': predictor.rule.box_margin, 'checkpoint': predictor.stored.path, 'step': predictor.stored.step,
         'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
         'versions': describe_versions()}
-    manifest = predictor.stored.manifest
+    settings = settings_text(predictor.stored.manifest['config']) if predictor.stored.manifest else ''
     write_results(output, evaluation, predictor.skeleton, protocol, annotations.sources, annotations.persons,
-                  history=_history_of(predictor.stored), config_text=settings_text(manifest['config']) if manifest else '')
+                  history=_history_of(predictor.stored), config_text=settings)
 
 
 def _history_of(stored):

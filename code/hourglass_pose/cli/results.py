@@ -41,8 +41,9 @@ def write_results(folder, evaluation, skeleton, protocol, sources, everyone, say
     report.write_predictions(os.path.join(folder, 'predictions.json'), predictions, skeleton, describe_versions())
     write_png(os.path.join(folder, 'predictions.png'), sheet_of_predictions(evaluation, skeleton))
     written = write_report_page(
-        folder, ', '.join(os.path.basename(path) for path, _ in sources), metrics, evaluation.result, evaluation.baselines, skeleton,
-        evaluation.persons, evaluation.joints_img, history=history, config_text=config_text)
+        folder, ', '.join(os.path.basename(path) for path, _ in sources), metrics, evaluation.result,
+        evaluation.baselines, skeleton, evaluation.persons, evaluation.joints_img, history=history,
+        config_text=config_text)
     written += ['metrics.json', 'pckh.png', 'predictions.json', 'predictions.png']
     written += write_worst(folder, worst, evaluation.joints_img[places], percents, skeleton)
     say(report.format_table(metrics))

@@ -126,8 +126,9 @@ class TrainingRun:
             'checkpoint': os.path.join(config.Saver.saver_directory, 'latest'),
             'command': self.command, 'versions': describe_versions()}
         everyone = [person for side in self.experiment.split().values() for person in side]
-        write_results(config.Saver.saver_directory, evaluation, self.experiment.skeleton, protocol, sources, everyone,
-                      self.say, read_history(os.path.join(config.Saver.saver_directory, HISTORY)), format_config(config))
+        folder = config.Saver.saver_directory
+        write_results(folder, evaluation, self.experiment.skeleton, protocol, sources, everyone, self.say,
+                      read_history(os.path.join(folder, HISTORY)), format_config(config))
 
 
 def train_graph(config, traits, runtime, total_steps):

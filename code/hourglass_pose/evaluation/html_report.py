@@ -15,6 +15,8 @@ from hourglass_pose.evaluation.report import METRIC_TITLES, NOT_GROUPS
 
 REPORT = 'report.html'
 
+_DASHES = ('6 4', '2 4', '8 3 2 3')
+
 # Nothing is loaded and nothing runs: a browser enforces what this file promises.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -100,7 +102,8 @@ def _scores(metrics, subject):
     if not measured:
         return tag('p', 'Nothing that was labelled could be scored.')
     columns = [name for name in metrics[measured[0][0]] if name not in NOT_GROUPS] + ['mean', 'mean_weighted']
-    poses = [(subject, metrics)] + [(name.replace('_', ' '), baseline) for name, baseline in metrics['baselines'].items()]
+    poses = [(subject, metrics)] + [
+        (name.replace('_', ' '), baseline) for name, baseline in metrics['baselines'].items()]
     rows = []
     for metric, title in measured:
         if len(poses) > 1:
@@ -132,7 +135,7 @@ def _curves(curves):
         if name == 'mean':
             lines.append(Curve('Mean', values, note, 'var(--mean)', width=3.4))
         elif ': ' in name:
-            lines.append(Curve(name[0].upper() + name[1:], values, note, 'var(--grey)', ('6 4', '2 4', '8 3 2 3')[blind % 3]))
+            lines.append(Curve(name[0].upper() + name[1:], values, note, 'var(--grey)', _DASHES[blind % len(_DASHES)]))
             blind += 1
         else:
             lines.append(Curve(name.capitalize(), values, note, 'var(--curve-%d)' % (groups % len(CURVE_COLOURS))))
@@ -233,8 +236,8 @@ def _pictures(pictures, colours):
         return ''
     figures = [tag('figure', picture(each.image_rgb, '%s, %s' % (each.title, each.note)),
                    tag('figcaption', tag('b', each.note), ' ', each.title)) for each in pictures]
-    explained = legend([(text, 'rgb(%d, %d, %d)' % colour, '') for text, colour in colours], 'legend chips') if colours else ''
-    return join([explained, tag('div', *figures, class_='photos')])
+    explained = legend([(text, 'rgb(%d, %d, %d)' % colour, '') for text, colour in colours], 'legend chips')
+    return join([explained if colours else '', tag('div', *figures, class_='photos')])
 
 
 def _protocol(protocol):

@@ -5,7 +5,8 @@ CURVE_COLOURS = (
     ('#c95400', '#ff8a3d'), ('#b57c00', '#f2b632'), ('#857800', '#e8dc4a'), ('#007a59', '#2fd0a2'),
     ('#2a86bd', '#7cc8f5'), ('#0063a0', '#4d9fe0'), ('#a3547f', '#e39cc2'))
 
-_LIGHT, _DARK = ['\n'.join('  --curve-%d: %s;' % item for item in enumerate(colours)) for colours in zip(*CURVE_COLOURS)]
+_LIGHT, _DARK = ['\n'.join('  --curve-%d: %s;' % item for item in enumerate(colours))
+                 for colours in zip(*CURVE_COLOURS)]
 
 STYLE = ''':root {
   color-scheme: light dark;
