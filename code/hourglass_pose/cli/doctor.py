@@ -76,7 +76,8 @@ class Patient:
         self.config = experiment.config
         data = self.config.DataSetHG
         self.annotations = read_annotations(data.training_txt_file, data.img_directory, len(experiment.skeleton),
-                                            'skip', joint_names=experiment.skeleton.joints, need_images=False)
+                                            'skip', joint_names=experiment.skeleton.joints, need_images=False,
+                                            needs_centre=experiment.rule.needs_centre)
         self.split = split_persons(self.annotations.persons, data.valid_fraction, data.split_seed)
         self.persons = [person for persons in self.split.values() for person in persons]
         self.missing = missing_images(self.persons)
@@ -184,7 +185,7 @@ def _some(names):
     if not names:
         return ''
     shown = [name if len(name) <= _SHOWN_LENGTH else name[:_SHOWN_LENGTH] + '..' for name in names[:_SHOWN_NAMES]]
-    return ': %s%s' % ('; '.join(shown), '' if len(names) <= _SHOWN_NAMES else '; and %d more' % (
+    return ': %s%s' % ('; '.join(shown), '' if len(names) <= _SHOWN_NAMES else '; and {:,} more'.format(
         len(names) - _SHOWN_NAMES))
 
 
