@@ -44,7 +44,7 @@ def main(argv=None):
 
 
 def report_mistakes(run):
-    """Call run() and return its exit code, DONE where it returns none; a UserError becomes a line on the error stream."""
+    """Return the exit code of run(), DONE where it returns none; a UserError becomes a line on the error stream."""
     try:
         code = run()
         return DONE if code is None else code

@@ -76,7 +76,8 @@ class Patient:
         self.config = experiment.config
         data = self.config.DataSetHG
         self.annotations = read_annotations(data.training_txt_file, data.img_directory, len(experiment.skeleton),
-                                            'skip', need_images=False)
+                                            'skip', joint_names=experiment.skeleton.joints, need_images=False,
+                                            needs_centre=experiment.rule.needs_centre)
         self.split = split_persons(self.annotations.persons, data.valid_fraction, data.split_seed)
         self.persons = [person for persons in self.split.values() for person in persons]
         self.missing = missing_images(self.persons)
@@ -84,8 +85,8 @@ class Patient:
         self._pictured = []
 
     def describe(self):
-        return 'data      %s; %d to train on, %d to validate with' % (
-            self.annotations.describe(), len(self.split['train']), len(self.split['valid']))
+        return 'data      %s; %s to train on, %s to validate with' % (
+            (self.annotations.describe(),) + tuple('{:,}'.format(len(self.split[side])) for side in ('train', 'valid')))
 
     def check_labels(self):
         """Return the Findings that need no picture."""
@@ -155,7 +156,7 @@ class Patient:
 
     def opened_text(self):
         total = len({person.image_path for person in self.persons})
-        return 'all' if len(self.opened) == total else '%d of %d' % (len(self.opened), total)
+        return 'all' if len(self.opened) == total else '{:,} of {:,}'.format(len(self.opened), total)
 
     def copies_text(self, all_of_them):
         return ' under any name' if all_of_them else '; the same picture under another name shows with --images only'
@@ -184,7 +185,7 @@ def _some(names):
     if not names:
         return ''
     shown = [name if len(name) <= _SHOWN_LENGTH else name[:_SHOWN_LENGTH] + '..' for name in names[:_SHOWN_NAMES]]
-    return ': %s%s' % ('; '.join(shown), '' if len(names) <= _SHOWN_NAMES else '; and %d more' % (
+    return ': %s%s' % ('; '.join(shown), '' if len(names) <= _SHOWN_NAMES else '; and {:,} more'.format(
         len(names) - _SHOWN_NAMES))
 
 

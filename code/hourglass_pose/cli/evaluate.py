@@ -38,6 +38,7 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
     batch_size, workers: persons prepared ahead, and by how many threads.
     """
     from hourglass_pose.cli.experiment import make_folder
+    from hourglass_pose.cli.report_page import settings_text
     from hourglass_pose.cli.results import write_results
     from hourglass_pose.data.annotations import read_annotations
     from hourglass_pose.evaluation.evaluator import Evaluator
@@ -63,7 +64,18 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
         'box_margin': predictor.rule.box_margin, 'checkpoint': predictor.stored.path, 'step': predictor.stored.step,
         'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
         'versions': describe_versions()}
-    write_results(output, evaluation, predictor.skeleton, protocol, annotations.sources, annotations.persons)
+    settings = settings_text(predictor.stored.manifest['config']) if predictor.stored.manifest else ''
+    write_results(output, evaluation, predictor.skeleton, protocol, annotations.sources, annotations.persons,
+                  history=_history_of(predictor.stored), config_text=settings)
+
+
+def _history_of(stored):
+    """Return the rows of the history.csv of the run that a checkpoint of ours lies in, up to that checkpoint."""
+    from hourglass_pose.training.run_log import HISTORY, read_history
+    if not stored.manifest:
+        return []
+    rows = read_history(os.path.join(os.path.dirname(os.path.realpath(stored.path)), HISTORY))
+    return [row for row in rows if row.get('step', '').isdigit() and int(row['step']) <= stored.step]
 
 
 def _persons_of_split(persons, split, stored):

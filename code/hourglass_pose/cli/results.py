@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 
+from hourglass_pose.cli.report_page import write_report_page
 from hourglass_pose.data.images import read_image
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation import report
@@ -20,11 +21,11 @@ _PICTURED_SAMPLES = 4
 _WORST_COLUMNS = 10
 
 
-def write_results(folder, evaluation, skeleton, protocol, sources, everyone, say=print):
-    """Write metrics.json, pckh.png, predictions.json, predictions.png and worst.png, and show table and breakdown.
+def write_results(folder, evaluation, skeleton, protocol, sources, everyone, say=print, history=(), config_text=''):
+    """Write metrics.json, report.html, pictures and predictions.json, and show table and breakdown.
 
     sources: (annotation file, image folder) by Person.source. everyone: all annotated persons, for the neighbours of
-    those measured.
+    those measured. history, config_text: of the run, as write_html_report takes them.
     """
     breakdown = break_down(evaluation.result, skeleton, traits_of_persons(evaluation.persons, everyone))
     places, percents = [ranked[:WORST_PERSONS] for ranked in worst_persons(evaluation.result, skeleton)]
@@ -39,7 +40,11 @@ def write_results(folder, evaluation, skeleton, protocol, sources, everyone, say
         for person, joints, scores in zip(evaluation.persons, evaluation.joints_img, evaluation.scores)]
     report.write_predictions(os.path.join(folder, 'predictions.json'), predictions, skeleton, describe_versions())
     write_png(os.path.join(folder, 'predictions.png'), sheet_of_predictions(evaluation, skeleton))
-    written = ['metrics.json', 'pckh.png', 'predictions.json', 'predictions.png']
+    written = write_report_page(
+        folder, ', '.join(os.path.basename(path) for path, _ in sources), metrics, evaluation.result,
+        evaluation.baselines, skeleton, evaluation.persons, evaluation.joints_img, history=history,
+        config_text=config_text)
+    written += ['metrics.json', 'pckh.png', 'predictions.json', 'predictions.png']
     written += write_worst(folder, worst, evaluation.joints_img[places], percents, skeleton)
     say(report.format_table(metrics))
     say('\n' + format_breakdown(breakdown, report.METRIC_TITLES) + '\n')

@@ -28,7 +28,7 @@ def add_arguments(parser):
                         help='number of the first pixel in the predictions; default: 0 for our own JSON, else 1')
     parser.add_argument('--variable', metavar='NAME', help='the array to take (default: by its usual name or shape)')
     parser.add_argument('--images', metavar='DIR', help='folder of images, for the picture of the worst persons')
-    parser.add_argument('--output', metavar='DIR', help='folder for metrics.json, pckh.png and worst.png')
+    parser.add_argument('--output', metavar='DIR', help='folder for report.html, metrics.json, pckh.png and worst.png')
 
 
 def run(options):
@@ -144,12 +144,25 @@ def leave_results(folder, images, measured, truth, protocol):
     report.write_json(os.path.join(folder, 'metrics.json'), metrics)
     report.draw_pckh_curve(os.path.join(folder, 'pckh.png'), measured.result, {},
                            os.path.basename(protocol['predictions']))
-    written = ['metrics.json', 'pckh.png']
+    written = leave_report(folder, images, measured, truth, metrics)
+    written += ['metrics.json', 'pckh.png']
     if images and truth.persons is not None:
         written += draw_worst(folder, images, measured, truth, places, percents)
     elif images:
         print('no picture of the worst persons: the ground truth does not say in which images its persons are')
     print('in %s: %s' % (folder, ', '.join(written)))
+
+
+def leave_report(folder, images, measured, truth, metrics):
+    """Write report.html, with pictures where their images are there, and return the names of what was written."""
+    from hourglass_pose.cli.report_page import write_report_page
+    persons = joints = None
+    if images and truth.persons is not None:
+        persons = [replace(truth.persons[row], image_path=os.path.join(images, truth.persons[row].image))
+                   for row in measured.rows]
+        joints = measured.joints - truth.count_from
+    return write_report_page(folder, os.path.basename(metrics['protocol']['predictions']), metrics, measured.result, {},
+                             measured.skeleton, persons, joints, subject='predictions')
 
 
 def draw_worst(folder, images, measured, truth, places, percents):

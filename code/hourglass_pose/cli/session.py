@@ -4,6 +4,7 @@ import os
 from contextlib import contextmanager
 
 from hourglass_pose.cli.results import TrainingPictures, write_results
+from hourglass_pose.config import format_config
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
 from hourglass_pose.graph.model import HourglassModel
@@ -14,7 +15,7 @@ from hourglass_pose.tf_compat import TF_VERSION, describe_versions, tf
 from hourglass_pose.training.checkpoint import CheckpointFolder, read_manifest
 from hourglass_pose.training.optimizer import ScheduleSettings
 from hourglass_pose.training.progress import LoopSettings
-from hourglass_pose.training.run_log import NoRunLog, RunLog
+from hourglass_pose.training.run_log import HISTORY, NoRunLog, RunLog, read_history
 from hourglass_pose.training.saving import VariableSaver, check_traits
 from hourglass_pose.training.train_graph import TrainGraph
 from hourglass_pose.training.trainer import Trainer
@@ -125,8 +126,9 @@ class TrainingRun:
             'checkpoint': os.path.join(config.Saver.saver_directory, 'latest'),
             'command': self.command, 'versions': describe_versions()}
         everyone = [person for side in self.experiment.split().values() for person in side]
-        write_results(config.Saver.saver_directory, evaluation, self.experiment.skeleton, protocol, sources, everyone,
-                      self.say)
+        folder = config.Saver.saver_directory
+        write_results(folder, evaluation, self.experiment.skeleton, protocol, sources, everyone, self.say,
+                      read_history(os.path.join(folder, HISTORY)), format_config(config))
 
 
 def train_graph(config, traits, runtime, total_steps):

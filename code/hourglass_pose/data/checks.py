@@ -85,7 +85,7 @@ def check_crops(persons, rule):
     """Return Findings about labels outside of the evaluation crops: nothing can find them there. rule: CropRule."""
     outside, labelled, names = 0, 0, []
     for person in persons:
-        joints = geometry.transform_points(evaluation_affine(rule, person), person.joints_img)[person.labelled]
+        joints = geometry.transform_points(rule.person_affine(person), person.joints_img)[person.labelled]
         out = int((~((joints >= -0.5) & (joints < rule.crop_size - 0.5)).all(axis=1)).sum())
         outside += out
         labelled += len(joints)
@@ -124,14 +124,9 @@ def check_scales(persons, rule):
     return findings
 
 
-def evaluation_affine(rule, person):
-    """Return affine_crop_from_img of a person as evaluation crops it."""
-    return rule.evaluation_affine(person.box_img)
-
-
 def crop_side_img(rule, person):
     """Return the side of a person's evaluation crop in photo pixels."""
-    return rule.crop_size / np.sqrt(abs(np.linalg.det(evaluation_affine(rule, person)[:, :2])))
+    return rule.crop_size / np.sqrt(abs(np.linalg.det(rule.person_affine(person)[:, :2])))
 
 
 def counted(number, noun):

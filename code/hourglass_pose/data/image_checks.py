@@ -58,8 +58,8 @@ def check_missing(persons, missing, stops, max_unreadable):
         return []
     total = len({person.image_path for person in persons})
     harmful = stops or len(missing) > max_unreadable * total
-    return [Finding('images', harmful, '%s of %d missing, with %s, in %s' % (
-        counted(len(missing), 'picture'), total,
+    return [Finding('images', harmful, '%s of %s missing, with %s, in %s' % (
+        counted(len(missing), 'picture'), '{:,}'.format(total),
         counted(sum(person.image_path in missing for person in persons), 'person'),
         ', '.join(sorted({os.path.dirname(path) or '.' for path in missing}))), tuple(sorted(missing)))]
 
@@ -104,10 +104,9 @@ def sample_of(items, count):
 
 def _open(path):
     try:
-        with open(path, 'rb') as stream:
-            digest = hashlib.sha256(stream.read()).hexdigest()
         height, width = read_image(path).shape[:2]
-        return OpenedPicture((width, height), '', digest)
+        with open(path, 'rb') as stream:
+            return OpenedPicture((width, height), '', hashlib.sha256(stream.read()).hexdigest())
     except ImageError as error:
         return OpenedPicture(None, str(error), '')
     except OSError as error:

@@ -52,8 +52,8 @@ def _check_facing(name, seen, facing):
         name, 100.0 * facing / max(seen, 1), counted(seen, 'person'))
     # Were the labels right, at least every other one would; a chance share is off by its standard error, sqrt(n) / 2.
     if seen and seen - 2 * facing > CERTAIN * np.sqrt(seen):
-        return [Finding('sides', True, message + 'while most people in photos do: left and right are probably exchanged '
-                        'in the whole file', (name,))]
+        return [Finding('sides', True, message + 'while most people in photos do: left and right are probably '
+                        'exchanged in the whole file', (name,))]
     if seen and USUALLY_FACING * seen - facing > CERTAIN * np.sqrt(seen) / 2:
         return [Finding('sides', False, message + '70 % and more are usual: left and right may be exchanged in a part '
                         'of the file', (name,))]

@@ -15,7 +15,7 @@ from hourglass_pose.evaluation.pckh import CURVE_THRESHOLDS
 METRIC_TITLES = OrderedDict([
     ('pckh@0.5', 'PCKh@0.5'), ('pckh@0.1', 'PCKh@0.1'), ('auc', 'AUC'), ('pck@0.2', 'PCK@0.2'),
     ('argmax_accuracy', 'argmax acc.')])
-_NOT_GROUPS = ('mean', 'mean_weighted', 'joints')
+NOT_GROUPS = ('mean', 'mean_weighted', 'joints')
 
 # How a source of measure_heads or measure_torsos is called in the line under the table.
 _SOURCE_TITLES = {
@@ -100,7 +100,7 @@ def format_table(metrics, width=100, subject='this network'):
     width: columns of the text under the table; the table itself takes 94 with the seven joint groups of MPII.
     subject: what was measured, in at most 13 characters. Metrics that were not measured have no rows.
     """
-    groups = [name for name in metrics['pckh@0.5'] if name not in _NOT_GROUPS]
+    groups = [name for name in metrics['pckh@0.5'] if name not in NOT_GROUPS]
     columns = groups + ['mean', 'mean_weighted']
     titles = [group.capitalize() for group in groups] + ['Mean', 'Mean(w)']
     poses = [(subject, metrics)]
