@@ -84,8 +84,9 @@ def test_a_folded_kernel_is_the_kernel_times_the_factor_of_each_channel():
     rewritten, _, _ = graph_rewrites.fold_batch_norms(nodes)
     convolution, = [node for node in rewritten.values() if node.op == 'Conv2D']
     biases, = [node for node in rewritten.values() if node.op == 'BiasAdd']
-    assert np.array_equal(graph_rewrites.value_of(rewritten, convolution.input[1]),
-                          np.float32(value['conv/weights'] * factor))
+    # The graph holds epsilon in float32.
+    np.testing.assert_allclose(
+        graph_rewrites.value_of(rewritten, convolution.input[1]), value['conv/weights'] * factor, rtol=2.0 ** -22)
     np.testing.assert_allclose(
         graph_rewrites.value_of(rewritten, biases.input[1]),
         value['batch_norm/beta'] + factor * (value['conv/biases'] - value['batch_norm/moving_mean']), rtol=1e-6)

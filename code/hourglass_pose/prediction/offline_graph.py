@@ -73,9 +73,10 @@ class OfflineGraph:
 def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
     """Return the OfflineGraph of a StoredNetwork.
 
-    traits: its NetworkTraits, or what was said in their place. codec: HeatmapCodec to decode by. decode: whether joints (N, J, 2), in crop pixels, and scores (N, J) are given in
-    place of the last stack's heatmaps (N, H, W, J), which are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph'
-    takes uint8, 'aipp' leaves dividing by 255 and subtracting the mean to what runs before the graph.
+    traits: its NetworkTraits, or what was said in their place. codec: HeatmapCodec to decode by. decode: whether
+    joints (N, J, 2), in crop pixels, and scores (N, J) are given in place of the last stack's heatmaps (N, H, W, J),
+    which are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves dividing by 255 and
+    subtracting the mean to what runs before the graph.
     Raises CheckpointError for a checkpoint that does not fit.
     """
     mean, input_type = traits.input_mean, tf.uint8
