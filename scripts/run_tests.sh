@@ -31,13 +31,14 @@ done
 case $tensorflow in
     2)
         python=$(find_python 3.11 3.12 3.10 3.9)
-        requirements=(-r requirements.txt "${tests[@]}")
+        # tf2onnx beside TensorFlow 2.16 and newer needs Python 3.10; without it the tests of ONNX are skipped.
+        requirements=(-r requirements.txt 'tf2onnx>=1.17; python_version >= "3.10"' onnx onnxruntime "${tests[@]}")
         ;;
     1.15)
         python=$(find_python 3.7)
         # The newest releases that TensorFlow 1.15 works with.
         requirements=('tensorflow==1.15.5' 'protobuf<3.21' 'numpy<1.19' scipy 'h5py<3' 'opencv-python-headless>=4.5'
-                      'Pillow>=8' matplotlib tqdm "${tests[@]}")
+                      'Pillow>=8' matplotlib tqdm 'tf2onnx<1.17' 'onnx<1.15' 'onnxruntime<1.11' "${tests[@]}")
         ;;
     *)
         echo "error: --tensorflow: expected 2 or 1.15, found '$tensorflow'" >&2

@@ -90,7 +90,8 @@ def _compare(options, predictor, offline, model):
     from hourglass_pose.prediction.export_gate import compare, measure_speed
     from hourglass_pose.prediction.gate_crops import crops_of_drawn_people, crops_of_persons
     if options.annotations:
-        annotations = read_annotations(options.annotations, options.images, len(predictor.skeleton))
+        annotations = read_annotations(options.annotations, options.images, len(predictor.skeleton),
+                                       joint_names=predictor.skeleton.joints, needs_centre=predictor.rule.needs_centre)
         crops = crops_of_persons(annotations.persons, predictor, options.persons)
     else:
         crops = crops_of_drawn_people(predictor, options.persons)

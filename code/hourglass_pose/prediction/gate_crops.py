@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hourglass_pose.data.augmentation import AugmentationRanges
+from hourglass_pose.data.cropping import warp_crop
+from hourglass_pose.data.images import read_image
 from hourglass_pose.data.person import Person
-from hourglass_pose.data.samples import ImageCache, SampleMaker
 from hourglass_pose.data.synthetic_scenes import draw_image
 from hourglass_pose.skeleton import MPII_JOINTS
 
@@ -27,20 +27,25 @@ def crops_of_persons(persons, predictor, count):
     """Return the GateCrops of up to `count` annotated persons, spread evenly over all. Raises ImageError."""
     chosen = np.unique(np.linspace(0, len(persons) - 1, min(count, len(persons))).astype(int))
     persons = [persons[index] for index in chosen]
-    return _crops(persons, ImageCache(), predictor, '%d annotated persons' % len(persons))
+    return _crops(persons, [read_image(person.image_path) for person in persons],
+                  [predictor.rule.person_affine(person) for person in persons], predictor,
+                  '%d annotated persons' % len(persons))
 
 
 def crops_of_drawn_people(predictor, count, seed=20160726):
     """Return the GateCrops of `count` drawn people, for want of photos. Joints that they lack are unlabelled."""
-    pictures, persons = _Pictures(), []
+    images, persons, number = [], [], 0
     while len(persons) < count:
-        image, drawn = draw_image(seed, len(pictures.images))
-        path = str(len(pictures.images))
-        pictures.images[path] = image
+        image, drawn = draw_image(seed, number)
         for index, person in enumerate(drawn):
             joints, labelled = _joints_of(person, predictor.skeleton)
-            persons.append(Person(path, path, '%s_%d' % (path, index), person.box_img, joints, labelled))
-    return _crops(persons[:count], pictures, predictor, '%d drawn people, for no --annotations were given' % count)
+            persons.append(Person('', '', '%d_%d' % (number, index), person.box_img, joints, labelled))
+            images.append(image)
+        number += 1
+    # Drawn people have boxes alone.
+    return _crops(persons[:count], images[:count],
+                  [predictor.rule.evaluation_affine(person.box_img) for person in persons[:count]], predictor,
+                  '%d drawn people, for no --annotations were given' % count)
 
 
 def _joints_of(person, skeleton):
@@ -53,19 +58,7 @@ def _joints_of(person, skeleton):
     return joints, labelled
 
 
-class _Pictures:
-    """Stands for the image cache: drawn pictures by number."""
-
-    def __init__(self):
-        self.images = {}
-
-    def read(self, path):
-        return self.images[path]
-
-
-def _crops(persons, cache, predictor, description):
-    maker = SampleMaker(cache, predictor.codec, predictor.rule, predictor.skeleton.flip_permutation,
-                        predictor.kept_joints, AugmentationRanges(), seed=0)
-    samples = [maker.evaluation_sample(person) for person in persons]
-    return GateCrops(np.stack([sample.crop for sample in samples]),
-                     np.stack([sample.affine_crop_from_img for sample in samples]), persons, description)
+def _crops(persons, images, affines, predictor, description):
+    size = predictor.rule.crop_size
+    return GateCrops(np.stack([warp_crop(image, affine, size) for image, affine in zip(images, affines)]),
+                     np.stack(affines), persons, description)

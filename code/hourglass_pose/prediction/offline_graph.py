@@ -10,7 +10,7 @@ from hourglass_pose.graph.decoding import decode_heatmaps
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.prediction import graph_rewrites
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.training.saving import load_network
+from hourglass_pose.training.saving import constants_of
 
 INPUT = 'image'
 HEATMAPS, JOINTS, SCORES = 'heatmaps', 'joints', 'scores'
@@ -73,9 +73,10 @@ class OfflineGraph:
 def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
     """Return the OfflineGraph of a StoredNetwork.
 
-    traits: its NetworkTraits, or what was said in their place. codec: HeatmapCodec to decode by. decode: whether joints (N, J, 2), in crop pixels, and scores (N, J) are given in
-    place of the last stack's heatmaps (N, H, W, J), which are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph'
-    takes uint8, 'aipp' leaves dividing by 255 and subtracting the mean to what runs before the graph.
+    traits: its NetworkTraits, or what was said in their place. codec: HeatmapCodec to decode by. decode: whether
+    joints (N, J, 2), in crop pixels, and scores (N, J) are given in place of the last stack's heatmaps (N, H, W, J),
+    which are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves dividing by 255 and
+    subtracting the mean to what runs before the graph.
     Raises CheckpointError for a checkpoint that does not fit.
     """
     mean, input_type = traits.input_mean, tf.uint8
@@ -85,14 +86,14 @@ def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
         images = tf.placeholder(input_type, [batch_size, traits.input_size, traits.input_size, 3], INPUT)
         model = HourglassModel(traits)
         # The last of the stacks that are put together here, so that nothing is left of putting them together.
-        logits = model.build_logits(images, is_training=False).op.inputs[-1]
+        logits = model.build_logits(
+            images, is_training=False, getter=constants_of(stored.path, stored.prefix)).op.inputs[-1]
         if decode:
             joints, scores = decode_heatmaps(logits, codec)
             outputs = [tf.identity(joints, JOINTS), tf.identity(scores, SCORES)]
         else:
             outputs = [tf.identity(model.output_of(logits), HEATMAPS)]
         with tf.Session(graph=graph, config=tf.ConfigProto(device_count={'GPU': 0})) as session:
-            load_network(session, model, stored.path, stored.prefix)
             nodes = graph_rewrites.freeze(session, outputs)
         additions = _longest_sum(outputs)
     nodes, folded, spelled_out = graph_rewrites.fold_batch_norms(nodes)

@@ -2,11 +2,14 @@
 
 from collections import OrderedDict
 
+from hourglass_pose.data.cropping import BARE_BOX_MARGIN
 from hourglass_pose.prediction.offline_graph import HEATMAPS, INPUT, JOINTS, SCORES
 from hourglass_pose.tf_compat import describe_versions
 
-_CROP = ('the square around the centre of a box (x0, y0, x1, y1; first and last pixel), its side the box\'s longer '
-         'side times 1 + 2 x box_margin, brought to size x size pixels; what lies outside the photo is black')
+_BOX = ('the square around the centre of a box (x0, y0, x1, y1; first and last pixel), its side the box\'s longer '
+        'side times 1 + 2 x box_margin, brought to size x size pixels; what lies outside the photo is black')
+_CENTRE_SCALE = ('the square that MPII\'s centre and scale stand for, its corners rounded as said; of a bare box, the '
+                 'square around it with a margin of %g of its longer side' % BARE_BOX_MARGIN)
 _FRAME = '0-based pixels of the crop: x right, y down, pixel centres at integers; crop = (cell + 0.5) x stride - 0.5'
 _VALUES = {
     'mse': 'heatmaps, as the network gives them', 'sigmoid': 'logits, whose sigmoid is the heatmap',
@@ -25,12 +28,17 @@ def describe_model(format_name, file, predictor, offline, gate):
         ('input', _input(offline)),
         ('outputs', [_output(name, shape, predictor) for name, shape in zip(offline.outputs, offline.output_shapes)]),
         ('joints', list(predictor.skeleton.joints)), ('kept_joints', predictor.kept_joints.tolist()),
-        ('crop', OrderedDict([('size', predictor.rule.crop_size), ('box_margin', predictor.rule.box_margin),
-                              ('rule', _CROP)])),
+        ('crop', _crop(predictor.rule)),
         ('frame', _FRAME), ('stride', codec.stride), ('decoding', codec.decoding), ('loss', codec.loss),
         ('sigma_hm', codec.sigma_hm), ('flip_test', False), ('network', traits.as_dict()),
         ('batch_norms', {'folded': offline.folded, 'factor_and_offset': offline.spelled_out}),
         ('gate', gate), ('versions', describe_versions())])
+
+
+def _crop(rule):
+    if rule.needs_centre:
+        return OrderedDict([('size', rule.crop_size), ('rule', _CENTRE_SCALE), ('corners', rule.corners)])
+    return OrderedDict([('size', rule.crop_size), ('rule', _BOX), ('box_margin', rule.box_margin)])
 
 
 def _input(offline):
