@@ -42,5 +42,5 @@ What next?
                    (a network that has seen only drawings; train on photos for real ones)
   MPII:            cd code && ../.venv/bin/python train_launcher.py
                    (trains from config.cfg, and says how MPII is got where it is not there)
-  Ascend:          on the Ascend host, with its TensorFlow 1.15: pip install . && cd code && python train_launcher.py
+  Ascend:          on the Ascend host, with its TensorFlow 1.15: pip install . && bash scripts/run_npu.sh --help
 EOF

@@ -75,7 +75,8 @@ class AscendServer:
     def devices(self, numbers, health=None):
         """Let npu-smi list devices. health: {number: word}, OK where it is not said."""
         rows = [NPU_ROW % (number, (health or {}).get(number, 'OK'), number) for number in numbers]
-        self.program('npu-smi', '[ "$1" = info ] || exit 1\ncat << EOF\n%sEOF' % NPU_TABLE.replace('ROWS', '\n'.join(rows)))
+        table = NPU_TABLE.replace('ROWS', '\n'.join(rows))
+        self.program('npu-smi', '[ "$1" = info ] || exit 1\ncat << EOF\n%sEOF' % table)
 
     def start(self, *arguments, **options):
         """Start a script in the folder `work`; data_path, hccn_conf and run_dir are given. script: its name."""

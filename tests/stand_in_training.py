@@ -11,6 +11,7 @@ lost RANK: as fail, but the others end before it with the exit code of a process
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -52,6 +53,9 @@ def main():
     elif behaviour == 'wait' or (failing and rank != failing):
         wait(behaviour != 'stubborn')
     elif failing:
+        # A process of its own, such as a compiler, that nobody ends.
+        with open('helper.pid', 'w') as stream:
+            stream.write(str(subprocess.Popen(['sleep', '300']).pid))
         time.sleep(1.0 if behaviour == 'lost' else 0.3)
         print('\n'.join('line %d of rank %s' % (number, rank) for number in range(100)), flush=True)
         sys.exit(7)

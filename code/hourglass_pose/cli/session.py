@@ -63,7 +63,8 @@ class TrainingRun:
         if self.runtime.is_chief:
             trainer.performance.write(
                 self.config.Saver.saver_directory, finished=finished, world_size=self.runtime.world_size,
-                batch_size=self.config.Train.batch_size, device=self.runtime.description)
+                batch_size=self.config.Train.batch_size, skipped_steps=trainer.skipped,
+                device=self.runtime.description)
             if finished and trainer.evaluation:
                 self._write_results(trainer.evaluation)
         return finished

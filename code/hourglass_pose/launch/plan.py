@@ -99,6 +99,9 @@ def _run_folder(path):
         return None
     if os.path.isdir(path) and os.path.isfile(os.path.join(path, CONFIG)):
         return os.path.abspath(path)
+    if os.path.isfile(os.path.join(path, 'manifest.json')):
+        raise LaunchError('--ckpt_path=%s: this is one checkpoint of a run, which goes on from its newest; give the '
+                          'run folder, %s' % (path, os.path.dirname(os.path.abspath(path))))
     if os.path.isdir(path) or glob.glob(glob.escape(path) + '.*'):
         return None
     raise LaunchError('--ckpt_path=%s: there is neither a run folder nor a checkpoint with this prefix' % path)

@@ -87,7 +87,10 @@ class Processes:
         for process in self.processes:
             code = self._running[process.rank].poll() if process.rank in self._running else None
             if code is not None:
-                del self._running[process.rank]
+                ended = self._running.pop(process.rank)
+                if code:
+                    # Compilers of operations that it has started, and not ended itself.
+                    _kill_group(ended)
                 # Ended by our own SIGTERM, before its handler was there or after it was gone.
                 if code and not (code == -signal.SIGTERM and (self.stopped_by or self._kill_at)):
                     self._take_failure(process, 128 - code if code < 0 else code)
@@ -99,6 +102,7 @@ class Processes:
             self._signal_all(signal.SIGTERM)
         if self._kill_at is not None and self._running and now >= self._kill_at:
             self.say('killed after %d s: rank %s' % (self.stop_seconds, ', '.join(map(str, self._running))))
+            self._kill_at = float('inf')
             self._signal_all(signal.SIGKILL)
 
     def _take_failure(self, process, code):
@@ -134,14 +138,10 @@ class Processes:
 
     def _signal_all(self, number):
         for started in list(self._running.values()):
-            try:
-                if number == signal.SIGKILL:
-                    # With whatever it has started itself.
-                    os.killpg(started.pid, number)
-                else:
-                    started.send_signal(number)
-            except ProcessLookupError:
-                pass
+            if number == signal.SIGKILL:
+                _kill_group(started)
+            else:
+                started.send_signal(number)
 
     def _show_log(self):
         """Show what the first process has written since the last time."""
@@ -156,6 +156,14 @@ class Processes:
         self._shown += len(new)
         sys.stdout.write(new.decode('utf-8', 'replace'))
         sys.stdout.flush()
+
+
+def _kill_group(started):
+    """Kill a process and whatever it has started."""
+    try:
+        os.killpg(started.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
 
 
 def _is_for_nohup(number):

@@ -14,7 +14,8 @@ PERFORMANCE = 'performance.json'
 FIRST_STEPS = 10
 
 _DEFINITION = ('images of all processes by seconds, over the steps after the first; a step is from asking for its '
-               'batch to its loss on the host; validation, checkpoints, summaries and pictures are not in it')
+               'batch to its loss on the host, whether it overflowed or not; validation, checkpoints, summaries and '
+               'pictures are not in it')
 
 
 class Performance:
