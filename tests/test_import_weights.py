@@ -12,6 +12,7 @@ from pytorch_hourglasses import Bearpaw, Princeton
 from hourglass_pose import Predictor
 from hourglass_pose.cli import main
 from hourglass_pose.cli.experiment import Experiment
+from hourglass_pose.cli.inspect import describe_training
 from hourglass_pose.config import load_config
 from hourglass_pose.data.cropping import CropRule
 from hourglass_pose.graph.traits import NetworkTraits
@@ -39,8 +40,8 @@ def import_weights(monkeypatch, module, option, folder):
     return main(['import-weights', write_file(folder), '--from', option, '--output', str(folder / 'run')]), maps
 
 
-def manifest_of(run):
-    with open(os.path.join(run, 'latest', 'manifest.json')) as stream:
+def manifest_of(run, checkpoint='latest'):
+    with open(os.path.join(run, checkpoint, 'manifest.json')) as stream:
         return json.load(stream)
 
 
@@ -91,8 +92,14 @@ def test_an_imported_run_is_evaluated_and_trained_on(run, synthetic_people, tmp_
     assert metrics['protocol']['crop_rule'] == 'box' and metrics['protocol']['box_margin'] == 0.32
     assert main(['resume', run, '--set', 'DataSetHG.training_txt_file=' + synthetic_people,
                  '--set', 'DataSetHG.img_directory=' + images, '--set', 'DataSetHG.crop_rule=box'] + DATA) == 0
-    manifest = manifest_of(run)
-    assert manifest['global_step'] == 1
+    imported, manifest = manifest_of(run, 'step-00000000'), manifest_of(run)
+    assert manifest['global_step'] == 1 and manifest['source'] == imported['source']
+    assert manifest['started_from'] == imported['started_from'] == str(tmp_path / 'weights.pth')
+    described = {step: dict(describe_training(manifest_of(run, step))) for step in ('step-00000000', 'step-00000001')}
+    for record in described.values():
+        assert imported['source']['sha256'] in record['imported from'] and 'of bearpaw' in record['imported from']
+    assert described['step-00000000']['data'] == 'not known, the weights were imported'
+    assert synthetic_people in described['step-00000001']['data'][0]
     assert sorted(name for name in os.listdir(run) if name.startswith('step-')) == ['step-00000000', 'step-00000001']
 
 

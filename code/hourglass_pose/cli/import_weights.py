@@ -59,9 +59,10 @@ def run(options):
         print('note: nothing tells the names of its %d joints, so they are numbered and no left and right are known; '
               'name them by --set DataSetHG.joint_list=[...] when you train on' % network.traits.num_joints)
     make_folder(folder)
-    write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
     _write_checkpoint(Experiment(config), network, dict(_start(), started_from=os.path.abspath(options.file),
                                                         source=source))
+    # Last, for where one lies the command does not begin: an interrupted one can be given again.
+    write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
     print('in %s: config.cfg, latest' % folder)
     print('licence: %s; importing them changes no licence' % _LICENCES[options.code_base])
     print('next: python -m hourglass_pose predict --checkpoint {0}/latest PHOTO.jpg --output predictions\n'

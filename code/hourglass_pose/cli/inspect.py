@@ -36,7 +36,7 @@ def describe(stored):
     record['traits'] = ['%s: %r' % item for item in stored.traits.as_dict().items()]
     record['variables'] = report_on_network(stored.traits, stored.path, stored.prefix).lines()
     if stored.manifest:
-        record.update(_training(stored.manifest))
+        record.update(describe_training(stored.manifest))
     else:
         record['training'] = ('by the original TensorFlow 1 code%s; it carries no manifest, so its dropout rate, its '
                               'data and its joint names are not known'
@@ -58,18 +58,28 @@ def _files(stored):
     return '%d files, %.1f MB%s' % (len(names), size / 1e6, ', checksums agree' if stored.manifest else '')
 
 
-def _training(manifest):
+def describe_training(manifest):
+    """Yield (name, text or list of texts) of what a manifest says of the training."""
     config, progress = manifest['config'], manifest['progress']
-    data = config['DataSetHG']
     yield 'training', 'step %d, epoch %d of %d%s; seed %d' % (
         manifest['global_step'], manifest['epoch'], config['Train']['nEpochs'],
         ', moving averages of the weights' if manifest['averaged_weights'] else '', manifest['seed'])
     if manifest.get('started_from'):
         yield 'started from', manifest['started_from']
+    if manifest.get('source'):
+        source = manifest['source']
+        yield 'imported from', '%s, of %s; SHA-256 %s' % (source['file'], source['code_base'], source['sha256'])
     yield 'metrics', [
         '%s %.2f (validation, mean)' % (name, values['mean'])
         for name, values in progress['metrics'].items() if values['mean'] is not None] or 'not validated yet'
-    yield 'data', ['%s, images in %s' % pair for pair in zip(data['training_txt_file'], data['img_directory'])] + [
-        'split %.12s, %g of the images for validation' % (manifest['split_hash'], data['valid_fraction'])]
+    yield 'data', _data(manifest)
     yield 'device', manifest['device']
     yield 'versions', ', '.join('%s %s' % item for item in sorted(manifest['versions'].items()))
+
+
+def _data(manifest):
+    if manifest['split_hash'] is None:
+        return 'not known, the weights were imported'
+    data = manifest['config']['DataSetHG']
+    return ['%s, images in %s' % pair for pair in zip(data['training_txt_file'], data['img_directory'])] + [
+        'split %.12s, %g of the images for validation' % (manifest['split_hash'], data['valid_fraction'])]

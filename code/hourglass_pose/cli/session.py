@@ -93,8 +93,11 @@ class TrainingRun:
             'seed': config.Train.seed, 'split_hash': experiment.split_hash(), 'device': runtime.description,
             'averaged_weights': config.Train.ema_decay > 0,
             'started_from': self.initial and self.initial.path}
+        earlier = read_manifest(self.resume_folder) if self.resume_folder else {}
+        # Where weights came from stays with them, and so does whose licence they are under.
+        manifest.update((key, earlier[key]) for key in ('started_from', 'source') if earlier.get(key))
         # Of imported weights nobody knows whom they were trained on.
-        known = read_manifest(self.resume_folder)['split_hash'] if self.resume_folder else None
+        known = earlier.get('split_hash')
         if known not in (None, manifest['split_hash']):
             self.say('note: the persons to train on or to validate with are not those of the checkpoint; from here on '
                      'the run is another one than it would have been')
