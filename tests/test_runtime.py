@@ -5,6 +5,7 @@ import pytest
 
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.runtime import native, selection
+from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.native import NativeRuntime, bfloat16_obstacle
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import VERSION, tf
@@ -44,7 +45,7 @@ def test_a_device_that_is_not_there_is_named_with_what_to_do(gpus):
     with pytest.raises(ConfigError) as caught:
         open_runtime('npu')
     message = of_one_line(caught)
-    assert "'npu'" in message and "set 'auto', 'cpu' or 'gpu'" in message
+    assert "'npu'" in message and "set 'auto', 'cpu' or 'gpu'" in message and 'npu_bridge is not installed' in message
 
 
 def test_auto_takes_a_gpu_where_there_is_one_and_says_why(gpus, no_bfloat16):
@@ -56,9 +57,49 @@ def test_auto_takes_a_gpu_where_there_is_one_and_says_why(gpus, no_bfloat16):
     assert open_runtime('cpu').description == 'CPU, float32 (as configured)'
 
 
-def test_auto_names_an_npu_that_it_leaves_aside(gpus, monkeypatch):
-    monkeypatch.setattr(selection.importlib.util, 'find_spec', lambda name: object())
-    assert 'npu_bridge is installed but not served' in open_runtime('auto', 'float32').description
+@pytest.fixture
+def installed(monkeypatch):
+    """Return the set of names of modules that seem to be installed."""
+    names = set()
+    monkeypatch.setattr(selection.importlib.util, 'find_spec', lambda name: object() if name in names else None)
+    return names
+
+
+@pytest.mark.parametrize('modules, version, answers, obstacle', [
+    ((), (1, 15), True, 'npu_bridge is not installed'),
+    (('npu_device',), (2, 21), True, 'npu_device, the adapter of TensorFlow 2.6, is not served'),
+    (('npu_bridge',), (2, 21), True, 'TensorFlow 2.21 has no adapter'),
+    (('npu_bridge',), (1, 15), False, 'no device answers'), (('npu_bridge',), (1, 15), True, None)])
+def test_an_npu_needs_its_adapter_its_tensorflow_and_a_device(
+        installed, monkeypatch, modules, version, answers, obstacle):
+    installed.update(modules)
+    monkeypatch.setattr(selection, 'VERSION', version)
+    monkeypatch.setattr(selection, 'npu_answers', lambda: answers)
+    found = selection.npu_obstacle()
+    assert found is None if obstacle is None else obstacle in found
+
+
+def test_auto_names_an_npu_that_it_leaves_aside_and_takes_one_that_answers(gpus, installed, monkeypatch):
+    assert open_runtime('auto', 'float32').description == 'CPU, float32 (no GPU found)'
+    installed.add('npu_bridge')
+    monkeypatch.setattr(selection, 'VERSION', (1, 15))
+    monkeypatch.setattr(selection, 'npu_answers', lambda: False)
+    assert 'no device answers' in open_runtime('auto', 'float32').description
+    opened = []
+    monkeypatch.setattr(selection, 'npu_answers', lambda: True)
+    monkeypatch.setattr(selection, 'AscendRuntime', lambda *arguments: opened.append(arguments) or 'the NPU')
+    assert open_runtime('auto', 'mixed', 3, 512.0, 2, NpuSettings(jit_compile='auto')) == 'the NPU'
+    (precision, loss_scale, steps, settings, reason), = opened
+    assert (precision, loss_scale, steps, settings.jit_compile) == ('mixed', 512.0, 2, 'auto')
+    assert 'a device answers' in reason
+
+
+def test_what_only_an_npu_can_do_is_refused_without_one(gpus, installed):
+    for settings in (NpuSettings(precision_mode='force_fp32'), NpuSettings(profiling=True), NpuSettings(over_dump=True)):
+        for device in ('auto', 'cpu'):
+            with pytest.raises(ConfigError, match='ask for an NPU') as caught:
+                open_runtime(device, npu=settings)
+            assert '\n' not in str(caught.value)
 
 
 @pytest.mark.parametrize('version, flags, obstacle', [
@@ -108,6 +149,7 @@ def test_only_float16_scales_the_loss_and_only_a_dynamic_scale_leaves_steps_out(
         for device, precision in (('cpu', 'mixed'), ('cpu', 'float32'), ('gpu', 'float32')):
             runtime = NativeRuntime(device, precision)
             assert runtime.wrap_optimizer(optimizer) is optimizer and not runtime.skips_overflow
+        assert NativeRuntime('gpu', 'mixed', loss_scale='none').wrap_optimizer(optimizer) is optimizer
         for loss_scale, skips in ((None, True), (128.0, False)):
             runtime = NativeRuntime('gpu', 'mixed', loss_scale=loss_scale)
             assert 'LossScale' in type(runtime.wrap_optimizer(optimizer)).__name__
@@ -119,15 +161,17 @@ def test_dropout_repeats_with_its_seed_and_keeps_the_expectation():
     values = np.random.RandomState(0).uniform(1, 2, shape).astype(np.float32)
     runtime = NativeRuntime('cpu', 'float32')
     with tf.Graph().as_default(), tf.Session(config=runtime.session_config()) as session:
-        seed = tf.placeholder(tf.int32, [2])
-        dropped = runtime.dropout(tf.constant(values), rate, seed)
-        first, again, other = [session.run(dropped, {seed: numbers}) for numbers in ([3, 4], [3, 4], [3, 5])]
+        step = tf.placeholder(tf.int64, [])
+        dropped = [runtime.dropout(tf.constant(values), rate, step, salt) for salt in (4, 5)]
+        first, other_place = session.run(dropped, {step: 3})
+        again, other_step = [session.run(dropped[0], {step: number}) for number in (3, 4)]
     assert np.array_equal(first, again)
-    assert not np.array_equal(first == 0, other == 0)
+    for other in (other_place, other_step):
+        assert not np.array_equal(first == 0, other == 0)
     # What stays is scaled by the inverse of the chance to stay, so each value's expectation is the value itself.
     kept = first != 0
     assert np.allclose(first[kept], values[kept] / (1 - rate), rtol=1e-6)
-    for sample in (first, other):
+    for sample in (first, other_place, other_step):
         share = np.mean(sample == 0)
         assert abs(share - rate) < 5 * np.sqrt(rate * (1 - rate) / values.size)
 

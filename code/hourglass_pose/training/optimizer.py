@@ -77,3 +77,12 @@ def make_optimizer(kind, rate, weight_decay=0.0):
     if kind == 'rmsprop':
         return tf.train.RMSPropOptimizer(rate, decay=0.99, epsilon=1e-8)
     raise ValueError('optimizer: expected adam, adamw or rmsprop, found %r' % (kind,))
+
+
+def create_state(optimizer, variables):
+    """Create an optimizer's variables for those it will change.
+
+    Loss scaling applies gradients inside a condition, which would give its name to what is first made there: a
+    checkpoint of one device would lack the counters of another.
+    """
+    optimizer._create_slots(list(variables))

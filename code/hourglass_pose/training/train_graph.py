@@ -3,7 +3,7 @@
 from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
 from hourglass_pose.graph.loss import heatmap_loss
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.training.optimizer import learning_rate, make_optimizer
+from hourglass_pose.training.optimizer import create_state, learning_rate, make_optimizer
 from hourglass_pose.training.pipeline import FedInput, ReadInput, training_arrays
 from hourglass_pose.training.weight_average import WeightAverage
 
@@ -56,10 +56,12 @@ class TrainGraph:
 
     def _apply(self, runtime, kind, weight_decay, clip_norm):
         """Build the update of the weights and the count of it; return a bool tensor: whether it took place."""
-        optimizer = runtime.wrap_optimizer(make_optimizer(kind, self.rate, weight_decay))
+        plain = make_optimizer(kind, self.rate, weight_decay)
+        optimizer = runtime.wrap_optimizer(plain)
         pairs = [pair for pair in optimizer.compute_gradients(self.loss, tf.trainable_variables())
                  if pair[0] is not None]
         gradients, variables = zip(*pairs)
+        create_state(plain, variables)
         self.gradient_norm = tf.global_norm(gradients)
         if clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=self.gradient_norm)
