@@ -10,6 +10,7 @@ from pytorch_hourglasses import Bearpaw, Princeton
 
 from hourglass_pose import Predictor
 from hourglass_pose.cli import main
+from hourglass_pose.training.pytorch_file import read_state_dict
 
 torch = pytest.importorskip('torch')
 
@@ -89,6 +90,14 @@ def test_a_file_that_would_run_code_is_refused_and_does_not(tmp_path, capsys, sa
     message = refusal(path, tmp_path / 'run', capsys)
     assert 'refused' in message and 'mkdir' in message
     assert not os.path.exists(trap)
+
+
+@pytest.mark.parametrize('number', [np.float32(0.5), np.float64(88.1), np.int64(7)])
+def test_single_numpy_numbers_beside_the_weights_are_let_through(tmp_path, number):
+    path = str(tmp_path / 'weights.pth')
+    torch.save({'best_acc': number, 'state_dict': {'module.a': torch.arange(3.0)}}, path)
+    state = read_state_dict(path)
+    assert list(state) == ['a'] and state['a'].tolist() == [0, 1, 2]
 
 
 def test_a_whole_network_is_refused_with_what_to_save_instead(tmp_path, capsys):

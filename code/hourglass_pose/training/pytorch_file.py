@@ -3,6 +3,9 @@
 import re
 import warnings
 from collections.abc import Mapping
+from contextlib import contextmanager
+
+import numpy as np
 
 from hourglass_pose.errors import CheckpointError, UserError
 
@@ -27,7 +30,7 @@ def read_state_dict(path, say=print):
     """
     torch = _import_torch(say)
     try:
-        with open(path, 'rb') as stream, warnings.catch_warnings():
+        with open(path, 'rb') as stream, warnings.catch_warnings(), _numpy_scalars_allowed(torch):
             warnings.simplefilter('ignore')
             contents = torch.load(stream, map_location='cpu', weights_only=True)
     except OSError as error:
@@ -65,6 +68,22 @@ def unwrap(contents):
         raise CheckpointError('it holds two sets of weights that differ by the prefixes \'module.\' or \'model.\' '
                               'alone; save one of them')
     return state
+
+
+@contextmanager
+def _numpy_scalars_allowed(torch):
+    """Let single NumPy numbers through, such as the best accuracy that training programs put beside the weights."""
+    safe_globals = getattr(torch.serialization, 'safe_globals', None)
+    if safe_globals is None:
+        # Before PyTorch 2.5 nothing can be added to what is let through.
+        yield
+        return
+    make_scalar = np.float64(0).__reduce__()[0]
+    kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64)]
+    # NumPy 2 has moved the function; a file names the place where it was when the file was written.
+    places = [(make_scalar, '%s.multiarray.scalar' % module) for module in ('numpy.core', 'numpy._core')]
+    with safe_globals(places + [np.dtype] + kinds):
+        yield
 
 
 def _import_torch(say):
