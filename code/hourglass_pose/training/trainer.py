@@ -245,6 +245,7 @@ class Trainer:
                 yield batch
             self._stop_evaluation()
 
+        self.runtime.synchronise(self.session)
         try:
             return self.evaluator.evaluate(self._logits, until_stopped, self.runtime.exchange_arrays)
         except _Stopped:
