@@ -148,9 +148,8 @@ def test_overflow_of_one_rank_is_a_skipped_step_of_all(train, state):
     ours, theirs = [run.variables() for run in runs]
     assert ours['global_step'] == theirs['global_step'] == 4
     assert ours['loss_scale'] == theirs['loss_scale'] < 2 ** 16
-    for name in ours:
-        # Each rank keeps statistics of its own batches; all else is one.
-        assert np.array_equal(ours[name], theirs[name]) or 'moving_' in name, name
+    # The statistics are of each rank's own batches; for the validation at the end all take those that are saved.
+    assert [name for name in ours if not np.array_equal(ours[name], theirs[name])] == []
     assert [len(run.persons()) >= 5 for run in runs] == [True, True]
     assert [row['skipped_steps'] for row in runs[0].history()] == ['1', '1']
 

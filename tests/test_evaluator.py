@@ -205,3 +205,29 @@ def test_score_of_data_without_heads_is_by_torso(persons):
     evaluation = evaluator.evaluate(truth_of(evaluator))
     assert evaluation.result.metrics['pckh@0.5']['mean'] is None
     assert evaluation.score == evaluation.result.metrics['pck@0.2']['mean'] == 100
+
+
+@pytest.mark.parametrize('count, world_size', [(11, 2), (11, 3), (3, 3), (2, 3)])
+def test_processes_that_share_the_persons_measure_what_one_process_does_bit_for_bit(persons, count, world_size):
+    alone = evaluator_of(persons, 2, True, 'dark')
+    alone.generator.persons = persons[:count]
+    alone = alone.evaluate(picture_network)
+    shares = []
+    for rank in range(world_size):
+        evaluator = evaluator_of(persons, 2, True, 'dark', rank=rank, world_size=world_size)
+        evaluator.generator.persons = persons[:count]
+
+        def keep_and_give_up(columns):
+            shares.append(columns)
+            raise KeyboardInterrupt()
+
+        with pytest.raises(KeyboardInterrupt):
+            evaluator.evaluate(picture_network, gather=keep_and_give_up)
+    assert sum(len(share['indices']) for share in shares) == count
+    together = evaluator.evaluate(picture_network, gather=lambda columns: shares)
+    assert together.result.metrics == alone.result.metrics
+    assert {name: result.metrics for name, result in together.baselines.items()} == {
+        name: result.metrics for name, result in alone.baselines.items()}
+    assert together.joints_img.tobytes() == alone.joints_img.tobytes()
+    assert together.scores.tobytes() == alone.scores.tobytes() and together.scores.dtype == alone.scores.dtype
+    assert [person.person_id for person in together.persons] == [person.person_id for person in persons[:count]]

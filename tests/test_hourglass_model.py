@@ -109,18 +109,18 @@ def test_dropout_is_for_training_only_and_repeats_with_its_seed():
     runtime = NativeRuntime('cpu', 'float32', intra_threads=1)
     with tf.Graph().as_default() as graph:
         model = HourglassModel(replace(SMALLEST, num_stacks=2, drop_rate=0.5))
-        images, seed = tf.random.stateless_uniform([1, 16, 16, 3], [1, 2]), tf.placeholder(tf.int32, [2])
+        images, step = tf.random.stateless_uniform([1, 16, 16, 3], [1, 2]), tf.placeholder(tf.int64, [])
         asked = []
 
         def dropout(x, rate, stack):
             asked.append((rate, stack))
-            return runtime.dropout(x, rate, seed + [0, stack])
+            return runtime.dropout(x, rate, step, stack)
 
         training = model.build(images, True, dropout)
         evaluation = model.build(images, False)
         with session_of(graph) as session:
-            one, same, other = [session.run(training, {seed: value}) for value in ([3, 4], [3, 4], [4, 4])]
-            session.run(evaluation)  # does not ask for a seed
+            one, same, other = [session.run(training, {step: number}) for number in (3, 3, 4)]
+            session.run(evaluation)  # does not ask for a step
     assert asked == [(0.5, 0), (0.5, 1)]
     assert np.array_equal(one, same)
     assert not np.allclose(one[:, 0], other[:, 0]) and not np.allclose(one[:, 1], other[:, 1])

@@ -95,7 +95,8 @@ def test_auto_names_an_npu_that_it_leaves_aside_and_takes_one_that_answers(gpus,
 
 
 def test_what_only_an_npu_can_do_is_refused_without_one(gpus, installed):
-    for settings in (NpuSettings(precision_mode='force_fp32'), NpuSettings(profiling=True), NpuSettings(over_dump=True)):
+    for name, value in (('precision_mode', 'force_fp32'), ('profiling', True), ('over_dump', True)):
+        settings = NpuSettings(**{name: value})
         for device in ('auto', 'cpu'):
             with pytest.raises(ConfigError, match='ask for an NPU') as caught:
                 open_runtime(device, npu=settings)

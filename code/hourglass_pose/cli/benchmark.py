@@ -31,6 +31,8 @@ def run(options):
     if len(sides) == 2:
         print('config / rival: training %.2f, input %.2f' % tuple(
             ours / theirs for ours, theirs in zip(sides[0].rates(), sides[1].rates())))
+    for side in sides:
+        side.close()
 
 
 class Contestant:
@@ -52,7 +54,7 @@ class Contestant:
         with tf.Graph().as_default() as graph:
             self.graph = train_graph(config, traits, self.runtime, total_steps=10000)
             self.session = tf.Session(graph=graph, config=self.runtime.session_config())
-            self.session.run(tf.global_variables_initializer())
+            self.session.run(self.graph.initialisation)
         random = np.random.RandomState(0)
         self.feed = {tensor: random.randint(0, 256, tensor.shape).astype(np.uint8) if tensor.dtype == tf.uint8
                      else random.uniform(size=tensor.shape.as_list())
@@ -75,6 +77,11 @@ class Contestant:
     def rates(self):
         """Return median images a second of (training, input by one thread)."""
         return tuple(self.batch_size / np.median(times) for times in (self.training_times, self.input_times))
+
+    def close(self):
+        """Give the device back."""
+        self.session.close()
+        self.runtime.close()
 
     def describe(self):
         return 'training %.1f images/s, input %.1f images/s a thread; %s; %s' % (

@@ -115,9 +115,9 @@ class TrainingRun:
     def _require_whole_loops(self, loop):
         steps = self.runtime.steps_per_run
         if loop.steps_per_epoch % steps:
-            raise ConfigError('config [Train] epoch_size: expected a multiple of iterations_per_loop, %d, found %d steps '
-                              'in an epoch; for instance %d' % (steps, loop.steps_per_epoch,
-                                                                max(1, round(loop.steps_per_epoch / steps)) * steps))
+            nearest = max(1, round(loop.steps_per_epoch / steps)) * steps
+            raise ConfigError('config [Train] epoch_size: expected a multiple of iterations_per_loop, %d, for instance '
+                              '%d; found %d steps in an epoch' % (steps, nearest, loop.steps_per_epoch))
 
     def _write_results(self, evaluation):
         config, data = self.config, self.config.DataSetHG

@@ -77,7 +77,7 @@ class AscendRuntime(Runtime):
         self.skips_overflow = self._scaling != NONE
         self._parameters = parameters(settings, precision, steps_per_run, environment.num_ranks,
                                       self._bridge.is_newer)
-        self._loop = None
+        self._loop = self._broadcast = None
         self._channel = None
         self._system = self._open_system()
         try:
@@ -156,9 +156,14 @@ class AscendRuntime(Runtime):
             self._loop.load_iteration_per_loop_var(session, self.steps_per_run)
         if self.world_size > 1:
             variables = [variable for variable in tf.global_variables() if variable.dtype.base_dtype.is_floating]
-            session.run(tf.group(*[
+            self._broadcast = tf.group(*[
                 tf.assign(variable, self._bridge.hccl_ops.broadcast(tensor=[variable], root_rank=0)[0])
-                for variable in variables]))
+                for variable in variables])
+            self.synchronise(session)
+
+    def synchronise(self, session):
+        if self._broadcast is not None:
+            session.run(self._broadcast)
 
     def exchange_bytes(self, payload):
         return [payload] if self._channel is None else self._channel.exchange(payload)
@@ -166,9 +171,14 @@ class AscendRuntime(Runtime):
     def close(self, failure=None):
         if self._channel is not None:
             self._channel.close(failure)
-        if failure is None or self.world_size == 1:
-            # After a failure it could wait for ranks that will not come; the end of the process frees the device, too.
+        if failure is None:
             self._close_system()
+        elif self.world_size == 1:
+            # With several it could wait for ranks that will not come; the end of the process frees the device, too.
+            try:
+                self._close_system()
+            except tf.errors.OpError:
+                return  # what has failed before says why
 
     def _close_system(self):
         session, shut_down = self._system

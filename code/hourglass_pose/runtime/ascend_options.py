@@ -1,4 +1,4 @@
-"""Settings of an NPU: from the keys of config.cfg to what its session is told, and from the environment to its ranks."""
+"""Settings of an NPU: from keys of config.cfg to what its session is told, and from the environment to its ranks."""
 
 import json
 import os
@@ -101,7 +101,8 @@ def loss_scaling(loss_scale, mode):
     if loss_scale is None:
         return DYNAMIC, INITIAL_LOSS_SCALE
     if loss_scale < 1:
-        raise ConfigError("[Device] loss_scale: expected None, 'none' or a number >= 1 on an NPU, found %g" % loss_scale)
+        raise ConfigError("[Device] loss_scale: expected None, 'none' or a number >= 1 on an NPU, found %g"
+                          % loss_scale)
     return FIXED, float(loss_scale)
 
 

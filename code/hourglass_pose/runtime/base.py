@@ -13,8 +13,8 @@ class Runtime:
 
     A runtime is open from the start: rank and world_size are known. The methods are called in this order:
     session_config, dropout, wrap_optimizer and loop_operation while the graph is built; prepare_session after the
-    variables are initialised or restored, before the graph is frozen; run and what goes between the processes while
-    it works; close.
+    variables are initialised or restored, before the graph is frozen; run, synchronise and what goes between the
+    processes while it works; close.
     """
 
     rank = 0
@@ -61,6 +61,13 @@ class Runtime:
 
     def prepare_session(self, session):
         """Make all processes start from the chief's variables."""
+
+    def synchronise(self, session):
+        """Give all processes the chief's variables again.
+
+        Weights are the same anyway; the moving batch statistics are of each process's own share of the data. A
+        validation that all share has to be of the network that the chief saves.
+        """
 
     def run(self, session, fetches, feed_dict=None):
         """Run training for steps_per_run steps and return the values of fetches after the last."""

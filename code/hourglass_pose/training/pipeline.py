@@ -36,7 +36,7 @@ class FedInput:
 
 
 class ReadInput:
-    """The next element of a dataset that a generator of the host fills; it has to be initialised anew to go on elsewhere.
+    """The next element of a dataset that a generator of the host fills; it is initialised anew to go on elsewhere.
 
     A one-shot iterator would not do: Ascend's adapter refuses it in a device loop.
     """

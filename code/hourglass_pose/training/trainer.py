@@ -114,7 +114,7 @@ class Trainer:
             # The run was stopped between the last step of an epoch and the end of its validation.
             self._finish_epoch(step)
         while step < self.loop.total_steps and not self.runtime.any_of(self._stop.requested):
-            outcome = self._step(step)
+            outcome = self._step()
             before, step, self.skipped = step, outcome.step, outcome.skipped
             bar.update(step - before)
             bar.set_postfix_str('loss %.4f%s' % (outcome.loss, self._skips()), refresh=False)
@@ -155,14 +155,17 @@ class Trainer:
     def _skips(self):
         return ', %d skipped' % self.skipped if self.skipped else ''
 
-    def _step(self, step):
+    def _step(self):
         """Train for one run of the device and return the StepOutcome."""
         self.performance.begin()
         try:
             outcome = self._stepper.run()
         except ImageError:
-            # What was learnt is saved before too many unreadable pictures stop the run.
-            self._save(step)
+            # What was learnt is saved before too many unreadable pictures stop the run, some steps of a loop included.
+            if self.runtime.is_chief:
+                counters = self.saver.values(self.session, [self.graph.global_step, self.graph.skipped_steps])
+                step, self.skipped = [int(value) for value in counters.values()]
+                self._save(step)
             raise
         steps = self.runtime.steps_per_run
         self.performance.end(steps * self.data.batch_size * self.data.world_size, outcome.loss, steps)
@@ -242,6 +245,7 @@ class Trainer:
                 yield batch
             self._stop_evaluation()
 
+        self.runtime.synchronise(self.session)
         try:
             return self.evaluator.evaluate(self._logits, until_stopped, self.runtime.exchange_arrays)
         except _Stopped:
