@@ -32,7 +32,8 @@ class Journal:
         if not os.path.exists(self.path):
             return []
         with open(self.path) as stream:
-            entries = [json.loads(line) for line in stream]
+            # The last line may still be in the writing.
+            entries = [json.loads(line) for line in stream if line.endswith('\n')]
         return [entry for entry in entries
                 if event in (None, entry['event']) and rank in (None, entry['rank'])]
 
@@ -64,17 +65,17 @@ class played:
         self.monkeypatch.setenv('HOURGLASS_STAND_IN', self.state)
         self.monkeypatch.setenv('HOURGLASS_STAND_IN_JOURNAL', self.journal.path)
         self.monkeypatch.setattr(sys, 'path', [STAND_IN] + sys.path)
-        forget()
+        forget_device()
         return self.journal
 
     def __exit__(self, *exception):
-        if 'stand_in.sessions' in sys.modules:
-            sys.modules['stand_in.sessions'].uninstall()
-        forget()
+        forget_device()
 
 
-def forget():
-    """Make the next import of the stand-in a fresh one."""
+def forget_device():
+    """Make the next import of the stand-in that of another device, with a fresh register and nothing to watch."""
+    if 'stand_in.sessions' in sys.modules:
+        sys.modules['stand_in.sessions'].uninstall()
     for name in [name for name in sys.modules if name.split('.')[0] in PACKAGES]:
         del sys.modules[name]
 

@@ -23,6 +23,7 @@ class Watch:
 
     def __init__(self, options):
         self.options = options
+        self.device = device
         self.graphs = {}
         self.ran_initialisation = False
         self.is_inside = False
@@ -114,9 +115,9 @@ def loop_length(session, watch):
 
 def new_close(self):
     watch = getattr(self, '_stand_in', None)
-    if watch is not None and watch.ran_initialisation and device.is_up:
-        journal('closed', shut_down=device.was_shut_down)
-        device.is_up = False
+    if watch is not None and watch.ran_initialisation and watch.device.is_up:
+        journal('closed', shut_down=watch.device.was_shut_down)
+        watch.device.is_up = False
     ORIGINALS['close'](self)
 
 
