@@ -121,5 +121,5 @@ def test_memory_holds_one_record_of_many(path, rng):
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:
             tracemalloc.stop()
-    # The values of another 140 images take 5 MB and more; what is read at a time is 4 KB, unpacked twenty times that.
+    # The values of another 140 images take 0.7 MB; what is read at a time is 4 KB, unpacked twenty times that.
     assert many[0] < few[0] + 4e5
