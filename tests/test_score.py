@@ -50,7 +50,8 @@ def published_protocol(pred, joints, boxes, missing, threshold=0.5):
                 continue
             (x0, y0), (x1, y1) = boxes[person]
             head_size = 0.6 * math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2)
-            dx, dy = pred[person][joint][0] - joints[person][joint][0], pred[person][joint][1] - joints[person][joint][1]
+            dx = pred[person][joint][0] - joints[person][joint][0]
+            dy = pred[person][joint][1] - joints[person][joint][1]
             labelled += 1
             hits += math.sqrt(dx * dx + dy * dy) / head_size <= threshold
         by_joint[name], counted[name] = 100.0 * hits / labelled, labelled
@@ -120,6 +121,15 @@ def write_h5(path, **arrays):
             stream[name] = value
 
 
+def write_matlab73(path, **arrays):
+    """Write HDF5 behind 512 bytes of MATLAB's own header, as save('-v7.3') does."""
+    with h5py.File(str(path), 'w', userblock_size=512) as stream:
+        for name, value in arrays.items():
+            stream[name] = value
+    with open(str(path), 'r+b') as stream:
+        stream.write(b'MATLAB 7.3 MAT-file, Platform: GLNXA64'.ljust(512))
+
+
 def with_columns(pred):
     random = np.random.RandomState(5)
     return np.concatenate([pred, random.uniform(0, 64, pred.shape), random.uniform(size=pred.shape[:2] + (1,))], axis=2)
@@ -134,7 +144,7 @@ WAYS = {
     'cells.mat': lambda path, pred: savemat(str(path), {'preds': np.array(list(pred) + [None], object)[:-1]}),
     'nested.mat': lambda path, pred: savemat(str(path), {'preds': pred[None]}),
     'python.h5': lambda path, pred: write_h5(path, preds=pred, heatmaps=np.zeros((COUNT, 16, 2))),
-    'matlab73.mat': lambda path, pred: write_h5(path, preds=pred.transpose(0, 1, 2)),
+    'matlab73.mat': lambda path, pred: write_matlab73(path, preds=pred.transpose(2, 1, 0)),
     'reversed.h5': lambda path, pred: write_h5(path, preds=pred.astype(np.float32).transpose(2, 1, 0)),
     'torch.h5': lambda path, pred: write_h5(path, preds=with_columns(pred)),
     'with_scores.h5': lambda path, pred: write_h5(path, **{'group/preds': with_columns(pred)[..., [0, 1, 4]]}),

@@ -41,6 +41,7 @@ def run(options):
     with Predictor(options.checkpoint, **prediction_options(options)) as predictor:
         poses = predict(predictor, persons, options)
         joint_ids = mpii_ids(predictor.skeleton.joints)
+    print('writing %s and reading it again; a structure of so many parts takes a minute' % options.output)
     write_checked(options.output, images, poses, joint_ids, len(persons))
     print('%s: %d persons in %d of %d test images; as many as %s asks for'
           % (options.output, len(persons), len(poses), len(images), options.annotations))
