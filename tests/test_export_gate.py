@@ -1,18 +1,21 @@
 """The gate of an export: rounding passes, anything else does not, and what was found is said."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
+from hourglass_pose.data.annotations import read_annotations
 from hourglass_pose.prediction import export_gate
 from hourglass_pose.prediction.export_gate import compare, measure_speed
 from hourglass_pose.prediction.gate_crops import crops_of_drawn_people, crops_of_persons
 from hourglass_pose.prediction.offline_graph import build_offline_graph
 from hourglass_pose.prediction.offline_models import run_crops
 from hourglass_pose.prediction.predictor import Predictor
-from hourglass_pose.data.annotations import read_annotations
 from hourglass_pose.skeleton import Skeleton
 
-COUNT = 5
+COUNT, SIZE = 5, 32
 
 
 class Echo:
@@ -150,3 +153,14 @@ def test_speed_is_measured_of_both_in_turns(predictor, offline, crops, logits, m
 
     rates = measure_speed(predictor, offline[False], Model(), crops.images, 3)
     assert order == ['checkpoint', 'model'] * 5 and min(rates) > 0
+
+
+def test_drawn_people_have_boxes_alone_and_are_cropped_by_centre_and_scale_all_the_same(predictor, crops):
+    other = SimpleNamespace(rule=replace(predictor.rule, crop_rule='centre_scale'), skeleton=predictor.skeleton)
+    found = crops_of_drawn_people(other, 2)
+    for person, affine in zip(found.persons, found.affines_crop_from_img):
+        x0, y0, x1, y1 = person.box_img
+        centre = affine[:, :2].dot([(x0 + x1) / 2, (y0 + y1) / 2]) + affine[:, 2]
+        assert np.abs(centre - (SIZE - 1) / 2.0).max() < 1e-9
+        # A margin of 0.32 of the longer side on either side.
+        assert affine[0, 0] * (max(x1 - x0, y1 - y0) + 1) * 1.64 == pytest.approx(SIZE)

@@ -49,13 +49,16 @@ def run(options):
     if bool(options.annotations) != bool(options.images):
         raise UserError('--annotations and --images: expected both, or neither to compare on drawn people')
     from hourglass_pose.cli.experiment import make_folder
-    from hourglass_pose.graph.summary import summarise_network
     from hourglass_pose.prediction.offline_graph import build_offline_graph
+    from hourglass_pose.prediction.offline_models import require_onnx
     from hourglass_pose.prediction.predictor import Predictor
+    if options.format == 'onnx':
+        require_onnx()
     make_folder(options.output)
+    _check_target(os.path.join(options.output, _FILES[options.format]))
     with Predictor(options.checkpoint, flip_test=False, decoding=options.decoding, device=options.device,
                    batch_size=options.batch, **original_settings.predictor_options(options)) as predictor:
-        print('checkpoint: %s; %s' % (predictor.stored.path, summarise_network(predictor.traits).describe()))
+        print('checkpoint: %s, step %s' % (predictor.stored.path, predictor.stored.step))
         offline = build_offline_graph(predictor.stored, predictor.traits, predictor.codec, options.batch,
                                       options.decode, options.normalise)
         print('\n'.join(offline.lines()))
@@ -66,6 +69,12 @@ def run(options):
     print('in %s: %s' % (options.output, ', '.join(names)))
     if options.format == 'om':
         _compile(options, offline)
+
+
+def _check_target(path):
+    """Raise UserError where a model would take the place of a folder that is none."""
+    if os.path.isdir(path) and not os.path.isfile(os.path.join(path, 'saved_model.pb')):
+        raise UserError('%s: the folder is there already and holds no SavedModel; name another --output' % path)
 
 
 def _make(options, predictor, offline, folder):
@@ -130,9 +139,6 @@ def _deliver(workshop, folder):
     for name in names:
         target = os.path.join(folder, name)
         if os.path.isdir(target):
-            if not os.path.isfile(os.path.join(target, 'saved_model.pb')):
-                raise UserError('%s: the folder is there already and holds no SavedModel; name another --output'
-                                % target)
             shutil.rmtree(target)
         os.replace(os.path.join(workshop, name), target)
     return names

@@ -34,12 +34,8 @@ def write_saved_model(offline, path):
 
 
 def write_onnx(offline, path, opset=DEFAULT_OPSET):
-    """Write an OfflineGraph as an ONNX model, maps (N, H, W, C) at input and outputs as in TensorFlow.
-
-    Raises UserError where tf2onnx or onnxruntime are missing.
-    """
-    converter = _optional('tf2onnx', 'tf2onnx.convert')
-    _optional('onnxruntime', 'onnxruntime')
+    """Write an OfflineGraph as an ONNX model, maps (N, H, W, C) at input and outputs as in TensorFlow."""
+    converter, _ = require_onnx()
     logging.getLogger('tf2onnx').setLevel(logging.ERROR)
     tensors = [name + ':0' for name in (INPUT,) + offline.outputs]
     model, _ = converter.from_graph_def(
@@ -48,12 +44,12 @@ def write_onnx(offline, path, opset=DEFAULT_OPSET):
     write_whole(path, model.SerializeToString())
 
 
-def _optional(package, module):
+def require_onnx():
+    """Return the modules tf2onnx.convert and onnxruntime. Raises UserError where one is missing."""
     try:
-        return importlib.import_module(module)
+        return importlib.import_module('tf2onnx.convert'), importlib.import_module('onnxruntime')
     except ImportError as error:
-        raise UserError('--format onnx: %s cannot be imported (%s); install it with "pip install .[onnx]"'
-                        % (package, error))
+        raise UserError('--format onnx: a library is missing (%s); install it with "pip install .[onnx]"' % error)
 
 
 class _TensorFlowModel:
@@ -101,7 +97,7 @@ class OnnxModel:
 
     def __init__(self, path, outputs, session_config=None):
         del session_config
-        runtime = _optional('onnxruntime', 'onnxruntime')
+        _, runtime = require_onnx()
         self._outputs = list(outputs)
         options = runtime.SessionOptions()
         options.log_severity_level = 3
