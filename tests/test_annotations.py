@@ -156,7 +156,7 @@ def test_each_annotation_file_needs_one_image_folder(files, folders, found):
 @pytest.mark.parametrize('start, what', [
     (b'MATLAB 5.0 MAT-file, Platform: GLNX', 'a MATLAB file'), (b'\x89HDF\r\n\x1a\n', 'an HDF5 file'),
     (b'[{"img_paths": "a.jpg"}]', 'JSON'), (b'[\n  {', 'JSON'), (b'{"images": []}', 'JSON'),
-    (gzip.compress(b'[{"img_paths": "a.jpg"}]'), 'JSON')])
+    (gzip.compress(b'[{"img_paths": "a.jpg"}]'), 'JSON')], ids=['mat', 'hdf5', 'list', 'lines', 'object', 'gzip'])
 def test_a_file_to_be_prepared_first_is_known_by_its_content(tmpdir, start, what):
     path = tmpdir.join('people.txt')
     path.write_binary(start)
