@@ -41,7 +41,7 @@ ARGUMENTS = (
              setting='Device.loss_scale'),
     Argument('over_dump', FLAG, 'writes out operations that overflow', False),
     Argument('over_dump_path', TEXT, 'where to (default: OUTPUT/overflow_dump)'),
-    Argument('data_dump_flag', FLAG, "writes out operations' inputs and outputs", False),
+    Argument('data_dump_flag', FLAG, 'writes out the tensors of operations', False),
     Argument('data_dump_step', TEXT, 'in which steps, such as 10 or 0|3-5 (default: 10)'),
     Argument('data_dump_path', TEXT, 'where to (default: OUTPUT/data_dump)'),
     Argument('profiling', FLAG, 'takes the time of every operation', False),
