@@ -29,7 +29,7 @@ def write_report_page(folder, title, metrics, result, baselines, skeleton, perso
         curves['without image: ' + name.replace('_', ' ')] = baseline.curves['mean']
     pictures, colours = [], ()
     if persons is not None:
-        places, percents = worst_persons(result, skeleton, len(persons))
+        places, percents = worst_persons(result, skeleton)
         ranked = list(zip(places, percents))
         # Of a few persons, nobody is among the worst and the best at once.
         count = min(PICTURED, -(-len(ranked) // 2))
