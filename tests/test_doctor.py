@@ -10,8 +10,8 @@ import pytest
 
 from hourglass_pose.cli import BAD_FINDING, DONE, USERS_MISTAKE, main
 
-# Long enough for the few drawn persons; nothing of the network is trained here.
-LONG_ENOUGH = ['--set', 'Train.nEpochs=20']
+# Long enough for the few drawn persons, and a network that is soon built.
+SETTINGS = ['--set', 'Train.nEpochs=20', '--set', 'Network.nStack=1']
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def patient(command_line_run, tmp_path, capsys):
         capsys.readouterr()
         code = main(['doctor', '--config', command_line_run.config, '--set',
                      'DataSetHG.training_txt_file=' + annotations, '--set', 'DataSetHG.img_directory=' + images]
-                    + LONG_ENOUGH + list(arguments))
+                    + SETTINGS + list(arguments))
         printed = capsys.readouterr()
         assert not printed.err.startswith('error')
         return code, printed.out
