@@ -70,7 +70,6 @@ def test_data_without_a_head_size_is_noted():
 def test_labels_outside_of_the_crop_are_counted_and_harmful_when_they_are_many(rng, wrong, harmful):
     persons = crowd(40, rng)
     for index in range(wrong):
-        x0, y0, x1, y1 = persons[index].box_img
         # The legs are below the crop of a box that ends above the knees; its margin is 0.2 of its height.
         persons[index] = person('cut%d.jpg' % index, joints=STANDING, box_img=np.array([40.0, 30.0, 160.0, 160.0]))
     finding = only(checks.check_crops(persons, RULE))

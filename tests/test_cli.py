@@ -176,7 +176,7 @@ def test_a_wrong_box_or_checkpoint_for_prediction_is_refused(refuse, command_lin
 def test_training_leaves_the_promised_files(command_line_run):
     folder = command_line_run.folder
     for name in ('latest/manifest.json', 'best/manifest.json', 'config.cfg', 'history.csv', 'metrics.json',
-                 'predictions.json'):
+                 'predictions.json', 'report.html'):
         assert os.path.getsize(os.path.join(folder, name)) > 0
     for name in ('pckh.png', 'predictions.png'):
         assert cv2.imread(os.path.join(folder, name)).std() > 10

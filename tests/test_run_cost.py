@@ -25,8 +25,8 @@ def test_a_checkpoint_takes_what_is_foretold(command_line_run):
     name, = [name for name in os.listdir(folder) if '.data-' in name]
     config = load_config(command_line_run.config)
     foretold = run_cost.checkpoint_bytes(summary, config.Train.ema_decay > 0)
-    # Besides there are the step, and Adam's powers of its two constants.
-    assert 0 <= os.path.getsize(os.path.join(folder, name)) - foretold <= 16
+    # Besides there are single numbers: counts of steps, and Adam's powers of its two constants.
+    assert 0 <= os.path.getsize(os.path.join(folder, name)) - foretold <= 64
     assert config.Train.ema_decay > 0
 
 

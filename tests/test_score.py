@@ -70,7 +70,10 @@ def run_command(tmp_path, predictions, annotations, *arguments):
     assert main(['score', '--predictions', str(predictions), '--annotations', str(annotations), '--output', output] +
                 list(arguments)) == 0
     with open(os.path.join(output, 'metrics.json')) as stream:
-        return json.load(stream)
+        metrics = json.load(stream)
+    with open(os.path.join(output, 'report.html'), encoding='utf-8') as stream:
+        assert '<b>%.2f</b>' % metrics['pckh@0.5']['mean'] in stream.read()
+    return metrics
 
 
 def assert_published(metrics, pred, joints, boxes, missing):

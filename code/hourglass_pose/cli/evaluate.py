@@ -1,5 +1,6 @@
 """evaluate: PCKh and PCK of a checkpoint on annotated photos, with baselines beside them."""
 
+import os
 import sys
 
 from hourglass_pose.cli import original_settings

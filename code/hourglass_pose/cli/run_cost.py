@@ -122,8 +122,8 @@ def check_settings(config, length, num_train):
     """Return Findings about settings that fit neither each other nor the data."""
     train, findings = config.Train, []
     if train.warmup_steps >= length.steps:
-        findings.append(Finding('settings', True, 'Train.warmup_steps is %d, but the run has %d steps: the learning '
-                                'rate never gets to Train.lear_rate' % (train.warmup_steps, length.steps)))
+        findings.append(Finding('settings', True, 'Train.warmup_steps is %d, but the steps of the run are %d: the '
+                                'learning rate never gets to Train.lear_rate' % (train.warmup_steps, length.steps)))
     if train.batch_size > num_train:
         findings.append(Finding('settings', False, 'Train.batch_size is %d, but there are %d persons to train on'
                                 % (train.batch_size, num_train)))

@@ -36,8 +36,8 @@ def check_sides(persons, skeleton, sources=None):
     crossed = crossed_limbs(joints, labelled, skeleton)
     opposite = opposed_torsos(shoulders, hips)
     findings = _share(persons, opposite, MOST_TORSOS, 'whose shoulders and hips say opposite things of where right is')
-    findings += _share(persons, crossed, MOST_LIMBS, 'whose elbows, wrists, knees or ankles would fit better '
-                                                      'exchanged')
+    findings += _share(persons, crossed, MOST_LIMBS,
+                       'whose elbows, wrists, knees or ankles would fit better exchanged')
     by_source = np.array([person.source for person in persons])
     for source in np.unique(by_source):
         chosen = by_source == source
