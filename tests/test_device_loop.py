@@ -63,7 +63,8 @@ def start_with(monkeypatch, places, config, steps_per_run=1):
 
 
 def history(folder):
-    return [(row['epoch'], row['step'], row['skipped_steps']) for row in read_history(os.path.join(str(folder), HISTORY))]
+    rows = read_history(os.path.join(str(folder), HISTORY))
+    return [(row['epoch'], row['step'], row['skipped_steps']) for row in rows]
 
 
 def everything(folder):
@@ -183,7 +184,8 @@ def test_epoch_that_is_no_multiple_of_the_loop_is_refused_before_training(tmp_pa
                              'Saver.saver_step=4'))
 
 
-@pytest.mark.parametrize('step, validated, finished', [(0, 0, 0), (3, 0, 0), (4, 0, 0), (4, 4, 1), (6, 4, 1), (12, 12, 3)])
+@pytest.mark.parametrize('step, validated, finished', [
+    (0, 0, 0), (3, 0, 0), (4, 0, 0), (4, 4, 1), (6, 4, 1), (12, 12, 3)])
 def test_progress_of_earlier_checkpoints_is_understood(step, validated, finished):
     values = {'loss_sum': 1.5, 'loss_count': 2, 'validated_step': validated}
     progress = Progress.restored(values, LoopSettings(3, 4), step)

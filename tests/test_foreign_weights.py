@@ -1,4 +1,4 @@
-"""State dicts of PyTorch hourglasses in our graph: the same maps as their own modules, and one line for what misfits."""
+"""State dicts of PyTorch hourglasses in our graph: the same maps as their own modules; one line for what misfits."""
 
 from collections import OrderedDict
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""import-weights without PyTorch: what it leaves behind is a run of ours that computes what the imported network did."""
+"""import-weights without PyTorch: what it leaves behind is a run that computes what the imported network did."""
 
 import hashlib
 import json

@@ -33,7 +33,8 @@ def settings(synthetic_people, tmp_path):
     """Return the arguments that let a network train for a step on drawn people."""
     values = ['DataSetHG.training_txt_file=%s' % synthetic_people,
               'DataSetHG.img_directory=%s' % os.path.join(os.path.dirname(synthetic_people), 'images'),
-              'Network.nLow=1', 'Network.img_size=32', 'Train.nEpochs=1', 'Train.epoch_size=1', 'Train.batch_size=2', 'Train.workers=0',
+              'Network.nLow=1', 'Network.img_size=32', 'Train.nEpochs=1', 'Train.epoch_size=1',
+              'Train.batch_size=2', 'Train.workers=0',
               'Device.device=cpu', 'Device.precision=float32', 'Saver.saver_directory=%s' % (tmp_path / 'run')]
     return [word for value in values for word in ('--set', value)]
 
@@ -46,7 +47,8 @@ def shapes_of(traits):
 
 
 @pytest.mark.parametrize('traits', [
-    STANDARD, replace(STANDARD, num_stacks=3, num_poolings=4, num_joints=5), replace(STANDARD, num_stacks=4, modif=True),
+    STANDARD, replace(STANDARD, num_stacks=3, num_poolings=4, num_joints=5),
+    replace(STANDARD, num_stacks=4, modif=True),
     replace(STANDARD, tiny=True, num_poolings=3), replace(STANDARD, tiny=True, modif=True, num_joints=8),
     replace(ATTENTION, num_stacks=4, num_poolings=2, num_joints=3),
     replace(ATTENTION, num_stacks=1, tiny=True, num_joints=2)])
@@ -184,7 +186,8 @@ def test_training_goes_on_with_weights_and_slots_under_the_original_config(origi
     slots = 2 * len([name for name in shapes_of(STANDARD) if name.endswith(('weights', 'beta'))])
     assert 'matched: %d variables of the network, %d others\n' % (len(shapes_of(STANDARD)), slots) in shown
     assert 'starts fresh: the count of steps (global_step, skipped_steps)\n' in shown
-    assert 'left out: a loss scale (loss_scale)\n' in shown and 'left out: a count of steps (steps/global_step)' in shown
+    assert 'left out: a loss scale (loss_scale)\n' in shown
+    assert 'left out: a count of steps (steps/global_step)' in shown
     reader = tf.train.NewCheckpointReader(str(tmp_path / 'latest' / 'hg_refined_200'))
     for name, shape in shapes_of(STANDARD).items():
         if not name.endswith(('moving_mean', 'moving_variance')):

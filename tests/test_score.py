@@ -4,7 +4,6 @@ import json
 import math
 import os
 
-import cv2
 import h5py
 import numpy as np
 import pytest
