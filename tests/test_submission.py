@@ -34,11 +34,12 @@ def test_what_is_written_is_read_and_laid_out_as_published(tmp_path, rng):
     assert [(pose.image, pose.image_index, pose.rect_index) for pose in found] == [
         ('a.jpg', 0, 1), ('c.jpg', 2, 0), ('c.jpg', 2, 1)]
     assert np.array_equal([pose.joints for pose in found], poses)
-    pred = loadmat(path, struct_as_record=False, squeeze_me=True)['pred']
-    # As MPII's evaluation code reads it: pred(3).annorect(2).annopoints.point(16).
-    point = pred[2].annorect[1].annopoints.point[15]
-    assert (point.x, point.y, point.id) == (poses[2, 15, 0], poses[2, 15, 1], 15)
-    assert pred[0].annorect[0].annopoints.size == 0 and pred[0].image.name == 'a.jpg'
+    contents = loadmat(path, struct_as_record=False, squeeze_me=True)
+    # As MPII's evaluation code reads it, pred(3).annorect(2).annopoints.point(16), and by the documented name.
+    for name in ('pred', 'annolist'):
+        point = contents[name][2].annorect[1].annopoints.point[15]
+        assert (point.x, point.y, point.id) == (poses[2, 15, 0], poses[2, 15, 1], 15)
+        assert contents[name][0].annorect[0].annopoints.size == 0 and contents[name][0].image.name == 'a.jpg'
 
 
 def test_ids_tell_the_joints_and_missing_points_are_not_found(tmp_path):

@@ -1,6 +1,7 @@
 """MPII's submission file: predicted joints in the structure of the official annotations, written and read."""
 
 import io
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import FrozenSet, Optional
 
@@ -9,9 +10,9 @@ import numpy as np
 from hourglass_pose.atomic_file import write_whole
 from hourglass_pose.errors import UserError
 
-# What MPII's evaluation code loads, and what else such a structure is called.
-VARIABLE = 'pred'
-_NAMES = (VARIABLE, 'annolist', 'annolist_test', 'prediction', 'RELEASE')
+# What MPII's evaluation code loads, what its documentation calls the structure, and what else it is called.
+VARIABLES = ('pred', 'annolist')
+_NAMES = VARIABLES + ('annolist_test', 'prediction', 'RELEASE')
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,9 @@ def official_images(release, path):
 
 
 def write_submission(path, images, joint_ids):
-    """Write a .mat with `pred(i).annorect(r).annopoints.point(j)` of fields x, y and id; whole or not at all.
+    """Write a .mat with `annolist(i).annorect(r).annopoints.point(j)` of fields x, y and id; whole or not at all.
+
+    The same structure is there as `pred`, too, the name that MPII's evaluation code loads.
 
     images: [(file name, {rect index: joints (J, 2)}, number of rects)] of every image of the official list that the
     file is to have, in its order; joints count pixels from 1, as MPII does. A rect that has no joints keeps its place,
@@ -79,7 +82,7 @@ def write_submission(path, images, joint_ids):
                                             else np.zeros((0, 0)))
         records['annorect'][0, index] = rects
     content = io.BytesIO()
-    savemat(content, {VARIABLE: records}, do_compression=True)
+    savemat(content, OrderedDict((name, records) for name in VARIABLES), do_compression=True)
     write_whole(path, content.getvalue())
 
 
