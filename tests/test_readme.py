@@ -1,4 +1,4 @@
-"""The README says what the code is: its table of settings, its file map and the commands it names."""
+"""README and docs say what the code is: their tables of settings and files, and the commands they name."""
 
 import ast
 import os
@@ -13,6 +13,8 @@ from hourglass_pose.launch.arguments import ARGUMENTS, document_arguments
 
 ROOT = os.path.dirname(CODE)
 READMES = ('README.md', 'README.zh-CN.md')
+SETTINGS = ('docs/settings.md', 'docs/settings.zh-CN.md')
+FILES = ('docs/files.md', 'docs/files.zh-CN.md')
 
 
 def read(name):
@@ -34,30 +36,30 @@ def modules():
 
 
 def test_table_of_settings_is_the_one_the_code_declares():
-    assert document_keys().strip() in read('README.md')
+    assert document_keys().strip() in read('docs/settings.md')
 
 
-def test_chinese_readme_has_every_setting():
-    text = read('README.zh-CN.md')
+def test_chinese_table_has_every_setting():
+    text = read('docs/settings.zh-CN.md')
     assert [key.name for key in KEYS if '| `%s` |' % key.name not in text] == []
 
 
 def test_table_of_arguments_is_the_one_the_scripts_take():
-    assert document_arguments() in read('README.md')
-    text = read('README.zh-CN.md')
+    assert document_arguments() in read('docs/settings.md')
+    text = read('docs/settings.zh-CN.md')
     assert [argument.name for argument in ARGUMENTS if '| `--%s` |' % argument.name not in text] == []
 
 
-@pytest.mark.parametrize('name', READMES)
-def test_file_map_names_every_module(name):
-    text = read(name)
-    assert [path for path in modules() if '`%s`' % path not in text] == []
+@pytest.mark.parametrize('name', FILES)
+def test_file_map_names_every_module_and_no_other(name):
+    assert sorted(re.findall(r'(?m)^\| `([\w/]+\.py)` \|', read(name))) == sorted(modules())
 
 
-@pytest.mark.parametrize('name', READMES)
-def test_every_file_that_the_readme_names_is_there(name):
+@pytest.mark.parametrize('name', READMES + SETTINGS + FILES)
+def test_every_file_that_is_linked_is_there(name):
+    folder = os.path.dirname(os.path.join(ROOT, name))
     linked = re.findall(r'\]\(([^):#]+)\)', read(name))
-    assert linked and [path for path in linked if not os.path.exists(os.path.join(ROOT, path))] == []
+    assert linked and [path for path in linked if not os.path.exists(os.path.join(folder, path))] == []
 
 
 @pytest.mark.parametrize('name', READMES)
