@@ -9,6 +9,7 @@ import threading
 
 import numpy as np
 import pytest
+from conftest import CODE
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.runtime.base import Runtime
@@ -184,3 +185,14 @@ def test_failure_of_one_process_is_told_to_the_others(start, failing):
             assert (code, said) == (0, '')
         else:
             assert code == LOST_RANK and 'rank %d has ended: the loss is nan' % failing in said
+
+
+def test_process_ends_even_where_nobody_reads_what_it_says():
+    program = ('import sys; sys.path.insert(0, %r); from hourglass_pose.runtime.host_channel import end_process; '
+               'sys.stdin.read(); end_process("rank 1 is lost")' % CODE)
+    process = subprocess.Popen([sys.executable, '-c', program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE)
+    process.stdout.close()
+    process.stderr.close()
+    process.stdin.close()
+    assert process.wait(timeout=PATIENT) == LOST_RANK

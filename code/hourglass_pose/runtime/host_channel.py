@@ -22,10 +22,13 @@ _RETRY_SECONDS = 0.2
 
 def end_process(message):
     """Say why in one line and end at once, whatever the other threads are blocked in."""
-    sys.stdout.flush()
-    sys.stderr.write('error: %s\n' % message)
-    sys.stderr.flush()
-    os._exit(LOST_RANK)
+    try:
+        sys.stderr.write('error: %s\n' % message)
+        sys.stderr.flush()
+        sys.stdout.flush()
+    finally:
+        # Whoever read what is written may be gone as well, and then writing fails.
+        os._exit(LOST_RANK)
 
 
 class _Peer:
