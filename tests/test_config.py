@@ -207,6 +207,12 @@ def test_values_that_repeat_what_follows_from_others_follow_overrides(load):
     assert own.Network.stem_feat == (32, 64, 64) and own.Saver.log_dir_test == '/logs'
 
 
+def test_stem_that_follows_from_the_features_may_be_given_itself(load):
+    # A quarter of 20 is odd; only the channels of residual modules have to be halved.
+    config = load('[Network]\nnFeat: 20\n')
+    assert config.Network.stem_feat == (5, 10, 10) and load(format_config(config)) == config
+
+
 @pytest.mark.parametrize('folder', ['/a%(b)s %', '/a\'b"c', '/tab\\t#;=:[x]', '/人/ é', '/a/../b'])
 def test_text_and_dict_of_a_config_make_an_equal_config(load, folder):
     config = load('[Network]\nattention: True\n[Train]\nlear_rate: 0.1234567890123456789\nsigma: 5e-324', [

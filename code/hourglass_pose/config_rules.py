@@ -166,10 +166,14 @@ def zeros_and_ones():
 
 
 def stem_channels():
-    """Accept three numbers of channels that a residual module can halve, or two, of which the second counts twice."""
-    return _list('a list of two or three even integers >= 2',
+    """Accept three numbers of channels, or two, of which the second counts twice.
+
+    All but the first are those of residual modules, which halve them.
+    """
+    return _list('a list of two or three integers >= 2, even but for the first',
                  lambda value: len(value) in (2, 3) and all(
-                     type(item) is int and 2 <= item <= _INT_LIMIT and item % 2 == 0 for item in value),
+                     type(item) is int and 2 <= item <= _INT_LIMIT for item in value) and not any(
+                         item % 2 for item in value[1:]),
                  lambda value: (tuple(value) + (value[-1],))[:3])
 
 

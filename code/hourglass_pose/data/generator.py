@@ -4,6 +4,7 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Sequence
 
 import cv2
 import numpy as np
@@ -28,7 +29,7 @@ class Batch:
     indices: np.ndarray
     joints_crop: np.ndarray
     affines_crop_from_img: np.ndarray
-    zoomed: np.ndarray
+    zoomed: Sequence[np.ndarray] = ()
 
 
 class DataGenerator:
