@@ -1,5 +1,6 @@
 """State dicts of PyTorch hourglasses in our graph: the same maps as their own modules; one line for what misfits."""
 
+import functools
 from collections import OrderedDict
 from dataclasses import replace
 
@@ -11,11 +12,20 @@ from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
+from hourglass_pose.training import foreign_weights
 from hourglass_pose.training.foreign_weights import convert
 from hourglass_pose.training.pytorch_file import unwrap
 
 SIZE = 64
 UNUSED_SKIP = 'pre.4.skip_layer.conv.weight'
+
+
+@pytest.fixture(autouse=True, scope='module')
+def one_graph_a_network():
+    """Build the graph that variables are read from once for each network, not for each of the many conversions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(foreign_weights, '_shapes_of', functools.lru_cache(None)(foreign_weights._shapes_of))
+        yield
 
 
 def images(count=1, size=SIZE):
