@@ -4,6 +4,7 @@
 #   bash scripts/run_tests.sh                      Python 3.9 to 3.12 with the newest supported TensorFlow
 #   bash scripts/run_tests.sh --tensorflow 1.15    Python 3.7 with TensorFlow 1.15.5, as on an Ascend host
 #   bash scripts/run_tests.sh --with torch         with one more package; some tests are skipped without PyTorch
+#   bash scripts/run_tests.sh --all                the slow tests, too
 #   bash scripts/run_tests.sh -k codec             further arguments go to pytest
 #
 # --with may be repeated, and takes what pip takes, such as torch==2.13.0.
@@ -16,7 +17,13 @@ source scripts/environment.sh
 
 tensorflow=2
 tests=(pytest pytest-xdist hypothesis)
-while [ "${1:-}" = --tensorflow ] || [ "${1:-}" = --with ]; do
+selection=()
+while [ "${1:-}" = --tensorflow ] || [ "${1:-}" = --with ] || [ "${1:-}" = --all ]; do
+    if [ "$1" = --all ]; then
+        selection=(-m '')
+        shift
+        continue
+    fi
     if [ $# -lt 2 ]; then
         echo "error: $1: expected a value after it" >&2
         exit 2
@@ -47,4 +54,4 @@ case $tensorflow in
 esac
 environment=${ENVIRONMENTS:-.}/.venv-tests-$tensorflow
 make_environment "$environment" "$python" "${requirements[@]}"
-exec "$environment/bin/python" -m pytest -n 2 --dist loadfile -q "$@"
+exec "$environment/bin/python" -m pytest -n 2 --dist loadfile -q ${selection[@]+"${selection[@]}"} "$@"

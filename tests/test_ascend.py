@@ -134,6 +134,7 @@ def first_epoch(tmp_path_factory, synthetic_people):
     return train(tmp_path_factory.mktemp('first'), synthetic_people, 'Device.device=cpu', 'Train.nEpochs=1').folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('steps, overflows', [(2, '1-2'), (4, '')])
 def test_device_loop_is_the_same_training(
         npu, tmp_path, synthetic_people, monkeypatch, first_epoch, steps, overflows):  # noqa: F811

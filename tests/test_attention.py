@@ -88,6 +88,7 @@ def test_whole_network_agrees_with_numpy(rng, traits, is_training):
     np.testing.assert_allclose(y, expected, atol=(1e-3 if is_training else 1e-4) * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('stacks, first', [(1, 0), (2, 1), (3, 1), (5, 2)])
 def test_maps_of_parts_begin_in_the_middle_of_the_stacks(stacks, first):
     with tf.Graph().as_default():
@@ -100,6 +101,7 @@ def test_maps_of_parts_begin_in_the_middle_of_the_stacks(stacks, first):
     assert maps == [1 + (3 if index >= first else 1) for index in range(stacks)]
 
 
+@pytest.mark.slow
 def test_every_trained_variable_has_a_say():
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(1)
@@ -116,6 +118,7 @@ def test_every_trained_variable_has_a_say():
     assert [name for name in idle if not name.endswith('/biases') or '/attention/' in name] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('features, changes', [
     (8, {'num_stacks': 1, 'num_joints': 1, 'tiny': True}), (12, {'num_stacks': 1, 'num_poolings': 2}),
     (20, {'num_stacks': 1, 'num_poolings': 4, 'input_size': 64, 'drop_rate': 0.5})], ids=str)

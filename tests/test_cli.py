@@ -236,6 +236,7 @@ def test_a_validation_run_measures_without_training(command_line_run, run_copy):
     assert sorted(glob.glob(os.path.join(run_copy, 'step-*'))) == steps
 
 
+@pytest.mark.slow
 def test_resuming_a_finished_run_writes_its_results_again(command_line_run, run_copy, capsys):
     expected = read_json(run_copy, 'metrics.json')
     os.remove(os.path.join(run_copy, 'metrics.json'))
@@ -249,6 +250,7 @@ def test_resuming_a_finished_run_writes_its_results_again(command_line_run, run_
         os.listdir(os.path.join(command_line_run.folder, 'log_test')))
 
 
+@pytest.mark.slow
 def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
     folder = str(tmp_path / 'runs' / 'drawn')
     # Quotes that the shell has left, and none where it has taken them.

@@ -51,6 +51,7 @@ def run(synthetic_people, tmp_path_factory):
     return os.path.join(folder, 'run'), path, images
 
 
+@pytest.mark.slow
 def test_the_manifest_says_the_rule_and_the_mean_pose_is_that_of_its_crops(run):
     folder, path, images = run
     recipe = read_json(folder, 'latest', 'manifest.json')['recipe']
@@ -61,6 +62,7 @@ def test_the_manifest_says_the_rule_and_the_mean_pose_is_that_of_its_crops(run):
         assert predictor.rule == replace(RULE, box_margin=predictor.rule.box_margin)
 
 
+@pytest.mark.slow
 def test_evaluation_measures_the_persons_that_the_annotations_name_in_the_crops_of_training(run, tmp_path):
     folder, path, images = run
     arguments = ['evaluate', '--checkpoint', folder, '--annotations', path, '--images', images, '--device', 'cpu',
@@ -75,6 +77,7 @@ def test_evaluation_measures_the_persons_that_the_annotations_name_in_the_crops_
     assert metrics['protocol']['num_persons'] == trained['protocol']['num_persons'] == len(valid)
 
 
+@pytest.mark.slow
 def test_a_dataset_txt_has_no_centres_and_needs_the_rule_of_the_box(run, synthetic_people, tmp_path, capsys):
     folder, _, images = run
     arguments = ['evaluate', '--checkpoint', folder, '--annotations', synthetic_people, '--images', images, '--device',
@@ -86,6 +89,7 @@ def test_a_dataset_txt_has_no_centres_and_needs_the_rule_of_the_box(run, synthet
     assert list(read_json(str(tmp_path), 'metrics.json')['baselines']) == ['centre']
 
 
+@pytest.mark.slow
 def test_a_photo_with_a_bare_box_is_cut_as_its_centre_and_scale_would_be(run):
     folder, path, images = run
     person = read_annotations(path, images, 16).persons[3]

@@ -116,6 +116,7 @@ def test_settings_that_do_not_fit_the_data_are_found(patient):
     assert 'Train.warmup_steps is 2, but the steps of the run are 1' in text and 'before it has seen everybody' in text
 
 
+@pytest.mark.slow
 def test_training_steps_are_measured_on_request(patient):
     code, text = patient.examine('--steps', '2')
     line = line_of(text, 'ok', 'time')

@@ -61,6 +61,7 @@ def run(command_line_run, output, *arguments):
         return metrics, stream.read()
 
 
+@pytest.mark.slow
 def test_evaluate_leaves_breakdown_and_worst_persons_and_the_same_files_for_every_speed(
         command_line_run, tmp_path, persons, capsys):
     metrics, predictions = run(command_line_run, str(tmp_path / 'a'), '--scales', '0.9,1.1', '--batch-size', '1',

@@ -47,6 +47,7 @@ def assert_same(found, expected):
     assert np.abs(found - expected).max() < 1e-4 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 def test_a_frozen_graph_runs_without_any_code_of_ours(command_line_run, tmpdir, capsys, crops, expected):
     assert export(command_line_run, tmpdir, '--format', 'frozen', '--batch', '2', '--benchmark') == 0
     assert sorted(os.listdir(str(tmpdir))) == ['hourglass.pb', 'hourglass.pb.json']
@@ -66,6 +67,7 @@ def test_a_frozen_graph_runs_without_any_code_of_ours(command_line_run, tmpdir, 
     assert 'ratio %.2f' % (rates['offline'] / rates['checkpoint']) in printed
 
 
+@pytest.mark.slow
 def test_a_saved_model_runs_by_its_signature_and_replaces_an_older_one(
         command_line_run, tmpdir, crops, expected, capsys):
     options = ['--format', 'saved_model', '--annotations', command_line_run.annotations, '--images',

@@ -59,6 +59,7 @@ def maps_of_graph(network, pictures):
         return session.run(maps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('option, module, traits', [
     ('bearpaw', Bearpaw(1, 1, first=2, planes=4, joints=5, depth=1), dict(
         num_stacks=1, num_features=8, num_poolings=1, num_joints=5, stem_features=(2, 4, 8))),

@@ -45,6 +45,7 @@ def manifest_of(run, checkpoint='latest'):
         return json.load(stream)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('option, module, mean, optimizer, rate', [
     ('bearpaw', Bearpaw(1, 2, first=2, planes=4, joints=16, depth=1), [0.4404, 0.444, 0.4327], 'rmsprop', 2.5e-4),
     ('princeton', Princeton(2, (2, 4, 6), 8, joints=16, depth=1), [0, 0, 0], 'adam', 2e-4)])
@@ -81,6 +82,7 @@ def run(monkeypatch, tmp_path):
     return str(tmp_path / 'run')
 
 
+@pytest.mark.slow
 def test_an_imported_run_is_evaluated_and_trained_on(run, synthetic_people, tmp_path):
     images = os.path.join(os.path.dirname(synthetic_people), 'images')
     output = str(tmp_path / 'out')

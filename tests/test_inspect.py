@@ -40,6 +40,7 @@ def test_checkpoint_of_ours_says_network_training_data_and_versions(command_line
             assert line in text and name in text
 
 
+@pytest.mark.slow
 def test_checkpoint_of_the_original_code_says_what_is_known_and_what_is_not(tmp_path, capsys):
     prefix = write_original(
         str(tmp_path), NetworkTraits(arch='modelzoo', num_stacks=3, num_features=8, num_poolings=1, num_joints=5))

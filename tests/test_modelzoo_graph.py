@@ -94,6 +94,7 @@ def test_attention_hourglass_of_three_levels_agrees_with_numpy(rng, monkeypatch)
     agree(rng, attention_traits(num_stacks=1, num_poolings=3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('traits, rates', [
     (traits_of(num_stacks=3, drop_rate=0.25), [0.25] * 3), (traits_of(tiny=True, drop_rate=0.5), [0.5] * 2),
     (attention_traits(num_stacks=5, drop_rate=0.5, tiny=True, modif=True), [0.1] * 2)],
@@ -171,6 +172,7 @@ def test_names_in_the_order_of_creation(num_poolings, tiny):
         assert [variable.op.name for variable in tf.global_variables()] == names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('traits, idle', [
     (traits_of(num_stacks=3), {'model/stacks/stage_1/ll/weights'}),
     (traits_of(num_stacks=3, tiny=True), set())], ids=['standard', 'tiny'])

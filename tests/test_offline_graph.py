@@ -34,6 +34,7 @@ def beyond_bound(offline, found, expected):
     return np.abs(found - expected).max() / (offline.relative_bound * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', sorted(GOLDEN))
 def test_every_architecture_gives_what_it_gave_when_it_was_made(tmpdir, name):
     golden = golden_network(name, tmpdir)

@@ -102,6 +102,7 @@ def test_predictor_gives_the_original_outputs_from_the_prefix_alone(tmp_path, rn
     np.testing.assert_allclose(maps, expected, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_predict_and_evaluate_take_the_prefix_and_what_it_cannot_show(original, synthetic_people, tmp_path, capsys):
     images = os.path.join(os.path.dirname(synthetic_people), 'images')
     photo = os.path.join(images, '000001.jpg')
@@ -173,6 +174,7 @@ saver_directory: ''
 """
 
 
+@pytest.mark.slow
 def test_training_goes_on_with_weights_and_slots_under_the_original_config(original, settings, tmp_path, capsys):
     config = tmp_path / 'config.cfg'
     config.write_text(ORIGINAL_CONFIG)
@@ -205,6 +207,7 @@ def test_training_goes_on_with_weights_and_slots_under_the_original_config(origi
     assert "lear_rate: 1e-30" in config.read_text()
 
 
+@pytest.mark.slow
 def test_another_optimizer_starts_fresh_and_says_so(original, settings, tmp_path, capsys):
     config = tmp_path / 'config.cfg'
     config.write_text('')
@@ -215,6 +218,7 @@ def test_another_optimizer_starts_fresh_and_says_so(original, settings, tmp_path
     assert 'starts fresh: moving averages of the weights (' in shown
 
 
+@pytest.mark.slow
 def test_load_looks_in_saver_directory_and_then_beside_itself(original, settings, tmp_path, monkeypatch, capsys):
     beside = tmp_path / 'beside'
     beside.mkdir()

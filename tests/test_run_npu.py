@@ -240,6 +240,7 @@ def test_autotune_is_taken_with_a_note(server):
     assert (code, errors) == (0, '') and 'note: --autotune' in printed
 
 
+@pytest.mark.slow
 def test_a_true_training_leaves_true_results(server, synthetic_people):
     """The trainer itself in the place of its stand-in, on the CPU."""
     server.environ.update(PYTHON=sys.executable, PYTHONPATH='')

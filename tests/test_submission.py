@@ -116,6 +116,7 @@ def submit(command_line_run, official, output, *arguments):
                  command_line_run.images, '--device', 'cpu', '--output', output] + list(arguments))
 
 
+@pytest.mark.slow
 def test_submit_predicts_whom_the_official_file_asks_for_counted_from_1(command_line_run, tmp_path, rng, capsys):
     official, output = str(tmp_path / 'official.mat'), str(tmp_path / 'pred.mat')
     write_mpii_mat(official, official_images(rng, with_joints=False))

@@ -107,6 +107,7 @@ def test_published_network_of_two_stacks_counted_by_hand():
     assert '2 stacks of 256 features, 16 joints, input 256, heatmaps 64' in line
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('features', [128, 256])
 def test_tiny_network_costs_at_most_half_at_the_same_width(features):
     standard, tiny = [summarise_network(NetworkTraits(

@@ -281,6 +281,7 @@ def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(
     assert read_manifest(os.path.join(folder, 'latest'))['global_step'] == 3
 
 
+@pytest.mark.slow
 def test_termination_of_the_command_saves_and_exits_with_zero(tmp_path, synthetic_people):
     folder = str(tmp_path / 'run')
     config = tmp_path / 'config.cfg'
