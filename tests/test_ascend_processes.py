@@ -92,6 +92,7 @@ def order_of_one_process(count, seed, start, stop):
     return np.concatenate([np.random.RandomState([seed, epoch]).permutation(count) for epoch in epochs])[start:stop]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('state', ['A21', 'A23'])
 def test_ranks_start_alike_average_gradients_and_skip_together(tmp_path, start_ranks, state):  # noqa: F811
     # Rank 2 alone overflows in the second step, and all three leave it out.

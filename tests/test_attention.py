@@ -69,6 +69,7 @@ def test_hourglass_residual_unit_adds_a_bottleneck_and_a_pooled_branch(rng, tiny
     assert network.used == set(network.weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('traits, is_training', [
     (replace(SMALL, num_stacks=1), False), (replace(SMALLEST, num_stacks=3, input_mean=(0.2, 0.5, 0.6)), False),
     (replace(SMALLEST, num_stacks=1, num_modules=3, tiny=True), False),

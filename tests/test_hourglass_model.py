@@ -55,6 +55,7 @@ def test_whole_network_agrees_with_numpy(rng, traits, is_training):
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('traits', [
     replace(SMALLEST, num_joints=1), replace(SMALLEST, num_stacks=3, num_joints=17),
     replace(SMALLEST, num_modules=2, num_poolings=3, input_size=96),

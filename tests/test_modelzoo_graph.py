@@ -58,6 +58,7 @@ def agree(rng, traits, is_training=False, dropout=no_dropout, tolerance=1e-4):
     return output, logits, network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('values', [
     {'num_stacks': 3, 'num_poolings': 2, 'drop_rate': 0.5}, {'num_stacks': 4, 'num_features': 12},
     {'num_poolings': 3, 'input_size': 64, 'num_joints': 5}], ids=str)

@@ -87,6 +87,7 @@ def test_checkpoint_is_found_by_prefix_by_file_and_by_folder(tmp_path):
     assert find_original(str(tmp_path / 'empty')) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('modif', [False, True])
 def test_predictor_gives_the_original_outputs_from_the_prefix_alone(tmp_path, rng, modif):
     traits = replace(STANDARD, modif=modif)
