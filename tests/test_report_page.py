@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from annotated import SKELETON, STANDING, person
 
-from hourglass_pose.cli.report_page import draw_persons, settings_text, write_report_page
-from hourglass_pose.config import load_config
+from hourglass_pose.cli.report_page import draw_persons, write_report_page
+from hourglass_pose.config import format_sections, load_config
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.evaluation.report import build_metrics
 
@@ -63,5 +63,5 @@ def test_a_person_whose_picture_is_gone_is_passed_over(measured):
 def test_settings_are_written_as_a_config_that_reads_the_same(command_line_run, tmp_path):
     config = load_config(command_line_run.config)
     path = tmp_path / 'config.cfg'
-    path.write_text(settings_text(config.as_dict()), encoding='utf-8')
+    path.write_text(format_sections(config.as_dict()), encoding='utf-8')
     assert load_config(str(path)).as_dict() == config.as_dict()

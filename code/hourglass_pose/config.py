@@ -82,8 +82,13 @@ def config_from_dict(values, overrides=(), source='config'):
 
 def format_config(config):
     """Return the text of a config.cfg with every key, from which load_config makes an equal Config."""
+    return format_sections(config.as_dict())
+
+
+def format_sections(sections):
+    """Return the text of a config.cfg of a dict of sections, each a dict of keys, as manifests hold them."""
     lines = []
-    for section, values in config.as_dict().items():
+    for section, values in sections.items():
         lines += ['[%s]' % section] + ['%s: %r' % item for item in values.items()] + ['']
     return '\n'.join(lines)
 

@@ -39,8 +39,8 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
     batch_size, workers: persons prepared ahead, and by how many threads.
     """
     from hourglass_pose.cli.experiment import make_folder
-    from hourglass_pose.cli.report_page import settings_text
     from hourglass_pose.cli.results import write_results
+    from hourglass_pose.config import format_sections
     from hourglass_pose.data.annotations import read_annotations
     from hourglass_pose.evaluation.evaluator import Evaluator
     from hourglass_pose.prediction.predictor import Predictor
@@ -65,7 +65,7 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
         'box_margin': predictor.rule.box_margin, 'checkpoint': predictor.stored.path, 'step': predictor.stored.step,
         'unreadable_images': len(evaluator.generator.unreadable), 'command': ' '.join(sys.argv),
         'versions': describe_versions()}
-    settings = settings_text(predictor.stored.manifest['config']) if predictor.stored.manifest else ''
+    settings = format_sections(predictor.stored.manifest['config']) if predictor.stored.manifest else ''
     write_results(output, evaluation, predictor.skeleton, protocol, annotations.sources, annotations.persons,
                   history=_history_of(predictor.stored), config_text=settings)
 

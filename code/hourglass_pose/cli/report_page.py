@@ -58,9 +58,3 @@ def draw_persons(ranked, persons, joints_img, skeleton, count):
                          box_img=person.box_img)
         pictures.append(Picture(tile, person.person_id, '%.0f %%' % percent))
     return pictures
-
-
-def settings_text(config):
-    """Return the settings that a manifest holds, {section: {key: value}}, in the form of a config.cfg."""
-    return '\n'.join('\n'.join(['[%s]' % section] + ['%s: %r' % item for item in keys.items()] + [''])
-                     for section, keys in config.items())

@@ -6,6 +6,7 @@ import sys
 import time
 
 from hourglass_pose.atomic_file import write_whole
+from hourglass_pose.cli import DONE, INTERRUPTED, USERS_MISTAKE
 from hourglass_pose.errors import UserError
 from hourglass_pose.launch.arguments import debugging_folders, help_text, parse_arguments
 from hourglass_pose.launch.checks import (
@@ -15,8 +16,6 @@ from hourglass_pose.launch.plan import make_plan
 from hourglass_pose.launch.processes import Processes
 from hourglass_pose.launch.results import Results, case_log, final_lines
 from hourglass_pose.training.performance import PERFORMANCE
-
-DONE, USERS_MISTAKE, INTERRUPTED = 0, 2, 130
 
 
 def main(words=None):
