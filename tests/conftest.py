@@ -18,7 +18,7 @@ os.environ['TF_NUM_INTRAOP_THREADS'] = '1'
 @pytest.fixture(scope='session')
 def synthetic_people(tmp_path_factory):
     """Return the dataset.txt of 24 drawn images of people; the images are in the folder `images` beside it."""
-    from hourglass_pose.data.synthetic_dataset import write_synthetic_dataset
+    from hourglass_pose.synthetic.dataset import write_synthetic_dataset
     folder = str(tmp_path_factory.mktemp('people'))
     return write_synthetic_dataset(folder, 24, 5)
 

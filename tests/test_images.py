@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hourglass_pose.data import images
-from hourglass_pose.data.images import IMAGE_EXTENSIONS, image_size, list_images, read_image
+from hourglass_pose import images
+from hourglass_pose.images import IMAGE_EXTENSIONS, image_size, list_images, read_image
 from hourglass_pose.errors import ImageError
 
 RGB = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import CODE
 from hourglass_pose.cli import SUBCOMMANDS
-from hourglass_pose.config_keys import KEYS, document_keys
+from hourglass_pose.config.keys import KEYS, document_keys
 from hourglass_pose.launch.arguments import ARGUMENTS, document_arguments
 
 ROOT = os.path.dirname(CODE)

@@ -7,7 +7,7 @@ __version__ = '0.1.0'
 _LAZY = {
     'Predictor': 'hourglass_pose.prediction.predictor',
     'HourglassModel': 'hourglass_pose.graph.model',
-    'DataGenerator': 'hourglass_pose.data.generator',
+    'DataGenerator': 'hourglass_pose.input.generator',
 }
 __all__ = sorted(_LAZY)
 

@@ -17,7 +17,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.config import load_config
+    from hourglass_pose.config.config import load_config
     configs = [load_config(options.config, options.overrides)]
     if options.rival:
         configs.append(load_config(options.config, options.overrides + options.rival))
@@ -41,8 +41,8 @@ class Contestant:
     WARM_UP = 3
 
     def __init__(self, config):
-        from hourglass_pose.cli.experiment import Experiment
-        from hourglass_pose.cli.session import train_graph
+        from hourglass_pose.experiment.experiment import Experiment
+        from hourglass_pose.experiment.training_run import train_graph
         from hourglass_pose.graph.summary import summarise_network
         from hourglass_pose.runtime.selection import open_runtime
         from hourglass_pose.tf_compat import tf
@@ -90,8 +90,8 @@ class Contestant:
 
 def _sample_function(experiment):
     """Return a function of an index that makes a training sample of a decoded random photo of 640 x 480 pixels."""
-    from hourglass_pose.data.person import Person
-    from hourglass_pose.data.samples import SampleMaker
+    from hourglass_pose.annotations.person import Person
+    from hourglass_pose.input.samples import SampleMaker
     random = np.random.RandomState(1)
     photo = random.randint(0, 256, (480, 640, 3)).astype(np.uint8)
     joints = len(experiment.skeleton)

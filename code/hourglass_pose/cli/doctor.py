@@ -41,9 +41,9 @@ def add_arguments(parser):
 
 def run(options):
     from hourglass_pose.cli import BAD_FINDING, DONE
-    from hourglass_pose.cli.experiment import Experiment, make_folder
+    from hourglass_pose.experiment.experiment import Experiment, make_folder
     from hourglass_pose.cli.train import require_data
-    from hourglass_pose.config import load_config
+    from hourglass_pose.config.config import load_config
     if options.steps < 0:
         raise UserError('--steps: expected an integer >= 0, found %d' % options.steps)
     config = load_config(options.config, options.overrides)
@@ -57,7 +57,7 @@ def run(options):
     for line in format_findings(findings, silent):
         print(line)
     if options.output:
-        from hourglass_pose.cli.doctor_sheets import write_doctor_files
+        from hourglass_pose.doctor.sheets import write_doctor_files
         write_doctor_files(options.output, findings, patient)
     return BAD_FINDING if any(finding.harmful for finding in findings) else DONE
 
@@ -69,9 +69,9 @@ class Patient:
     """
 
     def __init__(self, experiment):
-        from hourglass_pose.data.annotations import read_annotations
-        from hourglass_pose.data.image_checks import missing_images
-        from hourglass_pose.data.splits import split_persons
+        from hourglass_pose.annotations.reading import read_annotations
+        from hourglass_pose.doctor.images import missing_images
+        from hourglass_pose.annotations.splits import split_persons
         self.experiment = experiment
         self.config = experiment.config
         data = self.config.DataSetHG
@@ -90,7 +90,8 @@ class Patient:
 
     def check_labels(self):
         """Return the Findings that need no picture."""
-        from hourglass_pose.data import checks, side_checks
+        from hourglass_pose.doctor import persons as checks
+        from hourglass_pose.doctor import sides as side_checks
         experiment, problems = self.experiment, self.annotations.problems
         findings = []
         if problems:
@@ -106,7 +107,7 @@ class Patient:
 
     def check_pictures(self, all_of_them, progress):
         """Return the Findings about pictures, after opening a sample or all of them."""
-        from hourglass_pose.data import image_checks
+        from hourglass_pose.doctor import images as image_checks
         data = self.config.DataSetHG
         present = sorted({person.image_path for person in self.persons} - self.missing)
         chosen = present if all_of_them else image_checks.sample_of(present, SAMPLED)
@@ -118,7 +119,7 @@ class Patient:
 
     def check_run(self, num_steps):
         """Return the Findings about settings, disk and time; num_steps > 0 trains that many on random images."""
-        from hourglass_pose.cli import run_cost
+        from hourglass_pose.doctor import cost as run_cost
         from hourglass_pose.graph.summary import summarise_network
         config = self.config
         length = run_cost.length_of_run(config, len(self.split['train']), len(self.split['valid']))
@@ -137,7 +138,7 @@ class Patient:
 
     def some_persons(self, count):
         """Return persons spread evenly over those whose picture was opened and could be read."""
-        from hourglass_pose.data.image_checks import sample_of
+        from hourglass_pose.doctor.images import sample_of
         return sample_of([person for person in self.persons
                           if person.image_path in self.opened and self.opened[person.image_path].size_wh], count)
 

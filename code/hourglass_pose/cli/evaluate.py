@@ -3,7 +3,7 @@
 import os
 import sys
 
-from hourglass_pose.cli import original_settings
+from hourglass_pose.experiment import original_settings
 from hourglass_pose.cli.prediction_options import (
     add_prediction_arguments, check_numbers, make_generator, prediction_options, progress_bar)
 from hourglass_pose.errors import UserError
@@ -38,10 +38,10 @@ def evaluate(checkpoint, annotation_files, image_folders, output, split='all', o
 
     batch_size, workers: persons prepared ahead, and by how many threads.
     """
-    from hourglass_pose.cli.experiment import make_folder
-    from hourglass_pose.cli.results import write_results
-    from hourglass_pose.config import format_sections
-    from hourglass_pose.data.annotations import read_annotations
+    from hourglass_pose.experiment.experiment import make_folder
+    from hourglass_pose.report.results import write_results
+    from hourglass_pose.config.config import format_sections
+    from hourglass_pose.annotations.reading import read_annotations
     from hourglass_pose.evaluation.evaluator import Evaluator
     from hourglass_pose.prediction.predictor import Predictor
     from hourglass_pose.tf_compat import describe_versions
@@ -81,7 +81,7 @@ def _history_of(stored):
 
 def _persons_of_split(persons, split, stored):
     """Return the persons on one side: that which the annotations say, else that of the network's training."""
-    from hourglass_pose.data.splits import split_persons
+    from hourglass_pose.annotations.splits import split_persons
     if split == 'all':
         # Those of a test split may have no joints to measure by.
         return [person for person in persons if person.labelled.any()]

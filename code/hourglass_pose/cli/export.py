@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 
-from hourglass_pose.cli import original_settings
+from hourglass_pose.experiment import original_settings
 from hourglass_pose.errors import UserError
 
 HELP = 'write a checkpoint as an offline model: frozen graph, SavedModel, ONNX, or Ascend .om'
@@ -48,9 +48,9 @@ def run(options):
             raise UserError('--%s: expected an integer >= 1, found %d' % (name, getattr(options, name)))
     if bool(options.annotations) != bool(options.images):
         raise UserError('--annotations and --images: expected both, or neither to compare on drawn people')
-    from hourglass_pose.cli.experiment import make_folder
-    from hourglass_pose.prediction.offline_graph import build_offline_graph
-    from hourglass_pose.prediction.offline_models import require_onnx
+    from hourglass_pose.experiment.experiment import make_folder
+    from hourglass_pose.export.offline_graph import build_offline_graph
+    from hourglass_pose.export.offline_models import require_onnx
     from hourglass_pose.prediction.predictor import Predictor
     if options.format == 'onnx':
         require_onnx()
@@ -79,9 +79,9 @@ def _check_target(path):
 
 def _make(options, predictor, offline, folder):
     """Write an offline model with what belongs to it into a folder, and compare it. Exits with code 1 if it differs."""
-    from hourglass_pose.evaluation.report import write_json
-    from hourglass_pose.prediction.offline_models import MODELS, WRITERS
-    from hourglass_pose.prediction.offline_record import describe_model
+    from hourglass_pose.report.tables import write_json
+    from hourglass_pose.export.offline_models import MODELS, WRITERS
+    from hourglass_pose.export.record import describe_model
     kind = 'frozen' if options.format == 'om' else options.format
     path = os.path.join(folder, _FILES[options.format])
     WRITERS[kind](offline, path, **({'opset': options.opset} if kind == 'onnx' else {}))
@@ -95,9 +95,9 @@ def _make(options, predictor, offline, folder):
 
 
 def _compare(options, predictor, offline, model):
-    from hourglass_pose.data.annotations import read_annotations
-    from hourglass_pose.prediction.export_gate import compare, measure_speed
-    from hourglass_pose.prediction.gate_crops import crops_of_drawn_people, crops_of_persons
+    from hourglass_pose.annotations.reading import read_annotations
+    from hourglass_pose.export.gate import compare, measure_speed
+    from hourglass_pose.export.gate_crops import crops_of_drawn_people, crops_of_persons
     if options.annotations:
         annotations = read_annotations(options.annotations, options.images, len(predictor.skeleton),
                                        joint_names=predictor.skeleton.joints, needs_centre=predictor.rule.needs_centre)
@@ -121,7 +121,7 @@ def _compare(options, predictor, offline, model):
 
 
 def _write_ascend_files(options, offline, folder):
-    from hourglass_pose.prediction import ascend_files
+    from hourglass_pose.export import ascend_files
     if options.normalise == 'aipp':
         ascend_files.write_aipp(os.path.join(folder, 'aipp.cfg'), offline)
     if options.format == 'om':
@@ -129,7 +129,7 @@ def _write_ascend_files(options, offline, folder):
 
 
 def _atc_command(options, offline):
-    from hourglass_pose.prediction.ascend_files import atc_command
+    from hourglass_pose.export.ascend_files import atc_command
     return atc_command(offline, NAME, options.soc_version, options.precision_mode)
 
 
@@ -145,7 +145,7 @@ def _deliver(workshop, folder):
 
 
 def _compile(options, offline):
-    from hourglass_pose.prediction.ascend_files import run_atc
+    from hourglass_pose.export.ascend_files import run_atc
     if run_atc(options.output, _atc_command(options, offline)):
         print('in %s: %s.om, made by atc' % (options.output, NAME))
     else:

@@ -5,7 +5,7 @@ import os
 import shlex
 from dataclasses import asdict
 
-from hourglass_pose.atomic_file import write_whole
+from hourglass_pose.files import write_whole
 from hourglass_pose.cli.train import CONFIG_COPY
 from hourglass_pose.errors import CheckpointError, ConfigError
 
@@ -31,8 +31,8 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.training.checkpoint import CheckpointFolder
-    from hourglass_pose.training.pytorch_file import read_state_dict
+    from hourglass_pose.checkpoints.folder import CheckpointFolder
+    from hourglass_pose.checkpoints.pytorch_file import read_state_dict
     folder = options.output
     if CheckpointFolder(folder).steps():
         raise ConfigError('%s holds an earlier run; name another folder by --output' % folder)
@@ -43,10 +43,10 @@ def run(options):
     source = {'file': os.path.basename(options.file), 'sha256': _sha256(options.file), 'code_base': options.code_base}
     print('read: %d tensors in %s, SHA-256 %s' % (len(state), options.file, source['sha256']))
     # TensorFlow takes seconds to load, so a wrong file is reported before it is.
-    from hourglass_pose.cli.experiment import Experiment, make_folder
-    from hourglass_pose.config import format_config
+    from hourglass_pose.experiment.experiment import Experiment, make_folder
+    from hourglass_pose.config.config import format_config
     from hourglass_pose.graph.summary import summarise_network
-    from hourglass_pose.training.foreign_weights import CODE_BASES, convert
+    from hourglass_pose.checkpoints.pytorch_weights import CODE_BASES, convert
     try:
         network = convert(state, options.code_base)
     except CheckpointError as error:
@@ -73,8 +73,8 @@ def run(options):
 
 def _config(traits, options):
     """Return the Config of an imported network: what its code cropped, decoded and trained with."""
-    from hourglass_pose.config import config_from_dict
-    from hourglass_pose.data.cropping import BARE_BOX_MARGIN
+    from hourglass_pose.config.config import config_from_dict
+    from hourglass_pose.input.cropping import BARE_BOX_MARGIN
     from hourglass_pose.skeleton import MPII_JOINTS
     is_mpii = traits.num_joints == len(MPII_JOINTS)
     optimizer, rate = _OPTIMIZERS[options.code_base]
@@ -106,8 +106,8 @@ def _start():
 def _write_checkpoint(experiment, network, manifest):
     from hourglass_pose.graph.model import HourglassModel
     from hourglass_pose.tf_compat import tf
-    from hourglass_pose.training.checkpoint import CheckpointFolder
-    from hourglass_pose.training.saving import VariableSaver
+    from hourglass_pose.checkpoints.folder import CheckpointFolder
+    from hourglass_pose.checkpoints.variables import VariableSaver
     config, size = experiment.config, network.traits.input_size
     manifest = dict(manifest, config=config.as_dict(), traits=network.traits.as_dict(), seed=config.Train.seed,
                     recipe=experiment.recipe(None))

@@ -15,7 +15,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.training.stored import open_stored
+    from hourglass_pose.checkpoints.stored import open_stored
     record = describe(open_stored(options.checkpoint))
     if options.json:
         print(json.dumps(record, indent=2))
@@ -29,7 +29,7 @@ def run(options):
 def describe(stored):
     """Return an OrderedDict of what is known of a StoredNetwork: texts and lists of texts, for people and for JSON."""
     from hourglass_pose.graph.summary import summarise_network
-    from hourglass_pose.training.saving import report_on_network
+    from hourglass_pose.checkpoints.variables import report_on_network
     record = OrderedDict([('checkpoint', stored.path)])
     record['files'] = _files(stored)
     record['network'] = summarise_network(stored.traits).describe()

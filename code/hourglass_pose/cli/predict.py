@@ -5,7 +5,7 @@ import os
 
 from tqdm import tqdm
 
-from hourglass_pose.cli import original_settings
+from hourglass_pose.experiment import original_settings
 from hourglass_pose.errors import ImageError, UserError
 
 HELP = 'find the joints of the person in each photo'
@@ -33,8 +33,8 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.cli.experiment import make_folder
-    from hourglass_pose.data.images import list_images
+    from hourglass_pose.experiment.experiment import make_folder
+    from hourglass_pose.images import list_images
     paths = list_images(options.images)
     if options.box and len(paths) > 1:
         raise UserError('--box fits one photo, found %d; call predict for each' % len(paths))
@@ -72,9 +72,9 @@ def output_stems(paths):
 
 
 def _predict_one(predictor, path, output, options):
-    from hourglass_pose.data.images import read_image
-    from hourglass_pose.evaluation.report import write_json
-    from hourglass_pose.prediction.drawing import draw_skeleton, write_png
+    from hourglass_pose.images import read_image
+    from hourglass_pose.report.tables import write_json
+    from hourglass_pose.report.drawing import draw_skeleton, write_png
     from hourglass_pose.tf_compat import describe_versions
     image = read_image(path)
     pose = predictor.predict(image, options.box)

@@ -4,7 +4,7 @@ import argparse
 
 from tqdm import tqdm
 
-from hourglass_pose.cli import original_settings
+from hourglass_pose.experiment import original_settings
 from hourglass_pose.errors import UserError
 
 LARGEST_ZOOM = 4.0
@@ -57,9 +57,9 @@ def make_generator(persons, predictor, scales, batch_size, workers):
     """Return the DataGenerator of persons. Its batches are the blocks that the network takes, whatever the options
     are, so a person's place in a block depends on nothing but the list of persons, and so do the last bits.
     """
-    from hourglass_pose.data.augmentation import AugmentationRanges
-    from hourglass_pose.data.generator import DataGenerator
-    from hourglass_pose.data.samples import ImageCache, SampleMaker
+    from hourglass_pose.input.augmentation import AugmentationRanges
+    from hourglass_pose.input.generator import DataGenerator
+    from hourglass_pose.input.samples import ImageCache, SampleMaker
     maker = SampleMaker(ImageCache(), predictor.codec, predictor.rule, predictor.skeleton.flip_permutation,
                         predictor.kept_joints, AugmentationRanges(), seed=0, scales=scales)
     return DataGenerator(persons, maker, predictor.batch_size, workers=workers,
@@ -76,7 +76,7 @@ def progress_bar(generator):
 
 
 def _max_unreadable(stored):
-    from hourglass_pose.config_keys import KEY_BY_SPELLING
+    from hourglass_pose.config.keys import KEY_BY_SPELLING
     if stored.manifest:
         return stored.manifest['config']['DataSetHG']['max_unreadable']
     return KEY_BY_SPELLING['max_unreadable'].default

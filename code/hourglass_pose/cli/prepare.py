@@ -32,8 +32,8 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.data.dataset_txt import write_dataset_txt
-    from hourglass_pose.data.person_lines import write_person_lines
+    from hourglass_pose.annotations.dataset_txt import write_dataset_txt
+    from hourglass_pose.annotations.person_lines import write_person_lines
     from hourglass_pose.skeleton import MPII_JOINTS
     _check(options)
     tally = _Tally(options.images, options.existing_only)
@@ -69,10 +69,10 @@ def _persons(options):
     """Yield a Person, or None for one that cannot be used, of all files one after the other."""
     persons = (person for path in options.annotations for person in _reader(options)(path))
     if options.split_list:
-        from hourglass_pose.data.split_list import split_by_list
+        from hourglass_pose.annotations.split_list import split_by_list
         persons = split_by_list(persons, options.split_list)
     if options.head_boxes:
-        from hourglass_pose.data.head_boxes import add_head_boxes
+        from hourglass_pose.converters.head_boxes import add_head_boxes
         persons = add_head_boxes(persons, options.head_boxes)
     return persons
 
@@ -80,12 +80,12 @@ def _persons(options):
 def _reader(options):
     boxes = options.boxes or _BOXES[options.data_set][0]
     if options.data_set == 'mpii':
-        from hourglass_pose.data.mpii import read_mpii
+        from hourglass_pose.converters.mpii import read_mpii
         return lambda path: read_mpii(path, boxes)
     if options.data_set == 'lsp':
-        from hourglass_pose.data.lsp_mat import read_lsp_mat
+        from hourglass_pose.converters.lsp_mat import read_lsp_mat
         return lambda path: read_lsp_mat(path, options.images, boxes)
-    from hourglass_pose.data.coco_json import read_coco_json
+    from hourglass_pose.converters.coco_json import read_coco_json
     return read_coco_json
 
 

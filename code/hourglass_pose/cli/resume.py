@@ -3,9 +3,9 @@
 import os
 
 import hourglass_pose
-from hourglass_pose.cli.original_settings import config_of_original, notes_on_original
+from hourglass_pose.experiment.original_settings import config_of_original, notes_on_original
 from hourglass_pose.cli.train import CONFIG_COPY, add_config_arguments, require_data, train
-from hourglass_pose.config import load_config
+from hourglass_pose.config.config import load_config
 from hourglass_pose.errors import CheckpointError
 
 HELP = 'go on with a stopped run from its newest checkpoint, or train on from a checkpoint of the original code'
@@ -23,8 +23,8 @@ def add_arguments(parser):
 
 def run(options):
     folder = options.checkpoint or load_config(options.config, options.overrides).Saver.saver_directory
-    from hourglass_pose.training.checkpoint import CheckpointFolder
-    from hourglass_pose.training.original import find_original
+    from hourglass_pose.checkpoints.folder import CheckpointFolder
+    from hourglass_pose.checkpoints.original import find_original
     notes = []
     newest = CheckpointFolder(folder).newest_intact(lambda message: notes.append('damaged: %s' % message))
     if newest:
@@ -48,7 +48,7 @@ def _go_on(folder, newest, options, notes):
 
 def _train_on(prefix, options):
     """Start a run of ours with the weights, and the optimizer's state where it fits, of the original code's."""
-    from hourglass_pose.training.stored import open_stored
+    from hourglass_pose.checkpoints.stored import open_stored
     stored = open_stored(prefix)
     config = config_of_original(stored, options.config, options.overrides)
     require_data(config)

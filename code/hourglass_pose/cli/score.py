@@ -32,7 +32,7 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.cli.experiment import make_folder
+    from hourglass_pose.experiment.experiment import make_folder
     if options.images and not options.output:
         raise UserError('--images: the picture of the worst persons needs a place; add --output DIR')
     measured, truth, protocol = measure(options.predictions, options.annotations, options.split, options.variable,
@@ -45,7 +45,7 @@ def run(options):
 
 def measure(predictions_path, annotations_path, split=None, variable=None, count_from=None):
     """Return (Score, GroundTruth, protocol) of two files; the arguments are the options of the command."""
-    from hourglass_pose.evaluation.scoring import match, score
+    from hourglass_pose.scoring.scoring import match, score
     predictions, truth = read_both(predictions_path, annotations_path, split, variable)
     joints, rows = match(predictions, truth, only_predicted=split is None)
     first = predictions.count_from if count_from is None else count_from
@@ -61,10 +61,10 @@ def measure(predictions_path, annotations_path, split=None, variable=None, count
 
 def read_both(predictions_path, annotations_path, split=None, variable=None):
     """Return (PredictedPoses, GroundTruth) of two files. Raises UserError for files that do not fit each other."""
-    from hourglass_pose.evaluation.array_files import kind_of, read_arrays
-    from hourglass_pose.evaluation.ground_truth import ground_truth_of_arrays, is_ground_truth
-    from hourglass_pose.evaluation.prediction_files import name_images, read_predictions
-    from hourglass_pose.evaluation.submission import find_release, official_images
+    from hourglass_pose.scoring.array_files import kind_of, read_arrays
+    from hourglass_pose.scoring.ground_truth import ground_truth_of_arrays, is_ground_truth
+    from hourglass_pose.scoring.prediction_files import name_images, read_predictions
+    from hourglass_pose.scoring.submission import find_release, official_images
     kind = kind_of(annotations_path)
     arrays = read_arrays(annotations_path, kind) if kind in ('matlab', 'hdf5') else {}
     if is_ground_truth(arrays):
@@ -88,8 +88,8 @@ def read_both(predictions_path, annotations_path, split=None, variable=None):
 
 def annotated_truth(path, names, split, in_order):
     """Return the GroundTruth of an annotation file. in_order: whether nothing but their number says whose rows are."""
-    from hourglass_pose.data.annotations import read_annotations
-    from hourglass_pose.evaluation.ground_truth import ground_truth_of_persons
+    from hourglass_pose.annotations.reading import read_annotations
+    from hourglass_pose.scoring.ground_truth import ground_truth_of_persons
     everyone = read_annotations(path, None, len(names), joint_names=names).persons
     if split is None:
         split = 'valid' if in_order and any(person.split == 'valid' for person in everyone) else 'all'
@@ -102,8 +102,8 @@ def annotated_truth(path, names, split, in_order):
 
 def official_truth(path):
     """Return the GroundTruth of those persons of the official annotations that have joints."""
-    from hourglass_pose.data.mpii_mat import read_mpii_mat
-    from hourglass_pose.evaluation.ground_truth import ground_truth_of_persons
+    from hourglass_pose.converters.mpii_mat import read_mpii_mat
+    from hourglass_pose.scoring.ground_truth import ground_truth_of_persons
     from hourglass_pose.skeleton import MPII_JOINTS
     persons = [person for person in read_mpii_mat(path) if person is not None and person.labelled.any()]
     if not persons:
@@ -130,7 +130,7 @@ def describe_counting(first, truth_first, result, otherwise):
 
 def leave_results(folder, images, measured, truth, protocol):
     """Print the score, and write it and the pictures of it where there is a folder."""
-    from hourglass_pose.evaluation import report
+    from hourglass_pose.report import tables as report
     from hourglass_pose.evaluation.breakdown import WORST_PERSONS, break_down, format_breakdown, worst_persons
     breakdown = break_down(measured.result, measured.skeleton, truth.traits.of_rows(measured.rows))
     places, percents = worst_persons(measured.result, measured.skeleton)
@@ -155,7 +155,7 @@ def leave_results(folder, images, measured, truth, protocol):
 
 def leave_report(folder, images, measured, truth, metrics):
     """Write report.html, with pictures where their images are there, and return the names of what was written."""
-    from hourglass_pose.cli.report_page import write_report_page
+    from hourglass_pose.report.page import write_report_page
     persons = joints = None
     if images and truth.persons is not None:
         persons = [replace(truth.persons[row], image_path=os.path.join(images, truth.persons[row].image))
@@ -170,7 +170,7 @@ def draw_worst(folder, images, measured, truth, places, percents):
 
     places, percents: the persons, worst first, as worst_persons returns them.
     """
-    from hourglass_pose.cli.results import write_worst
+    from hourglass_pose.report.results import write_worst
     from hourglass_pose.evaluation.breakdown import WORST_PERSONS
     persons = [truth.persons[measured.rows[place]] for place in places]
     persons = [replace(person, image_path=os.path.join(images, person.image)) for person in persons]

@@ -3,7 +3,7 @@
 import os
 from dataclasses import replace
 
-from hourglass_pose.cli import original_settings
+from hourglass_pose.experiment import original_settings
 from hourglass_pose.cli.prediction_options import (
     add_prediction_arguments, check_numbers, make_generator, prediction_options, progress_bar)
 from hourglass_pose.errors import UserError
@@ -25,9 +25,9 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.data.mpii_mat import read_mpii_mat
-    from hourglass_pose.evaluation.array_files import read_arrays
-    from hourglass_pose.evaluation.submission import find_release, official_images
+    from hourglass_pose.converters.mpii_mat import read_mpii_mat
+    from hourglass_pose.scoring.array_files import read_arrays
+    from hourglass_pose.scoring.submission import find_release, official_images
     from hourglass_pose.prediction.predictor import Predictor
     check_numbers(options)
     release = find_release(read_arrays(options.annotations))
@@ -96,8 +96,8 @@ def write_checked(path, images, poses, joint_ids, expected):
 
     images: [OfficialImage, ...] in their order. poses: as predict returns them.
     """
-    from hourglass_pose.evaluation.array_files import read_arrays
-    from hourglass_pose.evaluation.submission import find_submission, read_submission, write_submission
+    from hourglass_pose.scoring.array_files import read_arrays
+    from hourglass_pose.scoring.submission import find_submission, read_submission, write_submission
     count = sum(len(of_image) for of_image in poses.values())
     if count != expected:
         raise UserError('%d of %d persons were predicted; the pictures of the others cannot be read, and a submission '

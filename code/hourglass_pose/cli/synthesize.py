@@ -12,9 +12,9 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.cli.experiment import make_folder
+    from hourglass_pose.experiment.experiment import make_folder
     from hourglass_pose.cli.train import drawing_bar
-    from hourglass_pose.data.synthetic_dataset import write_synthetic_dataset
+    from hourglass_pose.synthetic.dataset import write_synthetic_dataset
     from hourglass_pose.errors import UserError
     if options.images < 1:
         raise UserError('--images: expected an integer >= 1, found %d' % options.images)

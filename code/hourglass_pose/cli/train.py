@@ -7,9 +7,9 @@ import time
 from tqdm import tqdm
 
 import hourglass_pose
-from hourglass_pose.atomic_file import write_whole
-from hourglass_pose.cli.experiment import Experiment, make_folder
-from hourglass_pose.config import format_config, load_config
+from hourglass_pose.files import write_whole
+from hourglass_pose.experiment.experiment import Experiment, make_folder
+from hourglass_pose.config.config import format_config, load_config
 from hourglass_pose.errors import AnnotationError, ConfigError
 
 HELP = 'train a network from the settings of a config.cfg'
@@ -59,8 +59,8 @@ def validate(config):
 
 def with_synthetic_people(config):
     """Return the config with its data replaced by a data set of drawn people, drawing it where it is not there."""
-    from hourglass_pose.config import config_from_dict
-    from hourglass_pose.data.synthetic_dataset import write_synthetic_dataset
+    from hourglass_pose.config.config import config_from_dict
+    from hourglass_pose.synthetic.dataset import write_synthetic_dataset
     folder = os.path.join(os.path.dirname(config.Saver.saver_directory), 'synthetic_people')
     make_folder(folder)
     count = config.DataSetHG.synthetic_images
@@ -96,7 +96,7 @@ def train(config, resume_folder=None, initial=None, fresh=False, quiet=False, sy
     if not resume_folder and int(os.environ.get('RANK_SIZE') or 1) == 1:
         # A mistake is reported before TensorFlow is loaded, which takes seconds.
         refuse_mixing(config.Saver.saver_directory, fresh)
-    from hourglass_pose.cli.session import TrainingRun, open_device
+    from hourglass_pose.experiment.training_run import TrainingRun, open_device
     with open_device(config) as runtime:
         say = tqdm.write if runtime.is_chief else silent
         for note in notes:
@@ -149,7 +149,7 @@ def silent(*lines):
 
 def refuse_mixing(folder, fresh):
     """Raise ConfigError where a new run would mix with an earlier one."""
-    from hourglass_pose.training.checkpoint import CheckpointFolder
+    from hourglass_pose.checkpoints.folder import CheckpointFolder
     if not fresh and CheckpointFolder(folder).steps():
         raise ConfigError('%s holds an earlier run; go on with it by "python load.py", start over by --fresh, or name '
                           'another folder by --set Saver.saver_directory=FOLDER' % folder)
@@ -157,7 +157,7 @@ def refuse_mixing(folder, fresh):
 
 def make_way(folder, fresh):
     """Keep a new run from mixing with an earlier one: refuse, or set the earlier one aside."""
-    from hourglass_pose.training.checkpoint import CheckpointFolder
+    from hourglass_pose.checkpoints.folder import CheckpointFolder
     refuse_mixing(folder, fresh)
     if not CheckpointFolder(folder).steps():
         return

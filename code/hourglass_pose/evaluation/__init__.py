@@ -1,1 +1,1 @@
-"""Measures of predicted poses against labelled ones, baselines to compare with, and how both are reported."""
+"""Metrics, breakdown and baselines, and the evaluator that measures a network with them."""

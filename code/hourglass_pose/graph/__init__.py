@@ -1,1 +1,1 @@
-"""The TensorFlow graph: layers, hourglass, network and loss. Knows neither data nor devices."""
+"""The network graph: layers, hourglass, architectures, and its summary."""

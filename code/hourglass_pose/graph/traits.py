@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Tuple
 
-from hourglass_pose.architectures import (
+from hourglass_pose.graph.architectures import (
     ARCHS, STRIDE, hourglass_depth, input_step, modelzoo_attention_modules, modelzoo_limits, modelzoo_stem)
 
 

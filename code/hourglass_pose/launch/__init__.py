@@ -1,1 +1,1 @@
-"""Runs on Ascend servers: one process a device, started, watched and stopped together; `scripts/run_npu.sh`."""
+"""The program behind run_npu.sh: the processes of one run, started, watched and stopped."""

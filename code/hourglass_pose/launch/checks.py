@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 
-from hourglass_pose.training.checkpoint import CheckpointFolder
+from hourglass_pose.checkpoints.folder import CheckpointFolder
 
 _TOOLKIT_VARIABLES = ('ASCEND_TOOLKIT_HOME', 'ASCEND_HOME_PATH', 'ASCEND_HOME', 'ASCEND_OPP_PATH')
 _SET_ENV = ('/usr/local/Ascend/ascend-toolkit/set_env.sh', '~/Ascend/ascend-toolkit/set_env.sh')

@@ -5,7 +5,7 @@ import os
 import sys
 import time
 
-from hourglass_pose.atomic_file import write_whole
+from hourglass_pose.files import write_whole
 from hourglass_pose.cli import DONE, INTERRUPTED, USERS_MISTAKE
 from hourglass_pose.errors import UserError
 from hourglass_pose.launch.arguments import debugging_folders, help_text, parse_arguments

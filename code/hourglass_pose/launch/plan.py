@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Optional, Tuple
 
 import hourglass_pose
-from hourglass_pose.config import load_config
-from hourglass_pose.config_keys import KEY_BY_SPELLING
+from hourglass_pose.config.config import load_config
+from hourglass_pose.config.keys import KEY_BY_SPELLING
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch.arguments import settings_of
 

@@ -1,1 +1,1 @@
-"""Poses from photos with a trained network, and pictures of them."""
+"""Predictor: joints of people in photos from a trained network."""

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from hourglass_pose import geometry
-from hourglass_pose.architectures import STRIDE
-from hourglass_pose.data.cropping import CropRule, warp_crop
-from hourglass_pose.data.images import read_image
+from hourglass_pose.graph.architectures import STRIDE
+from hourglass_pose.input.cropping import CropRule, warp_crop
+from hourglass_pose.images import read_image
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.skeleton import Skeleton
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.training.saving import load_network
-from hourglass_pose.training.stored import open_stored
+from hourglass_pose.checkpoints.variables import load_network
+from hourglass_pose.checkpoints.stored import open_stored
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,1 +1,1 @@
-"""Devices behind one interface: native (CPU and GPU), and what picks among them."""
+"""One process on one device, and how processes talk to each other."""

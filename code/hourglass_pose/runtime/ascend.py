@@ -3,7 +3,7 @@
 import os
 
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.npu_precision import mode_of
+from hourglass_pose.runtime.npu_precision import mode_of
 from hourglass_pose.runtime.ascend_options import (
     DYNAMIC, NONE, NpuSettings, loss_scaling, parameters, rank_environment)
 from hourglass_pose.runtime.base import Runtime

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.npu_precision import NEWER_MODES, has_float16, mode_of
+from hourglass_pose.runtime.npu_precision import NEWER_MODES, has_float16, mode_of
 
 DYNAMIC, FIXED, NONE = 'dynamic', 'fixed', 'none'
 INITIAL_LOSS_SCALE = 2.0 ** 16

@@ -1,1 +1,1 @@
-"""Training: optimizer, train graph, checkpoints, run log and the loop over them."""
+"""The training loop: train graph, its input, optimizer, averaged weights, progress and logs."""

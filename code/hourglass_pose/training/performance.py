@@ -6,7 +6,7 @@ import os
 import time
 from collections import OrderedDict
 
-from hourglass_pose.atomic_file import write_whole
+from hourglass_pose.files import write_whole
 
 PERFORMANCE = 'performance.json'
 

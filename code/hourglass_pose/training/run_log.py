@@ -8,7 +8,7 @@ from collections import OrderedDict
 import cv2
 import numpy as np
 
-from hourglass_pose.atomic_file import write_whole
+from hourglass_pose.files import write_whole
 from hourglass_pose.errors import UserError
 from hourglass_pose.tf_compat import tf
 

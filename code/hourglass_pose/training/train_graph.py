@@ -1,7 +1,7 @@
 """TrainGraph: the training and the evaluation tower of a network in one graph, with optimizer and averaged weights."""
 
 from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
-from hourglass_pose.graph.loss import heatmap_loss
+from hourglass_pose.representations.loss import heatmap_loss
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import create_state, learning_rate, make_optimizer
 from hourglass_pose.training.pipeline import FedInput, ReadInput, training_arrays

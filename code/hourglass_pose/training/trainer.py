@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from hourglass_pose.errors import CheckpointError, ImageError
 from hourglass_pose.tf_compat import describe_versions, tf
-from hourglass_pose.training.checkpoint import read_manifest
+from hourglass_pose.checkpoints.folder import read_manifest
 from hourglass_pose.training.performance import Performance
 from hourglass_pose.training.progress import Clock, Progress
-from hourglass_pose.training.saving import stored_number
+from hourglass_pose.checkpoints.variables import stored_number
 from hourglass_pose.training.stepper import Stepper
 from hourglass_pose.training.stopping import StopRequest
 

@@ -1,0 +1,1 @@
+"""Annotated persons: the Person, our file formats, reading, and splits."""

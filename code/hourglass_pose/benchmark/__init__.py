@@ -1,0 +1,1 @@
+"""Timing of training, input and prediction, against rivals in the same run."""

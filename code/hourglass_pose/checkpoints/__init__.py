@@ -1,0 +1,1 @@
+"""Networks on disk: folders with manifests, variables, the checkpoints of other programs."""

@@ -1,0 +1,116 @@
+"""Checkpoints of the original TensorFlow 1 code: found by their prefix, recognised by their variables."""
+
+import os
+import re
+
+from hourglass_pose.graph.architectures import MODELZOO_ATTENTION_FEATURES
+from hourglass_pose.errors import CheckpointError
+from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.skeleton import MPII_JOINTS
+
+# Its targets are Gaussians of full width at half maximum 3 cells: 2 sqrt(2 ln 2) standard deviations.
+ORIGINAL_SIGMA = 3.0 / 2.3548
+
+_STEM = 'model/preprocessing/conv_256_to_128/weights'
+_ATTENTION_STEM = 'preprocessing/conv/weights'
+
+
+def find_original(path):
+    """Return the prefix of the TensorFlow checkpoint that a path means, or None.
+
+    path: a prefix such as 'hg_200', one of its files, or a folder, in which the checkpoint is meant that its file
+    `checkpoint` names, else the one that was written last.
+    """
+    prefix = re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', path)
+    if os.path.isfile(prefix + '.index'):
+        return prefix
+    if not os.path.isdir(path):
+        return None
+    try:
+        with open(os.path.join(path, 'checkpoint')) as stream:
+            named = re.search(r'^model_checkpoint_path: "(.*)"', stream.read(), re.MULTILINE)
+        # The file may have been moved together with its folder.
+        prefix = os.path.join(path, os.path.basename(named.group(1)))
+        if os.path.isfile(prefix + '.index'):
+            return prefix
+    except (OSError, UnicodeDecodeError, AttributeError):
+        pass
+    indices = [os.path.join(path, name) for name in os.listdir(path) if name.endswith('.index')]
+    return max(indices, key=lambda name: (os.path.getmtime(name), name))[:-len('.index')] if indices else None
+
+
+def recognise(shapes):
+    """Return the NetworkTraits of the original code's network that has these variables.
+
+    shapes: {variable name: list of int}. What cannot be seen in variables has its default: the input size is 256,
+    nothing is dropped in training, and an attention network is taken to be one without `modif`.
+    Raises CheckpointError, without a path, for variables of another network.
+    """
+    if _STEM in shapes:
+        values = _standard_values(shapes)
+    elif _ATTENTION_STEM in shapes:
+        values = _attention_values(shapes)
+    else:
+        raise CheckpointError('it has no variable %s, as the original hourglass has, and no %s, as its attention '
+                              'network has; it has %s' % (_STEM, _ATTENTION_STEM, _sample(shapes)))
+    try:
+        return NetworkTraits(arch='modelzoo', **values)
+    except ValueError as error:
+        raise CheckpointError('its variables make no network that the original code builds (%s)' % error)
+
+
+def _standard_values(shapes):
+    features, joints = _shape(shapes, 'model/stacks/stage_0/out/weights')[2:]
+    stacks = _count(r'^model/stacks/(stage_\d+)/out/weights$', shapes)
+    levels = _deepest(r'^model/stacks/stage_0/hourglass((?:/low_2)*)/up_1/', '/low_2', shapes)
+    tiny = 'model/preprocessing/r1/conv_block/conv/weights' in shapes
+    # With `modif` the heatmaps of each stack are batch-normalised, too.
+    norms_of_residual, residuals_of_stem = (1, 2) if tiny else (3, 3)
+    norms_of_stack = norms_of_residual * (3 * (levels + 1) + 1) + 1
+    norms = 1 + norms_of_residual * residuals_of_stem + stacks * norms_of_stack
+    return {'num_stacks': stacks, 'num_features': features, 'num_poolings': levels, 'num_joints': joints,
+            'tiny': tiny, 'modif': _count(r'^(BatchNorm(?:_\d+)?)/beta$', shapes) == norms + stacks}
+
+
+def _attention_values(shapes):
+    stacks = _count(r'^stacks/(houglass_\d+)/', shapes)
+    # The last of the attention_part scopes holds a convolution for each joint.
+    parts = [name.split('/')[1] for name in shapes if re.match(r'^stacks/attention_part(_\d+)?/conv(_\d+)?/', name)]
+    if not parts:
+        raise CheckpointError('it has the stem of the original attention network, but no attention by parts')
+    last = max(parts, key=lambda scope: (len(scope), scope))
+    return {'num_stacks': stacks, 'num_features': MODELZOO_ATTENTION_FEATURES, 'attention': True,
+            'num_poolings': 1 + _deepest(r'^stacks/houglass_1/mcam_hg((?:/mcam_hg)*)/', '/mcam_hg', shapes),
+            'num_joints': _count(r'^stacks/%s/(conv(?:_\d+)?)/weights$' % last, shapes),
+            'tiny': 'preprocessing/residual_block/conv_block/conv/weights' in shapes}
+
+
+def _count(pattern, shapes):
+    """Return how many different texts the pattern's group has among the names."""
+    return len({match.group(1) for match in map(re.compile(pattern).match, shapes) if match})
+
+
+def _deepest(pattern, step, shapes):
+    """Return the largest number of steps in the pattern's group among the names."""
+    return max([match.group(1).count(step) for match in map(re.compile(pattern).match, shapes) if match] or [0])
+
+
+def _shape(shapes, name):
+    if len(shapes.get(name, ())) != 4:
+        raise CheckpointError('it has the stem of the original network, but no %s' % name)
+    return shapes[name]
+
+
+def _sample(shapes):
+    names = sorted(name for name in shapes if not name.startswith('save'))
+    return '%d others, such as %s' % (len(names), ', '.join(names[:3])) if names else 'none at all'
+
+
+def original_recipe(traits):
+    """Return what prediction must know of the original code's training, as in the manifests of ours."""
+    is_mpii = traits.num_joints == len(MPII_JOINTS)
+    joints = list(MPII_JOINTS) if is_mpii else ['joint_%d' % index for index in range(traits.num_joints)]
+    return {'joints': joints, 'kept_joints': [True] * len(joints), 'loss': 'sigmoid', 'sigma': ORIGINAL_SIGMA,
+            # Without names nobody knows which joints are left and right.
+            'decoding': 'dark', 'flip_test': is_mpii, 'box_margin': 0.2, 'crop_rule': 'box',
+            'crop_corners': 'exact', 'mean_pose_crop': None}

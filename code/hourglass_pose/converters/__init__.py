@@ -1,0 +1,1 @@
+"""Official files of MPII, LSP and COCO, read into our annotations."""

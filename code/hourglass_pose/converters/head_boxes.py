@@ -1,0 +1,62 @@
+"""Head boxes of MPII's validation persons, from the ground-truth .mat that published scores are computed with."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from hourglass_pose.converters.official import load_matlab
+from hourglass_pose.errors import AnnotationError
+
+_NEEDED = ('pos_gt_src', 'jnt_missing', 'headboxes_src')
+
+# px. Some annotation files cut the joints to whole pixels.
+_TOLERANCE = 1.0
+
+
+def add_head_boxes(persons, path):
+    """Yield the persons, those of the split 'valid' with the head boxes of detections_our_format.mat or gt_valid.mat.
+
+    The file names nobody: its rows are the validation persons in the order of the annotations. That is checked by the
+    joints of each row. Ten persons of the published file have lost coordinates of some joints, which are 0 there; such
+    numbers are not compared.
+
+    Raises AnnotationError for a file of another content, a row with the joints of somebody else, or another number of
+    rows than of persons.
+    """
+    joints, missing, boxes = _read(path)
+    row = 0
+    for person in persons:
+        if person is not None and person.split == 'valid':
+            if row < len(boxes):
+                _check(path, row, person, joints[row], missing[row])
+                person = replace(person, head_box_img=boxes[row])
+            row += 1
+        yield person
+    if row != len(boxes):
+        raise AnnotationError('%s: %d rows for %d persons of the split valid; give the ground truth of the same split'
+                              % (path, len(boxes), row))
+
+
+def _read(path):
+    """Return joints (N, 16, 2) as they stand and missing (N, 16), and head boxes (N, 4) that count from 0."""
+    content = load_matlab(path, _NEEDED)
+    absent = [name for name in _NEEDED if name not in content]
+    if absent:
+        raise AnnotationError('%s: no %s in it; give detections_our_format.mat, or gt_valid.mat of HRNet'
+                              % (path, ', '.join(absent)))
+    joints, missing, boxes = (np.asarray(content[name], np.float64) for name in _NEEDED)
+    count = joints.shape[-1]
+    if (joints.shape[1:], missing.shape[1:], boxes.shape) != ((2, count), (count,), (2, 2, count)):
+        raise AnnotationError('%s: shapes %s, %s and %s; (16, 2, N), (16, N) and (2, 2, N) are needed'
+                              % (path, joints.shape, missing.shape, boxes.shape))
+    # Corner and axis come first; the numbers count from 1.
+    return joints.transpose(2, 0, 1), missing.T != 0, boxes.transpose(2, 0, 1).reshape(count, 4) - 1.0
+
+
+def _check(path, row, person, joints, missing):
+    known = person.labelled & ~missing
+    differences = np.where(joints == 0, 0.0, np.abs(joints - 1.0 - person.joints_img))[known]
+    if not known.any() or differences.max() > _TOLERANCE:
+        raise AnnotationError('%s: row %d is not %s: %s; give the ground truth of the same split, in its order' % (
+            path, row + 1, person.person_id, 'they have no joint in common' if not known.any()
+            else 'their joints differ by %.0f px' % differences.max()))

@@ -1,0 +1,1 @@
+"""The composition root: a checked Config becomes skeleton, network, data, runtime and training run."""

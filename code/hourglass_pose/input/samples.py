@@ -1,0 +1,119 @@
+"""SampleMaker: an annotated person in, what the network learns from or is measured on out."""
+
+import threading
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hourglass_pose.input.augmentation import change_colours, draw_view, occlude, sample_rng
+from hourglass_pose.input.cropping import warp_crop
+from hourglass_pose.images import read_image
+from hourglass_pose.errors import ImageError
+from hourglass_pose.geometry import compose, transform_points, zoom_affine
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One person as the network sees it.
+
+    crop: (S, S, 3) uint8 RGB. heatmaps: (H, W, J) float32. joint_weights: (J,) float32, 0 where nothing is to be
+    learnt. joints_crop: (J, 2) float64, of a mirrored view with left and right exchanged. affine_crop_from_img: (2, 3)
+    float64, of a mirrored view with the mirroring. zoomed: (Z, S, S, 3) uint8, for evaluation at Z scales the crop with
+    the person that much larger about the crop's centre; everything else is of the crop as it is.
+    """
+
+    crop: np.ndarray
+    heatmaps: np.ndarray
+    joint_weights: np.ndarray
+    joints_crop: np.ndarray
+    affine_crop_from_img: np.ndarray
+    zoomed: tuple = ()
+
+
+class ImageCache:
+    """Reads pictures, keeps the decoded pixels of as many as fit, and remembers which cannot be read.
+
+    Nothing is ever dropped: training reads all pictures in a new order each epoch, and for such a scan a full
+    cache that keeps what it has beats one that makes room for what comes. Threads may share a cache.
+
+    capacity_mb: room for pixels in MB. unreadable: dict of path -> what is wrong with the picture.
+    """
+
+    def __init__(self, capacity_mb=0):
+        self._free_bytes = capacity_mb * 2 ** 20
+        self._images = {}
+        self._lock = threading.Lock()
+        self.unreadable = {}
+
+    def read(self, path):
+        """Return the picture (H, W, 3) uint8 RGB, not to be written to. Raises ImageError."""
+        if path in self._images:
+            return self._images[path]
+        if path in self.unreadable:
+            raise ImageError(self.unreadable[path])
+        try:
+            image = read_image(path)
+        except ImageError as error:
+            with self._lock:
+                self.unreadable[path] = str(error)
+            raise
+        with self._lock:
+            if path not in self._images and image.nbytes <= self._free_bytes:
+                self._free_bytes -= image.nbytes
+                self._images[path] = image
+        return image
+
+
+class SampleMaker:
+    """Makes samples: view, crop, colours, occluder and heatmaps of a person, in this order.
+
+    codec: the HeatmapCodec shared with prediction. rule: CropRule. flip_permutation: Skeleton.flip_permutation.
+    kept_joints: bool (J,), False where a joint is neither learnt nor measured.
+    ranges: AugmentationRanges of the training samples. weighted_loss: False makes training samples teach an empty
+    map for a joint that is unlabelled or outside the crop, as the original TensorFlow 1 code does.
+    scales: at which evaluation looks at a person, as factors on its size in the crop.
+    """
+
+    def __init__(self, cache, codec, rule, flip_permutation, kept_joints, ranges, seed, weighted_loss=True,
+                 scales=(1.0,)):
+        self.cache = cache
+        self.codec = codec
+        self.rule = rule
+        self.flip_permutation = flip_permutation
+        self.kept_joints = np.asarray(kept_joints, bool)
+        self.ranges = ranges
+        self.seed = seed
+        self.weighted_loss = weighted_loss
+        self.scales = tuple(float(scale) for scale in scales)
+
+    def training_sample(self, person, epoch, index):
+        """Return the augmented Sample of a person, a function of (seed, epoch, index). Raises ImageError."""
+        rng = sample_rng(self.seed, epoch, index)
+        view = draw_view(rng, self.ranges)
+        affine = self.rule.training_affine(person, view)
+        crop = warp_crop(self.cache.read(person.image_path), affine, self.rule.crop_size)
+        crop = occlude(change_colours(crop, rng, self.ranges), rng, self.ranges)
+        joints = transform_points(affine, person.joints_img)
+        labelled = person.labelled
+        if view.flip:
+            # The affine has mirrored the positions; what is left of the flip is to exchange left and right.
+            joints, labelled = joints[self.flip_permutation], labelled[self.flip_permutation]
+        sample = self._sample(crop, joints, labelled, affine)
+        if not self.weighted_loss:
+            sample = replace(sample, joint_weights=self.kept_joints.astype(np.float32))
+        return sample
+
+    def evaluation_sample(self, person):
+        """Return the Sample of a person as the rule cuts it, zoomed where there are scales but 1. Raises ImageError."""
+        affine = self.rule.person_affine(person)
+        image, size = self.cache.read(person.image_path), self.rule.crop_size
+        sample = self._sample(warp_crop(image, affine, size), transform_points(affine, person.joints_img),
+                              person.labelled, affine)
+        if self.scales == (1.0,):
+            return sample
+        return replace(sample, zoomed=np.stack([
+            warp_crop(image, compose(zoom_affine(scale, size), affine), size) for scale in self.scales]))
+
+    def _sample(self, crop, joints_crop, labelled, affine):
+        heatmaps, weights = self.codec.encode(joints_crop, labelled & self.kept_joints)
+        return Sample(crop, heatmaps, weights, joints_crop, affine)

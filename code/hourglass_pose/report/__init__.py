@@ -1,0 +1,1 @@
+"""What a person sees of results: tables, curves, pictures and the HTML page."""

@@ -1,0 +1,1 @@
+"""Ways to represent joints: targets, losses and decoding."""

@@ -1,0 +1,1 @@
+"""Predictions of other programs, ground truth files, and submissions."""

@@ -1,0 +1,176 @@
+"""MPII's submission file: predicted joints in the structure of the official annotations, written and read."""
+
+import io
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import FrozenSet, Optional
+
+import numpy as np
+
+from hourglass_pose.files import write_whole
+from hourglass_pose.errors import UserError
+
+# What MPII's evaluation code loads, what its documentation calls the structure, and what else it is called.
+VARIABLES = ('pred', 'annolist')
+_NAMES = VARIABLES + ('annolist_test', 'prediction', 'RELEASE')
+
+
+@dataclass(frozen=True, eq=False)
+class SubmittedPose:
+    """One person of a submission: joints are (J, 2) float64 as the file counts pixels, from 1; NaN where it has none.
+
+    image: file name, None where the file does not carry it. image_index, rect_index: place of the image in the file
+    and of the person in the image, from 0.
+    """
+
+    image: Optional[str]
+    image_index: int
+    rect_index: int
+    joints: np.ndarray
+
+
+@dataclass(frozen=True)
+class OfficialImage:
+    """An image of the official annotations. num_rects: length of its annorect. single: indices, from 0, of the persons
+    that stand well apart, of whom the single-person protocol is made.
+    """
+
+    name: str
+    is_training: bool
+    num_rects: int
+    single: FrozenSet[int]
+
+
+def find_release(arrays):
+    """Return the record of the official annotations among the arrays of a .mat file, or None."""
+    release = arrays.get('RELEASE')
+    if release is None or not {'annolist', 'img_train', 'single_person'} <= set(release.dtype.names or ()):
+        return None
+    return release.ravel()[0]
+
+
+def official_images(release, path):
+    """Return [OfficialImage, ...] of the record that find_release returns. Raises UserError where it is incomplete."""
+    annolist, training, single = [np.ravel(release[name]) for name in ('annolist', 'img_train', 'single_person')]
+    if not len(annolist) == len(training) == len(single):
+        raise UserError('%s: %d images, %d entries of img_train and %d of single_person; get the official file anew'
+                        % (path, len(annolist), len(training), len(single)))
+    images = []
+    for record, is_training, rects in zip(annolist, training, single):
+        indices = np.ravel(np.asarray(rects)) if np.size(rects) else ()
+        images.append(OfficialImage(_image_name(record), bool(is_training), len(_elements(record['annorect'])),
+                                    frozenset(int(index) - 1 for index in indices)))
+    return images
+
+
+def write_submission(path, images, joint_ids):
+    """Write a .mat with `annolist(i).annorect(r).annopoints.point(j)` of fields x, y and id; whole or not at all.
+
+    The same structure is there as `pred`, too, the name that MPII's evaluation code loads.
+
+    images: [(file name, {rect index: joints (J, 2)}, number of rects)] of every image of the official list that the
+    file is to have, in its order; joints count pixels from 1, as MPII does. A rect that has no joints keeps its place,
+    with empty annopoints. joint_ids: MPII's number of each joint. Raises UserError if the file cannot be written.
+    """
+    from scipy.io import savemat
+    records = np.zeros((1, len(images)), [('image', object), ('annorect', object)])
+    for index, (name, poses, num_rects) in enumerate(images):
+        records['image'][0, index] = _struct(name=name)
+        rects = np.zeros((1, num_rects), [('annopoints', object)])
+        for rect in range(num_rects):
+            rects['annopoints'][0, rect] = (_struct(point=_points(poses[rect], joint_ids)) if rect in poses
+                                            else np.zeros((0, 0)))
+        records['annorect'][0, index] = rects
+    content = io.BytesIO()
+    savemat(content, OrderedDict((name, records) for name in VARIABLES), do_compression=True)
+    write_whole(path, content.getvalue())
+
+
+def _struct(**fields):
+    record = np.zeros((1, 1), [(name, object) for name in fields])
+    for name, value in fields.items():
+        record[name][0, 0] = value
+    return record
+
+
+def _points(joints, joint_ids):
+    points = np.zeros((1, len(joints)), [('x', object), ('y', object), ('id', object)])
+    for index, ((x, y), joint_id) in enumerate(zip(joints, joint_ids)):
+        for name, value in (('x', x), ('y', y), ('id', joint_id)):
+            points[name][0, index] = np.array([[float(value)]])
+    return points
+
+
+def find_submission(arrays):
+    """Return the structured array of a submission among the arrays of a .mat file, or None."""
+    for name in _NAMES:
+        value = arrays.get(name)
+        if value is not None and value.dtype.names:
+            if 'annolist' in value.dtype.names and value.size == 1:
+                value = np.asarray(value['annolist'].ravel()[0])
+            if value.dtype.names and 'annorect' in value.dtype.names:
+                return value
+    return None
+
+
+def read_submission(value, path, num_joints=16):
+    """Return [SubmittedPose, ...] of the persons that have joints. value: as find_submission returns it.
+
+    Fields that are missing or empty are taken as no joint. Raises UserError where no person has joints, or an id is
+    none of MPII's.
+    """
+    poses = []
+    for image_index, record in enumerate(value.ravel()):
+        for rect_index, rect in enumerate(_elements(record['annorect'])):
+            joints = _joints_of(rect, num_joints, '%s: image %d, person %d' % (path, image_index + 1, rect_index + 1))
+            if joints is not None:
+                poses.append(SubmittedPose(_image_name(record), image_index, rect_index, joints))
+    if not poses:
+        raise UserError('%s: no person has joints; expected (i).annorect(r).annopoints.point(j) with x, y, id' % path)
+    return poses
+
+
+def _joints_of(rect, num_joints, place):
+    joints = np.full((num_joints, 2), np.nan)
+    found = False
+    for annopoints in _elements(_field(rect, 'annopoints')):
+        for point in _elements(_field(annopoints, 'point')):
+            joint_id, x, y = [_number(_field(point, name)) for name in ('id', 'x', 'y')]
+            if joint_id is None:
+                continue
+            if joint_id != int(joint_id) or not 0 <= joint_id < num_joints:
+                raise UserError('%s: joint id %g; expected 0 to %d' % (place, joint_id, num_joints - 1))
+            if x is not None and y is not None:
+                joints[int(joint_id)] = x, y
+                found = True
+    return joints if found else None
+
+
+def _image_name(record):
+    for image in _elements(_field(record, 'image')):
+        name = np.ravel(np.asarray(_field(image, 'name')))
+        if name.size and isinstance(name[0], str):
+            return str(name[0])
+    return None
+
+
+def _field(record, name):
+    return record[name] if record.dtype.names and name in record.dtype.names else None
+
+
+def _elements(value):
+    """Return the elements of a field that holds an array of structures; none of an empty or a missing one."""
+    if value is None or not isinstance(value, np.ndarray) or not value.dtype.names:
+        return ()
+    return value.ravel(order='F')
+
+
+def _number(value):
+    """Return the number in a field, also where it is written as text; None where there is none."""
+    flat = np.ravel(np.asarray(value)) if value is not None else np.zeros(0)
+    if not flat.size:
+        return None
+    try:
+        return float(flat[0])
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Rendered people: pictures with exact labels, for the quickstart and for tests."""

@@ -1,0 +1,162 @@
+"""Splits: by image, by hash, the same everywhere."""
+
+import hashlib
+import itertools
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hourglass_pose.annotations.splits import split_hash, split_of, split_persons
+from hourglass_pose.errors import AnnotationError
+
+
+def person(image, letter='A', source=0, split=None):
+    return SimpleNamespace(image=image, person_id=image + letter, source=source, split=split)
+
+
+def position(name, seed):
+    """Return the place of a name in [0, 1) by another route, from hexadecimal digits of SHA-256."""
+    return int(hashlib.sha256(('%d:%s' % (seed, name)).encode('utf-8')).hexdigest()[:12], 16) / 16. ** 12
+
+
+# What other machines have drawn for a fraction of 0.5 must stay so: checkpoints name persons by it.
+@pytest.mark.parametrize('name, seed, side', [
+    ('im0001.jpg', 0, 'train'), ('im0002.jpg', 0, 'valid'), ('im0003.jpg', 0, 'train'),
+    ('im0001.jpg', 1, 'valid'),
+    ('015601864.jpg', 0, 'valid'), ('015601864.jpg', 1, 'train'), ('照片.jpg', 0, 'train')])
+def test_golden_split(name, seed, side):
+    assert split_of(name, seed, 0.5) == side
+    assert (position(name, seed) < 0.5) == (side == 'valid')
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=st.text(st.characters(blacklist_characters='/\\', blacklist_categories=('Cs',)), min_size=1),
+       seed=st.integers(-2 ** 63, 2 ** 63), fraction=st.floats(0, 1))
+def test_a_name_is_in_validation_where_its_hash_is_below_the_fraction(name, seed, fraction):
+    assert split_of(name, seed, fraction) == ('valid' if position(name, seed) < fraction else 'train')
+
+
+def test_the_share_of_validation_is_within_five_standard_deviations():
+    count, fraction = 10000, 0.1
+    for seed in (0, 1):
+        found = sum(split_of('im%05d.jpg' % index, seed, fraction) == 'valid' for index in range(count))
+        assert abs(found - count * fraction) < 5 * (count * fraction * (1 - fraction)) ** 0.5
+
+
+def test_seeds_draw_independently():
+    sides = [[split_of('im%05d.jpg' % index, seed, 0.5) for index in range(10000)] for seed in (1, 11)]
+    agreeing = sum(a == b for a, b in zip(*sides))
+    assert abs(agreeing - 5000) < 5 * 2500 ** 0.5
+
+
+def test_fractions_nest_so_that_a_larger_validation_set_holds_the_smaller():
+    names = ['%d.png' % index for index in range(1000)]
+    small, large = ({name for name in names if split_of(name, 3, share) == 'valid'} for share in (.1, .3))
+    assert small < large
+
+
+def test_the_folder_of_an_image_changes_nothing():
+    for index in range(50):
+        name = 'im%d.jpg' % index
+        assert len({split_of(path, 0, 0.5) for path in (name, 'below/' + name, 'below\\' + name)}) == 1
+
+
+@settings(max_examples=50, deadline=None)
+@given(images=st.lists(st.sampled_from(['%d.jpg' % index for index in range(12)]), min_size=2, max_size=40),
+       fraction=st.floats(0.001, 0.999), seed=st.integers(0, 1000))
+def test_both_sides_are_filled_in_order_and_share_no_image(images, fraction, seed):
+    persons = [person(image, source=index % 2) for index, image in enumerate(images)]
+    if len(set(images)) < 2:
+        with pytest.raises(AnnotationError, match=r'1 image\(s\) cannot be divided'):
+            split_persons(persons, fraction, seed)
+        return
+    split = split_persons(iter(persons), fraction, seed)
+    assert list(split) == ['train', 'valid'] and split['train'] and split['valid']
+    assert not {one.image for one in split['train']} & {one.image for one in split['valid']}
+    order = {id(one): index for index, one in enumerate(persons)}
+    for side in split.values():
+        assert [order[id(one)] for one in side] == sorted(order[id(one)] for one in side)
+    assert len(split['train']) + len(split['valid']) == len(persons)
+
+
+def test_where_a_side_would_be_empty_the_nearest_image_is_moved():
+    images = ['%d.jpg' % index for index in range(5)]
+    ranked = sorted(images, key=lambda image: position(image, 7))
+    few = split_persons(map(person, images), 1e-9, 7)
+    assert [one.image for one in few['valid']] == ranked[:1]
+    most = split_persons(map(person, images), 1 - 1e-9, 7)
+    assert [one.image for one in most['train']] == ranked[-1:]
+
+
+def test_fractions_of_zero_and_one_empty_a_side_as_asked():
+    assert not split_persons([person('a.jpg'), person('b.jpg')], 0, 0)['valid']
+    assert not split_persons([person('a.jpg')], 1, 0)['train']
+
+
+def test_what_the_data_say_of_a_person_counts_whatever_the_hash_says():
+    for wish in ('train', 'valid'):
+        persons = [person('%d.jpg' % index, split=wish if index < 20 else ('valid', 'train')[wish == 'valid'])
+                   for index in range(24)]
+        split = split_persons(persons, 0.5, 0)
+        assert split[wish] == persons[:20] and sum(map(len, split.values())) == 24
+
+
+def test_a_person_of_a_test_split_is_on_neither_side():
+    persons = [person('a.jpg', split='train'), person('b.jpg', split='valid'), person('c.jpg', split='test'),
+               person('c.jpg', 'B')]
+    split = split_persons(persons, 0.5, 0)
+    assert split['train'] == persons[:1] and split['valid'] == persons[1:2]
+
+
+def test_whom_the_data_say_nothing_of_follows_its_image_or_the_hash():
+    said = [person('%d.jpg' % index, split='valid' if index % 2 else 'train') for index in range(20)]
+    others = [person('%d.jpg' % index, 'B') for index in range(40)]
+    split = split_persons(said + others, 0.3, 7)
+    for one in others[:20]:
+        assert one in split['valid' if int(one.image[:-4]) % 2 else 'train']
+    for one in others[20:]:
+        assert one in split[split_of(one.image, 7, 0.3)]
+
+
+def test_an_image_of_a_measured_person_is_not_trained_on_beside():
+    persons = [person('a.jpg', 'A', split='train'), person('a.jpg', 'B', split='valid'), person('a.jpg', 'C')]
+    assert split_persons(persons, 0.1, 0)['valid'] == persons[1:]
+
+
+@pytest.mark.parametrize('said, message', [('train', '2 person.s. to train on and 0 to'), ('test', '0 person.s. to')])
+def test_data_that_leave_a_side_empty_are_refused(said, message):
+    with pytest.raises(AnnotationError, match=message):
+        split_persons([person('a.jpg', split=said), person('b.jpg', split=said)], 0.5, 0)
+    assert not split_persons([person('a.jpg', split='train')], 0, 0)['valid']
+
+
+def test_no_persons_cannot_be_divided():
+    with pytest.raises(AnnotationError, match=r'0 image\(s\)'):
+        split_persons([], 0.1, 0)
+
+
+@pytest.mark.parametrize('fraction', [-0.1, 1.1, float('nan')])
+def test_a_fraction_outside_of_zero_to_one_is_refused(fraction):
+    with pytest.raises(ValueError, match='valid_fraction'):
+        split_persons([person('a.jpg'), person('b.jpg')], fraction, 0)
+
+
+def test_the_split_hash_ignores_order_and_sees_everything_else():
+    a, b, c = person('a.jpg'), person('b.jpg'), person('c.jpg')
+    reference = split_hash({'train': [a, b], 'valid': [c]})
+    for order in itertools.permutations([a, b]):
+        assert split_hash({'valid': [c], 'train': list(order)}) == reference
+    others = [{'train': [a], 'valid': [b, c]}, {'train': [a], 'valid': [c]}, {'train': [c], 'valid': [a, b]},
+              {'train': [a, b, b], 'valid': [c]}, {'train': [a, b], 'valid': []},
+              {'train': [a, person('b.jpg', 'B')], 'valid': [c]},
+              {'train': [a, person('b.jpg', source=1)], 'valid': [c]}]
+    hashes = {split_hash(other) for other in others}
+    assert len(hashes) == len(others) and reference not in hashes
+
+
+def test_the_split_hash_is_that_of_its_documented_text():
+    text = '["train", 0, "a.jpgA"]\n["valid", 1, "\\u00e9.jpgA"]'
+    split = {'train': [person('a.jpg')], 'valid': [person('é.jpg', source=1)]}
+    assert split_hash(split) == hashlib.sha256(text.encode('ascii')).hexdigest()

@@ -1,0 +1,113 @@
+"""Variables come back from a checkpoint as they were, and what does not fit is named."""
+
+import os
+
+import numpy as np
+import pytest
+from one_layer_model import OneLayerModel
+
+from hourglass_pose.errors import CheckpointError
+from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.tf_compat import tf
+from hourglass_pose.checkpoints.folder import CheckpointFolder
+from hourglass_pose.checkpoints.variables import VariableSaver, check_traits, load_network
+from hourglass_pose.training.weight_average import WeightAverage
+
+TRAITS = NetworkTraits(num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=8, stem_features=(4, 4))
+
+
+def set_values(session, variables, values):
+    session.run([v.initializer for v in variables], {
+        v.initializer.inputs[1]: value for v, value in zip(variables, values)})
+
+
+def save(tmp_path, make_variables, rng):
+    """Save a graph's variables with random values; return (folder, {name: value})."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        make_variables()
+        variables = tf.global_variables()
+        values = [rng.normal(size=variable.shape.as_list()) for variable in variables]
+        set_values(session, variables, values)
+        saver = VariableSaver('net')
+        folder = CheckpointFolder(str(tmp_path)).write(
+            1, {'traits': TRAITS.as_dict()}, lambda folder: saver.save(session, folder))
+        return folder, dict(zip([variable.op.name for variable in variables], session.run(variables)))
+
+
+def two_variables(second_shape=(3,)):
+    tf.get_variable('a', (2, 2))
+    tf.get_variable('b', second_shape)
+
+
+def test_every_variable_comes_back_bit_for_bit(tmp_path, rng):
+    folder, values = save(tmp_path, two_variables, rng)
+    assert sorted(name.split('.')[0] for name in os.listdir(folder)) == ['manifest', 'net', 'net']
+    with tf.Graph().as_default(), tf.Session() as session:
+        two_variables()
+        VariableSaver('another_name').restore(session, folder)
+        for variable in tf.global_variables():
+            assert np.array_equal(session.run(variable), values[variable.op.name])
+
+
+def test_missing_and_reshaped_variables_are_named(tmp_path, rng):
+    folder, _ = save(tmp_path, two_variables, rng)
+    with tf.Graph().as_default(), tf.Session() as session:
+        two_variables((5,))
+        tf.get_variable('c', (1,))
+        with pytest.raises(CheckpointError) as caught:
+            VariableSaver('net').restore(session, folder)
+    assert str(caught.value) == (
+        '%s: the checkpoint does not fit: 1 variables are not in it, the first: c; 1 have another shape '
+        '(checkpoint / wanted), the first: b: [3] / [5]' % folder)
+
+
+def test_variables_that_the_graph_does_not_know_are_no_obstacle(tmp_path, rng):
+    folder, values = save(tmp_path, two_variables, rng)
+    with tf.Graph().as_default(), tf.Session() as session:
+        a = tf.get_variable('a', (2, 2))
+        VariableSaver('net').restore(session, folder)
+        assert np.array_equal(session.run(a), values['a'])
+
+
+@pytest.mark.parametrize('averaged', [False, True])
+def test_network_is_loaded_with_its_averages_where_there_are_any(tmp_path, rng, averaged):
+    def network():
+        model = OneLayerModel()
+        model.build_logits(tf.zeros([1, 8, 8, 3]), True)
+        if averaged:
+            WeightAverage(model.variables(), 0.9)
+
+    folder, values = save(tmp_path, network, rng)
+    ending = '/ExponentialMovingAverage' if averaged else ''
+    with tf.Graph().as_default(), tf.Session() as session:
+        model = OneLayerModel()
+        model.build_logits(tf.zeros([1, 8, 8, 3]), False)
+        load_network(session, model, folder, os.path.join(folder, 'net'))
+        for variable in model.variables():
+            assert np.array_equal(session.run(variable), values[variable.op.name + ending])
+
+
+def test_checkpoint_of_another_network_names_the_differing_traits(tmp_path, rng):
+    folder, _ = save(tmp_path, two_variables, rng)
+    check_traits(folder, TRAITS)
+    other = NetworkTraits(**dict(TRAITS.as_dict(), num_stacks=4, num_features=16))
+    with pytest.raises(CheckpointError) as caught:
+        check_traits(folder, other)
+    assert 'another network (checkpoint / config): num_stacks: 1 / 4, num_features: 8 / 16;' in str(caught.value)
+
+
+def test_folder_that_cannot_be_written_is_an_os_error(tmp_path):
+    (tmp_path / 'file').write_bytes(b'')
+    with tf.Graph().as_default(), tf.Session() as session:
+        two_variables()
+        session.run(tf.global_variables_initializer())
+        with pytest.raises(OSError):
+            VariableSaver('net').save(session, str(tmp_path / 'file'))
+
+
+def test_checkpoint_without_an_index_is_refused(tmp_path):
+    folder = CheckpointFolder(str(tmp_path)).write(1, {}, lambda folder: None)
+    with tf.Graph().as_default(), tf.Session() as session:
+        two_variables()
+        with pytest.raises(CheckpointError, match='has no index file'):
+            VariableSaver('net').restore(session, folder)

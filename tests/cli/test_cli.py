@@ -1,0 +1,320 @@
+"""The command line: what each command leaves behind, and one line for each mistake of the user's."""
+
+import glob
+import json
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from conftest import CODE
+from PIL import Image
+
+from hourglass_pose.cli import main, train
+from hourglass_pose.cli.predict import output_stems
+from hourglass_pose.cli.train import make_way
+from hourglass_pose.annotations.reading import read_annotations
+from hourglass_pose.annotations.splits import split_persons
+from hourglass_pose.errors import ConfigError
+from hourglass_pose.evaluation.pckh import PckhEvaluator
+from hourglass_pose.skeleton import Skeleton
+from hourglass_pose.tf_compat import tf
+
+METRICS = {'pckh@0.5', 'pckh@0.1', 'pck@0.2', 'auc', 'argmax_accuracy'}
+
+
+def read_json(*path):
+    with open(os.path.join(*path)) as stream:
+        return json.load(stream)
+
+
+@pytest.fixture
+def refuse(capsys):
+    """Return a function that runs a command which has to fail by the user's mistake, and returns its message."""
+    def run(*arguments, **expected):
+        capsys.readouterr()
+        try:
+            code = main(list(arguments))
+        except SystemExit as end:
+            code = end.code
+        message = capsys.readouterr().err
+        assert code == 2
+        assert message.startswith('error: ') and 'Traceback' not in message
+        assert message.count('\n') == expected.get('lines', 1)
+        return message
+    return run
+
+
+@pytest.fixture
+def run_copy(command_line_run, tmp_path):
+    """Return a copy of the finished run's folder, to be changed."""
+    return shutil.copytree(command_line_run.folder, str(tmp_path / 'run'), symlinks=True)
+
+
+@pytest.fixture
+def photo(command_line_run):
+    return os.path.join(command_line_run.images, '000001.jpg')
+
+
+def below_a_file(tmp_path):
+    """Return a folder that nobody can make: for root, permissions hinder nothing."""
+    (tmp_path / 'file').write_text('')
+    return str(tmp_path / 'file' / 'folder')
+
+
+def test_a_command_line_that_cannot_be_understood_is_answered_in_one_line(refuse):
+    assert 'SUBCOMMAND' in refuse()
+    assert "'tarin'" in refuse('tarin')
+    assert '--checkpoint' in refuse('predict', 'photo.jpg', '--output', 'out')
+
+
+def test_mistakes_in_the_config_name_the_file_and_the_nearest_key(refuse, tmp_path):
+    assert 'nothing.cfg' in refuse('train', '--config', str(tmp_path / 'nothing.cfg'))
+    config = tmp_path / 'wrong.cfg'
+    config.write_text('[Train]\nbatchsize: 4\n')
+    message = refuse('train', '--config', str(config))
+    assert 'wrong.cfg [Train] batchsize' in message and 'nearest known key is batch_size' in message
+    assert 'nStacks' in refuse('train', '--config', os.path.join(CODE, 'config.cfg'), '--set', 'Network.nStaks=1')
+
+
+def test_missing_data_is_named_with_the_ways_to_get_some(refuse, command_line_run, tmp_path):
+    missing = str(tmp_path / 'dataset.txt')
+    message = refuse('train', '--config', command_line_run.config, '--set', 'DataSetHG.training_txt_file=' + missing)
+    for part in (missing, 'human-pose.mpi-inf.mpg.de', '--synthetic', 'DataSetHG.img_directory'):
+        assert part in message
+
+
+def test_a_missing_image_is_named_with_its_line(refuse, command_line_run, tmp_path):
+    with open(command_line_run.annotations) as stream:
+        lines = stream.read().splitlines()
+    lines[2] = 'nobody.jpg' + lines[2].split('.jpg', 1)[1]
+    annotations = tmp_path / 'dataset.txt'
+    annotations.write_text('\n'.join(lines) + '\n')
+    # A heading, the place, the advice.
+    message = refuse('train', '--config', command_line_run.config, '--set',
+                     'DataSetHG.training_txt_file=%s' % annotations, '--set',
+                     'Saver.saver_directory=%s' % (tmp_path / 'run'), lines=3)
+    assert '%s:3: there is no image' % annotations in message and 'nobody.jpg' in message
+
+
+def test_a_folder_for_results_that_cannot_be_made_is_named(refuse, command_line_run, photo, tmp_path):
+    folder = below_a_file(tmp_path)
+    run = command_line_run
+    for arguments in (
+            ('train', '--config', run.config, '--set', 'Saver.saver_directory=' + folder),
+            ('train', '--config', run.config, '--synthetic', '--set', 'Saver.saver_directory=' + folder + '/run'),
+            ('predict', '--checkpoint', run.folder, photo, '--output', folder),
+            ('evaluate', '--checkpoint', run.folder, '--annotations', run.annotations, '--images', run.images,
+             '--output', folder),
+            ('synthesize', '--output', folder, '--images', '1')):
+        message = refuse(*arguments)
+        assert folder in message and 'cannot be written' in message
+
+
+def test_an_earlier_run_is_kept_and_the_ways_on_are_named(refuse, command_line_run, run_copy, capsys):
+    before = sorted(os.listdir(command_line_run.folder))
+    message = refuse('train', '--config', command_line_run.config)
+    assert '--fresh' in message and 'load.py' in message and 'Saver.saver_directory' in message
+    assert sorted(os.listdir(command_line_run.folder)) == before
+    make_way(run_copy, fresh=True)
+    aside, = glob.glob(run_copy + '.*')
+    assert aside in capsys.readouterr().out
+    assert not os.path.exists(run_copy) and sorted(os.listdir(aside)) == before
+
+
+def test_a_folder_that_the_user_or_the_program_is_in_is_not_set_aside(run_copy, monkeypatch):
+    before = sorted(os.listdir(run_copy))
+    monkeypatch.setattr(train, 'PROGRAM', os.path.join(run_copy, 'hourglass_pose'))
+    with pytest.raises(ConfigError, match='cannot be set aside, for .*hourglass_pose is in it'):
+        make_way(run_copy, fresh=True)
+    monkeypatch.undo()
+    monkeypatch.chdir(run_copy)
+    with pytest.raises(ConfigError, match='cannot be set aside, for %s is in it' % re.escape(run_copy)):
+        make_way(run_copy, fresh=True)
+    assert sorted(os.listdir(run_copy)) == before
+
+
+def test_resume_without_a_checkpoint_or_with_another_network_is_refused(refuse, run_copy, tmp_path):
+    assert 'there is no checkpoint to go on from' in refuse('resume', str(tmp_path / 'none'))
+    message = refuse('resume', run_copy, '--set', 'Network.nFeat=16')
+    assert 'another network' in message and 'num_features: 8 / 16' in message
+    # The mistaken setting must not stick.
+    with open(os.path.join(run_copy, 'config.cfg')) as stream:
+        assert 'nFeat: 8' in stream.read()
+
+
+def test_the_scripts_end_with_one_line_on_the_real_error_stream(tmp_path):
+    folder = str(tmp_path / 'run')
+    for script, arguments, part in (
+            ('train_launcher.py', ['--set', 'DataSetHG.training_txt_file=' + str(tmp_path / 'none.txt')], 'synthetic'),
+            ('load.py', ['--set', 'Saver.saver_directory=' + folder], folder)):
+        ended = subprocess.run([sys.executable, script] + arguments, cwd=CODE, universal_newlines=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert ended.returncode == 2 and ended.stdout == ''
+        assert ended.stderr.startswith('error: ') and ended.stderr.count('\n') == 1 and part in ended.stderr
+
+
+def test_a_wrong_box_or_checkpoint_for_prediction_is_refused(refuse, command_line_run, photo, tmp_path):
+    predict = ['predict', '--checkpoint', command_line_run.folder, '--output', str(tmp_path / 'out'), photo]
+    for box in ('1,2,3', 'a,b,c,d', '1,2,3,4,5', ''):
+        message = refuse(*predict + ['--box', box])
+        assert '--box' in message and 'x,y,width,height' in message
+    assert 'within the photo' in refuse(*predict + ['--box', '9000,0,10,10'])
+    other = os.path.join(command_line_run.images, '000002.jpg')
+    assert 'one photo, found 2' in refuse(*predict + [other, '--box', '0,0,9,9'])
+    predict[2] = str(tmp_path / 'none')
+    assert 'there is no such checkpoint' in refuse(*predict)
+    assert 'no such file' in refuse(*predict + [str(tmp_path / 'none.jpg')])
+
+
+def test_training_leaves_the_promised_files(command_line_run):
+    folder = command_line_run.folder
+    for name in ('latest/manifest.json', 'best/manifest.json', 'config.cfg', 'history.csv', 'metrics.json',
+                 'predictions.json', 'report.html'):
+        assert os.path.getsize(os.path.join(folder, name)) > 0
+    for name in ('pckh.png', 'predictions.png'):
+        assert cv2.imread(os.path.join(folder, name)).std() > 10
+    assert set(read_json(folder, 'metrics.json')) == METRICS | {'baselines', 'protocol', 'breakdown', 'worst_persons'}
+    tags = {side: {value.tag for path in glob.glob(os.path.join(folder, 'log_' + side, 'events*'))
+                   for event in tf.train.summary_iterator(path) for value in event.summary.value}
+            for side in ('train', 'test')}
+    assert {'loss', 'learning_rate', 'images_per_second', 'samples'} <= tags['train']
+    assert METRICS | {'predictions'} <= tags['test']
+    with open(os.path.join(folder, 'history.csv')) as stream:
+        assert [line.split(',')[:2] for line in stream] == [['epoch', 'step'], ['1', '2'], ['2', '4']]
+
+
+def validation_persons(run):
+    return split_persons(read_annotations(run.annotations, run.images, 16).persons, 0.3, 0)['valid']
+
+
+def test_evaluate_measures_the_validation_persons_as_training_did(command_line_run, tmp_path):
+    run, output = command_line_run, str(tmp_path / 'out')
+    assert main(['evaluate', '--checkpoint', run.folder, '--annotations', run.annotations, '--images', run.images,
+                 '--split', 'valid', '--device', 'cpu', '--batch-size', '4', '--output', output]) == 0
+    found, expected = read_json(output, 'metrics.json'), read_json(run.folder, 'metrics.json')
+    assert {name: found[name] for name in METRICS} == {name: expected[name] for name in METRICS}
+    assert found['baselines'] == expected['baselines']
+    measured = read_json(output, 'predictions.json')['predictions']
+    assert [person['person_id'] for person in measured] == [person.person_id for person in validation_persons(run)]
+    # Training validates in batches and evaluate one by one, which may differ in the last bits of a heatmap; a step of
+    # the decoding follows it smoothly, so poses agree to a small part of a pixel.
+    for found, expected in zip(measured, read_json(run.folder, 'predictions.json')['predictions']):
+        np.testing.assert_allclose(found['joints_img'], expected['joints_img'], atol=0.01)
+
+
+def test_scoring_the_predictions_file_gives_the_metrics(command_line_run, tmp_path):
+    run, output = command_line_run, str(tmp_path / 'out')
+    assert main(['evaluate', '--checkpoint', run.folder, '--annotations', run.annotations, '--images', run.images,
+                 '--flip-test', 'off', '--decoding', 'quarter', '--device', 'cpu', '--output', output]) == 0
+    metrics = read_json(output, 'metrics.json')
+    assert metrics['protocol']['flip_test'] is False and metrics['protocol']['decoding'] == 'quarter'
+    persons = {person.person_id: person for person in read_annotations(run.annotations, run.images, 16).persons}
+    predicted = read_json(output, 'predictions.json')['predictions']
+    assert {entry['person_id'] for entry in predicted} == set(persons) and len(predicted) == len(persons)
+    evaluator = PckhEvaluator(Skeleton())
+    for index, entry in enumerate(predicted):
+        person = persons[entry['person_id']]
+        evaluator.add([index], [entry['joints_img']], [person.joints_img], [person.labelled])
+    for name in METRICS - {'argmax_accuracy'}:
+        assert evaluator.result().metrics[name] == metrics[name]
+
+
+def test_a_validation_run_measures_without_training(command_line_run, run_copy):
+    steps = sorted(glob.glob(os.path.join(run_copy, 'step-*')))
+    expected = read_json(run_copy, 'metrics.json')
+    os.remove(os.path.join(run_copy, 'metrics.json'))
+    assert main(['train', '--config', command_line_run.config, '--set', 'Train.training=False', '--set',
+                 'Saver.saver_directory=' + run_copy]) == 0
+    assert read_json(run_copy, 'metrics.json')['pckh@0.5'] == expected['pckh@0.5']
+    assert sorted(glob.glob(os.path.join(run_copy, 'step-*'))) == steps
+
+
+@pytest.mark.slow
+def test_resuming_a_finished_run_writes_its_results_again(command_line_run, run_copy, capsys):
+    expected = read_json(run_copy, 'metrics.json')
+    os.remove(os.path.join(run_copy, 'metrics.json'))
+    assert main(['resume', run_copy]) == 0
+    assert 'the run is finished' in capsys.readouterr().out
+    found = read_json(run_copy, 'metrics.json')
+    assert {name: found[name] for name in METRICS} == {name: expected[name] for name in METRICS}
+    # The run was moved: it goes on where it is now.
+    assert found['protocol']['checkpoint'] == os.path.join(run_copy, 'latest')
+    assert len(os.listdir(os.path.join(run_copy, 'log_test'))) > len(
+        os.listdir(os.path.join(command_line_run.folder, 'log_test')))
+
+
+@pytest.mark.slow
+def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
+    folder = str(tmp_path / 'runs' / 'drawn')
+    # Quotes that the shell has left, and none where it has taken them.
+    assert main(['train', '--config', command_line_run.config, '--synthetic', '--quiet',
+                 '--set', 'DataSetHG.synthetic_images=12', '--set', 'DataSetHG.training_txt_file=/nowhere',
+                 '--set', 'Network.nStack=1', '--set', 'Train.nEpochs=1', '--set', 'Train.epoch_size=1',
+                 '--set', 'Train.loss=mse', '--set', "Network.name='drawn people'",
+                 '--set', 'Saver.saver_directory="%s"' % folder]) == 0
+    pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people', 'images'))
+    assert len(pictures) == 12
+    assert os.path.isfile(os.path.join(folder, 'latest', 'drawn people.index'))
+    assert read_json(folder, 'latest', 'manifest.json')['recipe']['loss'] == 'mse'
+    assert os.path.isfile(os.path.join(folder, 'metrics.json'))
+
+
+def png_claiming(width, height):
+    """Return a small file that claims to be a PNG of some size: no picture follows its header."""
+    chunks = (b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0), b'IDAT' + zlib.compress(b''))
+    return b'\x89PNG\r\n\x1a\n' + b''.join(
+        struct.pack('>I', len(chunk) - 4) + chunk + struct.pack('>I', zlib.crc32(chunk)) for chunk in chunks)
+
+
+def write_odd_pictures(folder):
+    """Fill a folder with pictures of every kind; return {stem: [width, height] as seen} of the readable ones."""
+    pixels = np.random.RandomState(0).randint(0, 256, (40, 60, 3)).astype(np.uint8)
+
+    def path(name):
+        return os.path.join(folder, name)
+
+    Image.fromarray(pixels[:1, :1]).save(path('dot.png'))
+    Image.fromarray(pixels[:, :, 0]).save(path('grey.jpg'))
+    Image.fromarray(np.dstack([pixels, pixels[:, :, 0]])).save(path('rgba.png'))
+    cv2.imwrite(path('deep.png'), pixels.astype(np.uint16) * 256)
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(pixels).save(path('turned.jpg'), exif=exif.tobytes())
+    jpeg = cv2.imencode('.jpg', pixels)[1].tobytes()
+    for name, content in (('cut.jpg', jpeg[:len(jpeg) // 2]), ('huge.png', png_claiming(20000, 10000)),
+                          ('notes.txt', b'no picture')):
+        with open(path(name), 'wb') as stream:
+            stream.write(content)
+    return {'dot': [1, 1], 'grey': [60, 40], 'rgba': [60, 40], 'deep': [60, 40], 'turned': [40, 60]}
+
+
+def test_predict_reads_every_kind_of_photo_and_names_those_it_cannot(refuse, command_line_run, tmp_path):
+    folder, output = str(tmp_path / 'photos'), str(tmp_path / 'out')
+    os.mkdir(folder)
+    sizes = write_odd_pictures(folder)
+    cut, huge = refuse('predict', '--checkpoint', command_line_run.folder, folder, '--device', 'cpu',
+                       '--output', output, lines=2).splitlines()
+    assert 'cut.jpg: damaged or truncated' in cut
+    assert 'huge.png: 20000 x 10000 pixels' in huge
+    assert sorted(os.listdir(output)) == sorted(stem + end for stem in sizes for end in ('.json', '.png'))
+    for stem, (width, height) in sizes.items():
+        record = read_json(output, stem + '.json')
+        assert record['image_size'] == [width, height] and record['box'] == [0, 0, width, height]
+        assert cv2.imread(os.path.join(output, stem + '.png')).shape == (height, width, 3)
+        joints = np.array([record['joints'][name] for name in Skeleton().joints])
+        # A joint is found in the crop: a square around the photo, wider than its longer side by the margins.
+        reach = 0.7 * max(width, height)
+        assert np.abs(joints[:, :2] - [(width - 1) / 2, (height - 1) / 2]).max() <= reach + 1e-9
+        assert (joints[:, 2] >= 0).all() and (joints[:, 2] <= 1).all()
+        assert {'checkpoint', 'versions', 'flip_test', 'decoding'} <= set(record)
+
+
+def test_photos_of_one_name_get_files_of_their_own():
+    assert output_stems(['a/x.jpg', 'b/x.jpg', 'c/x_2.png', 'd/y.jpg', 'e/x.jpg']) == ['x', 'x_2', 'x_2_2', 'y', 'x_3']

@@ -1,0 +1,112 @@
+"""Checks of annotated persons: what each one finds, and that it finds nothing where nothing is wrong."""
+
+import numpy as np
+import pytest
+from annotated import SKELETON, STANDING, crowd, person
+
+from hourglass_pose.doctor import persons as checks
+from hourglass_pose.input.cropping import CropRule
+
+RULE = CropRule(256)
+ALL = np.ones(16, bool)
+
+
+def only(findings):
+    finding, = findings
+    return finding
+
+
+def test_nothing_is_found_among_ordinary_persons(rng):
+    persons = crowd(50, rng, scale=1.1)
+    assert checks.check_split({'train': persons[:40], 'valid': persons[40:]}) == []
+    assert checks.check_joints(persons, SKELETON.joints, ALL) == []
+    assert checks.check_crops(persons, RULE) == []
+    assert checks.check_scales(persons, RULE) == []
+
+
+def test_a_picture_on_both_sides_is_harmful_and_named_with_its_persons(rng):
+    persons = crowd(6, rng)
+    again = person('folder/0001.jpg', 'B', STANDING + 30)
+    finding = only(checks.check_split({'train': persons[:4], 'valid': persons[4:] + [again]}))
+    assert finding.harmful and finding.message.startswith('1 picture trained on and validated with')
+    assert finding.names == ('0001.jpgA', 'folder/0001.jpgB')
+
+
+def test_a_person_under_another_picture_name_is_known_by_its_labels(rng):
+    persons = crowd(6, rng)
+    copy = person('copy.jpg', joints=persons[1].joints_img)
+    across = checks.check_split({'train': persons, 'valid': [copy]})
+    assert [finding.harmful for finding in across] == [True, False]
+    assert across[0].names == ('0001.jpgA', 'copy.jpgA')
+    within = only(checks.check_split({'train': persons + [copy], 'valid': []}))
+    assert not within.harmful and '1 person with the very labels of another' in within.message
+
+
+def test_persons_with_too_few_labels_to_tell_are_not_taken_for_copies():
+    few = np.arange(16) < 5
+    persons = [person('%d.jpg' % index, labelled=few) for index in range(3)]
+    assert checks.check_split({'train': persons[:2], 'valid': persons[2:]}) == []
+
+
+def test_a_joint_that_nobody_has_is_harmful_unless_it_is_left_out(rng):
+    labelled = np.arange(16) != SKELETON.index('pelvis')
+    persons = [person('%d.jpg' % index, labelled=labelled) for index in range(100)]
+    finding = only(checks.check_joints(persons, SKELETON.joints, ALL))
+    assert finding.harmful and finding.names == ('pelvis',)
+    assert checks.check_joints(persons, SKELETON.joints, labelled) == []
+    rare = only(checks.check_joints(persons + [person()], SKELETON.joints, ALL))
+    assert not rare.harmful and rare.names == ('pelvis',)
+
+
+def test_data_without_a_head_size_is_noted():
+    joints = ('r_hip', 'l_hip')
+    bare = person(joints=STANDING[2:4])
+    assert 'PCKh has no unit' in only(checks.check_joints([bare], joints, ALL[:2])).message
+    boxed = person(joints=STANDING[2:4], head_box_img=np.zeros(4))
+    assert checks.check_joints([boxed], joints, ALL[:2]) == []
+
+
+@pytest.mark.parametrize('wrong, harmful', [(1, False), (40, True)])
+def test_labels_outside_of_the_crop_are_counted_and_harmful_when_they_are_many(rng, wrong, harmful):
+    persons = crowd(40, rng)
+    for index in range(wrong):
+        # The legs are below the crop of a box that ends above the knees; its margin is 0.2 of its height.
+        persons[index] = person('cut%d.jpg' % index, joints=STANDING, box_img=np.array([40.0, 30.0, 160.0, 160.0]))
+    finding = only(checks.check_crops(persons, RULE))
+    # Of a square of 131 * 1.4 px around y = 95 everything above 95 + 91.7 is seen: not the knees, not the ankles.
+    assert finding.message.startswith('%d labels of ' % (4 * wrong)) and len(finding.names) == wrong
+    assert finding.harmful == harmful
+
+
+def test_an_unlabelled_joint_is_never_outside():
+    labelled = np.arange(16) != 0
+    joints = STANDING.copy()
+    joints[0] = 0
+    alone = person(joints=joints, labelled=labelled)
+    assert checks.check_crops([alone], RULE) == []
+
+
+def test_a_person_lost_in_its_crop_and_a_crop_of_few_pixels_are_found(rng):
+    persons = crowd(60, rng)
+    lost = person('lost.jpg', joints=STANDING, box_img=np.array([0.0, 0.0, 1999.0, 1999.0]))
+    dot = person('dot.jpg', joints=STANDING / 20)
+    found = checks.check_scales(persons + [lost, dot], RULE)
+    # 2000 px x 1.4 are more than ten times the 216 px of the pose; the other's 11.75 x 1.4 px are fewer than 24.
+    assert [finding.names for finding in found] == [('lost.jpgA',), ('dot.jpgA',)]
+    assert not any(finding.harmful for finding in found)
+    assert only(checks.check_scales([lost] * 10 + persons, RULE)).harmful
+
+
+@pytest.mark.parametrize('scale, found', [(1.0, False), (3.9, False), (4.1, True), (0.24, True), (0.0, True),
+                                          (-1.0, True), (float('nan'), True), (float('inf'), True)])
+def test_a_scale_that_contradicts_the_pose_is_found(scale, found):
+    persons = [person('%d.jpg' % index, scale=1.0) for index in range(30)]
+    odd = person('odd.jpg', scale=scale)
+    findings = checks.check_scales(persons + [odd], RULE)
+    assert [finding.names for finding in findings] == ([('odd.jpgA',)] if found else [])
+
+
+def test_numbers_are_written_with_their_noun():
+    assert checks.counted(1, 'person') == '1 person'
+    assert checks.counted(12345, 'picture') == '12,345 pictures'
+    assert checks.counted(2, 'person by its labels') == '2 persons by its labels'

@@ -1,0 +1,162 @@
+"""Augmentation: draws follow from (seed, epoch, index), keep to their ranges, and stay in uint8."""
+
+import math
+import zlib
+from dataclasses import astuple, replace
+
+import numpy as np
+import pytest
+
+from hourglass_pose.input.augmentation import (
+    AugmentationRanges, View, change_colours, draw_view, occlude, sample_rng)
+
+RANGES = AugmentationRanges(
+    flip_prob=0.5, rotation_deg=30.0, rotation_prob=0.6, scale_range=0.25, scale_prob=0.9, shift_range=0.05,
+    shift_prob=0.3, colour_range=0.2, colour_prob=0.8, occluder_size=0.5, occluder_prob=0.4)
+ALWAYS = replace(RANGES, flip_prob=1.0, rotation_prob=1.0, scale_prob=1.0, shift_prob=1.0, colour_prob=1.0,
+                 occluder_prob=1.0)
+NEVER = AugmentationRanges()
+CROP = (np.arange(40 * 40 * 3) % 251).astype(np.uint8).reshape(40, 40, 3)
+DRAWS = 1500
+
+# Made once; NumPy's policy freezes the streams of RandomState, so every machine and version has to repeat them.
+GOLDEN = [
+    ((0, 0, 0), (26.860612460141375, 1.01949302373525, 0.03849244616759911, -0.033629610835714085, True),
+     4183800998, 1556722256, 0.37636411727295416),
+    ((2147483647, 99, 1000000), (29.71489094698278, 0.7513305541136358, 0, 0, True),
+     109256537, 877969957, 0.5627850524355682)]
+
+
+@pytest.fixture(scope='module')
+def views():
+    """Columns rotation_deg, scale, shift_x, shift_y, flip of many views."""
+    return np.array([astuple(draw_view(sample_rng(5, 0, index), RANGES)) for index in range(DRAWS)], np.float64)
+
+
+def within_binomial_bounds(count, probability):
+    """Five standard deviations of a binomial count: exceeded by chance once in 1.7 million."""
+    return abs(count - DRAWS * probability) <= 5 * math.sqrt(DRAWS * probability * (1 - probability))
+
+
+def bounding_rectangle(changed):
+    """(x0, y0, x1, y1), ends exclusive, of the true pixels of a mask (H, W)."""
+    rows, columns = np.flatnonzero(changed.any(axis=1)), np.flatnonzero(changed.any(axis=0))
+    return columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+
+
+@pytest.mark.parametrize('key, view, colours, occluded, following', GOLDEN)
+def test_draws_are_the_same_on_every_machine(key, view, colours, occluded, following):
+    rng = sample_rng(*key)
+    ranges = replace(RANGES, rotation_prob=1.0, scale_prob=1.0, shift_prob=0.5, colour_prob=1.0, occluder_prob=1.0)
+    assert astuple(draw_view(rng, ranges)) == pytest.approx(view, rel=1e-12, abs=1e-12)
+    crop = change_colours(CROP, rng, ranges)
+    assert zlib.crc32(crop.tobytes()) == colours
+    assert zlib.crc32(occlude(crop, rng, ranges).tobytes()) == occluded
+    assert rng.uniform() == following
+
+
+def test_seed_epoch_and_index_each_change_the_draws():
+    keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (2, 0, 0), (0, 2, 0), (0, 0, 2)]
+    drawn = {astuple(draw_view(sample_rng(*key), ALWAYS)) for key in keys}
+    assert len(drawn) == len(keys)
+
+
+def test_what_is_drawn_does_not_shift_what_is_drawn_next():
+    following = []
+    for ranges in (NEVER, RANGES, ALWAYS):
+        rng = sample_rng(1, 2, 3)
+        steps = []
+        for step in (lambda: draw_view(rng, ranges), lambda: change_colours(CROP, rng, ranges),
+                     lambda: occlude(CROP, rng, ranges)):
+            step()
+            steps.append(rng.get_state()[1:3])
+        following.append([(keys.tolist(), place) for keys, place in steps])
+    assert following[0] == following[1] == following[2]
+
+
+def test_defaults_change_nothing(rng):
+    assert draw_view(rng, NEVER) == View()
+    np.testing.assert_array_equal(occlude(change_colours(CROP, rng, NEVER), rng, NEVER), CROP)
+
+
+def test_each_augmentation_is_as_frequent_as_asked(views):
+    rotation, scale, shift_x, shift_y, flip = views.T
+    assert within_binomial_bounds(flip.sum(), 0.5)
+    assert within_binomial_bounds((rotation != 0).sum(), 0.6)
+    assert within_binomial_bounds((scale != 1).sum(), 0.9)
+    assert within_binomial_bounds((shift_x != 0).sum(), 0.3)
+    np.testing.assert_array_equal(shift_x != 0, shift_y != 0)
+    # Independent of each other: the product of the probabilities.
+    assert within_binomial_bounds(((rotation != 0) & (flip > 0)).sum(), 0.3)
+
+
+@pytest.mark.parametrize('column, middle, reach, probability', [
+    (0, 0, 30, 0.6), (1, 1, 0.25, 0.9), (2, 0, 0.05, 0.3), (3, 0, 0.05, 0.3)])
+def test_values_are_uniform_over_the_whole_range(views, column, middle, reach, probability):
+    shares = (views[:, column] - middle) / reach
+    drawn = np.sort(shares[np.abs(shares) > 1e-12])
+    assert drawn[0] >= -1 and drawn[-1] <= 1
+    # Kolmogorov and Smirnov: the largest distance of the two distribution functions exceeds 2.7 / sqrt(n) by chance
+    # with probability 2 exp(-2 * 2.7^2) = 1e-6.
+    uniform = (drawn + 1) / 2
+    assert np.abs(uniform - np.arange(len(drawn)) / len(drawn)).max() < 2.7 / math.sqrt(len(drawn))
+
+
+def test_shifts_in_x_and_in_y_are_independent(views):
+    drawn = views[views[:, 2] != 0]
+    assert abs(np.corrcoef(drawn[:, 2], drawn[:, 3])[0, 1]) < 5 / math.sqrt(len(drawn))
+
+
+@pytest.mark.parametrize('index', range(6))
+@pytest.mark.parametrize('reach', [0.0, 0.2, 1.0])
+def test_colours_are_gain_then_contrast_about_grey_then_brightness(index, reach):
+    ramp = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (2, 1, 3))
+    before = ramp.copy()
+    changed = change_colours(ramp, sample_rng(0, 0, index), AugmentationRanges(colour_range=reach, colour_prob=1.0))
+    stream = sample_rng(0, 0, index)
+    stream.uniform()
+    gains, contrast, brightness = np.split(stream.uniform(-1, 1, 5) * reach, [3, 4])
+    expected = (ramp * (1 + gains) - 127.5) * (1 + contrast) + 127.5 + brightness * 255 / 2
+    assert changed.dtype == np.uint8 and changed.shape == ramp.shape
+    assert np.abs(changed - np.clip(expected, 0, 255)).max() <= 0.5 + 1e-9
+    np.testing.assert_array_equal(ramp, before)
+
+
+def test_occluder_is_a_noisy_rectangle_no_larger_than_asked():
+    height, width, share = 60, 120, 0.5
+    crop = np.zeros((height, width, 3), np.uint8)
+    ranges = AugmentationRanges(occluder_size=share, occluder_prob=1.0)
+    rectangles = []
+    for index in range(200):
+        occluded = occlude(crop, sample_rng(3, 0, index), ranges)
+        assert occluded.dtype == np.uint8 and occluded.shape == crop.shape and not crop.any()
+        changed = occluded.any(axis=-1)
+        x0, y0, x1, y1 = bounding_rectangle(changed)
+        # Where it is drawn it is dense: only noise that clips to black in all three channels leaves a hole.
+        assert changed[y0:y1, x0:x1].mean() > 0.5
+        rectangles.append((x0, y0, x1, y1))
+    x0, y0, x1, y1 = np.array(rectangles).T
+    # Both ends are rounded, each by half a pixel at most.
+    assert (x1 - x0).max() <= share * width + 1 and (y1 - y0).max() <= share * height + 1
+    inner = (x0 > 0) & (y0 > 0) & (x1 < width) & (y1 < height)
+    assert (x1 - x0)[inner].min() >= 0.3 * share * width - 1 and (y1 - y0)[inner].min() >= 0.3 * share * height - 1
+    # Every place is hit: the centres are uniform over the crop.
+    assert x0.min() == y0.min() == 0 and x1.max() == width and y1.max() == height
+
+
+def test_occluder_of_size_zero_hides_nothing():
+    for index in range(20):
+        occluded = occlude(CROP, sample_rng(0, 0, index), AugmentationRanges(occluder_prob=1.0))
+        np.testing.assert_array_equal(occluded, CROP)
+
+
+def test_colours_and_occluders_are_as_frequent_as_asked():
+    small = np.full((8, 8, 3), 90, np.uint8)
+    coloured = occluded = 0
+    for index in range(DRAWS):
+        rng = sample_rng(8, 0, index)
+        draw_view(rng, RANGES)
+        coloured += change_colours(small, rng, RANGES) is not small
+        occluded += occlude(small, rng, RANGES) is not small
+    assert within_binomial_bounds(coloured, RANGES.colour_prob)
+    assert within_binomial_bounds(occluded, RANGES.occluder_prob)

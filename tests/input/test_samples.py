@@ -1,0 +1,203 @@
+"""Samples: crop, joints and heatmaps of a person agree with each other, and pictures are decoded once."""
+
+import threading
+
+import cv2
+import numpy as np
+import pytest
+
+from hourglass_pose.input import samples
+from hourglass_pose.input.augmentation import AugmentationRanges, View, draw_view, sample_rng
+from hourglass_pose.input.cropping import CropRule
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.errors import ImageError
+from hourglass_pose.geometry import flip_points, transform_points
+from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.skeleton import Skeleton
+
+SKELETON = Skeleton(('r_wrist', 'l_wrist', 'neck', 'r_knee', 'l_knee'))
+COLOURS = np.array([[250, 0, 0], [0, 0, 250], [0, 250, 0], [250, 250, 0], [0, 250, 250]])
+JOINTS = np.array([[40, 60], [90, 50], [64, 30], [50, 100], [0, 0]], np.float32)
+LABELLED = np.array([1, 1, 1, 1, 0], bool)
+CODEC = HeatmapCodec(24, 4, sigma=4.0, loss='mse')
+RULE = CropRule(96, box_margin=0.2)
+WILD = AugmentationRanges(0.5, 40.0, 1.0, 0.2, 1.0, 0.05, 1.0, 0.2, 1.0, 0.3, 1.0)
+
+
+@pytest.fixture
+def person(tmp_path):
+    """A person of five discs, each in the colour of its joint; the last joint is hidden."""
+    photo = np.zeros((140, 130, 3), np.uint8)
+    for joint in np.flatnonzero(LABELLED):
+        cv2.circle(photo, tuple(int(value) for value in JOINTS[joint]), 6, COLOURS[joint].tolist(), -1)
+    path = str(tmp_path / 'discs.png')
+    cv2.imwrite(path, photo[:, :, ::-1])
+    return Person('discs.png', path, 'discs.pngA', np.array([20.0, 15, 110, 115]), JOINTS, LABELLED)
+
+
+def maker_of(ranges=AugmentationRanges(), kept=(1, 1, 1, 1, 1), seed=0, rule=RULE, **options):
+    return SampleMaker(ImageCache(10), CODEC, rule, SKELETON.flip_permutation, kept, ranges, seed, **options)
+
+
+def colours_at(sample, joints):
+    """Colours of the crop at some joints of it, (n, 3)."""
+    x, y = np.rint(sample.joints_crop[joints]).astype(int).T
+    return sample.crop[y, x]
+
+
+def assert_equal(first, second):
+    for name in ('crop', 'heatmaps', 'joint_weights', 'joints_crop', 'affine_crop_from_img'):
+        np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+
+
+def test_an_evaluation_sample_shows_each_joint_where_it_says(person):
+    sample = maker_of(WILD).evaluation_sample(person)
+    assert sample.crop.shape == (96, 96, 3) and sample.heatmaps.shape == (24, 24, 5)
+    np.testing.assert_array_equal(sample.joint_weights, LABELLED)
+    np.testing.assert_array_equal(sample.affine_crop_from_img, RULE.evaluation_affine(person.box_img))
+    np.testing.assert_array_equal(sample.joints_crop, transform_points(sample.affine_crop_from_img, JOINTS))
+    np.testing.assert_array_equal(colours_at(sample, LABELLED), COLOURS[LABELLED])
+    assert not sample.heatmaps[..., 4].any()
+    # DARK on float32 maps of this sigma, 1.5 cells, is exact to a thousandth of a cell of 4 pixels.
+    np.testing.assert_allclose(CODEC.decode(sample.heatmaps)[0][LABELLED], sample.joints_crop[LABELLED], atol=0.004)
+
+
+def test_evaluation_looks_at_the_box_however_training_crops_are_drawn(person):
+    by_joints = maker_of(WILD, rule=CropRule(96, 0.2, 'joints'))
+    assert_equal(by_joints.evaluation_sample(person), maker_of().evaluation_sample(person))
+    assert not np.array_equal(by_joints.training_sample(person, 0, 0).affine_crop_from_img,
+                              maker_of(WILD).training_sample(person, 0, 0).affine_crop_from_img)
+
+
+def test_a_mirrored_sample_exchanges_left_and_right(person):
+    plain = maker_of().training_sample(person, 0, 0)
+    mirrored = maker_of(AugmentationRanges(flip_prob=1.0)).training_sample(person, 0, 0)
+    assert_equal(plain, maker_of().evaluation_sample(person))
+    np.testing.assert_array_equal(mirrored.crop, plain.crop[:, ::-1])
+    np.testing.assert_allclose(mirrored.joints_crop, flip_points(plain.joints_crop, 96, SKELETON.flip_permutation))
+    np.testing.assert_allclose(mirrored.heatmaps, plain.heatmaps[:, ::-1][..., SKELETON.flip_permutation], atol=1e-6)
+    # The hidden left knee becomes the right one; what is seen as the right wrist was the left one.
+    np.testing.assert_array_equal(mirrored.joint_weights, [1, 1, 1, 0, 1])
+    np.testing.assert_array_equal(colours_at(mirrored, [0, 1, 2, 4]), COLOURS[[1, 0, 2, 3]])
+
+
+@pytest.mark.parametrize('index', range(8))
+def test_crop_joints_and_heatmaps_of_any_view_agree(person, index):
+    ranges = AugmentationRanges(0.5, 40.0, 1.0, 0.2, 1.0, 0.05, 1.0)
+    sample = maker_of(ranges, seed=3).training_sample(person, 2, index)
+    view = draw_view(sample_rng(3, 2, index), ranges)
+    np.testing.assert_array_equal(sample.affine_crop_from_img, RULE.training_affine(person, view))
+    order = SKELETON.flip_permutation if view.flip else np.arange(5)
+    shown = sample.joint_weights > 0
+    assert shown.sum() == 4
+    np.testing.assert_array_equal(colours_at(sample, shown), COLOURS[order][shown])
+    np.testing.assert_array_equal(sample.heatmaps, CODEC.encode(sample.joints_crop, shown)[0])
+    img_from_crop = np.linalg.inv(np.vstack([sample.affine_crop_from_img, [0, 0, 1]]))[:2]
+    np.testing.assert_allclose(transform_points(img_from_crop, sample.joints_crop), JOINTS[order], atol=1e-9)
+
+
+def test_a_sample_follows_from_seed_epoch_and_index_alone(person):
+    sample = maker_of(WILD, seed=1).training_sample(person, 2, 3)
+    maker = maker_of(WILD, seed=1)
+    others = [maker.training_sample(person, epoch, index) for epoch, index in ((2, 4), (3, 3), (0, 0))]
+    others.append(maker_of(WILD, seed=2).training_sample(person, 2, 3))
+    assert_equal(maker.training_sample(person, 2, 3), sample)
+    assert not any(np.array_equal(other.crop, sample.crop) for other in others)
+
+
+def test_colours_are_changed_before_the_occluder_is_put_in_front(person, monkeypatch):
+    order = []
+    for name in ('change_colours', 'occlude'):
+        monkeypatch.setattr(samples, name, lambda crop, rng, ranges, name=name: order.append(name) or crop)
+    maker_of(WILD).training_sample(person, 0, 0)
+    maker_of(WILD).evaluation_sample(person)
+    assert order == ['change_colours', 'occlude']
+
+
+def test_joints_that_are_not_kept_teach_nothing(person):
+    for flip_prob in (0.0, 1.0):
+        maker = maker_of(AugmentationRanges(flip_prob=flip_prob), kept=(0, 1, 0, 1, 1))
+        for sample in (maker.training_sample(person, 0, 0), maker.evaluation_sample(person)):
+            assert not sample.joint_weights[[0, 2]].any() and sample.joint_weights[1] == 1
+            np.testing.assert_array_equal(sample.heatmaps.any(axis=(0, 1)), sample.joint_weights > 0)
+
+
+def test_without_weighted_loss_hidden_joints_teach_empty_maps_in_training_only(person):
+    maker = maker_of(kept=(1, 1, 0, 1, 1), weighted_loss=False)
+    sample = maker.training_sample(person, 0, 0)
+    np.testing.assert_array_equal(sample.joint_weights, np.array([1, 1, 0, 1, 1], np.float32))
+    np.testing.assert_array_equal(sample.heatmaps.any(axis=(0, 1)), [True, True, False, True, False])
+    np.testing.assert_array_equal(maker.evaluation_sample(person).joint_weights, [1, 1, 0, 1, 0])
+
+
+def test_a_joint_outside_the_crop_has_no_weight(person):
+    shifted = maker_of(AugmentationRanges(shift_range=0.5, shift_prob=1.0))
+    lost = 0
+    for index in range(20):
+        sample = shifted.training_sample(person, 0, index)
+        inside = np.all((sample.joints_crop >= -0.5) & (sample.joints_crop < 95.5), axis=1)
+        np.testing.assert_array_equal(sample.joint_weights > 0, inside & LABELLED)
+        lost += (LABELLED & ~inside).sum()
+    assert lost
+
+
+@pytest.fixture
+def reads(monkeypatch):
+    """Paths that were decoded; pictures are 1 MB each, and one named `bad` cannot be read."""
+    paths = []
+
+    def read_image(path):
+        paths.append(path)
+        if 'bad' in path:
+            raise ImageError('%s: damaged' % path)
+        return np.full((2 ** 20 // 12, 4, 3), len(path), np.uint8)
+    monkeypatch.setattr(samples, 'read_image', read_image)
+    return paths
+
+
+def test_the_cache_keeps_what_fits_and_never_drops_it(reads):
+    cache = ImageCache(capacity_mb=2)
+    first = cache.read('a')
+    for path in ('bb', 'ccc', 'ccc', 'a', 'bb', 'dddd', 'a'):
+        assert (cache.read(path) == len(path)).all()
+    assert cache.read('a') is first
+    assert reads == ['a', 'bb', 'ccc', 'ccc', 'dddd']
+    assert ImageCache().read('a') is not ImageCache().read('a')
+
+
+def test_an_unreadable_picture_is_opened_once_and_named_each_time(reads):
+    cache = ImageCache()
+    for _ in range(3):
+        with pytest.raises(ImageError, match='bad1: damaged'):
+            cache.read('bad1')
+    assert reads == ['bad1'] and cache.unreadable == {'bad1': 'bad1: damaged'}
+    with pytest.raises(ImageError):
+        cache.read('bad2')
+    assert sorted(cache.unreadable) == ['bad1', 'bad2']
+
+
+def test_a_picture_that_several_threads_decode_at_once_is_kept_and_counted_once(reads, monkeypatch):
+    cache = ImageCache(capacity_mb=3)
+    decode, together = samples.read_image, threading.Barrier(6)
+
+    def read_image(path):
+        if path == 'a':
+            together.wait(10)
+        return decode(path)
+    monkeypatch.setattr(samples, 'read_image', read_image)
+    threads = [threading.Thread(target=cache.read, args=('a',)) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert reads == ['a'] * 6
+    for _ in range(2):
+        for path in ('a', 'bb', 'ccc'):
+            cache.read(path)
+    assert reads == ['a'] * 6 + ['bb', 'ccc']
+
+
+def test_a_plain_view_is_the_default(person):
+    np.testing.assert_array_equal(maker_of().training_sample(person, 5, 6).affine_crop_from_img,
+                                  RULE.training_affine(person, View()))

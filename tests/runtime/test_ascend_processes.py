@@ -1,0 +1,205 @@
+"""Several ranks on stand-ins for Ascend devices: what each does, and that together they are one training."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+
+import ascend_ranks
+import numpy as np
+import pytest
+import tiny_run
+from ascend_ranks import OVERRIDES
+from one_layer_model import OneLayerModel
+from seen_run import Run
+from stand_in_device import start_ranks, wait_for  # noqa: F401  (one is a fixture)
+
+from hourglass_pose.experiment.experiment import Experiment
+from hourglass_pose.representations.loss import heatmap_loss
+from hourglass_pose.tf_compat import tf
+from hourglass_pose.checkpoints.folder import CheckpointFolder, verify
+from hourglass_pose.training.optimizer import make_optimizer
+
+FIRST_STEPS = 3
+PLAIN = ('Train.schedule=exponential', 'Train.decay=1', 'Train.ema_decay=0', 'Train.batch_size=2',
+         'Validation.valid_batch_size=2', 'Saver.checkpoint_every=1')
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def train(start_ranks, tmp_path, synthetic_people):  # noqa: F811
+    """Return a function that starts so many ranks of a tiny run in tmp_path/run."""
+    def start(count, *overrides, command='start', job='job', **environment):
+        return start_ranks(
+            count, tmp_path / job, 'ascend_ranks.py', command, tmp_path / 'run', synthetic_people, *(
+                PLAIN + ('Device.rank_port=%d' % free_port(), 'Device.rank_timeout=10') + overrides), **environment)
+    return start
+
+
+def finish(ranks):
+    """Wait for ranks that have to end well; return their Runs."""
+    assert ranks.wait() == [0] * ranks.count, ranks.logs()
+    folder = os.path.join(os.path.dirname(ranks.folder), 'run')
+    return [Run(folder, rank) for rank in range(ranks.count)]
+
+
+@pytest.fixture(scope='module')
+def first_epoch(tmp_path_factory, synthetic_people):
+    """Return the folder of a run that has made FIRST_STEPS steps on a CPU."""
+    folder = str(tmp_path_factory.mktemp('first') / 'run')
+    assert ascend_ranks.main(['start', folder, synthetic_people] + list(PLAIN + (
+        'Device.device=cpu', 'Train.epoch_size=%d' % FIRST_STEPS, 'Train.nEpochs=1'))) == 0
+    return folder
+
+
+def steps_by_mean_gradients(folder, config, world_size, steps):
+    """Go on with a run by the mean of the ranks' gradients, each computed here alone; return {name: value}."""
+    experiment = Experiment(config, say=lambda line: None)
+    people, train = experiment.split()['train'], config.Train
+    batches = [experiment.generator(people, train.batch_size, rank, world_size).training_batches(FIRST_STEPS)
+               for rank in range(world_size)]
+    with tf.Graph().as_default(), tf.Session() as session:
+        model = OneLayerModel()
+        model.traits = experiment.traits()
+        cells, joints = model.traits.heatmap_size, model.traits.num_joints
+        images = tf.placeholder(tf.uint8, [train.batch_size] + [model.traits.input_size] * 2 + [3])
+        heatmaps = tf.placeholder(tf.float32, [train.batch_size, cells, cells, joints])
+        weights = tf.placeholder(tf.float32, [train.batch_size, joints])
+        loss = heatmap_loss(model.build_logits(images, True), heatmaps, weights, train.loss)
+        variables = tf.trainable_variables()
+        gradients = tf.gradients(loss, variables)
+        means = [tf.placeholder(tf.float32, variable.shape) for variable in variables]
+        apply = make_optimizer(train.optimizer, train.lear_rate, train.weight_decay).apply_gradients(
+            zip(means, variables))
+        tf.train.Saver().restore(session, os.path.join(folder, 'latest', 'hourglass'))
+        for _ in range(steps):
+            found = [session.run(gradients, {
+                images: batch.images, heatmaps: batch.heatmaps,
+                weights: batch.joint_weights * batch.mask[:, None]}) for batch in map(next, batches)]
+            session.run(apply, dict(zip(means, [np.mean(parts, axis=0) for parts in zip(*found)])))
+        return dict(zip([variable.op.name for variable in variables], session.run(variables)))
+
+
+def order_of_one_process(count, seed, start, stop):
+    """Return the indices at these positions of the endless order of `count` persons."""
+    epochs = range(stop // count + 1)
+    return np.concatenate([np.random.RandomState([seed, epoch]).permutation(count) for epoch in epochs])[start:stop]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('state', ['A21', 'A23'])
+def test_ranks_start_alike_average_gradients_and_skip_together(tmp_path, start_ranks, state):  # noqa: F811
+    # Rank 2 alone overflows in the second step, and all three leave it out.
+    with start_ranks(3, tmp_path / 'job', 'descending_ranks.py', 4, HOURGLASS_STAND_IN=state,
+                     HOURGLASS_STAND_IN_OVERFLOW='1@2') as ranks:
+        assert ranks.wait() == [0, 0, 0], ranks.logs()
+        logs = [json.loads(ranks.log(rank)) for rank in range(3)]
+    # The mean of the gradients w - 0, w - 1 and w - 2 is w - 1, and rank 0 starts at 3; the others' start is lost.
+    assert logs[0] == logs[1] == logs[2] == [[2, 1, 8], [2, 1, 4], [1.5, 2, 4], [1.25, 3, 4]]
+
+
+def test_training_without_a_broadcast_is_refused(tmp_path, start_ranks):  # noqa: F811
+    with start_ranks(2, tmp_path / 'job', 'descending_ranks.py', 1, 'careless') as ranks:
+        assert ranks.wait() == [1, 1]
+        assert 'before the variables were broadcast' in ranks.log(0)
+
+
+@pytest.mark.parametrize('state, count', [('A21', 2), ('A23', 8)])
+def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_overlap(
+        train, tmp_path, synthetic_people, first_epoch, state, count):
+    shutil.copytree(first_epoch, str(tmp_path / 'run'), symlinks=True)
+    overrides = ('Train.epoch_size=%d' % FIRST_STEPS, 'Train.nEpochs=3')
+    with train(count, *overrides, command='go_on', HOURGLASS_STAND_IN=state) as ranks:
+        runs = finish(ranks)
+    config = tiny_run.tiny_config(str(tmp_path / 'other'), synthetic_people, *(OVERRIDES + PLAIN + overrides))
+    steps = 2 * FIRST_STEPS
+    expected = steps_by_mean_gradients(first_epoch, config, count, steps)
+    trained = [run.variables() for run in runs]
+    for name in expected:
+        assert all(np.array_equal(trained[0][name], other[name]) for other in trained[1:]), name
+        np.testing.assert_allclose(trained[0][name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
+    # The ranks' batches, one behind the other, are the order of one process.
+    seen = [index for batches in zip(*[run.persons()[:steps] for run in runs]) for batch in batches for index in batch]
+    people = len(Experiment(config, say=lambda line: None).split()['train'])
+    start, size = FIRST_STEPS * count * 2, steps * count * 2
+    assert seen == list(order_of_one_process(people, config.Train.seed, start, start + size))
+    for rank in range(count):
+        events = [entry['event'] for entry in ranks.journal.entries(rank=rank)]
+        assert events.count('initialised') == events.count('shut down') == 1
+    require_chief_alone(ranks, tmp_path)
+
+
+def require_chief_alone(ranks, folder):
+    """Check that rank 0 has written the checkpoints and events, once, and that the others were silent."""
+    assert 'epoch 3/3, step 9' in ranks.log(0)
+    assert all(ranks.log(rank).strip() == '' for rank in range(1, ranks.count)), ranks.logs()
+    # One file of the CPU's run, and one of rank 0.
+    assert len(os.listdir(str(folder / 'run' / 'log_train'))) == 2
+    assert verify(CheckpointFolder(str(folder / 'run')).newest_intact(pytest.fail))['global_step'] == 9
+
+
+def test_evaluation_of_ranks_is_that_of_one_process(train, tmp_path):
+    with train(2, 'Train.epoch_size=2', 'Train.nEpochs=1') as ranks:
+        together = finish(ranks)[0].evaluation()
+    # A finished run that goes on is evaluated once more.
+    with train(1, 'Train.epoch_size=2', 'Train.nEpochs=1', command='go_on', job='alone') as ranks:
+        alone = finish(ranks)[0].evaluation()
+    assert set(together) == set(alone)
+    assert [name for name in alone if not np.array_equal(alone[name], together[name])] == []
+    assert len(alone['images']) > 2
+
+
+@pytest.mark.parametrize('state', ['A21', 'A23'])
+def test_overflow_of_one_rank_is_a_skipped_step_of_all(train, state):
+    with train(2, 'Train.epoch_size=2', 'Train.nEpochs=2', HOURGLASS_STAND_IN=state,
+               HOURGLASS_STAND_IN_OVERFLOW='1@1') as ranks:
+        runs = finish(ranks)
+    ours, theirs = [run.variables() for run in runs]
+    assert ours['global_step'] == theirs['global_step'] == 4
+    assert ours['loss_scale'] == theirs['loss_scale'] < 2 ** 16
+    for name in ours:
+        # Each rank keeps statistics of its own batches; all else is one.
+        assert np.array_equal(ours[name], theirs[name]) or 'moving_' in name, name
+    assert [len(run.persons()) >= 5 for run in runs] == [True, True]
+    assert [row['skipped_steps'] for row in runs[0].history()] == ['1', '1']
+
+
+def training(ranks):
+    """Tell whether every rank has begun to train."""
+    begun = {entry['rank'] for entry in ranks.journal.entries('graph') if entry['trains']}
+    return len(begun) == ranks.count
+
+
+@pytest.mark.parametrize('lost', [0, 1])
+def test_lost_rank_ends_the_others_with_a_line_and_the_job_goes_on(train, tmp_path, lost):
+    endless = ('Train.epoch_size=4', 'Train.nEpochs=100000', 'Validation.valid_every=100000')
+    with train(2, *endless) as ranks:
+        wait_for(lambda: training(ranks) and CheckpointFolder(str(tmp_path / 'run')).steps(), report=ranks.logs)
+        os.kill(ranks.pids()[lost], signal.SIGKILL)
+        codes = ranks.wait(60)
+        message = ranks.log(1 - lost)
+    assert codes[lost] == -signal.SIGKILL and codes[1 - lost] > 0
+    last = message.strip().splitlines()[-1]
+    assert 'rank %d' % lost in last and 'checkpoint' in last and 'Traceback' not in message
+    newest = CheckpointFolder(str(tmp_path / 'run')).newest_intact(lambda line: None)
+    step = verify(newest)['global_step']
+    with train(2, 'Train.epoch_size=4', 'Train.nEpochs=%d' % (step // 4 + 1), command='go_on', job='again') as ranks:
+        runs = finish(ranks)
+    assert [int(run.variables()['global_step']) for run in runs] == [4 * (step // 4 + 1)] * 2
+
+
+def test_signal_to_any_rank_stops_all_at_the_same_step_after_a_checkpoint(train, tmp_path):
+    with train(3, 'Train.epoch_size=4', 'Train.nEpochs=100000', 'Validation.valid_every=100000') as ranks:
+        wait_for(lambda: training(ranks) and CheckpointFolder(str(tmp_path / 'run')).steps(), report=ranks.logs)
+        os.kill(ranks.pids()[2], signal.SIGTERM)
+        runs = finish(ranks)
+    steps = {int(run.variables()['global_step']) for run in runs}
+    newest = CheckpointFolder(str(tmp_path / 'run')).newest_intact(pytest.fail)
+    assert steps == {verify(newest)['global_step']}
+    assert 'goes on from here' in ranks.log(0)

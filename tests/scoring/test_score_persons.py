@@ -1,0 +1,120 @@
+"""score against annotated persons: whose a prediction is, missing ones, splits, and predictions of nobody."""
+
+import json
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from hourglass_pose.cli.score import measure
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.annotations.person_lines import write_person_lines
+from hourglass_pose.errors import UserError
+from hourglass_pose.report.tables import Prediction, write_predictions
+from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
+
+SPLITS = ['train'] * 4 + ['valid'] * 6
+
+
+def make_persons():
+    random = np.random.RandomState(2)
+    persons = []
+    for index, split in enumerate(SPLITS):
+        joints = np.rint(random.uniform(10, 300, (16, 2)))
+        persons.append(Person('%d.jpg' % (index // 2), '', '%d.jpg%s' % (index // 2, 'AB'[index % 2]),
+                              np.array([0.0, 0.0, 300.0, 300.0]), joints.astype(np.float32), np.ones(16, bool),
+                              np.array([10.0, 10.0, 70.0, 90.0]), split=split, person_index=index % 2))
+    return persons
+
+
+PERSONS = make_persons()
+
+
+@pytest.fixture(scope='module')
+def annotations(tmp_path_factory):
+    path = str(tmp_path_factory.mktemp('truth') / 'persons.jsonl')
+    write_person_lines(path, PERSONS, MPII_JOINTS)
+    return path
+
+
+def write_json(path, persons, joints, skeleton=Skeleton()):
+    write_predictions(str(path), [
+        Prediction(person.image, person.person_id, pose, np.ones(len(pose)), person.box_img, 'x')
+        for person, pose in zip(persons, joints)], skeleton, {})
+    return str(path)
+
+
+def truth_of(persons):
+    return np.array([person.joints_img for person in persons], np.float64)
+
+
+def test_predictions_by_name_are_matched_in_any_order_and_the_others_left_out(tmp_path, annotations):
+    chosen = [PERSONS[index] for index in (7, 2, 5)]
+    joints = truth_of(chosen)
+    joints[0, :4] += 1000
+    measured, _, protocol = measure(write_json(tmp_path / 'p.json', chosen, joints), annotations)
+    assert measured.rows.tolist() == [2, 5, 7]
+    assert measured.result.person_pckh.tolist() == [100, 100, pytest.approx(100 * 10 / 14)]
+    assert protocol['rows_matched_by'] == 'person'
+    assert protocol['annotated_persons_without_prediction'] == 7
+
+
+def test_with_a_split_named_missing_predictions_are_wrong(tmp_path, annotations):
+    path = write_json(tmp_path / 'p.json', PERSONS[4:7], truth_of(PERSONS[4:7]))
+    measured, _, protocol = measure(path, annotations, split='valid')
+    assert measured.result.num_persons == 6 and measured.result.metrics['pckh@0.5']['mean'] == 50
+    assert protocol['annotated_persons_without_prediction'] == 3
+
+
+def test_array_of_another_program_is_of_the_validation_persons_and_counts_from_1(tmp_path, annotations):
+    path = str(tmp_path / 'p.mat')
+    # Half a head of 60 px is 30: 29.5 px to the right in MPII's numbers, which a shift the wrong way would lose.
+    savemat(path, {'preds': truth_of(PERSONS[4:]) + 1 + (29.5, 0)})
+    measured, _, protocol = measure(path, annotations)
+    assert measured.result.metrics['pckh@0.5']['mean'] == 100 and protocol['rows_matched_by'] == 'order'
+    assert 'shifted by -1 px' in protocol['counting'] and 'mean would be 0.00' in protocol['counting']
+    assert measure(path, annotations, count_from=0)[0].result.metrics['pckh@0.5']['mean'] == 0
+    savemat(path, {'preds': truth_of(PERSONS) + 1})
+    with pytest.raises(UserError, match='10 persons, the ground truth 6'):
+        measure(path, annotations)
+    assert measure(path, annotations, split='all')[0].result.metrics['pckh@0.1']['mean'] == 100
+
+
+def test_joints_are_matched_by_name_and_lacking_ones_are_named(tmp_path, annotations):
+    order = np.random.RandomState(0).permutation(16)
+    skeleton = Skeleton(tuple(MPII_JOINTS[joint] for joint in order))
+    path = write_json(tmp_path / 'p.json', PERSONS, truth_of(PERSONS)[:, order], skeleton)
+    with open(annotations) as stream:
+        text = stream.read()
+    measured, truth, _ = measure(path, annotations)
+    assert measured.result.metrics['pckh@0.1']['mean'] == 100 and truth.names == skeleton.joints
+    path = write_json(tmp_path / 'q.json', PERSONS, truth_of(PERSONS)[:, :14], Skeleton(MPII_JOINTS[:14]))
+    # Fewer joints than the annotations have are scored on what both have; joints they lack are refused.
+    assert measure(path, annotations)[0].result.metrics['pckh@0.1']['mean'] == 100
+    lacking = tmp_path / 'lacking.jsonl'
+    lacking.write_text(text.replace('"l_wrist"', '"l_hand"', 1))
+    with pytest.raises(UserError, match='l_wrist'):
+        measure(path.replace('q.json', 'p.json'), str(lacking))
+
+
+def test_predictions_of_nobody_and_two_of_one_person_are_refused(tmp_path, annotations):
+    with open(write_json(tmp_path / 'p.json', PERSONS[:2], truth_of(PERSONS[:2]))) as stream:
+        content = json.load(stream)
+
+    def refused(match):
+        (tmp_path / 'q.json').write_text(json.dumps(content))
+        with pytest.raises(UserError, match=match):
+            measure(str(tmp_path / 'q.json'), annotations)
+
+    content['predictions'][1]['person_id'] = 'stranger'
+    refused('1 of 2 predictions are of nobody in the ground truth, the first of person stranger of image 0.jpg')
+    content['predictions'][1] = content['predictions'][0]
+    refused('two predictions of person 0.jpgA of image 0.jpg')
+    content['predictions'] = []
+    refused('no predictions')
+
+
+def test_a_split_that_nobody_is_in_is_named(tmp_path, annotations):
+    path = write_json(tmp_path / 'p.json', PERSONS, truth_of(PERSONS))
+    with pytest.raises(UserError, match='--split test: .* assigns no person'):
+        measure(path, annotations, split='test')
