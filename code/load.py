@@ -1,4 +1,5 @@
 """Goes on with a stopped run from its newest checkpoint: python -m hourglass_pose resume."""
+
 import sys
 
 from hourglass_pose.cli import main

@@ -1,4 +1,5 @@
 """Trains a network from config.cfg: python -m hourglass_pose train."""
+
 import sys
 
 from hourglass_pose.cli import main

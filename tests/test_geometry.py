@@ -6,15 +6,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hourglass_pose.geometry import (
-    compose, crop_affine, crop_from_hm, flip_affine, flip_points, hm_from_crop, invert, square_box, transform_points)
+    compose,
+    crop_affine,
+    crop_from_hm,
+    flip_affine,
+    flip_points,
+    hm_from_crop,
+    invert,
+    square_box,
+    transform_points,
+)
 
 CROP, STRIDE = 128, 4
 COORDINATES = st.floats(-500, 500)
 POINTS = st.lists(st.tuples(COORDINATES, COORDINATES), min_size=1, max_size=5).map(np.array)
 FEW = settings(max_examples=30, deadline=None)
 AFFINES = st.builds(
-    crop_affine, st.tuples(COORDINATES, COORDINATES).map(np.array), st.floats(1, 5000), st.just(CROP),
-    st.floats(-180, 180), st.booleans())
+    crop_affine,
+    st.tuples(COORDINATES, COORDINATES).map(np.array),
+    st.floats(1, 5000),
+    st.just(CROP),
+    st.floats(-180, 180),
+    st.booleans(),
+)
 
 
 @FEW
@@ -28,8 +42,12 @@ def test_inverse_leads_back(affine, points):
 @FEW
 @given(AFFINES, AFFINES, POINTS)
 def test_compose_applies_the_right_one_first(second, first, points):
-    np.testing.assert_allclose(transform_points(compose(second, first), points),
-                               transform_points(second, transform_points(first, points)), rtol=1e-9, atol=1e-6)
+    np.testing.assert_allclose(
+        transform_points(compose(second, first), points),
+        transform_points(second, transform_points(first, points)),
+        rtol=1e-9,
+        atol=1e-6,
+    )
 
 
 @FEW
@@ -62,8 +80,9 @@ def test_positive_rotation_is_anti_clockwise_on_the_screen():
     affine = crop_affine(np.array([50.0, 50.0]), CROP, CROP, rotation_deg=90)
     middle = (CROP - 1) / 2
     # What was right of the centre comes above it, and y points down; what was above comes to the left.
-    np.testing.assert_allclose(transform_points(affine, [[60, 50], [50, 40]]),
-                               [[middle, middle - 10], [middle - 10, middle]], atol=1e-12)
+    np.testing.assert_allclose(
+        transform_points(affine, [[60, 50], [50, 40]]), [[middle, middle - 10], [middle - 10, middle]], atol=1e-12
+    )
 
 
 def test_flip_mirrors_the_finished_crop():
@@ -76,7 +95,7 @@ def test_flip_mirrors_the_finished_crop():
 
 
 @FEW
-@given(st.integers(1, 300), st.permutations(range(4)), st.integers(0, 2 ** 16))
+@given(st.integers(1, 300), st.permutations(range(4)), st.integers(0, 2**16))
 def test_flip_twice_is_identity(width, order, seed):
     points = np.random.RandomState(seed).uniform(-10, 300, (2, 4, 2))
     # Pairs (order[0], order[1]) exchanged, the others in the middle: an involution as every skeleton's is.

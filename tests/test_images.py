@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hourglass_pose import images
-from hourglass_pose.images import IMAGE_EXTENSIONS, image_size, list_images, read_image
 from hourglass_pose.errors import ImageError
+from hourglass_pose.images import IMAGE_EXTENSIONS, image_size, list_images, read_image
 
 RGB = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)
 # Smooth, so that JPEG keeps it.
-RAMP = np.dstack([np.tile(np.linspace(20, 220, 48), (32, 1)), np.tile(np.linspace(200, 60, 32), (48, 1)).T,
-                  np.full((32, 48), 120)]).astype(np.uint8)
+RAMP = np.dstack(
+    [np.tile(np.linspace(20, 220, 48), (32, 1)), np.tile(np.linspace(200, 60, 32), (48, 1)).T, np.full((32, 48), 120)]
+).astype(np.uint8)
 
 
 def saved(folder, picture, name, **settings):
@@ -49,11 +50,17 @@ def exif_of(orientation):
 
 def png_header(width, height):
     """Return a PNG that claims a size and has next to no pixels."""
+
     def chunk(kind, data):
         return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+
     rgb_of_8_bits = (8, 2, 0, 0, 0)
-    return (b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, *rgb_of_8_bits))
-            + chunk(b'IDAT', zlib.compress(b'\0' * 9)) + chunk(b'IEND', b''))
+    return (
+        b'\x89PNG\r\n\x1a\n'
+        + chunk(b'IHDR', struct.pack('>IIBBBBB', width, height, *rgb_of_8_bits))
+        + chunk(b'IDAT', zlib.compress(b'\0' * 9))
+        + chunk(b'IEND', b'')
+    )
 
 
 def assert_read(path, expected, tolerance=0):
@@ -69,8 +76,10 @@ def test_lossless_pictures_are_read_as_they_are(tmpdir, name):
     assert_read(saved(tmpdir, RGB, name), RGB)
 
 
-@pytest.mark.parametrize('name, settings', [
-    ('a.jpg', {'quality': 95}), ('a.jpg', {'quality': 95, 'progressive': True}), ('a.webp', {'quality': 95})])
+@pytest.mark.parametrize(
+    'name, settings',
+    [('a.jpg', {'quality': 95}), ('a.jpg', {'quality': 95, 'progressive': True}), ('a.webp', {'quality': 95})],
+)
 def test_lossy_pictures_are_read_in_the_right_colours(tmpdir, name, settings):
     assert_read(saved(tmpdir, RAMP, name, **settings), RAMP, tolerance=12)
 
@@ -93,11 +102,12 @@ def test_one_bit_becomes_black_and_white(tmpdir):
     assert_read(saved(tmpdir, Image.fromarray(bits).convert('1'), 'a.png'), np.dstack([bits] * 3))
 
 
-@pytest.mark.parametrize('extension, shape', [
-    ('.png', (4, 6)), ('.tif', (4, 6)), ('.pgm', (4, 6)), ('.png', (4, 6, 3)), ('.tif', (4, 6, 3))])
+@pytest.mark.parametrize(
+    'extension, shape', [('.png', (4, 6)), ('.tif', (4, 6)), ('.pgm', (4, 6)), ('.png', (4, 6, 3)), ('.tif', (4, 6, 3))]
+)
 def test_sixteen_bits_are_scaled_to_eight(tmpdir, extension, shape):
     deep = np.linspace(0, 65535, int(np.prod(shape))).astype(np.uint16).reshape(shape)
-    path = written(tmpdir, cv2.imencode(extension, deep)[1].tobytes(), 'a' + extension)
+    path = written(tmpdir, cv2.imencode(extension, deep)[1].tobytes(), f'a{extension}')
     expected = np.dstack([deep] * 3) if deep.ndim == 2 else deep[..., ::-1]
     assert_read(path, expected // 256)
 
@@ -130,15 +140,29 @@ def test_one_pixel_is_a_picture(tmpdir):
 
 
 # By the table of the EXIF standard: 0th row and column of what is stored -> sides of the upright picture.
-UPRIGHT = {1: lambda a: a, 2: np.fliplr, 3: lambda a: np.rot90(a, 2), 4: np.flipud,
-           5: lambda a: np.swapaxes(a, 0, 1), 6: lambda a: np.rot90(a, -1),
-           7: lambda a: np.rot90(np.swapaxes(a, 0, 1), 2), 8: lambda a: np.rot90(a, 1)}
+UPRIGHT = {
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: np.swapaxes(a, 0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(np.swapaxes(a, 0, 1), 2),
+    8: lambda a: np.rot90(a, 1),
+}
 
 
 @pytest.mark.parametrize('orientation', sorted(UPRIGHT))
-@pytest.mark.parametrize('name, settings', [
-    ('a.jpg', {'quality': 95}), ('a.png', {}), ('a.webp', {'lossless': True}), ('a.tif', {}),
-    ('lzw.tif', {'compression': 'tiff_lzw'})])
+@pytest.mark.parametrize(
+    'name, settings',
+    [
+        ('a.jpg', {'quality': 95}),
+        ('a.png', {}),
+        ('a.webp', {'lossless': True}),
+        ('a.tif', {}),
+        ('lzw.tif', {'compression': 'tiff_lzw'}),
+    ],
+)
 def test_exif_orientation_is_applied(tmpdir, orientation, name, settings):
     path = saved(tmpdir, RAMP, name, exif=exif_of(orientation), **settings)
     assert_read(path, UPRIGHT[orientation](RAMP), tolerance=12 if name == 'a.jpg' else 0)
@@ -158,10 +182,10 @@ def test_content_counts_not_the_name(tmpdir):
 @pytest.mark.parametrize('share', [0.2, 0.5, 0.9])
 def test_a_truncated_picture_is_named_not_returned_in_part(tmpdir, form, share):
     data = encoded(np.random.RandomState(2).randint(0, 256, (64, 64, 3)).astype(np.uint8), form)
-    path = written(tmpdir, data[:int(len(data) * share)])
+    path = written(tmpdir, data[: int(len(data) * share)])
     with pytest.raises(ImageError) as caught:
         read_image(path)
-    assert str(caught.value).startswith(path + ': damaged or truncated (')
+    assert str(caught.value).startswith(f'{path}: damaged or truncated (')
     assert '\n' not in str(caught.value)
 
 
@@ -179,24 +203,33 @@ def test_a_truncated_jpeg_is_refused_where_cv2_would_return_its_part(tmpdir, mon
         read_image(path)
 
 
-@pytest.mark.parametrize('data, reason', [
-    (b'', 'the file is empty'), (b'not a picture', 'not a JPEG, PNG'), (b'\xff\xd8\xff', 'damaged'),
-    (b'\xff\xd8\xff\xe0\xff\xd9', 'damaged'), (b'RIFF1234AVI ', 'damaged'), (b'P6\nx', 'damaged'),
-    (b'P6\n0 0\n255\n', ''), (b'II*\0\x08\0\0\0', 'damaged')])
+@pytest.mark.parametrize(
+    'data, reason',
+    [
+        (b'', 'the file is empty'),
+        (b'not a picture', 'not a JPEG, PNG'),
+        (b'\xff\xd8\xff', 'damaged'),
+        (b'\xff\xd8\xff\xe0\xff\xd9', 'damaged'),
+        (b'RIFF1234AVI ', 'damaged'),
+        (b'P6\nx', 'damaged'),
+        (b'P6\n0 0\n255\n', ''),
+        (b'II*\0\x08\0\0\0', 'damaged'),
+    ],
+)
 @pytest.mark.filterwarnings('ignore:.*EXIF')
 def test_a_file_that_is_no_picture_is_named(tmpdir, data, reason):
     path = written(tmpdir, data)
     for read in (read_image, image_size):
         with pytest.raises(ImageError) as caught:
             read(path)
-        assert str(caught.value).startswith('%s: %s' % (path, reason))
+        assert str(caught.value).startswith(f'{path}: {reason}')
 
 
 def test_a_missing_file_is_named_by_its_absolute_path(tmpdir, monkeypatch):
     monkeypatch.chdir(tmpdir)
     with pytest.raises(ImageError) as caught:
         read_image('none.jpg')
-    assert str(caught.value).startswith('none.jpg: no such file, looked for ' + os.path.abspath('none.jpg'))
+    assert str(caught.value).startswith(f'none.jpg: no such file, looked for {os.path.abspath("none.jpg")}')
 
 
 def test_a_folder_is_no_picture(tmpdir):
@@ -212,6 +245,7 @@ def test_a_path_through_a_file_is_an_image_error(tmpdir):
 def test_a_file_without_permission_is_an_image_error(tmpdir, monkeypatch):
     def refuse(path, mode):
         raise PermissionError(13, 'Permission denied', path)
+
     monkeypatch.setattr(images, 'open', refuse, raising=False)
     with pytest.raises(ImageError, match=r'cannot be opened \(Permission denied\)'):
         read_image(str(tmpdir.join('a.png')))
@@ -223,8 +257,9 @@ def test_a_picture_over_100_megapixels_is_refused_by_its_header(tmpdir, recwarn,
     assert image_size(path) == (width, height)
     with pytest.raises(ImageError) as caught:
         read_image(path)
-    assert str(caught.value) == ('%s: %d x %d pixels; at most 100 megapixels are read; scale it down'
-                                 % (path, width, height))
+    assert str(caught.value) == (
+        '%s: %d x %d pixels; at most 100 megapixels are read; scale it down' % (path, width, height)
+    )
     assert not recwarn.list
 
 
@@ -244,11 +279,14 @@ SMALL = [encoded(RAMP[:16, :16], form) for form in ('JPEG', 'PNG', 'BMP', 'WEBP'
 
 
 @settings(max_examples=300, deadline=None)
-@given(data=st.sampled_from(SMALL), changes=st.lists(
-    st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=6), cut=st.integers(0, 40))
+@given(
+    data=st.sampled_from(SMALL),
+    changes=st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=6),
+    cut=st.integers(0, 40),
+)
 @pytest.mark.filterwarnings('ignore')
 def test_any_damage_gives_a_picture_or_an_image_error(tmpdir_factory, data, changes, cut):
-    data = bytearray(data[:len(data) - cut])
+    data = bytearray(data[: len(data) - cut])
     for place, value in changes:
         data[place % len(data)] = value
     path = written(tmpdir_factory.getbasetemp(), bytes(data), 'damaged')
@@ -256,7 +294,7 @@ def test_any_damage_gives_a_picture_or_an_image_error(tmpdir_factory, data, chan
         size = image_size(path)
         image = read_image(path)
     except ImageError as error:
-        assert '\n' not in str(error) and str(error).startswith(path + ': ')
+        assert '\n' not in str(error) and str(error).startswith(f'{path}: ')
     else:
         assert image.dtype == np.uint8 and image.shape == (size[1], size[0], 3)
 
@@ -276,19 +314,19 @@ def test_files_are_taken_in_the_order_given_whatever_their_name_and_once(tmpdir)
 
 @pytest.mark.parametrize('extension', IMAGE_EXTENSIONS)
 def test_every_extension_that_folders_are_searched_for_can_be_read(tmpdir, extension):
-    path = saved(tmpdir, RAMP, 'a' + extension)
+    path = saved(tmpdir, RAMP, f'a{extension}')
     assert list_images(str(tmpdir)) == [path]
     assert_read(path, RAMP, tolerance=30)
 
 
 def test_a_folder_without_pictures_is_named(tmpdir):
-    with pytest.raises(ImageError, match='%s: no pictures in this folder' % tmpdir):
+    with pytest.raises(ImageError, match=f'{tmpdir}: no pictures in this folder'):
         list_images([str(tmpdir)])
 
 
 def test_a_missing_path_is_named(tmpdir):
     path = str(tmpdir.join('none'))
-    with pytest.raises(ImageError, match='%s: no such file or folder' % path):
+    with pytest.raises(ImageError, match=f'{path}: no such file or folder'):
         list_images([path])
 
 

@@ -13,8 +13,24 @@ MIDDLE = {'pelvis', 'thorax', 'neck', 'head'}
 
 def test_mpii_joints_have_the_order_of_mpii():
     # The joint ids 0 to 15 of the MPII annotation format, from its web page.
-    assert MPII_JOINTS == ('r_ankle', 'r_knee', 'r_hip', 'l_hip', 'l_knee', 'l_ankle', 'pelvis', 'thorax', 'neck',
-                           'head', 'r_wrist', 'r_elbow', 'r_shoulder', 'l_shoulder', 'l_elbow', 'l_wrist')
+    assert MPII_JOINTS == (
+        'r_ankle',
+        'r_knee',
+        'r_hip',
+        'l_hip',
+        'l_knee',
+        'l_ankle',
+        'pelvis',
+        'thorax',
+        'neck',
+        'head',
+        'r_wrist',
+        'r_elbow',
+        'r_shoulder',
+        'l_shoulder',
+        'l_elbow',
+        'l_wrist',
+    )
     assert Skeleton().joints == MPII_JOINTS
     assert Skeleton().flip_permutation.tolist() == [5, 4, 3, 2, 1, 0, 6, 7, 8, 9, 15, 14, 13, 12, 11, 10]
 

@@ -12,8 +12,10 @@ from hourglass_pose.errors import UserError
 from hourglass_pose.tf_compat import TF_VERSION, VERSION, describe_versions, is_supported, parse_version, tf
 
 
-@pytest.mark.parametrize('text, version', [
-    ('1.15.5', (1, 15)), ('2.21.0', (2, 21)), ('2.16.0-rc1', (2, 16)), ('1.15.0+nv21.03', (1, 15)), ('2.9', (2, 9))])
+@pytest.mark.parametrize(
+    'text, version',
+    [('1.15.5', (1, 15)), ('2.21.0', (2, 21)), ('2.16.0-rc1', (2, 16)), ('1.15.0+nv21.03', (1, 15)), ('2.9', (2, 9))],
+)
 def test_version_is_the_first_two_numbers(text, version):
     assert parse_version(text) == version
 
@@ -45,11 +47,13 @@ def test_versions_are_described_by_name():
 @pytest.fixture
 def import_of(tmp_path, monkeypatch):
     """Return a function that imports TensorFlow as tf_compat does, where `tensorflow` has the given source."""
+
     def import_source(source):
         (tmp_path / 'tensorflow.py').write_text(source)
         monkeypatch.delitem(sys.modules, 'tensorflow', raising=False)
         monkeypatch.syspath_prepend(str(tmp_path))
         return tf_compat._import_tensorflow()
+
     return import_source
 
 
@@ -65,17 +69,36 @@ def test_tensorflow_that_cannot_be_loaded_is_a_user_error_with_its_cause(import_
     assert capfd.readouterr().err == ''
 
 
-@pytest.mark.parametrize('source, message', [
-    ("__version__ = '1.14.0'", 'error: TensorFlow 1.14.0 is too old; this project runs on TensorFlow 1.15, or 2.16'),
-    ("raise ImportError('no module')", 'error: TensorFlow cannot be imported (no module)')])
+@pytest.mark.parametrize(
+    'source, message',
+    [
+        (
+            "__version__ = '1.14.0'",
+            'error: TensorFlow 1.14.0 is too old; this project runs on TensorFlow 1.15, or 2.16',
+        ),
+        ("raise ImportError('no module')", 'error: TensorFlow cannot be imported (no module)'),
+    ],
+)
 def test_command_without_a_usable_tensorflow_ends_with_one_line(tmp_path, source, message):
     (tmp_path / 'tensorflow.py').write_text(source)
     (tmp_path / 'photo.png').write_bytes(b'')
     path = os.pathsep.join([str(tmp_path), CODE])
     done = subprocess.run(
-        [sys.executable, '-m', 'hourglass_pose', 'predict', '--checkpoint', 'x', '--output', str(tmp_path),
-         str(tmp_path / 'photo.png')],
-        env=dict(os.environ, PYTHONPATH=path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        [
+            sys.executable,
+            '-m',
+            'hourglass_pose',
+            'predict',
+            '--checkpoint',
+            'x',
+            '--output',
+            str(tmp_path),
+            str(tmp_path / 'photo.png'),
+        ],
+        env=dict(os.environ, PYTHONPATH=path),
+        capture_output=True,
+        timeout=120,
+    )
     assert done.returncode == 2
     lines = done.stderr.decode().splitlines()
     assert len(lines) == 1 and lines[0].startswith(message)

@@ -1,4 +1,5 @@
 """hourglass-pose: stacked-hourglass human pose estimation on Ascend NPUs, GPUs and CPUs."""
+
 import importlib
 
 __version__ = '0.1.0'
@@ -14,5 +15,5 @@ __all__ = sorted(_LAZY)
 
 def __getattr__(name):
     if name not in _LAZY:
-        raise AttributeError('module %r has no attribute %r' % (__name__, name))
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     return getattr(importlib.import_module(_LAZY[name]), name)

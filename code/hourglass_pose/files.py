@@ -26,8 +26,10 @@ def open_whole(path, error_type=UserError):
             if os.path.exists(partial):
                 os.remove(partial)
     except OSError as error:
-        raise error_type('%s: cannot be written (%s); check the folder, its permissions and the disk space'
-                         % (path, error.strerror or error))
+        raise error_type(
+            f'{path}: cannot be written ({error.strerror or error}); check the folder, its permissions and the '
+            f'disk space'
+        )
 
 
 def write_whole(path, content):

@@ -4,8 +4,7 @@ import os
 
 import cv2
 import numpy as np
-from PIL import (BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, PpmImagePlugin, TiffImagePlugin,
-                 WebPImagePlugin)
+from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, PpmImagePlugin, TiffImagePlugin, WebPImagePlugin
 
 from hourglass_pose.errors import ImageError
 
@@ -43,8 +42,10 @@ def read_image(path):
     with _opened(path) as stream:
         picture, width, height = _open_picture(path, stream)
         if width * height > MAX_MEGAPIXELS * 1000000:
-            raise ImageError('%s: %d x %d pixels; at most %d megapixels are read; scale it down'
-                             % (path, width, height, MAX_MEGAPIXELS))
+            raise ImageError(
+                '%s: %d x %d pixels; at most %d megapixels are read; scale it down'
+                % (path, width, height, MAX_MEGAPIXELS)
+            )
         if _is_whole_jpeg(picture, stream):
             image = _decode_whole_jpeg(stream)
             if image is not None:
@@ -80,8 +81,7 @@ def list_images(paths):
         elif os.path.exists(path):
             found.append(path)
         else:
-            raise ImageError('%s: no such file or folder, looked for %s; check the path'
-                             % (path, os.path.abspath(path)))
+            raise ImageError(f'{path}: no such file or folder, looked for {os.path.abspath(path)}; check the path')
     first = {}
     for path in found:
         first.setdefault(os.path.abspath(path), path)
@@ -92,12 +92,16 @@ def _list_folder(folder):
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
-        raise ImageError('%s: cannot be listed (%s); check its permissions' % (folder, error.strerror))
-    names = [name for name in names
-             if os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS and not name.startswith('.')]
+        raise ImageError(f'{folder}: cannot be listed ({error.strerror}); check its permissions')
+    names = [
+        name for name in names if os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS and not name.startswith('.')
+    ]
     if not names:
-        raise ImageError('%s: no pictures in this folder; the extensions %s are looked for'
-                         % (folder, ' '.join(IMAGE_EXTENSIONS)))
+        raise ImageError(
+            '{}: no pictures in this folder; the extensions {} are looked for'.format(
+                folder, ' '.join(IMAGE_EXTENSIONS)
+            )
+        )
     return [os.path.join(folder, name) for name in names]
 
 
@@ -105,11 +109,11 @@ def _opened(path):
     try:
         return open(path, 'rb')
     except FileNotFoundError:
-        raise ImageError('%s: no such file, looked for %s; check the path' % (path, os.path.abspath(path)))
+        raise ImageError(f'{path}: no such file, looked for {os.path.abspath(path)}; check the path')
     except IsADirectoryError:
-        raise ImageError('%s: a folder, not a picture; name a file in it' % path)
+        raise ImageError(f'{path}: a folder, not a picture; name a file in it')
     except OSError as error:
-        raise ImageError('%s: cannot be opened (%s); check path and permissions' % (path, error.strerror))
+        raise ImageError(f'{path}: cannot be opened ({error.strerror}); check path and permissions')
 
 
 def _open_picture(path, stream):
@@ -120,10 +124,10 @@ def _open_picture(path, stream):
     except OSError as error:
         raise _damaged(path, error)
     if not head:
-        raise ImageError('%s: the file is empty; copy or fetch it again' % path)
+        raise ImageError(f'{path}: the file is empty; copy or fetch it again')
     openers = [opener for start, opener in _OPENERS if head.startswith(start)]
     if not openers:
-        raise ImageError('%s: not a JPEG, PNG, BMP, WebP, TIFF or PPM picture; convert it to one' % path)
+        raise ImageError(f'{path}: not a JPEG, PNG, BMP, WebP, TIFF or PPM picture; convert it to one')
     # Pillow meets damage with almost any exception; to the user they all mean the same. So below.
     try:
         picture = openers[0](stream, '')
@@ -163,7 +167,7 @@ def _decode(path, picture):
     except Exception as error:
         raise _damaged(path, error)
     if image is None:
-        raise ImageError('%s: 32 bits a channel; 8 and 16 are read; save it with 8' % path)
+        raise ImageError(f'{path}: 32 bits a channel; 8 and 16 are read; save it with 8')
     # Pillow itself turns a TIFF upright when it loads the pixels.
     return image if _is_tiff(picture) else _upright(image, _orientation(picture))
 
@@ -222,4 +226,4 @@ def _upright(image, orientation):
 
 def _damaged(path, error):
     reason = ' '.join(str(error).split()) or type(error).__name__
-    return ImageError('%s: damaged or truncated (%s); copy or fetch it again' % (path, reason))
+    return ImageError(f'{path}: damaged or truncated ({reason}); copy or fetch it again')

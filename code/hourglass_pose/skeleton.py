@@ -10,18 +10,44 @@ from typing import Tuple
 import numpy as np
 
 MPII_JOINTS = (
-    'r_ankle', 'r_knee', 'r_hip', 'l_hip', 'l_knee', 'l_ankle', 'pelvis', 'thorax',
-    'neck', 'head', 'r_wrist', 'r_elbow', 'r_shoulder', 'l_shoulder', 'l_elbow', 'l_wrist')
+    'r_ankle',
+    'r_knee',
+    'r_hip',
+    'l_hip',
+    'l_knee',
+    'l_ankle',
+    'pelvis',
+    'thorax',
+    'neck',
+    'head',
+    'r_wrist',
+    'r_elbow',
+    'r_shoulder',
+    'l_shoulder',
+    'l_elbow',
+    'l_wrist',
+)
 
 # The ancestor's configuration files spell these two joints so.
 _SPELLINGS = {'r_anckle': 'r_ankle', 'l_anckle': 'l_ankle'}
 
 _LIMBS = (
-    ('r_ankle', 'r_knee'), ('r_knee', 'r_hip'), ('r_hip', 'pelvis'),
-    ('l_ankle', 'l_knee'), ('l_knee', 'l_hip'), ('l_hip', 'pelvis'),
-    ('pelvis', 'thorax'), ('thorax', 'neck'), ('neck', 'head'),
-    ('r_wrist', 'r_elbow'), ('r_elbow', 'r_shoulder'), ('r_shoulder', 'thorax'),
-    ('l_wrist', 'l_elbow'), ('l_elbow', 'l_shoulder'), ('l_shoulder', 'thorax'))
+    ('r_ankle', 'r_knee'),
+    ('r_knee', 'r_hip'),
+    ('r_hip', 'pelvis'),
+    ('l_ankle', 'l_knee'),
+    ('l_knee', 'l_hip'),
+    ('l_hip', 'pelvis'),
+    ('pelvis', 'thorax'),
+    ('thorax', 'neck'),
+    ('neck', 'head'),
+    ('r_wrist', 'r_elbow'),
+    ('r_elbow', 'r_shoulder'),
+    ('r_shoulder', 'thorax'),
+    ('l_wrist', 'l_elbow'),
+    ('l_elbow', 'l_shoulder'),
+    ('l_shoulder', 'thorax'),
+)
 
 # The rows of the PCKh tables in the literature. As in MPII's evaluation, 'head' is the head top alone: the
 # neck counts in the mean only, and pelvis and thorax nowhere.
@@ -32,7 +58,8 @@ _GROUPS = (
     ('wrist', ('r_wrist', 'l_wrist')),
     ('hip', ('r_hip', 'l_hip')),
     ('knee', ('r_knee', 'l_knee')),
-    ('ankle', ('r_ankle', 'l_ankle')))
+    ('ankle', ('r_ankle', 'l_ankle')),
+)
 
 _NOT_IN_MEAN = ('pelvis', 'thorax')
 
@@ -53,7 +80,7 @@ class Skeleton:
             raise ValueError('a skeleton needs at least one joint')
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise ValueError('joint named twice: %s' % ', '.join(repeated))
+            raise ValueError(f'joint named twice: {", ".join(repeated)}')
         object.__setattr__(self, 'joints', names)
 
     def __len__(self):
@@ -75,8 +102,7 @@ class Skeleton:
     @property
     def limbs(self):
         """Pairs of joint indices joined by a line when a person is drawn."""
-        return tuple((self.index(a), self.index(b)) for a, b in _LIMBS
-                     if a in self.joints and b in self.joints)
+        return tuple((self.index(a), self.index(b)) for a, b in _LIMBS if a in self.joints and b in self.joints)
 
     @property
     def groups(self):

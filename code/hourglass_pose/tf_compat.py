@@ -17,8 +17,13 @@ from hourglass_pose.errors import UserError  # noqa: E402  (the log level must b
 
 SUPPORTED = 'TensorFlow 1.15, or 2.16 to 2.21'
 
-_CHATTER = ('All log messages before absl::InitializeLog', 'oneDNN custom operations are on', 'cpu_feature_guard',
-            'To enable the following instructions', 'Could not find cuda drivers')
+_CHATTER = (
+    'All log messages before absl::InitializeLog',
+    'oneDNN custom operations are on',
+    'cpu_feature_guard',
+    'To enable the following instructions',
+    'Could not find cuda drivers',
+)
 
 
 def _import_tensorflow():
@@ -34,8 +39,10 @@ def _import_tensorflow():
                 import tensorflow
         except ImportError as error:
             raise UserError(
-                'TensorFlow cannot be imported (%s); install it with "pip install .[cpu]" or "pip install .[gpu]", '
-                'on an Ascend host use the TensorFlow 1.15 of its toolkit' % error)
+                f'TensorFlow cannot be imported ({error}); install it with "pip install .[cpu]" or "pip install '
+                f'.[gpu]", '
+                'on an Ascend host use the TensorFlow 1.15 of its toolkit'
+            )
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
@@ -60,9 +67,9 @@ _tensorflow = _import_tensorflow()
 TF_VERSION = _tensorflow.__version__
 VERSION = parse_version(TF_VERSION)
 if VERSION < (1, 15):
-    raise UserError('TensorFlow %s is too old; this project runs on %s' % (TF_VERSION, SUPPORTED))
+    raise UserError(f'TensorFlow {TF_VERSION} is too old; this project runs on {SUPPORTED}')
 if not is_supported(VERSION):
-    print('TensorFlow %s has not been tried; this project is tested on %s' % (TF_VERSION, SUPPORTED), file=sys.stderr)
+    print(f'TensorFlow {TF_VERSION} has not been tried; this project is tested on {SUPPORTED}', file=sys.stderr)
 
 tf = _tensorflow.compat.v1
 tf.logging.set_verbosity(tf.logging.ERROR)
@@ -75,5 +82,9 @@ tf.disable_control_flow_v2()
 
 def describe_versions():
     """Return {'hourglass_pose', 'tensorflow', 'numpy', 'python'} -> version, for manifests and results."""
-    return {'hourglass_pose': __version__, 'tensorflow': TF_VERSION, 'numpy': numpy.__version__,
-            'python': platform.python_version()}
+    return {
+        'hourglass_pose': __version__,
+        'tensorflow': TF_VERSION,
+        'numpy': numpy.__version__,
+        'python': platform.python_version(),
+    }

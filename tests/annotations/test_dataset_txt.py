@@ -20,10 +20,18 @@ def read(path, content, num_joints=2):
     return list(read_dataset_txt(str(path), num_joints))
 
 
-def person(person_id='a.jpgA', image='a.jpg', box=(0, 0, 9, 9), joints=((1, 2), (3, 4)),
-           labelled=(True, True), source=0):
-    return Person(image, image, person_id, np.array(box, np.float64), np.array(joints, np.float32),
-                  np.array(labelled), source=source)
+def person(
+    person_id='a.jpgA', image='a.jpg', box=(0, 0, 9, 9), joints=((1, 2), (3, 4)), labelled=(True, True), source=0
+):
+    return Person(
+        image,
+        image,
+        person_id,
+        np.array(box, np.float64),
+        np.array(joints, np.float32),
+        np.array(labelled),
+        source=source,
+    )
 
 
 def assert_same(a, b):
@@ -39,7 +47,7 @@ def path(tmpdir):
 
 
 def test_a_line_is_read_as_it_stands(path):
-    (line, found), = read(path, 'im1.jpgB -3 0 20.5 1e1 -1 -1 7 8.25\n')
+    ((line, found),) = read(path, 'im1.jpgB -3 0 20.5 1e1 -1 -1 7 8.25\n')
     assert line == 1 and (found.image, found.person_id) == ('im1.jpg', 'im1.jpgB')
     assert found.box_img.dtype == np.float64 and found.box_img.tolist() == [-3, 0, 20.5, 10]
     assert found.joints_img.dtype == np.float32 and found.joints_img.tolist() == [[0, 0], [7, 8.25]]
@@ -49,30 +57,51 @@ def test_a_line_is_read_as_it_stands(path):
 
 def test_the_image_is_opened_in_its_folder_without_the_letter(path):
     read(path, 'below/im1.jpgB 0 0 9 9 1 2 3 4')
-    (_, found), = read_dataset_txt(path, 2, image_folder='photos', source=3)
+    ((_, found),) = read_dataset_txt(path, 2, image_folder='photos', source=3)
     assert found.image_path == os.path.join('photos', 'below/im1.jpg') and found.source == 3
 
 
 def test_a_joint_is_missing_only_where_both_coordinates_are_minus_one(path):
-    (_, found), = read(path, 'a.jpg 0 0 9 9 -1 5 -1.0 -1.0')
+    ((_, found),) = read(path, 'a.jpg 0 0 9 9 -1 5 -1.0 -1.0')
     assert found.labelled.tolist() == [True, False] and found.joints_img.tolist() == [[-1, 5], [0, 0]]
 
 
-@pytest.mark.parametrize('name, image', [
-    ('im0001.jpgA', 'im0001.jpg'), ('im0001.jpg', 'im0001.jpg'), ('IMG.JPG', 'IMG.JPG'),
-    ('IMG.JPGA', 'IMG.JPG'), ('IMG.Jpg', 'IMG.Jpg'), ('a.jPgC', 'a.jPg'), ('a.jPG', 'a.jPG'),
-    ('a.jpegZ', 'a.jpeg'), ('a.JPEGG', 'a.JPEG'), ('a.bmpAA', 'a.bmp'), ('a.pngZZ', 'a.png'),
-    ('a.tifF', 'a.tif'), ('a.tiffF', 'a.tiff'), ('a.TIFF', 'a.TIFF'), ('a.TIFA', 'a.TIF'),
-    ('a.webpA', 'a.webp'), ('a.jpgABC', 'a.jpgABC'), ('a.jpga', 'a.jpga'), ('a.jpg1', 'a.jpg1'),
-    ('frameA', 'frameA'), ('A', 'A'),
-    ('a.b.c.jpgA', 'a.b.c.jpg'), ('my photo.jpgA', 'my photo.jpg'), ('below/a.jpgA', 'below/a.jpg')])
+@pytest.mark.parametrize(
+    'name, image',
+    [
+        ('im0001.jpgA', 'im0001.jpg'),
+        ('im0001.jpg', 'im0001.jpg'),
+        ('IMG.JPG', 'IMG.JPG'),
+        ('IMG.JPGA', 'IMG.JPG'),
+        ('IMG.Jpg', 'IMG.Jpg'),
+        ('a.jPgC', 'a.jPg'),
+        ('a.jPG', 'a.jPG'),
+        ('a.jpegZ', 'a.jpeg'),
+        ('a.JPEGG', 'a.JPEG'),
+        ('a.bmpAA', 'a.bmp'),
+        ('a.pngZZ', 'a.png'),
+        ('a.tifF', 'a.tif'),
+        ('a.tiffF', 'a.tiff'),
+        ('a.TIFF', 'a.TIFF'),
+        ('a.TIFA', 'a.TIF'),
+        ('a.webpA', 'a.webp'),
+        ('a.jpgABC', 'a.jpgABC'),
+        ('a.jpga', 'a.jpga'),
+        ('a.jpg1', 'a.jpg1'),
+        ('frameA', 'frameA'),
+        ('A', 'A'),
+        ('a.b.c.jpgA', 'a.b.c.jpg'),
+        ('my photo.jpgA', 'my photo.jpg'),
+        ('below/a.jpgA', 'below/a.jpg'),
+    ],
+)
 def test_a_letter_follows_a_known_extension_only(name, image):
     assert image_of(name) == image
 
 
 @pytest.mark.parametrize('name', ['my photo.jpgA', 'a  b.jpgB', '12 34.jpg', 'snímek 7.pngA', '照片.jpgA'])
 def test_names_may_hold_spaces_and_any_script(path, name):
-    (_, found), = read(path, name + ' 0 0 9 9 1 2 3 4')
+    ((_, found),) = read(path, f'{name} 0 0 9 9 1 2 3 4')
     assert found.person_id == name and found.box_img.tolist() == [0, 0, 9, 9]
 
 
@@ -81,43 +110,53 @@ def test_empty_lines_tabs_carriage_returns_and_a_byte_order_mark_are_passed_over
     assert [(line, found.person_id) for line, found in read(path, content)] == [(1, 'a.jpgA'), (4, 'b.jpgA')]
 
 
-@pytest.mark.parametrize('line, problem', [
-    ('a.jpgA 0 0 9 9 1 2 3', '7 numbers after the name; 8 are needed, 4 of the box and 2 of each of 2 '
-                             'joints'),
-    ('a.jpgA', '0 numbers after the name; 8 are needed'),
-    ('my photo.jpgA 1 2 3', '3 numbers after the name; 8 are needed'),
-    ('frame 0 0 9 9 1 2', '6 numbers after the name; 8 are needed'),
-    ('a.jpgA 0 0 9 9 1 2 3 4 5 6', '10 numbers after the name; 8 are needed, 4 of the box and 2 of each of 2 '
-                                   'joints; 10 fit 3 joints'),
-    ('a.jpgA 0 0 9 9 1 2', '6 numbers after the name; 8 are needed, 4 of the box and 2 of each of 2 joints; '
-                           '6 fit 1 joints'),
-    ('a.jpgA 0 0 9 9 1 2 3 x', "y2 is 'x'; a number is needed"),
-    ('a.jpgA 0 0 nine 9 1 2 3 4', "xmax is 'nine'; a number is needed"),
-    ('a.jpgA 0 0 9 9 1,2 2 3 4', "x1 is '1,2'; a number is needed"),
-    ('a.jpgA 0 0 9 9 1_0 2 3 4', "x1 is '1_0'; a number is needed"),
-    ('a.jpgA 0 0 9 9 nan 2 3 4', 'x1 is nan; pixels from -1000000 to 1000000 are allowed'),
-    ('a.jpgA 0 -inf 9 9 1 2 3 4', 'ymin is -inf; pixels from'),
-    ('a.jpgA 0 0 9 1e39 1 2 3 4', 'ymax is 1e39; pixels from'),
-    ('0 0 9 9 1 2 3 4', "no image name before the numbers, the line starts with '0'"),
-    ('0 0 0 9 9 1 2 3 4', "no image name before the numbers, the line starts with '0'"),
-    (b'b\xe4r.jpgA 0 0 9 9 1 2 3 4', 'byte 0xe4 in column 2 is not UTF-8 text; save the file as UTF-8'),
-    ('a.jpgA 0 0 9 9 1 2 3 4'.encode('utf-16-le'), 'a NUL byte in column 2; a text file is needed'),
-])
+@pytest.mark.parametrize(
+    'line, problem',
+    [
+        ('a.jpgA 0 0 9 9 1 2 3', '7 numbers after the name; 8 are needed, 4 of the box and 2 of each of 2 joints'),
+        ('a.jpgA', '0 numbers after the name; 8 are needed'),
+        ('my photo.jpgA 1 2 3', '3 numbers after the name; 8 are needed'),
+        ('frame 0 0 9 9 1 2', '6 numbers after the name; 8 are needed'),
+        (
+            'a.jpgA 0 0 9 9 1 2 3 4 5 6',
+            '10 numbers after the name; 8 are needed, 4 of the box and 2 of each of 2 joints; 10 fit 3 joints',
+        ),
+        (
+            'a.jpgA 0 0 9 9 1 2',
+            '6 numbers after the name; 8 are needed, 4 of the box and 2 of each of 2 joints; 6 fit 1 joints',
+        ),
+        ('a.jpgA 0 0 9 9 1 2 3 x', "y2 is 'x'; a number is needed"),
+        ('a.jpgA 0 0 nine 9 1 2 3 4', "xmax is 'nine'; a number is needed"),
+        ('a.jpgA 0 0 9 9 1,2 2 3 4', "x1 is '1,2'; a number is needed"),
+        ('a.jpgA 0 0 9 9 1_0 2 3 4', "x1 is '1_0'; a number is needed"),
+        ('a.jpgA 0 0 9 9 nan 2 3 4', 'x1 is nan; pixels from -1000000 to 1000000 are allowed'),
+        ('a.jpgA 0 -inf 9 9 1 2 3 4', 'ymin is -inf; pixels from'),
+        ('a.jpgA 0 0 9 1e39 1 2 3 4', 'ymax is 1e39; pixels from'),
+        ('0 0 9 9 1 2 3 4', "no image name before the numbers, the line starts with '0'"),
+        ('0 0 0 9 9 1 2 3 4', "no image name before the numbers, the line starts with '0'"),
+        (b'b\xe4r.jpgA 0 0 9 9 1 2 3 4', 'byte 0xe4 in column 2 is not UTF-8 text; save the file as UTF-8'),
+        ('a.jpgA 0 0 9 9 1 2 3 4'.encode('utf-16-le'), 'a NUL byte in column 2; a text file is needed'),
+    ],
+)
 def test_a_malformed_line_is_named_and_the_next_is_read(path, line, problem):
     line = line if isinstance(line, bytes) else line.encode()
     good = b'b.jpg 0 0 9 9 1 2 3 4'
     (_, first), (number, error), (last, after) = read(path, b'\n'.join([good, line, good]))
     assert (number, last) == (2, 3) and first.person_id == after.person_id == 'b.jpg'
     assert isinstance(error, AnnotationError)
-    assert str(error).startswith('%s:2: %s' % (path, problem))
+    assert str(error).startswith(f'{path}:2: {problem}')
     assert '\n' not in str(error)
 
 
 @settings(max_examples=200, deadline=None)
-@given(content=st.one_of(
-    st.binary(max_size=200),
-    st.lists(st.sampled_from(['a.jpgA', '1', '-1', '2.5', 'x', 'nan', '1e999', ' ', '\n', '\0', 'é', '_']),
-             max_size=30).map(' '.join)))
+@given(
+    content=st.one_of(
+        st.binary(max_size=200),
+        st.lists(
+            st.sampled_from(['a.jpgA', '1', '-1', '2.5', 'x', 'nan', '1e999', ' ', '\n', '\0', 'é', '_']), max_size=30
+        ).map(' '.join),
+    )
+)
 def test_any_file_gives_sound_persons_or_named_problems(tmpdir_factory, content):
     for _, found in read(tmpdir_factory.getbasetemp().join('any.txt'), content):
         if not isinstance(found, AnnotationError):
@@ -133,7 +172,8 @@ def test_a_file_that_cannot_be_opened_is_an_annotation_error(tmpdir):
 PIXEL = st.integers(-3000, 9000)
 NAME = st.tuples(
     st.text(alphabet='aZ09 ._-é照', min_size=1, max_size=12).filter(lambda text: text == text.strip()),
-    st.sampled_from(['.jpg', '.JPG', '.png', '.tif', '.jpeg'])).map(''.join)
+    st.sampled_from(['.jpg', '.JPG', '.png', '.tif', '.jpeg']),
+).map(''.join)
 
 
 @st.composite
@@ -142,8 +182,16 @@ def integer_persons(draw):
     persons = []
     for image in draw(st.lists(NAME, min_size=1, max_size=5)):
         labelled = np.array(draw(st.lists(st.booleans(), min_size=num_joints, max_size=num_joints)))
-        joints = np.array(draw(st.lists(st.tuples(PIXEL, PIXEL).filter(lambda joint: joint != (-1, -1)),
-                                        min_size=num_joints, max_size=num_joints)), np.float32)
+        joints = np.array(
+            draw(
+                st.lists(
+                    st.tuples(PIXEL, PIXEL).filter(lambda joint: joint != (-1, -1)),
+                    min_size=num_joints,
+                    max_size=num_joints,
+                )
+            ),
+            np.float32,
+        )
         joints[~labelled] = 0
         letters = draw(st.sampled_from(['', 'A', 'B', 'Z', 'AA', 'QZ']))
         persons.append(person(image + letters, image, draw(st.tuples(*[PIXEL] * 4)), joints, labelled))
@@ -168,7 +216,7 @@ def test_decimals_are_rounded_to_the_nearest_integer(path):
 
 def test_a_labelled_joint_at_the_mark_of_a_missing_one_stays_labelled(path):
     write_dataset_txt(path, [person(joints=((-0.9, -1.2), (0, 0)), labelled=(True, False))])
-    (_, found), = read_dataset_txt(path, 2)
+    ((_, found),) = read_dataset_txt(path, 2)
     assert found.labelled.tolist() == [True, False] and found.joints_img[0].tolist() == [0, -1]
 
 
@@ -194,9 +242,15 @@ def test_a_name_that_would_not_be_read_back_is_refused(path, image):
     assert os.listdir(os.path.dirname(path)) == []
 
 
-@pytest.mark.parametrize('second', [
-    person('b.jpg', 'b.jpg', source=1), person('b.jpg', 'b.jpg', joints=((1, 2),), labelled=(True,)),
-    person('b.jpg', 'b.jpg', joints=((1, np.nan), (3, 4))), person('b.jpg', 'b.jpg', box=(0, 0, np.inf, 9))])
+@pytest.mark.parametrize(
+    'second',
+    [
+        person('b.jpg', 'b.jpg', source=1),
+        person('b.jpg', 'b.jpg', joints=((1, 2),), labelled=(True,)),
+        person('b.jpg', 'b.jpg', joints=((1, np.nan), (3, 4))),
+        person('b.jpg', 'b.jpg', box=(0, 0, np.inf, 9)),
+    ],
+)
 def test_persons_that_no_file_can_hold_are_refused(path, second):
     with pytest.raises(ValueError, match='b.jpg'):
         write_dataset_txt(path, [person(), second])
@@ -206,6 +260,7 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(path):
     def failing():
         yield person('new.jpg', 'new.jpg')
         raise RuntimeError('stopped')
+
     write_dataset_txt(path, [person()])
     before = open(path).read()
     with pytest.raises(RuntimeError, match='stopped'):
@@ -229,5 +284,6 @@ def test_memory_does_not_grow_with_the_file(tmpdir):
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return used
+
     peak(10)
     assert peak(3000) < peak(300) + 20000

@@ -20,8 +20,17 @@ GOOD = {'image': 'a.jpg', 'id': 'a.jpgA', 'box': [0, 0, 9, 9], 'joints': [[1, 2]
 
 
 def person(**changes):
-    return replace(Person('a.jpg', 'a.jpg', 'a.jpgA', np.array([0., 1, 9, 8]),
-                          np.array([[1.5, 2], [0, 0]], np.float32), np.array([True, False])), **changes)
+    return replace(
+        Person(
+            'a.jpg',
+            'a.jpg',
+            'a.jpgA',
+            np.array([0.0, 1, 9, 8]),
+            np.array([[1.5, 2], [0, 0]], np.float32),
+            np.array([True, False]),
+        ),
+        **changes,
+    )
 
 
 def read(path, *lines, **settings):
@@ -60,18 +69,24 @@ def persons(draw):
     joints[~labelled] = 0
     maybe = lambda strategy: draw(st.none() | strategy)  # noqa: E731
     return Person(
-        draw(st.text(st.characters(blacklist_categories=['Cs'], blacklist_characters='\0'), min_size=1)), '',
-        draw(st.text(st.characters(blacklist_categories=['Cs'], blacklist_characters='\0'), min_size=1)), draw(boxes),
-        joints, labelled, maybe(boxes),
+        draw(st.text(st.characters(blacklist_categories=['Cs'], blacklist_characters='\0'), min_size=1)),
+        '',
+        draw(st.text(st.characters(blacklist_categories=['Cs'], blacklist_characters='\0'), min_size=1)),
+        draw(boxes),
+        joints,
+        labelled,
+        maybe(boxes),
         visible=maybe(st.lists(st.booleans(), min_size=2, max_size=2).map(lambda values: np.array(values, bool))),
         centre_img=maybe(st.lists(pixels, min_size=2, max_size=2).map(np.array)),
-        scale=maybe(st.floats(0, 1e6, exclude_min=True)), split=maybe(st.sampled_from(['train', 'valid', 'test'])),
-        person_index=maybe(st.integers(0, 10 ** 6)))
+        scale=maybe(st.floats(0, 1e6, exclude_min=True)),
+        split=maybe(st.sampled_from(['train', 'valid', 'test'])),
+        person_index=maybe(st.integers(0, 10**6)),
+    )
 
 
 @pytest.mark.parametrize('ending', ['.jsonl', '.jsonl.gz'])
 def test_a_write_and_a_read_lose_nothing_that_a_person_holds(tmp_path, ending):
-    path = str(tmp_path / ('people' + ending))
+    path = str(tmp_path / (f'people{ending}'))
 
     @settings(max_examples=60, deadline=None)
     @given(st.lists(persons(), min_size=1, max_size=3))
@@ -81,16 +96,17 @@ def test_a_write_and_a_read_lose_nothing_that_a_person_holds(tmp_path, ending):
         assert [line for line, _ in found] == list(range(2, 2 + len(written)))
         for (_, a), b in zip(found, written):
             assert_same(a, b)
+
     check()
 
 
 def test_the_name_decides_about_writing_gzip_and_the_content_about_reading_it(tmp_path):
     for ending in ('jsonl', 'jsonl.gz'):
-        write_person_lines(str(tmp_path / ('p.' + ending)), [person()], NAMES)
+        write_person_lines(str(tmp_path / (f'p.{ending}')), [person()], NAMES)
     plain, packed = (tmp_path / 'p.jsonl').read_bytes(), (tmp_path / 'p.jsonl.gz').read_bytes()
     assert gzip.decompress(packed) == plain
     (tmp_path / 'misnamed.txt').write_bytes(packed)
-    (_, found), = read_person_lines(str(tmp_path / 'misnamed.txt'), 2)
+    ((_, found),) = read_person_lines(str(tmp_path / 'misnamed.txt'), 2)
     assert_same(found, person())
 
 
@@ -113,48 +129,66 @@ def test_the_first_line_says_what_the_file_is(path):
 
 def test_joints_are_taken_by_name_where_names_are_asked_for(path):
     lines = HEADER, dict(GOOD, joints=[[1, 2], [3, 4]], visible=[1, 0])
-    (_, found), = read(path, *lines, joint_names=('neck', 'head'))
+    ((_, found),) = read(path, *lines, joint_names=('neck', 'head'))
     assert found.joints_img.tolist() == [[3, 4], [1, 2]] and found.visible.tolist() == [False, True]
     with pytest.raises(AnnotationError, match='people.jsonl:1: no joint elbow among head, neck'):
         read(path, *lines, joint_names=('neck', 'elbow'))
 
 
 def test_the_image_is_opened_in_its_folder(path):
-    (_, found), = read(path, HEADER, GOOD, image_folder='photos', source=3)
+    ((_, found),) = read(path, HEADER, GOOD, image_folder='photos', source=3)
     assert found.image_path.replace('\\', '/') == 'photos/a.jpg' and found.source == 3
 
 
-@pytest.mark.parametrize('header, message', [
-    (dict(HEADER, version=2), 'version 2 of the format; version 1 can be read'),
-    (dict(HEADER, joints=['head']), '1 joints; 2 are needed'), (dict(HEADER, joints=3), '"joints" is 3'),
-    ({'image': 'a.jpg'}, 'the first line has to be'), ('', 'the first line has to be')])
+@pytest.mark.parametrize(
+    'header, message',
+    [
+        (dict(HEADER, version=2), 'version 2 of the format; version 1 can be read'),
+        (dict(HEADER, joints=['head']), '1 joints; 2 are needed'),
+        (dict(HEADER, joints=3), '"joints" is 3'),
+        ({'image': 'a.jpg'}, 'the first line has to be'),
+        ('', 'the first line has to be'),
+    ],
+)
 def test_a_wrong_header_stops_the_reading(path, header, message):
-    with pytest.raises(AnnotationError, match='people.jsonl:1: .*' + message):
+    with pytest.raises(AnnotationError, match=f'people.jsonl:1: .*{message}'):
         read(path, header, GOOD)
 
 
-@pytest.mark.parametrize('line, message', [
-    ('{"image": ', 'no JSON'), ('3', r'a line is one \{.*not 3'), (b'{"image": "\xff"}', 'byte 0xff in column 12'),
-    (dict(GOOD, image=3), 'image is 3; a text'), (dict(GOOD, id=''), 'id is ""'),
-    (dict(GOOD, box=[0, 0, 9]), r'box is \[0, 0, 9\]; a list of 4 numbers'), (dict(GOOD, box=None), 'box is null'),
-    (dict(GOOD, box=[0, 0, 9, float('nan')]), 'box is'), (dict(GOOD, box=[0, 0, 9, 2e6]), 'box is'),
-    (dict(GOOD, box=[0, 0, True, 9]), 'box is'),
-    (dict(GOOD, joints=[[1, 2]]), 'joints is 1 entries; a list of 2'),
-    (dict(GOOD, joints=[[1, 2], [3]]), r'joint 2 is \[3\]; \[x, y\]'),
-    (dict(GOOD, visible=[1]), 'visible is 1 entries'), (dict(GOOD, visible=[1, 2]), 'each entry has to be 1 or 0'),
-    (dict(GOOD, head_box=3), 'head_box is 3'), (dict(GOOD, centre=[1]), r'centre is \[1\]'),
-    (dict(GOOD, scale=0), 'scale is 0; a number above 0'),
-    (dict(GOOD, split='val'), "split is \"val\"; one of 'train'"),
-    (dict(GOOD, person_index=-1), 'person_index is -1'), (dict(GOOD, person_index=1.0), 'person_index is 1.0')])
+@pytest.mark.parametrize(
+    'line, message',
+    [
+        ('{"image": ', 'no JSON'),
+        ('3', r'a line is one \{.*not 3'),
+        (b'{"image": "\xff"}', 'byte 0xff in column 12'),
+        (dict(GOOD, image=3), 'image is 3; a text'),
+        (dict(GOOD, id=''), 'id is ""'),
+        (dict(GOOD, box=[0, 0, 9]), r'box is \[0, 0, 9\]; a list of 4 numbers'),
+        (dict(GOOD, box=None), 'box is null'),
+        (dict(GOOD, box=[0, 0, 9, float('nan')]), 'box is'),
+        (dict(GOOD, box=[0, 0, 9, 2e6]), 'box is'),
+        (dict(GOOD, box=[0, 0, True, 9]), 'box is'),
+        (dict(GOOD, joints=[[1, 2]]), 'joints is 1 entries; a list of 2'),
+        (dict(GOOD, joints=[[1, 2], [3]]), r'joint 2 is \[3\]; \[x, y\]'),
+        (dict(GOOD, visible=[1]), 'visible is 1 entries'),
+        (dict(GOOD, visible=[1, 2]), 'each entry has to be 1 or 0'),
+        (dict(GOOD, head_box=3), 'head_box is 3'),
+        (dict(GOOD, centre=[1]), r'centre is \[1\]'),
+        (dict(GOOD, scale=0), 'scale is 0; a number above 0'),
+        (dict(GOOD, split='val'), 'split is "val"; one of \'train\''),
+        (dict(GOOD, person_index=-1), 'person_index is -1'),
+        (dict(GOOD, person_index=1.0), 'person_index is 1.0'),
+    ],
+)
 def test_a_wrong_line_is_named_and_the_next_one_read(path, line, message):
     (number, error), (_, found) = read(path, HEADER, line, GOOD)
     assert number == 2 and isinstance(error, AnnotationError) and found.person_id == 'a.jpgA'
-    with pytest.raises(AnnotationError, match='people.jsonl:2: .*' + message):
+    with pytest.raises(AnnotationError, match=f'people.jsonl:2: .*{message}'):
         raise error
 
 
 def test_keys_of_other_programs_and_empty_lines_are_passed_over(path):
-    (number, found), = read(path, dict(HEADER, author='me'), '', dict(GOOD, colour='red'), '')
+    ((number, found),) = read(path, dict(HEADER, author='me'), '', dict(GOOD, colour='red'), '')
     assert number == 3 and found.labelled.tolist() == [True, False]
 
 
@@ -173,8 +207,12 @@ def test_nothing_is_left_behind_where_nothing_could_be_written(path):
     before = open(path, 'rb').read()
     with pytest.raises(AnnotationError, match='no persons to write'):
         write_person_lines(path, [], NAMES)
-    for wrong in (person(image='a\0.jpg'), person(scale=-1.0), person(box_img=np.array([0, 0, np.nan, 1])),
-                  person(joints_img=np.zeros((3, 2)), labelled=np.ones(3, bool))):
+    for wrong in (
+        person(image='a\0.jpg'),
+        person(scale=-1.0),
+        person(box_img=np.array([0, 0, np.nan, 1])),
+        person(joints_img=np.zeros((3, 2)), labelled=np.ones(3, bool)),
+    ):
         with pytest.raises(ValueError):
             write_person_lines(path, [person(), wrong], NAMES)
     assert open(path, 'rb').read() == before

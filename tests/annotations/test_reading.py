@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from hourglass_pose.annotations.reading import problem_in_image, read_annotations
 from hourglass_pose.annotations.dataset_txt import write_dataset_txt
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import write_person_lines
+from hourglass_pose.annotations.reading import problem_in_image, read_annotations
 from hourglass_pose.errors import AnnotationError
 
 GOOD = '10 5 30 45 12 7 25 40'
@@ -41,7 +41,7 @@ class Folder:
             self.read(*(lines + (good,)), **settings)
         place = '%s:%d: ' % (self.file, len(lines))
         assert found.problems[0].startswith(place)
-        return found.problems[0][len(place):]
+        return found.problems[0][len(place) :]
 
 
 @pytest.fixture
@@ -58,13 +58,16 @@ def test_a_good_file_gives_every_person_in_order(folder):
     assert found.describe() == '3 persons in 2 images from 1 file, 0 problems'
 
 
-@pytest.mark.parametrize('line, problem', [
-    ('a.jpg 30 5 10 45 12 7 25 40', 'the box 30 5 10 45 ends before it starts'),
-    ('a.jpg 10 45 30 5 12 7 25 40', 'the box 10 45 30 5 ends before it starts'),
-    ('a.jpg -30 5 -1 45 12 7 25 40', 'the box -30 5 -1 45 lies outside of the image'),
-    ('a.jpg 10 5 30 45 -1 -1 -1 -1', 'all 2 joints are missing; at least one is needed'),
-    ('a.jpg 10 5 30 45 12 7 25', '7 numbers after the name; 8 are needed'),
-])
+@pytest.mark.parametrize(
+    'line, problem',
+    [
+        ('a.jpg 30 5 10 45 12 7 25 40', 'the box 30 5 10 45 ends before it starts'),
+        ('a.jpg 10 45 30 5 12 7 25 40', 'the box 10 45 30 5 ends before it starts'),
+        ('a.jpg -30 5 -1 45 12 7 25 40', 'the box -30 5 -1 45 lies outside of the image'),
+        ('a.jpg 10 5 30 45 -1 -1 -1 -1', 'all 2 joints are missing; at least one is needed'),
+        ('a.jpg 10 5 30 45 12 7 25', '7 numbers after the name; 8 are needed'),
+    ],
+)
 def test_a_bad_person_is_named_with_its_line(folder, line, problem):
     assert folder.only_problem(line).startswith(problem)
 
@@ -79,7 +82,7 @@ def test_the_nearest_file_name_is_offered_for_a_missing_image(tmpdir, written, t
     folder = Folder(tmpdir, images=('c.jpg', there))
     if os.path.exists(os.path.join(folder.images, written)):
         pytest.skip('this file system ignores case')
-    assert folder.only_problem('%sA %s' % (written, GOOD)).endswith('; did you mean %s' % there)
+    assert folder.only_problem(f'{written}A {GOOD}').endswith(f'; did you mean {there}')
 
 
 def test_an_image_that_opens_is_there_whatever_the_listing_spells(folder, monkeypatch):
@@ -105,8 +108,7 @@ def test_strict_reads_everything_and_lists_the_first_ten_problems(folder):
     message = str(caught.value).splitlines()
     assert message[0] == '11 problems in the annotations, the first 10:'
     assert [line.split(':')[1] for line in message[1:-1]] == [str(number) for number in range(2, 12)]
-    assert message[-1] == ("mend them, or go on with the other 2 persons by "
-                           "DataSetHG.on_bad_annotation='skip'")
+    assert message[-1] == ("mend them, or go on with the other 2 persons by DataSetHG.on_bad_annotation='skip'")
 
 
 def test_skip_with_nobody_left_is_an_error(folder):
@@ -146,41 +148,60 @@ def test_a_folder_is_no_annotation_file_and_a_file_no_folder(folder):
         read_annotations(folder.file, folder.file, 2)
 
 
-@pytest.mark.parametrize('files, folders, found', [
-    (('x.txt', 'y.txt'), ('x',), '2 annotation files and 1 folder'), ((), (), '0 annotation files')])
+@pytest.mark.parametrize(
+    'files, folders, found',
+    [(('x.txt', 'y.txt'), ('x',), '2 annotation files and 1 folder'), ((), (), '0 annotation files')],
+)
 def test_each_annotation_file_needs_one_image_folder(files, folders, found):
     with pytest.raises(AnnotationError, match=found):
         read_annotations(files, folders, 2)
 
 
-@pytest.mark.parametrize('start, what', [
-    (b'MATLAB 5.0 MAT-file, Platform: GLNX', 'a MATLAB file'), (b'\x89HDF\r\n\x1a\n', 'an HDF5 file'),
-    (b'[{"img_paths": "a.jpg"}]', 'JSON'), (b'[\n  {', 'JSON'), (b'{"images": []}', 'JSON'),
-    (gzip.compress(b'[{"img_paths": "a.jpg"}]'), 'JSON')],
+@pytest.mark.parametrize(
+    'start, what',
+    [
+        (b'MATLAB 5.0 MAT-file, Platform: GLNX', 'a MATLAB file'),
+        (b'\x89HDF\r\n\x1a\n', 'an HDF5 file'),
+        (b'[{"img_paths": "a.jpg"}]', 'JSON'),
+        (b'[\n  {', 'JSON'),
+        (b'{"images": []}', 'JSON'),
+        (gzip.compress(b'[{"img_paths": "a.jpg"}]'), 'JSON'),
+    ],
     # A packed file holds the time, and every process of a test run has to give a test the same name.
-    ids=['matlab', 'hdf5', 'list', 'lines', 'dictionary', 'packed'])
+    ids=['matlab', 'hdf5', 'list', 'lines', 'dictionary', 'packed'],
+)
 def test_a_file_to_be_prepared_first_is_known_by_its_content(tmpdir, start, what):
     path = tmpdir.join('people.txt')
     path.write_binary(start)
-    with pytest.raises(AnnotationError, match='people.txt: this is %s; .* prepare' % what):
+    with pytest.raises(AnnotationError, match=f'people.txt: this is {what}; .* prepare'):
         read_annotations(str(path), str(tmpdir), 2)
 
 
 @pytest.mark.parametrize('name', ['people.txt', 'people.jsonl', 'people'])
 def test_the_content_tells_a_format_and_not_the_name(folder, name):
-    expected, = folder.read('a.jpgA 3 4 20 30 5 6 7 8').persons
+    (expected,) = folder.read('a.jpgA 3 4 20 30 5 6 7 8').persons
     path = os.path.join(folder.images, name)
     for write in (write_dataset_txt, lambda path, persons: write_person_lines(path, persons, ('head', 'neck'))):
         write(path, [expected])
-        found, = read_annotations(path, folder.images, 2).persons
+        (found,) = read_annotations(path, folder.images, 2).persons
         assert found.person_id == 'a.jpgA' and found.joints_img.tolist() == [[5, 6], [7, 8]]
 
 
 def test_a_person_of_a_test_split_needs_no_joint(folder):
     path = os.path.join(folder.images, 'people.jsonl')
     for split, problems in (('test', 0), ('valid', 1)):
-        persons = [Person('a.jpg', 'a.jpg', 'a.jpg' + letter, np.array([0., 0, 9, 9]), np.zeros((2, 2), np.float32),
-                          np.array([letter == 'B'] * 2), split=split) for letter in 'AB']
+        persons = [
+            Person(
+                'a.jpg',
+                'a.jpg',
+                'a.jpg' + letter,
+                np.array([0.0, 0, 9, 9]),
+                np.zeros((2, 2), np.float32),
+                np.array([letter == 'B'] * 2),
+                split=split,
+            )
+            for letter in 'AB'
+        ]
         write_person_lines(path, persons, ('head', 'neck'))
         assert len(read_annotations(path, folder.images, 2, on_error='skip').problems) == problems
 
@@ -191,7 +212,10 @@ def test_several_files_may_share_names_and_are_told_apart_by_their_source(tmpdir
     folders[1].read('a.jpgA ' + GOOD, 'b.jpgA ' + GOOD)
     found = read_annotations([folder.file for folder in folders], [folder.images for folder in folders], 2)
     assert [(person.source, person.person_id) for person in found.persons] == [
-        (0, 'a.jpgA'), (1, 'a.jpgA'), (1, 'b.jpgA')]
+        (0, 'a.jpgA'),
+        (1, 'a.jpgA'),
+        (1, 'b.jpgA'),
+    ]
     assert found.persons[1].image_path == os.path.join(folders[1].images, 'a.jpg')
     assert found.describe() == '3 persons in 3 images from 2 files, 0 problems'
 
@@ -210,7 +234,8 @@ def test_sizes_are_checked_on_request_only(folder):
     line = 'a.jpg 40 5 60 45 12 7 25 40'
     assert not folder.read(line).problems
     assert folder.only_problem(line, check_sizes=True) == (
-        'the box 40 5 60 45 lies outside of the image of 40 x 50 pixels; they have to overlap')
+        'the box 40 5 60 45 lies outside of the image of 40 x 50 pixels; they have to overlap'
+    )
 
 
 def test_an_unreadable_image_is_a_problem_when_sizes_are_checked(folder):
@@ -219,20 +244,36 @@ def test_an_unreadable_image_is_a_problem_when_sizes_are_checked(folder):
     assert folder.only_problem('a.jpg ' + GOOD, check_sizes=True).startswith(path + ': the file is empty')
 
 
-@pytest.mark.parametrize('box, fits', [
-    ((39, 49, 99, 99), True), ((40, 0, 99, 99), False), ((0, 50, 99, 99), False),
-    ((-9, -9, 0, 0), True), ((-9, 0, -1, 9), False), ((0, -9, 9, -1), False)])
+@pytest.mark.parametrize(
+    'box, fits',
+    [
+        ((39, 49, 99, 99), True),
+        ((40, 0, 99, 99), False),
+        ((0, 50, 99, 99), False),
+        ((-9, -9, 0, 0), True),
+        ((-9, 0, -1, 9), False),
+        ((0, -9, 9, -1), False),
+    ],
+)
 def test_a_box_has_to_share_a_pixel_with_its_image(box, fits):
     person = Person('a', 'a', 'a', np.array(box, float), np.zeros((1, 2), np.float32), np.array([True]))
     assert (problem_in_image(person, 40, 50) is None) == fits
 
 
-@pytest.mark.parametrize('joint, labelled, fits', [
-    ((-40, -50), True, True), ((79, 99), True, True), ((-41, 0), True, False), ((0, -51), True, False),
-    ((80, 0), True, False), ((0, 100), True, False), ((0, 100), False, True)])
+@pytest.mark.parametrize(
+    'joint, labelled, fits',
+    [
+        ((-40, -50), True, True),
+        ((79, 99), True, True),
+        ((-41, 0), True, False),
+        ((0, -51), True, False),
+        ((80, 0), True, False),
+        ((0, 100), True, False),
+        ((0, 100), False, True),
+    ],
+)
 def test_a_joint_may_be_outside_by_at_most_the_image_size(joint, labelled, fits):
-    person = Person('a', 'a', 'a', np.array([0., 0, 9, 9]), np.array([joint], np.float32),
-                    np.array([labelled]))
+    person = Person('a', 'a', 'a', np.array([0.0, 0, 9, 9]), np.array([joint], np.float32), np.array([labelled]))
     assert (problem_in_image(person, 40, 50) is None) == fits
 
 

@@ -18,22 +18,33 @@ def person(image, letter='A', source=0, split=None):
 
 def position(name, seed):
     """Return the place of a name in [0, 1) by another route, from hexadecimal digits of SHA-256."""
-    return int(hashlib.sha256(('%d:%s' % (seed, name)).encode('utf-8')).hexdigest()[:12], 16) / 16. ** 12
+    return int(hashlib.sha256(('%d:%s' % (seed, name)).encode('utf-8')).hexdigest()[:12], 16) / 16.0**12
 
 
 # What other machines have drawn for a fraction of 0.5 must stay so: checkpoints name persons by it.
-@pytest.mark.parametrize('name, seed, side', [
-    ('im0001.jpg', 0, 'train'), ('im0002.jpg', 0, 'valid'), ('im0003.jpg', 0, 'train'),
-    ('im0001.jpg', 1, 'valid'),
-    ('015601864.jpg', 0, 'valid'), ('015601864.jpg', 1, 'train'), ('照片.jpg', 0, 'train')])
+@pytest.mark.parametrize(
+    'name, seed, side',
+    [
+        ('im0001.jpg', 0, 'train'),
+        ('im0002.jpg', 0, 'valid'),
+        ('im0003.jpg', 0, 'train'),
+        ('im0001.jpg', 1, 'valid'),
+        ('015601864.jpg', 0, 'valid'),
+        ('015601864.jpg', 1, 'train'),
+        ('照片.jpg', 0, 'train'),
+    ],
+)
 def test_golden_split(name, seed, side):
     assert split_of(name, seed, 0.5) == side
     assert (position(name, seed) < 0.5) == (side == 'valid')
 
 
 @settings(max_examples=100, deadline=None)
-@given(name=st.text(st.characters(blacklist_characters='/\\', blacklist_categories=('Cs',)), min_size=1),
-       seed=st.integers(-2 ** 63, 2 ** 63), fraction=st.floats(0, 1))
+@given(
+    name=st.text(st.characters(blacklist_characters='/\\', blacklist_categories=('Cs',)), min_size=1),
+    seed=st.integers(-(2**63), 2**63),
+    fraction=st.floats(0, 1),
+)
 def test_a_name_is_in_validation_where_its_hash_is_below_the_fraction(name, seed, fraction):
     assert split_of(name, seed, fraction) == ('valid' if position(name, seed) < fraction else 'train')
 
@@ -48,24 +59,27 @@ def test_the_share_of_validation_is_within_five_standard_deviations():
 def test_seeds_draw_independently():
     sides = [[split_of('im%05d.jpg' % index, seed, 0.5) for index in range(10000)] for seed in (1, 11)]
     agreeing = sum(a == b for a, b in zip(*sides))
-    assert abs(agreeing - 5000) < 5 * 2500 ** 0.5
+    assert abs(agreeing - 5000) < 5 * 2500**0.5
 
 
 def test_fractions_nest_so_that_a_larger_validation_set_holds_the_smaller():
     names = ['%d.png' % index for index in range(1000)]
-    small, large = ({name for name in names if split_of(name, 3, share) == 'valid'} for share in (.1, .3))
+    small, large = ({name for name in names if split_of(name, 3, share) == 'valid'} for share in (0.1, 0.3))
     assert small < large
 
 
 def test_the_folder_of_an_image_changes_nothing():
     for index in range(50):
         name = 'im%d.jpg' % index
-        assert len({split_of(path, 0, 0.5) for path in (name, 'below/' + name, 'below\\' + name)}) == 1
+        assert len({split_of(path, 0, 0.5) for path in (name, f'below/{name}', 'below\\' + name)}) == 1
 
 
 @settings(max_examples=50, deadline=None)
-@given(images=st.lists(st.sampled_from(['%d.jpg' % index for index in range(12)]), min_size=2, max_size=40),
-       fraction=st.floats(0.001, 0.999), seed=st.integers(0, 1000))
+@given(
+    images=st.lists(st.sampled_from(['%d.jpg' % index for index in range(12)]), min_size=2, max_size=40),
+    fraction=st.floats(0.001, 0.999),
+    seed=st.integers(0, 1000),
+)
 def test_both_sides_are_filled_in_order_and_share_no_image(images, fraction, seed):
     persons = [person(image, source=index % 2) for index, image in enumerate(images)]
     if len(set(images)) < 2:
@@ -97,15 +111,21 @@ def test_fractions_of_zero_and_one_empty_a_side_as_asked():
 
 def test_what_the_data_say_of_a_person_counts_whatever_the_hash_says():
     for wish in ('train', 'valid'):
-        persons = [person('%d.jpg' % index, split=wish if index < 20 else ('valid', 'train')[wish == 'valid'])
-                   for index in range(24)]
+        persons = [
+            person('%d.jpg' % index, split=wish if index < 20 else ('valid', 'train')[wish == 'valid'])
+            for index in range(24)
+        ]
         split = split_persons(persons, 0.5, 0)
         assert split[wish] == persons[:20] and sum(map(len, split.values())) == 24
 
 
 def test_a_person_of_a_test_split_is_on_neither_side():
-    persons = [person('a.jpg', split='train'), person('b.jpg', split='valid'), person('c.jpg', split='test'),
-               person('c.jpg', 'B')]
+    persons = [
+        person('a.jpg', split='train'),
+        person('b.jpg', split='valid'),
+        person('c.jpg', split='test'),
+        person('c.jpg', 'B'),
+    ]
     split = split_persons(persons, 0.5, 0)
     assert split['train'] == persons[:1] and split['valid'] == persons[1:2]
 
@@ -148,10 +168,15 @@ def test_the_split_hash_ignores_order_and_sees_everything_else():
     reference = split_hash({'train': [a, b], 'valid': [c]})
     for order in itertools.permutations([a, b]):
         assert split_hash({'valid': [c], 'train': list(order)}) == reference
-    others = [{'train': [a], 'valid': [b, c]}, {'train': [a], 'valid': [c]}, {'train': [c], 'valid': [a, b]},
-              {'train': [a, b, b], 'valid': [c]}, {'train': [a, b], 'valid': []},
-              {'train': [a, person('b.jpg', 'B')], 'valid': [c]},
-              {'train': [a, person('b.jpg', source=1)], 'valid': [c]}]
+    others = [
+        {'train': [a], 'valid': [b, c]},
+        {'train': [a], 'valid': [c]},
+        {'train': [c], 'valid': [a, b]},
+        {'train': [a, b, b], 'valid': [c]},
+        {'train': [a, b], 'valid': []},
+        {'train': [a, person('b.jpg', 'B')], 'valid': [c]},
+        {'train': [a, person('b.jpg', source=1)], 'valid': [c]},
+    ]
     hashes = {split_hash(other) for other in others}
     assert len(hashes) == len(others) and reference not in hashes
 

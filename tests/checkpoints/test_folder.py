@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from hourglass_pose.errors import CheckpointError
 from hourglass_pose.checkpoints import folder as checkpoint
 from hourglass_pose.checkpoints.folder import MANIFEST, CheckpointFolder, find_checkpoint, read_manifest, verify
+from hourglass_pose.errors import CheckpointError
 
 
 class Killed(BaseException):
@@ -21,6 +21,7 @@ def files_of(step):
         for name in ('net.index', 'net.data-00000-of-00001'):
             with open(os.path.join(folder, name), 'wb') as stream:
                 stream.write(('%s of step %d' % (name, step)).encode() * 20)
+
     return write
 
 
@@ -135,8 +136,11 @@ def test_failure_while_replacing_a_step_puts_the_old_one_back(run, monkeypatch):
 
 def kill_points():
     """(function of os, how many calls pass before the kill): every system call that a write makes."""
-    return [(name, passed) for name, count in (('fsync', 5), ('rename', 1), ('symlink', 2), ('replace', 3))
-            for passed in range(count)]
+    return [
+        (name, passed)
+        for name, count in (('fsync', 5), ('rename', 1), ('symlink', 2), ('replace', 3))
+        for passed in range(count)
+    ]
 
 
 @pytest.mark.parametrize('name, passed', kill_points())
@@ -185,13 +189,27 @@ DAMAGES = {
     'missing': lambda folder: os.remove(os.path.join(folder, 'net.index')),
     'emptied': lambda folder: [os.remove(os.path.join(folder, name)) for name in os.listdir(folder)],
     'manifest flipped': lambda folder: flip_a_bit(os.path.join(folder, MANIFEST)),
-    'manifest truncated': lambda folder: truncate(os.path.join(folder, MANIFEST))}
-for garbage in (b'', b'{', b'[]', b'7', b'null', b'"text"', b'{}', b'{"format": "x"}', b'{"format": 2}', b'\xff\xfe',
-                b'{"format": 2, "files": {"net.index": 3}, "sha256": 5}'):
+    'manifest truncated': lambda folder: truncate(os.path.join(folder, MANIFEST)),
+}
+for garbage in (
+    b'',
+    b'{',
+    b'[]',
+    b'7',
+    b'null',
+    b'"text"',
+    b'{}',
+    b'{"format": "x"}',
+    b'{"format": 2}',
+    b'\xff\xfe',
+    b'{"format": 2, "files": {"net.index": 3}, "sha256": 5}',
+):
+
     def overwrite(folder, content=garbage):
         with open(os.path.join(folder, MANIFEST), 'wb') as stream:
             stream.write(content)
-    DAMAGES['manifest is %r' % garbage] = overwrite
+
+    DAMAGES[f'manifest is {garbage!r}'] = overwrite
 
 
 @pytest.mark.parametrize('damage', sorted(DAMAGES))
@@ -218,7 +236,7 @@ def test_every_flipped_bit_of_a_checkpoint_is_noticed(run):
             content = stream.read()
         for place in range(0, len(content.rstrip()), 11):
             with open(path, 'wb') as stream:
-                stream.write(content[:place] + bytes([content[place] ^ 2]) + content[place + 1:])
+                stream.write(content[:place] + bytes([content[place] ^ 2]) + content[place + 1 :])
             with pytest.raises(CheckpointError):
                 verify(folder)
         with open(path, 'wb') as stream:
@@ -300,8 +318,10 @@ def test_find_says_whether_the_path_or_the_checkpoint_is_missing(tmp_path):
 
 
 def test_manifest_survives_a_round_trip(run):
-    said = {'progress': {'loss_sum': 0.1 + 0.2, 'best_score': None, 'big': 2 ** 60, 'tiny': 5e-324},
-            'config': {'DataSetHG': {'img_directory': ['/photos/Bilder/\u4eba']}}}
+    said = {
+        'progress': {'loss_sum': 0.1 + 0.2, 'best_score': None, 'big': 2**60, 'tiny': 5e-324},
+        'config': {'DataSetHG': {'img_directory': ['/photos/Bilder/\u4eba']}},
+    }
     run.write(1, said, files_of(1))
     manifest = read_manifest(folder_of(run, 1))
     assert {name: manifest[name] for name in said} == json.loads(json.dumps(said)) == said

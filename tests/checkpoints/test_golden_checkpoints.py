@@ -6,13 +6,12 @@ import os
 
 import numpy as np
 import pytest
-from golden.make_golden import (
-    FOLDER, GOLDEN, WEIGHTS_NOT_KEPT, golden_path, network_session, unpack_checkpoint)
-from named_weights import set_weights, weights_of
+from golden.make_golden import FOLDER, GOLDEN, WEIGHTS_NOT_KEPT, golden_path, network_session, unpack_checkpoint
 
 from hourglass_pose import HourglassModel
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
+from named_weights import set_weights, weights_of
 
 
 def traits_of(name):
@@ -53,9 +52,13 @@ def test_folders_are_those_of_the_script_with_its_traits_and_small():
     folders = sorted(entry for entry in os.listdir(FOLDER) if os.path.exists(golden_path(entry, 'traits.json')))
     assert folders == sorted(GOLDEN)
     assert {name: traits_of(name) for name in folders} == GOLDEN
-    sizes = [os.path.getsize(os.path.join(folder, file)) for folder, _, files in os.walk(FOLDER)
-             for file in files if not file.endswith('.pyc')]
-    assert sum(sizes) < 2 ** 20
+    sizes = [
+        os.path.getsize(os.path.join(folder, file))
+        for folder, _, files in os.walk(FOLDER)
+        for file in files
+        if not file.endswith('.pyc')
+    ]
+    assert sum(sizes) < 2**20
 
 
 def test_weights_of_a_name_are_the_same_bits_everywhere():

@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from named_weights import weights_of
-from original_checkpoint import write_original
-from reference_modelzoo import ModelzooNetwork
 
 from hourglass_pose import HourglassModel, Predictor
+from hourglass_pose.checkpoints.original import find_original, recognise
 from hourglass_pose.cli import main, resume
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.checkpoints.original import find_original, recognise
+from named_weights import weights_of
+from original_checkpoint import write_original
+from reference_modelzoo import ModelzooNetwork
 
 STANDARD = NetworkTraits(arch='modelzoo', num_stacks=2, num_features=8, num_poolings=1)
 ATTENTION = replace(STANDARD, attention=True, num_features=256, num_stacks=8)
@@ -31,11 +31,19 @@ def original(tmp_path_factory):
 @pytest.fixture
 def settings(synthetic_people, tmp_path):
     """Return the arguments that let a network train for a step on drawn people."""
-    values = ['DataSetHG.training_txt_file=%s' % synthetic_people,
-              'DataSetHG.img_directory=%s' % os.path.join(os.path.dirname(synthetic_people), 'images'),
-              'Network.nLow=1', 'Network.img_size=32', 'Train.nEpochs=1', 'Train.epoch_size=1',
-              'Train.batch_size=2', 'Train.workers=0',
-              'Device.device=cpu', 'Device.precision=float32', 'Saver.saver_directory=%s' % (tmp_path / 'run')]
+    values = [
+        f'DataSetHG.training_txt_file={synthetic_people}',
+        f'DataSetHG.img_directory={os.path.join(os.path.dirname(synthetic_people), "images")}',
+        'Network.nLow=1',
+        'Network.img_size=32',
+        'Train.nEpochs=1',
+        'Train.epoch_size=1',
+        'Train.batch_size=2',
+        'Train.workers=0',
+        'Device.device=cpu',
+        'Device.precision=float32',
+        f'Saver.saver_directory={tmp_path / "run"}',
+    ]
     return [word for value in values for word in ('--set', value)]
 
 
@@ -46,12 +54,18 @@ def shapes_of(traits):
         return {variable.op.name: variable.shape.as_list() for variable in model.variables()}
 
 
-@pytest.mark.parametrize('traits', [
-    STANDARD, replace(STANDARD, num_stacks=3, num_poolings=4, num_joints=5),
-    replace(STANDARD, num_stacks=4, modif=True),
-    replace(STANDARD, tiny=True, num_poolings=3), replace(STANDARD, tiny=True, modif=True, num_joints=8),
-    replace(ATTENTION, num_stacks=4, num_poolings=2, num_joints=3),
-    replace(ATTENTION, num_stacks=1, tiny=True, num_joints=2)])
+@pytest.mark.parametrize(
+    'traits',
+    [
+        STANDARD,
+        replace(STANDARD, num_stacks=3, num_poolings=4, num_joints=5),
+        replace(STANDARD, num_stacks=4, modif=True),
+        replace(STANDARD, tiny=True, num_poolings=3),
+        replace(STANDARD, tiny=True, modif=True, num_joints=8),
+        replace(ATTENTION, num_stacks=4, num_poolings=2, num_joints=3),
+        replace(ATTENTION, num_stacks=1, tiny=True, num_joints=2),
+    ],
+)
 def test_network_is_recognised_by_the_names_and_shapes_of_its_variables(traits):
     assert recognise(shapes_of(traits)) == traits
 
@@ -93,8 +107,9 @@ def test_predictor_gives_the_original_outputs_from_the_prefix_alone(tmp_path, rn
     traits = replace(STANDARD, modif=modif)
     prefix = write_original(str(tmp_path), traits)
     crops = rng.uniform(size=(1, 256, 256, 3)).astype(np.float32)
-    logits = ModelzooNetwork(traits, {
-        name: weights_of(name, shape) for name, shape in shapes_of(traits).items()}).forward(crops)
+    logits = ModelzooNetwork(
+        traits, {name: weights_of(name, shape) for name, shape in shapes_of(traits).items()}
+    ).forward(crops)
     with Predictor(prefix, device='cpu', batch_size=1) as predictor:
         maps = predictor.heatmaps(crops)
         assert predictor.stored.step == 7
@@ -126,16 +141,33 @@ def test_predict_and_evaluate_take_the_prefix_and_what_it_cannot_show(original, 
 def test_setting_that_contradicts_the_variables_is_refused(original, tmp_path, capsys):
     predict = ['predict', '--checkpoint', original, '--device', 'cpu', '--output', str(tmp_path), str(tmp_path)]
     (tmp_path / 'photo.png').write_bytes(b'')
-    for value, message in [('nStack=4', 'nStack: 2 / 4'), ('tiny=True', 'tiny: False / True'),
-                           ('outputDim=14', 'outputDim'), ("arch='newell'", "arch: 'modelzoo' / 'newell'")]:
-        assert main(predict + ['--set', 'Network.' + value]) == 2
+    for value, message in [
+        ('nStack=4', 'nStack: 2 / 4'),
+        ('tiny=True', 'tiny: False / True'),
+        ('outputDim=14', 'outputDim'),
+        ("arch='newell'", "arch: 'modelzoo' / 'newell'"),
+    ]:
+        assert main(predict + ['--set', f'Network.{value}']) == 2
         error = capsys.readouterr().err
         assert error.startswith('error: ') and error.count('\n') == 1 and message in error
 
 
 def test_settings_are_refused_for_a_checkpoint_that_carries_its_own(command_line_run, tmp_path, capsys):
-    assert main(['predict', '--checkpoint', command_line_run.folder, '--set', 'Network.modif=True', '--output',
-                 str(tmp_path), command_line_run.images]) == 2
+    assert (
+        main(
+            [
+                'predict',
+                '--checkpoint',
+                command_line_run.folder,
+                '--set',
+                'Network.modif=True',
+                '--output',
+                str(tmp_path),
+                command_line_run.images,
+            ]
+        )
+        == 2
+    )
     assert 'carries its own settings' in capsys.readouterr().err
 
 
@@ -182,8 +214,13 @@ def test_training_goes_on_with_weights_and_slots_under_the_original_config(origi
     assert settings[-1].startswith('Saver.saver_directory=')
     in_the_folder_of_its_config = settings[:-2]
     # A rate of almost nothing: what the run writes is what it read.
-    assert main(['resume', original, '--config', str(config), '--quiet', '--set', 'Train.lear_rate=1e-30']
-                + in_the_folder_of_its_config) == 0
+    assert (
+        main(
+            ['resume', original, '--config', str(config), '--quiet', '--set', 'Train.lear_rate=1e-30']
+            + in_the_folder_of_its_config
+        )
+        == 0
+    )
     shown = capsys.readouterr().out
     assert 'says nStack 4; the checkpoint has 2, which is used' in shown
     slots = 2 * len([name for name in shapes_of(STANDARD) if name.endswith(('weights', 'beta'))])
@@ -204,16 +241,31 @@ def test_training_goes_on_with_weights_and_slots_under_the_original_config(origi
     assert manifest['traits']['drop_rate'] == 0.2 and manifest['started_from'] == original
     # The run keeps its own settings where it is, and the user keeps those that were there.
     assert (tmp_path / 'config.given.cfg').read_text() == ORIGINAL_CONFIG
-    assert 'is now %s' % (tmp_path / 'config.given.cfg') in shown
-    assert "lear_rate: 1e-30" in config.read_text()
+    assert f'is now {tmp_path / "config.given.cfg"}' in shown
+    assert 'lear_rate: 1e-30' in config.read_text()
 
 
 @pytest.mark.slow
 def test_another_optimizer_starts_fresh_and_says_so(original, settings, tmp_path, capsys):
     config = tmp_path / 'config.cfg'
     config.write_text('')
-    assert main(['resume', original, '--config', str(config), '--quiet', '--set', 'Train.optimizer=adam',
-                 '--set', 'Train.ema_decay=0.9'] + settings) == 0
+    assert (
+        main(
+            [
+                'resume',
+                original,
+                '--config',
+                str(config),
+                '--quiet',
+                '--set',
+                'Train.optimizer=adam',
+                '--set',
+                'Train.ema_decay=0.9',
+            ]
+            + settings
+        )
+        == 0
+    )
     shown = capsys.readouterr().out
     assert "starts fresh: the optimizer's state (" in shown and "left out: an optimizer's state (" in shown
     assert 'starts fresh: moving averages of the weights (' in shown
@@ -228,10 +280,10 @@ def test_load_looks_in_saver_directory_and_then_beside_itself(original, settings
     config.write_text('')
     load = ['resume', '--config', str(config), '--quiet'] + settings
     assert main(load) == 2
-    assert '%s and %s: there is no checkpoint' % (tmp_path / 'run', beside) in capsys.readouterr().err
+    assert f'{tmp_path / "run"} and {beside}: there is no checkpoint' in capsys.readouterr().err
     for name in os.listdir(os.path.dirname(original)):
         shutil.copy(os.path.join(os.path.dirname(original), name), str(beside))
     assert main(load) == 0
-    assert 'training on from %s' % beside in capsys.readouterr().out
+    assert f'training on from {beside}' in capsys.readouterr().out
     assert main(load) == 0, 'now the run in saver_directory is the one that goes on'
-    assert 'going on from %s' % (tmp_path / 'run') in capsys.readouterr().out
+    assert f'going on from {tmp_path / "run"}' in capsys.readouterr().out

@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pytorch_hourglasses import Bearpaw, Princeton
 
+from hourglass_pose.checkpoints import pytorch_weights as foreign_weights
+from hourglass_pose.checkpoints.pytorch_file import unwrap
+from hourglass_pose.checkpoints.pytorch_weights import convert
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.checkpoints import pytorch_weights as foreign_weights
-from hourglass_pose.checkpoints.pytorch_weights import convert
-from hourglass_pose.checkpoints.pytorch_file import unwrap
+from pytorch_hourglasses import Bearpaw, Princeton
 
 SIZE = 64
 UNUSED_SKIP = 'pre.4.skip_layer.conv.weight'
@@ -54,23 +54,44 @@ def maps_of_graph(network, pictures):
         model = HourglassModel(replace(network.traits, input_size=SIZE))
         maps = model.build(tf.constant(pictures, tf.float32), is_training=False)
         assert {variable.op.name for variable in model.variables()} == set(network.variables)
-        session.run([variable.initializer for variable in model.variables()], {
-            variable.initializer.inputs[1]: network.variables[variable.op.name] for variable in model.variables()})
+        session.run(
+            [variable.initializer for variable in model.variables()],
+            {variable.initializer.inputs[1]: network.variables[variable.op.name] for variable in model.variables()},
+        )
         return session.run(maps)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('option, module, traits', [
-    ('bearpaw', Bearpaw(1, 1, first=2, planes=4, joints=5, depth=1), dict(
-        num_stacks=1, num_features=8, num_poolings=1, num_joints=5, stem_features=(2, 4, 8))),
-    ('bearpaw', Bearpaw(2, 2, first=4, planes=4, joints=3, depth=2), dict(
-        num_stacks=2, num_features=8, num_poolings=2, num_modules=2, num_joints=3, stem_features=(4, 8, 16))),
-    ('bearpaw', Bearpaw(3, 1, first=4, planes=8, joints=16, depth=3), dict(
-        num_stacks=3, num_features=16, num_poolings=3, num_joints=16, stem_features=(4, 8, 16))),
-    ('princeton', Princeton(1, (4, 8, 8), 8, joints=3, depth=1), dict(
-        num_stacks=1, num_features=8, num_poolings=1, num_joints=3, stem_features=(4, 8, 8))),
-    ('princeton', Princeton(2, (4, 6, 10), 12, joints=16, depth=4), dict(
-        num_stacks=2, num_features=12, num_poolings=4, num_joints=16, stem_features=(4, 6, 10)))])
+@pytest.mark.parametrize(
+    'option, module, traits',
+    [
+        (
+            'bearpaw',
+            Bearpaw(1, 1, first=2, planes=4, joints=5, depth=1),
+            dict(num_stacks=1, num_features=8, num_poolings=1, num_joints=5, stem_features=(2, 4, 8)),
+        ),
+        (
+            'bearpaw',
+            Bearpaw(2, 2, first=4, planes=4, joints=3, depth=2),
+            dict(num_stacks=2, num_features=8, num_poolings=2, num_modules=2, num_joints=3, stem_features=(4, 8, 16)),
+        ),
+        (
+            'bearpaw',
+            Bearpaw(3, 1, first=4, planes=8, joints=16, depth=3),
+            dict(num_stacks=3, num_features=16, num_poolings=3, num_joints=16, stem_features=(4, 8, 16)),
+        ),
+        (
+            'princeton',
+            Princeton(1, (4, 8, 8), 8, joints=3, depth=1),
+            dict(num_stacks=1, num_features=8, num_poolings=1, num_joints=3, stem_features=(4, 8, 8)),
+        ),
+        (
+            'princeton',
+            Princeton(2, (4, 6, 10), 12, joints=16, depth=4),
+            dict(num_stacks=2, num_features=12, num_poolings=4, num_joints=16, stem_features=(4, 6, 10)),
+        ),
+    ],
+)
 def test_our_graph_with_converted_weights_gives_the_maps_of_the_pytorch_modules(option, module, traits):
     pictures = images()
     expected = module.forward(pictures)
@@ -88,13 +109,16 @@ def test_every_weight_that_counts_is_taken_and_the_others_are_named(bearpaw, pri
     assert network.unknown == () and UNUSED_SKIP in network.unused
     assert all('.skip_layer.' in name for name in network.unused)
     assert len(network.variables) + len(network.unused) == sum(
-        not name.endswith('num_batches_tracked') for name in princeton)
+        not name.endswith('num_batches_tracked') for name in princeton
+    )
     # Of the skip connections only that of pre.1 changes the width, from 4 to 8.
     assert [name for name in princeton if '.skip_layer.' in name and name not in network.unused] == [
-        'pre.1.skip_layer.conv.weight', 'pre.1.skip_layer.conv.bias']
+        'pre.1.skip_layer.conv.weight',
+        'pre.1.skip_layer.conv.bias',
+    ]
     matched, left_out = network.lines()
-    assert matched.startswith('matched: all %d variables' % len(network.variables))
-    assert left_out.startswith('left out: %d weights of skip connections' % len(network.unused))
+    assert matched.startswith(f'matched: all {len(network.variables)} variables')
+    assert left_out.startswith(f'left out: {len(network.unused)} weights of skip connections')
 
 
 def test_weights_that_no_part_of_the_network_has_are_left_out_by_name(bearpaw):
@@ -125,13 +149,20 @@ def test_the_other_code_base_is_recognised(bearpaw, princeton):
     assert 'neither' in refusal({}, 'princeton')
 
 
-@pytest.mark.parametrize('option, name', [
-    ('bearpaw', 'hg.1.hg.0.3.0.bn2.running_var'), ('bearpaw', 'score_.0.bias'), ('bearpaw', 'conv1.bias'),
-    ('princeton', 'hgs.0.0.low2.low2.conv3.conv.weight'), ('princeton', 'merge_preds.0.conv.conv.weight')])
+@pytest.mark.parametrize(
+    'option, name',
+    [
+        ('bearpaw', 'hg.1.hg.0.3.0.bn2.running_var'),
+        ('bearpaw', 'score_.0.bias'),
+        ('bearpaw', 'conv1.bias'),
+        ('princeton', 'hgs.0.0.low2.low2.conv3.conv.weight'),
+        ('princeton', 'merge_preds.0.conv.conv.weight'),
+    ],
+)
 def test_a_missing_or_reshaped_weight_is_named(bearpaw, princeton, option, name):
     whole = {'bearpaw': bearpaw, 'princeton': princeton}[option]
     message = refusal({key: array for key, array in whole.items() if key != name}, option)
-    assert '1 weights are missing (%s)' % name in message and '2 stacks of 8 features and 3 joints' in message
+    assert f'1 weights are missing ({name})' in message and '2 stacks of 8 features and 3 joints' in message
     array = whole[name]
     message = refusal(dict(whole, **{name: np.zeros((array.shape[0] + 1,) + array.shape[1:])}), option)
     assert '1 have another shape' in message and name in message
@@ -156,22 +187,34 @@ def test_weights_without_hourglasses_make_no_network(bearpaw):
     assert 'num_poolings' in message
 
 
-@pytest.mark.parametrize('wrap', [
-    lambda state: state, OrderedDict,
-    lambda state: {'state_dict': state, 'epoch': 3, 'optimizer': {'state': {}}},
-    lambda state: {'model': {'module.' + name: array for name, array in state.items()}},
-    lambda state: {'state_dict': {'module.' + name: array for name, array in state.items()}, 'best_acc': 0.9},
-    lambda state: {'state_dict': {'model.module.' + name: array for name, array in state.items()}},
-    lambda state: {'module.model.' + name: array for name, array in state.items()}])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        lambda state: state,
+        OrderedDict,
+        lambda state: {'state_dict': state, 'epoch': 3, 'optimizer': {'state': {}}},
+        lambda state: {'model': {f'module.{name}': array for name, array in state.items()}},
+        lambda state: {'state_dict': {f'module.{name}': array for name, array in state.items()}, 'best_acc': 0.9},
+        lambda state: {'state_dict': {f'model.module.{name}': array for name, array in state.items()}},
+        lambda state: {f'module.model.{name}': array for name, array in state.items()},
+    ],
+)
 def test_wrappers_and_their_prefixes_are_taken_off(bearpaw, wrap):
     assert unwrap(wrap(bearpaw)) == bearpaw
 
 
-@pytest.mark.parametrize('contents, part', [
-    (np.zeros(3), 'a ndarray and no state dict'), ([1, 2], 'a list'), ({}, 'it is empty'),
-    ({'epoch': 3, 'lr': 0.1}, 'not a tensor: epoch, lr'), ({3: np.zeros(2)}, 'not a tensor: 3'),
-    ({'state_dict': {'a': None}}, 'not a tensor: a'),
-    ({'a.weight': np.zeros(2), 'module.a.weight': np.zeros(2)}, 'two sets of weights')])
+@pytest.mark.parametrize(
+    'contents, part',
+    [
+        (np.zeros(3), 'a ndarray and no state dict'),
+        ([1, 2], 'a list'),
+        ({}, 'it is empty'),
+        ({'epoch': 3, 'lr': 0.1}, 'not a tensor: epoch, lr'),
+        ({3: np.zeros(2)}, 'not a tensor: 3'),
+        ({'state_dict': {'a': None}}, 'not a tensor: a'),
+        ({'a.weight': np.zeros(2), 'module.a.weight': np.zeros(2)}, 'two sets of weights'),
+    ],
+)
 def test_what_is_no_state_dict_is_refused(contents, part):
     with pytest.raises(CheckpointError) as caught:
         unwrap(contents)

@@ -4,21 +4,22 @@ import os
 
 import numpy as np
 import pytest
-from one_layer_model import OneLayerModel
 
+from hourglass_pose.checkpoints.folder import CheckpointFolder
+from hourglass_pose.checkpoints.variables import VariableSaver, check_traits, load_network
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.checkpoints.folder import CheckpointFolder
-from hourglass_pose.checkpoints.variables import VariableSaver, check_traits, load_network
 from hourglass_pose.training.weight_average import WeightAverage
+from one_layer_model import OneLayerModel
 
 TRAITS = NetworkTraits(num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=8, stem_features=(4, 4))
 
 
 def set_values(session, variables, values):
-    session.run([v.initializer for v in variables], {
-        v.initializer.inputs[1]: value for v, value in zip(variables, values)})
+    session.run(
+        [v.initializer for v in variables], {v.initializer.inputs[1]: value for v, value in zip(variables, values)}
+    )
 
 
 def save(tmp_path, make_variables, rng):
@@ -30,7 +31,8 @@ def save(tmp_path, make_variables, rng):
         set_values(session, variables, values)
         saver = VariableSaver('net')
         folder = CheckpointFolder(str(tmp_path)).write(
-            1, {'traits': TRAITS.as_dict()}, lambda folder: saver.save(session, folder))
+            1, {'traits': TRAITS.as_dict()}, lambda folder: saver.save(session, folder)
+        )
         return folder, dict(zip([variable.op.name for variable in variables], session.run(variables)))
 
 
@@ -57,8 +59,9 @@ def test_missing_and_reshaped_variables_are_named(tmp_path, rng):
         with pytest.raises(CheckpointError) as caught:
             VariableSaver('net').restore(session, folder)
     assert str(caught.value) == (
-        '%s: the checkpoint does not fit: 1 variables are not in it, the first: c; 1 have another shape '
-        '(checkpoint / wanted), the first: b: [3] / [5]' % folder)
+        f'{folder}: the checkpoint does not fit: 1 variables are not in it, the first: c; 1 have another shape '
+        '(checkpoint / wanted), the first: b: [3] / [5]'
+    )
 
 
 def test_variables_that_the_graph_does_not_know_are_no_obstacle(tmp_path, rng):

@@ -16,11 +16,11 @@ import pytest
 from conftest import CODE
 from PIL import Image
 
+from hourglass_pose.annotations.reading import read_annotations
+from hourglass_pose.annotations.splits import split_persons
 from hourglass_pose.cli import main, train
 from hourglass_pose.cli.predict import output_stems
 from hourglass_pose.cli.train import make_way
-from hourglass_pose.annotations.reading import read_annotations
-from hourglass_pose.annotations.splits import split_persons
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.skeleton import Skeleton
@@ -37,6 +37,7 @@ def read_json(*path):
 @pytest.fixture
 def refuse(capsys):
     """Return a function that runs a command which has to fail by the user's mistake, and returns its message."""
+
     def run(*arguments, **expected):
         capsys.readouterr()
         try:
@@ -48,6 +49,7 @@ def refuse(capsys):
         assert message.startswith('error: ') and 'Traceback' not in message
         assert message.count('\n') == expected.get('lines', 1)
         return message
+
     return run
 
 
@@ -97,22 +99,39 @@ def test_a_missing_image_is_named_with_its_line(refuse, command_line_run, tmp_pa
     annotations = tmp_path / 'dataset.txt'
     annotations.write_text('\n'.join(lines) + '\n')
     # A heading, the place, the advice.
-    message = refuse('train', '--config', command_line_run.config, '--set',
-                     'DataSetHG.training_txt_file=%s' % annotations, '--set',
-                     'Saver.saver_directory=%s' % (tmp_path / 'run'), lines=3)
-    assert '%s:3: there is no image' % annotations in message and 'nobody.jpg' in message
+    message = refuse(
+        'train',
+        '--config',
+        command_line_run.config,
+        '--set',
+        f'DataSetHG.training_txt_file={annotations}',
+        '--set',
+        'Saver.saver_directory=%s' % (tmp_path / 'run'),
+        lines=3,
+    )
+    assert f'{annotations}:3: there is no image' in message and 'nobody.jpg' in message
 
 
 def test_a_folder_for_results_that_cannot_be_made_is_named(refuse, command_line_run, photo, tmp_path):
     folder = below_a_file(tmp_path)
     run = command_line_run
     for arguments in (
-            ('train', '--config', run.config, '--set', 'Saver.saver_directory=' + folder),
-            ('train', '--config', run.config, '--synthetic', '--set', 'Saver.saver_directory=' + folder + '/run'),
-            ('predict', '--checkpoint', run.folder, photo, '--output', folder),
-            ('evaluate', '--checkpoint', run.folder, '--annotations', run.annotations, '--images', run.images,
-             '--output', folder),
-            ('synthesize', '--output', folder, '--images', '1')):
+        ('train', '--config', run.config, '--set', 'Saver.saver_directory=' + folder),
+        ('train', '--config', run.config, '--synthetic', '--set', 'Saver.saver_directory=' + folder + '/run'),
+        ('predict', '--checkpoint', run.folder, photo, '--output', folder),
+        (
+            'evaluate',
+            '--checkpoint',
+            run.folder,
+            '--annotations',
+            run.annotations,
+            '--images',
+            run.images,
+            '--output',
+            folder,
+        ),
+        ('synthesize', '--output', folder, '--images', '1'),
+    ):
         message = refuse(*arguments)
         assert folder in message and 'cannot be written' in message
 
@@ -123,7 +142,7 @@ def test_an_earlier_run_is_kept_and_the_ways_on_are_named(refuse, command_line_r
     assert '--fresh' in message and 'load.py' in message and 'Saver.saver_directory' in message
     assert sorted(os.listdir(command_line_run.folder)) == before
     make_way(run_copy, fresh=True)
-    aside, = glob.glob(run_copy + '.*')
+    (aside,) = glob.glob(run_copy + '.*')
     assert aside in capsys.readouterr().out
     assert not os.path.exists(run_copy) and sorted(os.listdir(aside)) == before
 
@@ -135,7 +154,7 @@ def test_a_folder_that_the_user_or_the_program_is_in_is_not_set_aside(run_copy, 
         make_way(run_copy, fresh=True)
     monkeypatch.undo()
     monkeypatch.chdir(run_copy)
-    with pytest.raises(ConfigError, match='cannot be set aside, for %s is in it' % re.escape(run_copy)):
+    with pytest.raises(ConfigError, match=f'cannot be set aside, for {re.escape(run_copy)} is in it'):
         make_way(run_copy, fresh=True)
     assert sorted(os.listdir(run_copy)) == before
 
@@ -152,10 +171,10 @@ def test_resume_without_a_checkpoint_or_with_another_network_is_refused(refuse, 
 def test_the_scripts_end_with_one_line_on_the_real_error_stream(tmp_path):
     folder = str(tmp_path / 'run')
     for script, arguments, part in (
-            ('train_launcher.py', ['--set', 'DataSetHG.training_txt_file=' + str(tmp_path / 'none.txt')], 'synthetic'),
-            ('load.py', ['--set', 'Saver.saver_directory=' + folder], folder)):
-        ended = subprocess.run([sys.executable, script] + arguments, cwd=CODE, universal_newlines=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        ('train_launcher.py', ['--set', 'DataSetHG.training_txt_file=' + str(tmp_path / 'none.txt')], 'synthetic'),
+        ('load.py', ['--set', 'Saver.saver_directory=' + folder], folder),
+    ):
+        ended = subprocess.run([sys.executable, script] + arguments, cwd=CODE, text=True, capture_output=True)
         assert ended.returncode == 2 and ended.stdout == ''
         assert ended.stderr.startswith('error: ') and ended.stderr.count('\n') == 1 and part in ended.stderr
 
@@ -175,15 +194,28 @@ def test_a_wrong_box_or_checkpoint_for_prediction_is_refused(refuse, command_lin
 
 def test_training_leaves_the_promised_files(command_line_run):
     folder = command_line_run.folder
-    for name in ('latest/manifest.json', 'best/manifest.json', 'config.cfg', 'history.csv', 'metrics.json',
-                 'predictions.json', 'report.html'):
+    for name in (
+        'latest/manifest.json',
+        'best/manifest.json',
+        'config.cfg',
+        'history.csv',
+        'metrics.json',
+        'predictions.json',
+        'report.html',
+    ):
         assert os.path.getsize(os.path.join(folder, name)) > 0
     for name in ('pckh.png', 'predictions.png'):
         assert cv2.imread(os.path.join(folder, name)).std() > 10
     assert set(read_json(folder, 'metrics.json')) == METRICS | {'baselines', 'protocol', 'breakdown', 'worst_persons'}
-    tags = {side: {value.tag for path in glob.glob(os.path.join(folder, 'log_' + side, 'events*'))
-                   for event in tf.train.summary_iterator(path) for value in event.summary.value}
-            for side in ('train', 'test')}
+    tags = {
+        side: {
+            value.tag
+            for path in glob.glob(os.path.join(folder, 'log_' + side, 'events*'))
+            for event in tf.train.summary_iterator(path)
+            for value in event.summary.value
+        }
+        for side in ('train', 'test')
+    }
     assert {'loss', 'learning_rate', 'images_per_second', 'samples'} <= tags['train']
     assert METRICS | {'predictions'} <= tags['test']
     with open(os.path.join(folder, 'history.csv')) as stream:
@@ -196,8 +228,28 @@ def validation_persons(run):
 
 def test_evaluate_measures_the_validation_persons_as_training_did(command_line_run, tmp_path):
     run, output = command_line_run, str(tmp_path / 'out')
-    assert main(['evaluate', '--checkpoint', run.folder, '--annotations', run.annotations, '--images', run.images,
-                 '--split', 'valid', '--device', 'cpu', '--batch-size', '4', '--output', output]) == 0
+    assert (
+        main(
+            [
+                'evaluate',
+                '--checkpoint',
+                run.folder,
+                '--annotations',
+                run.annotations,
+                '--images',
+                run.images,
+                '--split',
+                'valid',
+                '--device',
+                'cpu',
+                '--batch-size',
+                '4',
+                '--output',
+                output,
+            ]
+        )
+        == 0
+    )
     found, expected = read_json(output, 'metrics.json'), read_json(run.folder, 'metrics.json')
     assert {name: found[name] for name in METRICS} == {name: expected[name] for name in METRICS}
     assert found['baselines'] == expected['baselines']
@@ -211,8 +263,28 @@ def test_evaluate_measures_the_validation_persons_as_training_did(command_line_r
 
 def test_scoring_the_predictions_file_gives_the_metrics(command_line_run, tmp_path):
     run, output = command_line_run, str(tmp_path / 'out')
-    assert main(['evaluate', '--checkpoint', run.folder, '--annotations', run.annotations, '--images', run.images,
-                 '--flip-test', 'off', '--decoding', 'quarter', '--device', 'cpu', '--output', output]) == 0
+    assert (
+        main(
+            [
+                'evaluate',
+                '--checkpoint',
+                run.folder,
+                '--annotations',
+                run.annotations,
+                '--images',
+                run.images,
+                '--flip-test',
+                'off',
+                '--decoding',
+                'quarter',
+                '--device',
+                'cpu',
+                '--output',
+                output,
+            ]
+        )
+        == 0
+    )
     metrics = read_json(output, 'metrics.json')
     assert metrics['protocol']['flip_test'] is False and metrics['protocol']['decoding'] == 'quarter'
     persons = {person.person_id: person for person in read_annotations(run.annotations, run.images, 16).persons}
@@ -230,8 +302,20 @@ def test_a_validation_run_measures_without_training(command_line_run, run_copy):
     steps = sorted(glob.glob(os.path.join(run_copy, 'step-*')))
     expected = read_json(run_copy, 'metrics.json')
     os.remove(os.path.join(run_copy, 'metrics.json'))
-    assert main(['train', '--config', command_line_run.config, '--set', 'Train.training=False', '--set',
-                 'Saver.saver_directory=' + run_copy]) == 0
+    assert (
+        main(
+            [
+                'train',
+                '--config',
+                command_line_run.config,
+                '--set',
+                'Train.training=False',
+                '--set',
+                'Saver.saver_directory=' + run_copy,
+            ]
+        )
+        == 0
+    )
     assert read_json(run_copy, 'metrics.json')['pckh@0.5'] == expected['pckh@0.5']
     assert sorted(glob.glob(os.path.join(run_copy, 'step-*'))) == steps
 
@@ -247,18 +331,42 @@ def test_resuming_a_finished_run_writes_its_results_again(command_line_run, run_
     # The run was moved: it goes on where it is now.
     assert found['protocol']['checkpoint'] == os.path.join(run_copy, 'latest')
     assert len(os.listdir(os.path.join(run_copy, 'log_test'))) > len(
-        os.listdir(os.path.join(command_line_run.folder, 'log_test')))
+        os.listdir(os.path.join(command_line_run.folder, 'log_test'))
+    )
 
 
 @pytest.mark.slow
 def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
     folder = str(tmp_path / 'runs' / 'drawn')
     # Quotes that the shell has left, and none where it has taken them.
-    assert main(['train', '--config', command_line_run.config, '--synthetic', '--quiet',
-                 '--set', 'DataSetHG.synthetic_images=12', '--set', 'DataSetHG.training_txt_file=/nowhere',
-                 '--set', 'Network.nStack=1', '--set', 'Train.nEpochs=1', '--set', 'Train.epoch_size=1',
-                 '--set', 'Train.loss=mse', '--set', "Network.name='drawn people'",
-                 '--set', 'Saver.saver_directory="%s"' % folder]) == 0
+    assert (
+        main(
+            [
+                'train',
+                '--config',
+                command_line_run.config,
+                '--synthetic',
+                '--quiet',
+                '--set',
+                'DataSetHG.synthetic_images=12',
+                '--set',
+                'DataSetHG.training_txt_file=/nowhere',
+                '--set',
+                'Network.nStack=1',
+                '--set',
+                'Train.nEpochs=1',
+                '--set',
+                'Train.epoch_size=1',
+                '--set',
+                'Train.loss=mse',
+                '--set',
+                "Network.name='drawn people'",
+                '--set',
+                f'Saver.saver_directory="{folder}"',
+            ]
+        )
+        == 0
+    )
     pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people', 'images'))
     assert len(pictures) == 12
     assert os.path.isfile(os.path.join(folder, 'latest', 'drawn people.index'))
@@ -270,7 +378,8 @@ def png_claiming(width, height):
     """Return a small file that claims to be a PNG of some size: no picture follows its header."""
     chunks = (b'IHDR' + struct.pack('>IIBBBBB', width, height, 8, 2, 0, 0, 0), b'IDAT' + zlib.compress(b''))
     return b'\x89PNG\r\n\x1a\n' + b''.join(
-        struct.pack('>I', len(chunk) - 4) + chunk + struct.pack('>I', zlib.crc32(chunk)) for chunk in chunks)
+        struct.pack('>I', len(chunk) - 4) + chunk + struct.pack('>I', zlib.crc32(chunk)) for chunk in chunks
+    )
 
 
 def write_odd_pictures(folder):
@@ -288,8 +397,11 @@ def write_odd_pictures(folder):
     exif[274] = 6
     Image.fromarray(pixels).save(path('turned.jpg'), exif=exif.tobytes())
     jpeg = cv2.imencode('.jpg', pixels)[1].tobytes()
-    for name, content in (('cut.jpg', jpeg[:len(jpeg) // 2]), ('huge.png', png_claiming(20000, 10000)),
-                          ('notes.txt', b'no picture')):
+    for name, content in (
+        ('cut.jpg', jpeg[: len(jpeg) // 2]),
+        ('huge.png', png_claiming(20000, 10000)),
+        ('notes.txt', b'no picture'),
+    ):
         with open(path(name), 'wb') as stream:
             stream.write(content)
     return {'dot': [1, 1], 'grey': [60, 40], 'rgba': [60, 40], 'deep': [60, 40], 'turned': [40, 60]}
@@ -299,8 +411,9 @@ def test_predict_reads_every_kind_of_photo_and_names_those_it_cannot(refuse, com
     folder, output = str(tmp_path / 'photos'), str(tmp_path / 'out')
     os.mkdir(folder)
     sizes = write_odd_pictures(folder)
-    cut, huge = refuse('predict', '--checkpoint', command_line_run.folder, folder, '--device', 'cpu',
-                       '--output', output, lines=2).splitlines()
+    cut, huge = refuse(
+        'predict', '--checkpoint', command_line_run.folder, folder, '--device', 'cpu', '--output', output, lines=2
+    ).splitlines()
     assert 'cut.jpg: damaged or truncated' in cut
     assert 'huge.png: 20000 x 10000 pixels' in huge
     assert sorted(os.listdir(output)) == sorted(stem + end for stem in sizes for end in ('.json', '.png'))

@@ -9,11 +9,11 @@ import pytest
 from conftest import COMMAND_LINE_SETTINGS
 
 from hourglass_pose import Predictor
-from hourglass_pose.cli import main
-from hourglass_pose.annotations.reading import read_annotations
-from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.annotations.person_lines import write_person_lines
+from hourglass_pose.annotations.reading import read_annotations
+from hourglass_pose.cli import main
 from hourglass_pose.evaluation.evaluator import mean_training_pose
+from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.skeleton import MPII_JOINTS
 
 RULE = CropRule(32, crop_rule='centre_scale')
@@ -36,17 +36,26 @@ def run(synthetic_people, tmp_path_factory):
     for index, person in enumerate(everyone):
         x0, y0, x1, y1 = person.box_img
         split = 'test' if index == 0 else 'valid' if names.index(person.image) % 4 == 0 else 'train'
-        persons.append(replace(person, centre_img=np.array([(x0 + x1) / 2, (y0 + y1) / 2 - 3]), split=split,
-                               scale=(y1 - y0 + 1) / 200.0))
+        persons.append(
+            replace(
+                person,
+                centre_img=np.array([(x0 + x1) / 2, (y0 + y1) / 2 - 3]),
+                split=split,
+                scale=(y1 - y0 + 1) / 200.0,
+            )
+        )
     path = os.path.join(folder, 'people.jsonl.gz')
     write_person_lines(path, persons, MPII_JOINTS)
-    settings = dict(COMMAND_LINE_SETTINGS, Saver={'saver_directory': os.path.join(folder, 'run')}, DataSetHG={
-        'training_txt_file': path, 'img_directory': images, 'crop_rule': 'centre_scale'})
+    settings = dict(
+        COMMAND_LINE_SETTINGS,
+        Saver={'saver_directory': os.path.join(folder, 'run')},
+        DataSetHG={'training_txt_file': path, 'img_directory': images, 'crop_rule': 'centre_scale'},
+    )
     settings['Train'] = dict(settings['Train'], nEpochs=1)
     config = os.path.join(folder, 'tiny.cfg')
     with open(config, 'w') as stream:
         for section, keys in settings.items():
-            stream.write('[%s]\n%s\n' % (section, '\n'.join('%s: %r' % item for item in keys.items())))
+            stream.write('[{}]\n{}\n'.format(section, '\n'.join('{}: {!r}'.format(*item) for item in keys.items())))
     assert main(['train', '--config', config, '--quiet']) == 0
     return os.path.join(folder, 'run'), path, images
 
@@ -65,8 +74,21 @@ def test_the_manifest_says_the_rule_and_the_mean_pose_is_that_of_its_crops(run):
 @pytest.mark.slow
 def test_evaluation_measures_the_persons_that_the_annotations_name_in_the_crops_of_training(run, tmp_path):
     folder, path, images = run
-    arguments = ['evaluate', '--checkpoint', folder, '--annotations', path, '--images', images, '--device', 'cpu',
-                 '--split', 'valid', '--output', str(tmp_path)]
+    arguments = [
+        'evaluate',
+        '--checkpoint',
+        folder,
+        '--annotations',
+        path,
+        '--images',
+        images,
+        '--device',
+        'cpu',
+        '--split',
+        'valid',
+        '--output',
+        str(tmp_path),
+    ]
     assert main(arguments) == 0
     valid = [person for person in read_annotations(path, images, 16).persons if person.split == 'valid']
     found = read_json(str(tmp_path), 'predictions.json')['predictions']
@@ -80,8 +102,19 @@ def test_evaluation_measures_the_persons_that_the_annotations_name_in_the_crops_
 @pytest.mark.slow
 def test_a_dataset_txt_has_no_centres_and_needs_the_rule_of_the_box(run, synthetic_people, tmp_path, capsys):
     folder, _, images = run
-    arguments = ['evaluate', '--checkpoint', folder, '--annotations', synthetic_people, '--images', images, '--device',
-                 'cpu', '--output', str(tmp_path)]
+    arguments = [
+        'evaluate',
+        '--checkpoint',
+        folder,
+        '--annotations',
+        synthetic_people,
+        '--images',
+        images,
+        '--device',
+        'cpu',
+        '--output',
+        str(tmp_path),
+    ]
     assert main(arguments) == 2
     assert "crop_rule 'centre_scale'" in capsys.readouterr().err
     assert main(arguments + ['--crop-rule', 'box']) == 0

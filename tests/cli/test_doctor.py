@@ -23,9 +23,19 @@ def patient(command_line_run, tmp_path, capsys):
 
     def examine(*arguments):
         capsys.readouterr()
-        code = main(['doctor', '--config', command_line_run.config, '--set',
-                     'DataSetHG.training_txt_file=' + annotations, '--set', 'DataSetHG.img_directory=' + images]
-                    + SETTINGS + list(arguments))
+        code = main(
+            [
+                'doctor',
+                '--config',
+                command_line_run.config,
+                '--set',
+                'DataSetHG.training_txt_file=' + annotations,
+                '--set',
+                'DataSetHG.img_directory=' + images,
+            ]
+            + SETTINGS
+            + list(arguments)
+        )
         printed = capsys.readouterr()
         assert not printed.err.startswith('error')
         return code, printed.out
@@ -35,7 +45,7 @@ def patient(command_line_run, tmp_path, capsys):
 
 def line_of(text, word, check):
     """Return the one line of a check with the given word before it."""
-    line, = [line for line in text.splitlines() if line.startswith('%-9s %s:' % (word, check))]
+    (line,) = [line for line in text.splitlines() if line.startswith('%-9s %s:' % (word, check))]
     return line
 
 
@@ -93,7 +103,7 @@ def test_the_same_picture_under_another_name_shows_when_all_are_opened(patient):
         name = 'copy%02d.jpg' % index
         shutil.copy(os.path.join(patient.images, '000001.jpg'), os.path.join(patient.images, name))
         numbers[4] = str(int(numbers[4]) + 1)
-        lines.append('%sA %s' % (name, ' '.join(numbers)))
+        lines.append('{}A {}'.format(name, ' '.join(numbers)))
     with open(patient.annotations, 'w') as stream:
         stream.write('\n'.join(lines) + '\n')
     code, text = patient.examine('--images')
@@ -110,8 +120,9 @@ def test_a_wrong_line_is_named_and_hurts_where_training_is_strict(patient):
 
 
 def test_settings_that_do_not_fit_the_data_are_found(patient):
-    code, text = patient.examine('--set', 'Train.nEpochs=1', '--set', 'Train.epoch_size=1', '--set',
-                                 'Train.warmup_steps=2')
+    code, text = patient.examine(
+        '--set', 'Train.nEpochs=1', '--set', 'Train.epoch_size=1', '--set', 'Train.warmup_steps=2'
+    )
     assert code == BAD_FINDING and harmful(text) == ['settings', 'settings']
     assert 'Train.warmup_steps is 2, but the steps of the run are 1' in text and 'before it has seen everybody' in text
 
@@ -124,8 +135,11 @@ def test_training_steps_are_measured_on_request(patient):
 
 
 def test_what_keeps_doctor_from_looking_is_the_users_mistake(patient, tmp_path, capsys):
-    for arguments in (('--config', str(tmp_path / 'none.cfg')), ('--config', patient.run.config, '--steps', '-1'),
-                      ('--config', patient.run.config, '--set', 'DataSetHG.training_txt_file=none.txt')):
+    for arguments in (
+        ('--config', str(tmp_path / 'none.cfg')),
+        ('--config', patient.run.config, '--steps', '-1'),
+        ('--config', patient.run.config, '--set', 'DataSetHG.training_txt_file=none.txt'),
+    ):
         capsys.readouterr()
         assert main(['doctor'] + list(arguments)) == USERS_MISTAKE
         message = capsys.readouterr().err

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.cli import main
 from hourglass_pose.cli.prediction_options import make_generator, scales_argument
 from hourglass_pose.cli.score import measure
-from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.prediction.predictor import Predictor
 
@@ -24,8 +24,7 @@ def predictor(command_line_run):
 
 def evaluation(predictor, persons, batch_size=16, workers=0, scales=(1.0,), flip_test=True):
     generator = make_generator(persons, predictor, scales, batch_size, workers)
-    return Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop, flip_test).evaluate(
-        predictor.last_logits)
+    return Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop, flip_test).evaluate(predictor.last_logits)
 
 
 @pytest.fixture(scope='module')
@@ -53,8 +52,25 @@ def test_on_a_cpu_a_pose_depends_on_no_other_person(predictor, persons):
 
 
 def run(command_line_run, output, *arguments):
-    assert main(['evaluate', '--checkpoint', command_line_run.folder, '--annotations', command_line_run.annotations,
-                 '--images', command_line_run.images, '--device', 'cpu', '--output', output] + list(arguments)) == 0
+    assert (
+        main(
+            [
+                'evaluate',
+                '--checkpoint',
+                command_line_run.folder,
+                '--annotations',
+                command_line_run.annotations,
+                '--images',
+                command_line_run.images,
+                '--device',
+                'cpu',
+                '--output',
+                output,
+            ]
+            + list(arguments)
+        )
+        == 0
+    )
     with open(os.path.join(output, 'metrics.json')) as stream:
         metrics = json.load(stream)
     with open(os.path.join(output, 'predictions.json'), 'rb') as stream:
@@ -63,21 +79,25 @@ def run(command_line_run, output, *arguments):
 
 @pytest.mark.slow
 def test_evaluate_leaves_breakdown_and_worst_persons_and_the_same_files_for_every_speed(
-        command_line_run, tmp_path, persons, capsys):
-    metrics, predictions = run(command_line_run, str(tmp_path / 'a'), '--scales', '0.9,1.1', '--batch-size', '1',
-                               '--workers', '0')
+    command_line_run, tmp_path, persons, capsys
+):
+    metrics, predictions = run(
+        command_line_run, str(tmp_path / 'a'), '--scales', '0.9,1.1', '--batch-size', '1', '--workers', '0'
+    )
     printed = capsys.readouterr().out
     assert 'PCKh@0.5 by scale: longer side' in printed and 'scales 0.9, 1.1' in ' '.join(printed.split())
     rows = metrics['breakdown']['scale']['rows']
     assert sum(row['persons'] for row in rows) == len(persons)
     assert [person['percent'] for person in metrics['worst_persons']] == sorted(
-        person['percent'] for person in metrics['worst_persons'])
+        person['percent'] for person in metrics['worst_persons']
+    )
     assert {person['person'] for person in metrics['worst_persons']} == {person.person_id for person in persons}
     sheet = cv2.imread(str(tmp_path / 'a' / 'worst.png'))
     # Ten tiles of 200 pixels in a row, with gaps of 8.
     assert sheet.shape[1] == 10 * 208 + 8 and sheet.std() > 10
-    other, other_predictions = run(command_line_run, str(tmp_path / 'b'), '--scales', '0.9,1.1', '--batch-size', '7',
-                                   '--workers', '3')
+    other, other_predictions = run(
+        command_line_run, str(tmp_path / 'b'), '--scales', '0.9,1.1', '--batch-size', '7', '--workers', '3'
+    )
     assert predictions == other_predictions
     for content in (metrics, other):
         del content['protocol']['command']
@@ -96,8 +116,22 @@ def test_scoring_the_predictions_file_gives_the_metrics_of_evaluate(command_line
     os.mkdir(images)
     for person in truth.persons[:3]:
         shutil.copy(os.path.join(command_line_run.images, person.image), images)
-    assert main(['score', '--predictions', predictions, '--annotations', command_line_run.annotations, '--images',
-                 images, '--output', str(tmp_path / 'b')]) == 0
+    assert (
+        main(
+            [
+                'score',
+                '--predictions',
+                predictions,
+                '--annotations',
+                command_line_run.annotations,
+                '--images',
+                images,
+                '--output',
+                str(tmp_path / 'b'),
+            ]
+        )
+        == 0
+    )
     with open(str(tmp_path / 'b' / 'metrics.json')) as stream:
         again = json.load(stream)
     assert again['breakdown'] == metrics['breakdown'] and again['worst_persons'] == metrics['worst_persons']
@@ -108,12 +142,30 @@ def test_scoring_the_predictions_file_gives_the_metrics_of_evaluate(command_line
 
 def test_wrong_scales_workers_and_batch_sizes_are_refused(command_line_run, tmp_path, capsys):
     assert scales_argument('0.8,1,1.2') == (0.8, 1.0, 1.2)
-    for option, value, part in (('--scales', '1,1', 'different numbers'), ('--scales', 'a', "found 'a'"),
-                                ('--scales', '0', 'from 0.25 to 4'), ('--scales', 'nan', 'nan'),
-                                ('--workers', '-1', 'integer >= 0'), ('--batch-size', '0', 'integer >= 1')):
+    for option, value, part in (
+        ('--scales', '1,1', 'different numbers'),
+        ('--scales', 'a', "found 'a'"),
+        ('--scales', '0', 'from 0.25 to 4'),
+        ('--scales', 'nan', 'nan'),
+        ('--workers', '-1', 'integer >= 0'),
+        ('--batch-size', '0', 'integer >= 1'),
+    ):
         try:
-            code = main(['evaluate', '--checkpoint', command_line_run.folder, '--annotations', 'a', '--images', 'b',
-                         '--output', str(tmp_path), option, value])
+            code = main(
+                [
+                    'evaluate',
+                    '--checkpoint',
+                    command_line_run.folder,
+                    '--annotations',
+                    'a',
+                    '--images',
+                    'b',
+                    '--output',
+                    str(tmp_path),
+                    option,
+                    value,
+                ]
+            )
         except SystemExit as end:
             code = end.code
         message = capsys.readouterr().err

@@ -11,9 +11,9 @@ from golden.make_golden import network_session
 
 from hourglass_pose.cli import export as export_command
 from hourglass_pose.cli import main
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.export import offline_models
 from hourglass_pose.prediction.predictor import Predictor
+from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.tf_compat import tf
 
 SIZE, CELLS, JOINTS = 32, 8, 16
@@ -33,12 +33,14 @@ def expected(command_line_run, crops):
 
 
 def export(run, folder, *options):
-    return main(['export', '--checkpoint', run.folder, '--output', str(folder), '--device', 'cpu', '--persons', '3',
-                 ] + list(options))
+    return main(
+        ['export', '--checkpoint', run.folder, '--output', str(folder), '--device', 'cpu', '--persons', '3']
+        + list(options)
+    )
 
 
 def record_of(folder, name):
-    with open(os.path.join(str(folder), name + '.json')) as stream:
+    with open(os.path.join(str(folder), f'{name}.json')) as stream:
         return json.load(stream)
 
 
@@ -55,7 +57,7 @@ def test_a_frozen_graph_runs_without_any_code_of_ours(command_line_run, tmpdir, 
     graph_def = tf.GraphDef.FromString(tmpdir.join('hourglass.pb').read_binary())
     with tf.Graph().as_default(), network_session() as session:
         tf.import_graph_def(graph_def, name='')
-        found = session.run(record['outputs'][0]['name'] + ':0', {record['input']['name'] + ':0': crops})
+        found = session.run(f'{record["outputs"][0]["name"]}:0', {f'{record["input"]["name"]}:0': crops})
     assert_same(found, expected)
     assert record['input']['shape'] == [2, SIZE, SIZE, 3] and record['input']['dtype'] == 'uint8'
     assert record['outputs'][0]['shape'] == [2, CELLS, CELLS, JOINTS] and 'softmax' in record['outputs'][0]['meaning']
@@ -64,14 +66,21 @@ def test_a_frozen_graph_runs_without_any_code_of_ours(command_line_run, tmpdir, 
     printed = capsys.readouterr().out
     assert '3 drawn people' in printed and 'PCKh@0.5' in printed and 'bound' in printed
     rates = record['gate']['images_per_second']
-    assert 'ratio %.2f' % (rates['offline'] / rates['checkpoint']) in printed
+    assert f'ratio {rates["offline"] / rates["checkpoint"]:.2f}' in printed
 
 
 @pytest.mark.slow
 def test_a_saved_model_runs_by_its_signature_and_replaces_an_older_one(
-        command_line_run, tmpdir, crops, expected, capsys):
-    options = ['--format', 'saved_model', '--annotations', command_line_run.annotations, '--images',
-               command_line_run.images]
+    command_line_run, tmpdir, crops, expected, capsys
+):
+    options = [
+        '--format',
+        'saved_model',
+        '--annotations',
+        command_line_run.annotations,
+        '--images',
+        command_line_run.images,
+    ]
     tmpdir.mkdir('saved_model').join('photo.jpg').write('not ours')
     assert export(command_line_run, tmpdir, *options) == 2
     assert 'no SavedModel' in capsys.readouterr().err and tmpdir.join('saved_model', 'photo.jpg').check()
@@ -121,7 +130,13 @@ def test_om_is_made_by_atc_where_there_is_one(command_line_run, tmpdir, capsys, 
     options = ['--format', 'om', '--decode', '--decoding', 'quarter', '--normalise', 'aipp', '--soc-version', 'Soc1']
     assert export(command_line_run, output, *options) == 0
     assert sorted(os.listdir(str(output))) == [
-        'aipp.cfg', 'atc.sh', 'called', 'hourglass.om', 'hourglass.pb', 'hourglass.pb.json']
+        'aipp.cfg',
+        'atc.sh',
+        'called',
+        'hourglass.om',
+        'hourglass.pb',
+        'hourglass.pb.json',
+    ]
     printed = capsys.readouterr().out
     assert 'hourglass.om, made by atc' in printed and 'not the .om itself' in printed
     words = output.join('called').read().split()
@@ -145,8 +160,9 @@ def test_om_is_left_to_a_script_where_there_is_no_atc(tmpdir, capsys, monkeypatc
 
 def test_a_model_that_differs_is_removed_and_the_exit_code_is_1(command_line_run, tmpdir, capsys, monkeypatch):
     right = offline_models.FrozenModel.run
-    monkeypatch.setattr(offline_models.FrozenModel, 'run',
-                        lambda self, images: [1.01 * output for output in right(self, images)])
+    monkeypatch.setattr(
+        offline_models.FrozenModel, 'run', lambda self, images: [1.01 * output for output in right(self, images)]
+    )
     with pytest.raises(SystemExit) as caught:
         export(command_line_run, tmpdir, '--format', 'frozen')
     # Python prints the message and exits with 1.
@@ -154,10 +170,14 @@ def test_a_model_that_differs_is_removed_and_the_exit_code_is_1(command_line_run
     assert 'largest difference' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('options, message', [
-    (['--batch', '0'], '--batch: expected an integer >= 1, found 0'),
-    (['--persons', '-1'], '--persons: expected an integer >= 1, found -1'),
-    (['--images', 'folder'], 'expected both')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (['--batch', '0'], '--batch: expected an integer >= 1, found 0'),
+        (['--persons', '-1'], '--persons: expected an integer >= 1, found -1'),
+        (['--images', 'folder'], 'expected both'),
+    ],
+)
 def test_impossible_options_are_refused_in_one_line(tmpdir, capsys, options, message):
     code = main(['export', '--checkpoint', 'none', '--output', str(tmpdir), '--format', 'frozen'] + options)
     assert code == 2 and message in capsys.readouterr().err

@@ -7,21 +7,33 @@ import sys
 
 import numpy as np
 import pytest
-from pytorch_hourglasses import Bearpaw, Princeton
 
 from hourglass_pose import Predictor
+from hourglass_pose.checkpoints import pytorch_file
 from hourglass_pose.cli import main
-from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.cli.inspect import describe_training
 from hourglass_pose.config.config import load_config
-from hourglass_pose.input.cropping import CropRule
+from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.skeleton import MPII_JOINTS
-from hourglass_pose.checkpoints import pytorch_file
+from pytorch_hourglasses import Bearpaw, Princeton
 
 CONTENT = b'stands for a file of PyTorch'
-DATA = ['--set', 'Train.batch_size=2', '--set', 'Train.nEpochs=1', '--set', 'Train.epoch_size=1',
-        '--set', 'Train.workers=0', '--set', 'Validation.valid_iteration=1', '--set', 'Device.device=cpu']
+DATA = [
+    '--set',
+    'Train.batch_size=2',
+    '--set',
+    'Train.nEpochs=1',
+    '--set',
+    'Train.epoch_size=1',
+    '--set',
+    'Train.workers=0',
+    '--set',
+    'Validation.valid_iteration=1',
+    '--set',
+    'Device.device=cpu',
+]
 
 
 def crops():
@@ -46,11 +58,16 @@ def manifest_of(run, checkpoint='latest'):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('option, module, mean, optimizer, rate', [
-    ('bearpaw', Bearpaw(1, 2, first=2, planes=4, joints=16, depth=1), [0.4404, 0.444, 0.4327], 'rmsprop', 2.5e-4),
-    ('princeton', Princeton(2, (2, 4, 6), 8, joints=16, depth=1), [0, 0, 0], 'adam', 2e-4)])
+@pytest.mark.parametrize(
+    'option, module, mean, optimizer, rate',
+    [
+        ('bearpaw', Bearpaw(1, 2, first=2, planes=4, joints=16, depth=1), [0.4404, 0.444, 0.4327], 'rmsprop', 2.5e-4),
+        ('princeton', Princeton(2, (2, 4, 6), 8, joints=16, depth=1), [0, 0, 0], 'adam', 2e-4),
+    ],
+)
 def test_an_imported_run_computes_crops_and_decodes_as_its_code_did(
-        monkeypatch, tmp_path, capsys, option, module, mean, optimizer, rate):
+    monkeypatch, tmp_path, capsys, option, module, mean, optimizer, rate
+):
     code, expected = import_weights(monkeypatch, module, option, tmp_path)
     output, run = capsys.readouterr().out, str(tmp_path / 'run')
     assert code == 0 and sorted(os.listdir(run)) == ['config.cfg', 'latest', 'step-00000000']
@@ -62,8 +79,12 @@ def test_an_imported_run_computes_crops_and_decodes_as_its_code_did(
         assert predictor.codec.sigma_hm == 1.0 and predictor.codec.heatmap_size == 64
         assert predictor.rule == CropRule(256, 0.32, crop_rule='centre_scale', corners=option)
     manifest = manifest_of(run)
-    assert manifest['source'] == {'file': 'weights.pth', 'sha256': hashlib.sha256(CONTENT).hexdigest(),
-                                  'code_base': option, 'left_out': manifest['source']['left_out']}
+    assert manifest['source'] == {
+        'file': 'weights.pth',
+        'sha256': hashlib.sha256(CONTENT).hexdigest(),
+        'code_base': option,
+        'left_out': manifest['source']['left_out'],
+    }
     assert all('.skip_layer.' in name for name in manifest['source']['left_out'])
     assert manifest['traits']['input_mean'] == mean and manifest['global_step'] == 0
     config = load_config(os.path.join(run, 'config.cfg'))
@@ -86,14 +107,48 @@ def run(monkeypatch, tmp_path):
 def test_an_imported_run_is_evaluated_and_trained_on(run, synthetic_people, tmp_path):
     images = os.path.join(os.path.dirname(synthetic_people), 'images')
     output = str(tmp_path / 'out')
-    assert main(['evaluate', '--checkpoint', run, '--annotations', synthetic_people, '--images', images,
-                 '--device', 'cpu', '--batch-size', '8', '--output', output, '--crop-rule', 'box']) == 0
+    assert (
+        main(
+            [
+                'evaluate',
+                '--checkpoint',
+                run,
+                '--annotations',
+                synthetic_people,
+                '--images',
+                images,
+                '--device',
+                'cpu',
+                '--batch-size',
+                '8',
+                '--output',
+                output,
+                '--crop-rule',
+                'box',
+            ]
+        )
+        == 0
+    )
     with open(os.path.join(output, 'metrics.json')) as stream:
         metrics = json.load(stream)
     assert list(metrics['baselines']) == ['centre'] and metrics['protocol']['decoding'] == 'quarter'
     assert metrics['protocol']['crop_rule'] == 'box' and metrics['protocol']['box_margin'] == 0.32
-    assert main(['resume', run, '--set', 'DataSetHG.training_txt_file=' + synthetic_people,
-                 '--set', 'DataSetHG.img_directory=' + images, '--set', 'DataSetHG.crop_rule=box'] + DATA) == 0
+    assert (
+        main(
+            [
+                'resume',
+                run,
+                '--set',
+                f'DataSetHG.training_txt_file={synthetic_people}',
+                '--set',
+                f'DataSetHG.img_directory={images}',
+                '--set',
+                'DataSetHG.crop_rule=box',
+            ]
+            + DATA
+        )
+        == 0
+    )
     imported, manifest = manifest_of(run, 'step-00000000'), manifest_of(run)
     assert manifest['global_step'] == 1 and manifest['source'] == imported['source']
     assert manifest['started_from'] == imported['started_from'] == str(tmp_path / 'weights.pth')
@@ -133,7 +188,7 @@ def test_joints_that_nobody_named_are_numbered_and_not_flipped(monkeypatch, tmp_
 def test_a_wrong_file_is_named_in_one_line_and_leaves_nothing(monkeypatch, tmp_path, capsys):
     assert import_weights(monkeypatch, Bearpaw(1, 1, 2, 4, 16, 1), 'princeton', tmp_path)[0] == 2
     message = capsys.readouterr().err
-    assert message.startswith('error: %s: ' % (tmp_path / 'weights.pth')) and '--from bearpaw' in message
+    assert message.startswith(f'error: {tmp_path / "weights.pth"}: ') and '--from bearpaw' in message
     assert message.count('\n') == 1 and os.listdir(str(tmp_path)) == ['weights.pth']
     # Of 6 features the configuration would not let one train.
     assert import_weights(monkeypatch, Princeton(1, (2, 4, 4), 6, 16, 1), 'princeton', tmp_path)[0] == 2

@@ -6,11 +6,11 @@ import pickle
 
 import numpy as np
 import pytest
-from pytorch_hourglasses import Bearpaw, Princeton
 
 from hourglass_pose import Predictor
-from hourglass_pose.cli import main
 from hourglass_pose.checkpoints.pytorch_file import read_state_dict
+from hourglass_pose.cli import main
+from pytorch_hourglasses import Bearpaw, Princeton
 
 torch = pytest.importorskip('torch')
 
@@ -38,22 +38,35 @@ def bare(option):
 def of_a_training_program(option):
     network = torch.nn.Linear(2, 2)
     prefix = {'bearpaw': 'module.', 'princeton': 'model.module.'}[option]
-    return {'epoch': 3, 'arch': 'hg', 'best_acc': torch.tensor(0.9), 'state_dict': tensors(option, prefix),
-            'optimizer': torch.optim.RMSprop(network.parameters(), lr=1e-4).state_dict()}
+    return {
+        'epoch': 3,
+        'arch': 'hg',
+        'best_acc': torch.tensor(0.9),
+        'state_dict': tensors(option, prefix),
+        'optimizer': torch.optim.RMSprop(network.parameters(), lr=1e-4).state_dict(),
+    }
 
 
 def of_parameters_in_double(option):
-    return {name: torch.nn.Parameter(tensor.double()) if tensor.is_floating_point() else tensor
-            for name, tensor in tensors(option).items()}
+    return {
+        name: torch.nn.Parameter(tensor.double()) if tensor.is_floating_point() else tensor
+        for name, tensor in tensors(option).items()
+    }
 
 
 def run_import(path, option, folder):
     return main(['import-weights', str(path), '--from', option, '--output', str(folder)])
 
 
-@pytest.mark.parametrize('option, contents, zipped', [
-    ('bearpaw', bare, True), ('princeton', of_a_training_program, True), ('bearpaw', of_a_training_program, False),
-    ('princeton', of_parameters_in_double, True)])
+@pytest.mark.parametrize(
+    'option, contents, zipped',
+    [
+        ('bearpaw', bare, True),
+        ('princeton', of_a_training_program, True),
+        ('bearpaw', of_a_training_program, False),
+        ('princeton', of_parameters_in_double, True),
+    ],
+)
 def test_files_of_torch_save_become_runs_that_compute_the_same(expected, tmp_path, option, contents, zipped):
     path, run = tmp_path / 'weights.pth.tar', tmp_path / 'run'
     torch.save(contents(option), str(path), _use_new_zipfile_serialization=zipped)
@@ -76,14 +89,19 @@ def refusal(path, folder, capsys):
     capsys.readouterr()
     assert run_import(path, 'bearpaw', folder) == 2
     message = capsys.readouterr().err
-    assert message.startswith('error: %s: ' % path) and message.count('\n') == 1 and 'Traceback' not in message
+    assert message.startswith(f'error: {path}: ') and message.count('\n') == 1 and 'Traceback' not in message
     assert not os.path.exists(str(folder))
     return message
 
 
-@pytest.mark.parametrize('save', [
-    torch.save, lambda contents, path: torch.save(contents, path, _use_new_zipfile_serialization=False),
-    lambda contents, path: open(path, 'wb').write(pickle.dumps(contents, 2))])
+@pytest.mark.parametrize(
+    'save',
+    [
+        torch.save,
+        lambda contents, path: torch.save(contents, path, _use_new_zipfile_serialization=False),
+        lambda contents, path: open(path, 'wb').write(pickle.dumps(contents, 2)),
+    ],
+)
 def test_a_file_that_would_run_code_is_refused_and_does_not(tmp_path, capsys, save):
     path, trap = str(tmp_path / 'weights.pth'), str(tmp_path / 'trap')
     save({'state_dict': {'conv1.weight': RunsCode(trap)}}, path)
@@ -113,8 +131,12 @@ def test_what_is_no_file_of_pytorch_is_named(tmp_path, capsys):
     assert 'cannot be read' in refusal(str(tmp_path), run, capsys)
     buffer = io.BytesIO()
     torch.save({'a': torch.zeros(1000)}, buffer)
-    for name, content in (('text', b'hello\nthere\n'), ('empty', b''), ('cut', buffer.getvalue()[:900]),
-                          ('picture', b'\x89PNG\r\n\x1a\n' + bytes(100))):
+    for name, content in (
+        ('text', b'hello\nthere\n'),
+        ('empty', b''),
+        ('cut', buffer.getvalue()[:900]),
+        ('picture', b'\x89PNG\r\n\x1a\n' + bytes(100)),
+    ):
         (tmp_path / name).write_bytes(content)
         assert 'damaged or no file of torch.save' in refusal(str(tmp_path / name), run, capsys)
     torch.save([torch.zeros(3)], str(tmp_path / 'list'))

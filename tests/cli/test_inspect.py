@@ -6,12 +6,12 @@ import shutil
 import zipfile
 
 import pytest
-from original_checkpoint import write_original
 
+from hourglass_pose.checkpoints.unrecognised import describe_strange
 from hourglass_pose.cli import main
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import TF_VERSION, tf
-from hourglass_pose.checkpoints.unrecognised import describe_strange
+from original_checkpoint import write_original
 
 
 def inspect(capsys, path, *arguments):
@@ -26,12 +26,12 @@ def test_checkpoint_of_ours_says_network_training_data_and_versions(command_line
         manifest = json.load(stream)
     assert record['checkpoint'] == os.path.realpath(os.path.join(command_line_run.folder, 'latest'))
     assert 'newell, 2 stacks of 8 features, 16 joints, input 32' in record['network']
-    assert "num_poolings: 1" in record['traits'] and 'tiny: False' in record['traits']
+    assert 'num_poolings: 1' in record['traits'] and 'tiny: False' in record['traits']
     assert record['training'] == 'step 4, epoch 2 of 2, moving averages of the weights; seed 0'
     pckh = manifest['progress']['metrics']['pckh@0.5']['mean']
-    assert 'pckh@0.5 %.2f (validation, mean)' % pckh in record['metrics']
-    assert record['data'][0] == '%s, images in %s' % (command_line_run.annotations, command_line_run.images)
-    assert 'tensorflow ' + TF_VERSION in record['versions']
+    assert f'pckh@0.5 {pckh:.2f} (validation, mean)' in record['metrics']
+    assert record['data'][0] == f'{command_line_run.annotations}, images in {command_line_run.images}'
+    assert f'tensorflow {TF_VERSION}' in record['versions']
     assert record['variables'][0].startswith('matched: ')
     assert any(line.startswith('left out: moving averages of the weights') for line in record['variables'])
     text = inspect(capsys, command_line_run.folder)
@@ -43,7 +43,8 @@ def test_checkpoint_of_ours_says_network_training_data_and_versions(command_line
 @pytest.mark.slow
 def test_checkpoint_of_the_original_code_says_what_is_known_and_what_is_not(tmp_path, capsys):
     prefix = write_original(
-        str(tmp_path), NetworkTraits(arch='modelzoo', num_stacks=3, num_features=8, num_poolings=1, num_joints=5))
+        str(tmp_path), NetworkTraits(arch='modelzoo', num_stacks=3, num_features=8, num_poolings=1, num_joints=5)
+    )
     record = json.loads(inspect(capsys, prefix, '--json'))
     assert 'modelzoo, 3 stacks of 8 features, 5 joints' in record['network']
     assert '7 steps' in record['training'] and 'no manifest' in record['training']
@@ -58,7 +59,7 @@ def test_damaged_checkpoint_is_refused(command_line_run, tmp_path, capsys):
     with open(os.path.join(folder, index), 'ab') as stream:
         stream.write(b'x')
     assert main(['inspect', folder]) == 2
-    assert index + ': damaged' in capsys.readouterr().err
+    assert f'{index}: damaged' in capsys.readouterr().err
 
 
 def test_checkpoint_of_another_program_is_named_by_its_variables(tmp_path, capsys):
@@ -79,16 +80,29 @@ def test_damaged_index_is_one_line(tmp_path, capsys):
     assert error.count('\n') == 1 and 'TensorFlow cannot read the checkpoint' in error
 
 
-@pytest.mark.parametrize('name, content, what', [
-    ('hg.pth', b'PK\x03\x04...', 'damaged'), ('hg.pth.tar', b'\x80\x02...', 'a Python pickle'),
-    ('hg.h5', b'\x89HDF\r\n', 'HDF5'), ('gt.mat', b'MATLAB 5.0 MAT-file', 'MATLAB'),
-    ('a.png', b'\x89PNG\r\n', 'PNG picture'), ('a.jpg', b'\xff\xd8\xff\xe0', 'JPEG picture'),
-    ('hg.pkl', b'\x80\x04...', 'may run code'), ('a.npy', b'\x93NUMPY', 'array of NumPy'),
-    ('empty', b'', 'an empty file'), ('a.tgz', b'\x1f\x8b\x08', 'gzip'), ('frozen.pb', b'\x0a\x01', 'frozen graph'),
-    ('hg.onnx', b'\x08', 'ONNX'), ('hg.om', b'IMOD', 'offline model'), ('hg.tflite', b'\x1c', 'Lite'),
-    ('hg.meta', b'\x0a', 'whose .index file is not beside it'),
-    ('checkpoint', b'model_checkpoint_path: "hg_5"\n', 'give the folder'),
-    ('hg.data-00000-of-00001', b'\x00\x00', 'whose .index file is not beside it'), ('notes', b'Hello\n', 'text file')])
+@pytest.mark.parametrize(
+    'name, content, what',
+    [
+        ('hg.pth', b'PK\x03\x04...', 'damaged'),
+        ('hg.pth.tar', b'\x80\x02...', 'a Python pickle'),
+        ('hg.h5', b'\x89HDF\r\n', 'HDF5'),
+        ('gt.mat', b'MATLAB 5.0 MAT-file', 'MATLAB'),
+        ('a.png', b'\x89PNG\r\n', 'PNG picture'),
+        ('a.jpg', b'\xff\xd8\xff\xe0', 'JPEG picture'),
+        ('hg.pkl', b'\x80\x04...', 'may run code'),
+        ('a.npy', b'\x93NUMPY', 'array of NumPy'),
+        ('empty', b'', 'an empty file'),
+        ('a.tgz', b'\x1f\x8b\x08', 'gzip'),
+        ('frozen.pb', b'\x0a\x01', 'frozen graph'),
+        ('hg.onnx', b'\x08', 'ONNX'),
+        ('hg.om', b'IMOD', 'offline model'),
+        ('hg.tflite', b'\x1c', 'Lite'),
+        ('hg.meta', b'\x0a', 'whose .index file is not beside it'),
+        ('checkpoint', b'model_checkpoint_path: "hg_5"\n', 'give the folder'),
+        ('hg.data-00000-of-00001', b'\x00\x00', 'whose .index file is not beside it'),
+        ('notes', b'Hello\n', 'text file'),
+    ],
+)
 def test_strange_file_is_said_for_what_it_is(tmp_path, capsys, name, content, what):
     (tmp_path / name).write_bytes(content)
     assert main(['inspect', str(tmp_path / name)]) == 2
@@ -96,9 +110,15 @@ def test_strange_file_is_said_for_what_it_is(tmp_path, capsys, name, content, wh
     assert error.count('\n') == 1 and what in error and str(tmp_path / name) in error
 
 
-@pytest.mark.parametrize('inside, what', [
-    ('hg/data.pkl', 'as PyTorch writes its weights; turn it into a checkpoint'), ('weights.npy', 'arrays of NumPy'),
-    ('model.weights.h5', 'Keras'), ('photo.jpg', 'a zip archive; unpack it first')])
+@pytest.mark.parametrize(
+    'inside, what',
+    [
+        ('hg/data.pkl', 'as PyTorch writes its weights; turn it into a checkpoint'),
+        ('weights.npy', 'arrays of NumPy'),
+        ('model.weights.h5', 'Keras'),
+        ('photo.jpg', 'a zip archive; unpack it first'),
+    ],
+)
 def test_archive_is_said_for_what_is_in_it(tmp_path, inside, what):
     with zipfile.ZipFile(str(tmp_path / 'file'), 'w') as archive:
         archive.writestr(inside, b'...')

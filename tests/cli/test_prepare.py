@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 import scipy.io
-from mpii_mat import point_of, random_images, rectangle_of, write_mpii_mat
 
-from hourglass_pose.cli import main
-from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.person_lines import read_person_lines
+from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_persons
+from hourglass_pose.cli import main
 from hourglass_pose.skeleton import MPII_JOINTS
+from mpii_mat import point_of, random_images, rectangle_of, write_mpii_mat
 
 
 class Folder:
@@ -27,8 +27,16 @@ class Folder:
             cv2.imwrite(self.path(name), np.zeros((100, 120, 3), np.uint8))
             for index in range(count):
                 joints = np.hstack([rng.randint(5, 95, (16, 2)), np.ones((16, 1))]).tolist()
-                self.entries.append({'img_paths': name, 'isValidation': valid, 'people_index': index + 1,
-                                     'objpos': [50, 40], 'scale_provided': 0.4, 'joint_self': joints})
+                self.entries.append(
+                    {
+                        'img_paths': name,
+                        'isValidation': valid,
+                        'people_index': index + 1,
+                        'objpos': [50, 40],
+                        'scale_provided': 0.4,
+                        'joint_self': joints,
+                    }
+                )
         with open(self.path('mpii.json'), 'w') as stream:
             json.dump(self.entries, stream)
 
@@ -37,8 +45,19 @@ class Folder:
 
     def prepare(self, *arguments, output='people.jsonl', annotations='mpii.json', data_set='mpii'):
         """Run the command and return its exit code."""
-        return main(['prepare', data_set, '--annotations', self.path(annotations), '--images', self.root,
-                     '--output', self.path(output)] + list(arguments))
+        return main(
+            [
+                'prepare',
+                data_set,
+                '--annotations',
+                self.path(annotations),
+                '--images',
+                self.root,
+                '--output',
+                self.path(output),
+            ]
+            + list(arguments)
+        )
 
     def persons(self, output='people.jsonl'):
         return [found for _, found in read_person_lines(self.path(output), 16)]
@@ -70,8 +89,22 @@ def test_dataset_txt_is_written_for_its_ending_and_counts_from_zero(folder, outp
 def test_several_files_make_one(folder):
     with open(folder.path('more.json'), 'w') as stream:
         json.dump([dict(folder.entries[0], img_paths='d.jpg')], stream)
-    assert main(['prepare', 'mpii', '--annotations', folder.path('mpii.json'), folder.path('more.json'), '--images',
-                 folder.root, '--output', folder.path('all.jsonl.gz')]) == 0
+    assert (
+        main(
+            [
+                'prepare',
+                'mpii',
+                '--annotations',
+                folder.path('mpii.json'),
+                folder.path('more.json'),
+                '--images',
+                folder.root,
+                '--output',
+                folder.path('all.jsonl.gz'),
+            ]
+        )
+        == 0
+    )
     images = [person.image for person in folder.persons('all.jsonl.gz')]
     assert images == ['a.jpg'] * 2 + ['b.jpg'] * 2 + ['c.jpg', 'd.jpg']
 
@@ -86,8 +119,11 @@ def test_missing_images_are_counted_and_left_out_on_request(folder, capsys):
 
 def test_head_boxes_are_added_to_the_validation_persons(folder):
     joints = np.array([entry['joint_self'] for entry in folder.entries if entry['isValidation']])[..., :2]
-    content = {'pos_gt_src': joints.transpose(1, 2, 0).astype(float), 'jnt_missing': np.zeros((16, 2)),
-               'headboxes_src': np.array([[[11., 12], [21, 22]], [[31, 32], [41, 42]]])}
+    content = {
+        'pos_gt_src': joints.transpose(1, 2, 0).astype(float),
+        'jnt_missing': np.zeros((16, 2)),
+        'headboxes_src': np.array([[[11.0, 12], [21, 22]], [[31, 32], [41, 42]]]),
+    }
     scipy.io.savemat(folder.path('gt.mat'), content)
     assert folder.prepare('--head-boxes', folder.path('gt.mat')) == 0
     # (corner, axis, person) in the file: of the first person (11, 21) and (31, 41).
@@ -95,21 +131,26 @@ def test_head_boxes_are_added_to_the_validation_persons(folder):
     assert heads == [None, None, [10, 20, 30, 40], [11, 21, 31, 41], None]
 
 
-@pytest.mark.parametrize('lines, valid, others', [
-    ('c.jpg\n', ['c.jpgA'], 4), ('a.jpgB\n\n', ['a.jpgB'], 3), ('a.jpgA\na.jpgB\nb.jpg\r\n', None, 1)])
+@pytest.mark.parametrize(
+    'lines, valid, others',
+    [('c.jpg\n', ['c.jpgA'], 4), ('a.jpgB\n\n', ['a.jpgB'], 3), ('a.jpgA\na.jpgB\nb.jpg\r\n', None, 1)],
+)
 def test_a_list_says_whom_to_validate_with(folder, lines, valid, others):
     with open(folder.path('valid.txt'), 'w', newline='') as stream:
         stream.write(lines)
     assert folder.prepare('--split-list', folder.path('valid.txt')) == 0
-    by_split = {split: [person.person_id for person in folder.persons() if person.split == split]
-                for split in ('train', 'valid')}
+    by_split = {
+        split: [person.person_id for person in folder.persons() if person.split == split]
+        for split in ('train', 'valid')
+    }
     assert by_split['valid'] == (valid or ['a.jpgA', 'a.jpgB', 'b.jpgA', 'b.jpgB'])
     # Beside a listed person nobody of the same image is trained on.
     assert len(by_split['train']) == others
 
 
-@pytest.mark.parametrize('lines, message', [('a.jpg\nx.jpgA\n', "1 entries fit nobody, such as 'x.jpgA'"),
-                                            ('\n', 'an empty list')])
+@pytest.mark.parametrize(
+    'lines, message', [('a.jpg\nx.jpgA\n', "1 entries fit nobody, such as 'x.jpgA'"), ('\n', 'an empty list')]
+)
 def test_a_list_that_does_not_fit_is_refused_and_nothing_written(folder, capsys, lines, message):
     with open(folder.path('valid.txt'), 'w') as stream:
         stream.write(lines)
@@ -121,9 +162,13 @@ def test_a_list_that_does_not_fit_is_refused_and_nothing_written(folder, capsys,
 
 def test_test_persons_of_the_official_file_are_kept_but_have_no_place_in_dataset_txt(folder, capsys):
     points = [point_of(20 + joint, 30 + 2 * joint, joint) for joint in range(16)]
-    write_mpii_mat(folder.path('mpii.mat'), [
-        ('a.jpg', True, [rectangle_of(points, (50., 40.), 0.4)]),
-        ('b.jpg', False, [rectangle_of(None, (50., 40.), 0.4)])])
+    write_mpii_mat(
+        folder.path('mpii.mat'),
+        [
+            ('a.jpg', True, [rectangle_of(points, (50.0, 40.0), 0.4)]),
+            ('b.jpg', False, [rectangle_of(None, (50.0, 40.0), 0.4)]),
+        ],
+    )
     assert folder.prepare(annotations='mpii.mat') == 0
     assert '1 test, 1 without a split' in capsys.readouterr().out
     assert len(read_annotations(folder.path('people.jsonl'), folder.root, 16).persons) == 2
@@ -139,15 +184,25 @@ def test_lsp_and_coco_are_prepared_too(folder, rng):
     assert folder.prepare('--boxes', 'image', data_set='lsp', annotations='joints.mat') == 0
     assert [person.box_img.tolist() for person in folder.persons()] == [[0, 0, 119, 99]] * 2
     with open(folder.path('coco.json'), 'w') as stream:
-        json.dump({'images': [{'id': 1, 'file_name': 'a.jpg'}], 'annotations': [
-            {'image_id': 1, 'bbox': [1, 2, 30, 40], 'keypoints': [9, 9, 2] * 17}]}, stream)
+        json.dump(
+            {
+                'images': [{'id': 1, 'file_name': 'a.jpg'}],
+                'annotations': [{'image_id': 1, 'bbox': [1, 2, 30, 40], 'keypoints': [9, 9, 2] * 17}],
+            },
+            stream,
+        )
     assert folder.prepare(data_set='coco', annotations='coco.json') == 0
     assert folder.persons()[0].labelled.sum() == 12
 
 
-@pytest.mark.parametrize('arguments, message', [
-    (['--boxes', 'image'], '--boxes image: for mpii joints or centre_scale is allowed'),
-    (['--head-boxes', 'none.mat'], 'no file at'), (['--split-list', 'none.txt'], 'no file at')])
+@pytest.mark.parametrize(
+    'arguments, message',
+    [
+        (['--boxes', 'image'], '--boxes image: for mpii joints or centre_scale is allowed'),
+        (['--head-boxes', 'none.mat'], 'no file at'),
+        (['--split-list', 'none.txt'], 'no file at'),
+    ],
+)
 def test_a_users_mistake_is_one_line(folder, capsys, arguments, message):
     assert folder.prepare(*arguments) == 2
     error = capsys.readouterr().err

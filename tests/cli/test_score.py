@@ -14,8 +14,24 @@ from hourglass_pose.cli.score import measure
 from hourglass_pose.report.tables import build_metrics
 from hourglass_pose.skeleton import MPII_JOINTS
 
-SHORT = ('rank', 'rkne', 'rhip', 'lhip', 'lkne', 'lank', 'pelv', 'thor', 'neck', 'head', 'rwri', 'relb', 'rsho',
-         'lsho', 'lelb', 'lwri')
+SHORT = (
+    'rank',
+    'rkne',
+    'rhip',
+    'lhip',
+    'lkne',
+    'lank',
+    'pelv',
+    'thor',
+    'neck',
+    'head',
+    'rwri',
+    'relb',
+    'rsho',
+    'lsho',
+    'lelb',
+    'lwri',
+)
 COUNT = 41
 
 
@@ -33,9 +49,16 @@ def write_truth(path, joints, boxes, missing, order=range(16), **more):
     names = np.empty((1, 16), object)
     for place, joint in enumerate(order):
         names[0, place] = SHORT[joint]
-    savemat(str(path), dict(
-        jnt_missing=missing[:, order].T.astype(np.uint8), pos_gt_src=joints[:, order].transpose(1, 2, 0),
-        headboxes_src=boxes.transpose(1, 2, 0), dataset_joints=names, **more))
+    savemat(
+        str(path),
+        dict(
+            jnt_missing=missing[:, order].T.astype(np.uint8),
+            pos_gt_src=joints[:, order].transpose(1, 2, 0),
+            headboxes_src=boxes.transpose(1, 2, 0),
+            dataset_joints=names,
+            **more,
+        ),
+    )
     return str(path)
 
 
@@ -55,8 +78,11 @@ def published_protocol(pred, joints, boxes, missing, threshold=0.5):
             hits += math.sqrt(dx * dx + dy * dy) / head_size <= threshold
         by_joint[name], counted[name] = 100.0 * hits / labelled, labelled
     kept = [name for name in MPII_JOINTS if name not in ('pelvis', 'thorax')]
-    return (by_joint, sum(by_joint[name] for name in kept) / 14,
-            sum(by_joint[name] * counted[name] for name in kept) / sum(counted[name] for name in kept))
+    return (
+        by_joint,
+        sum(by_joint[name] for name in kept) / 14,
+        sum(by_joint[name] * counted[name] for name in kept) / sum(counted[name] for name in kept),
+    )
 
 
 def run_score(predictions, annotations, **options):
@@ -66,12 +92,17 @@ def run_score(predictions, annotations, **options):
 
 def run_command(tmp_path, predictions, annotations, *arguments):
     output = str(tmp_path / 'out')
-    assert main(['score', '--predictions', str(predictions), '--annotations', str(annotations), '--output', output] +
-                list(arguments)) == 0
+    assert (
+        main(
+            ['score', '--predictions', str(predictions), '--annotations', str(annotations), '--output', output]
+            + list(arguments)
+        )
+        == 0
+    )
     with open(os.path.join(output, 'metrics.json')) as stream:
         metrics = json.load(stream)
     with open(os.path.join(output, 'report.html'), encoding='utf-8') as stream:
-        assert '<b>%.2f</b>' % metrics['pckh@0.5']['mean'] in stream.read()
+        assert f'<b>{metrics["pckh@0.5"]["mean"]:.2f}</b>' in stream.read()
     return metrics
 
 
@@ -84,7 +115,8 @@ def assert_published(metrics, pred, joints, boxes, missing):
         assert metrics[name]['mean_weighted'] == pytest.approx(weighted, abs=1e-9)
         for group in ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle'):
             assert metrics[name][group] == pytest.approx(
-                (by_joint['r_' + group] + by_joint['l_' + group]) / 2, abs=1e-9)
+                (by_joint[f'r_{group}'] + by_joint[f'l_{group}']) / 2, abs=1e-9
+            )
         assert metrics[name]['head'] == pytest.approx(by_joint['head'], abs=1e-9)
 
 
@@ -107,9 +139,9 @@ def test_random_predictions_score_as_the_published_protocol_in_loops(tmp_path, s
 def test_a_distance_of_exactly_half_a_head_counts(tmp_path):
     joints, boxes, missing, _ = random_truth()
     boxes[:, 1] = boxes[:, 0] = 0.0
-    boxes[:, 1] += (60.0, 80.0)                     # diagonal 100, head size 60, threshold 30
+    boxes[:, 1] += (60.0, 80.0)  # diagonal 100, head size 60, threshold 30
     joints = np.rint(joints)
-    pred = joints + (18.0, 24.0)                    # exactly 30 away
+    pred = joints + (18.0, 24.0)  # exactly 30 away
     savemat(str(tmp_path / 'p.mat'), {'preds': pred})
     truth = write_truth(tmp_path / 't.mat', joints, boxes, missing)
     assert run_score(tmp_path / 'p.mat', truth)['pckh@0.5']['mean'] == 100
@@ -151,8 +183,10 @@ WAYS = {
     'torch.h5': lambda path, pred: write_h5(path, preds=with_columns(pred)),
     'with_scores.h5': lambda path, pred: write_h5(path, **{'group/preds': with_columns(pred)[..., [0, 1, 4]]}),
     'whole.mat': lambda path, pred: savemat(str(path), {'preds': np.rint(pred).astype(np.int32)}),
-    'other_joint_order.mat': lambda path, pred: savemat(str(path), {
-        'preds': pred[:, ::-1], 'dataset_joints': np.array(SHORT[::-1], object)[None]})}
+    'other_joint_order.mat': lambda path, pred: savemat(
+        str(path), {'preds': pred[:, ::-1], 'dataset_joints': np.array(SHORT[::-1], object)[None]}
+    ),
+}
 
 
 @pytest.mark.parametrize('way', sorted(WAYS))
@@ -188,8 +222,9 @@ def test_counting_from_0_is_an_option_and_its_effect_is_stated(tmp_path, truth_f
     shifted = run_score(tmp_path / 'p.mat', truth_file, count_from=0)
     assert_published(shifted, pred + 1, joints, boxes, missing)
     means = [metrics['pckh@0.5']['mean'] for metrics in (as_they_stand, shifted)]
-    assert as_they_stand['protocol']['counting'].endswith('from 0 the mean would be %.2f instead of %.2f'
-                                                          % (means[1], means[0]))
+    assert as_they_stand['protocol']['counting'].endswith(
+        f'from 0 the mean would be {means[1]:.2f} instead of {means[0]:.2f}'
+    )
     assert shifted['protocol']['counting'].startswith('shifted by +1 px')
 
 
@@ -201,7 +236,7 @@ def test_head_box_sizes_break_the_score_down(tmp_path, truth_file, capsys):
     assert 'scale' in capsys.readouterr().out
     assert metrics['pckh@0.5'] == run_score(tmp_path / 'p.mat', truth_file)['pckh@0.5']
     diagonals = np.linalg.norm(boxes[:, 1] - boxes[:, 0], axis=1)
-    small = diagonals <= np.sort(diagonals)[10]     # 41 persons: the first quarter ends with the 11th
+    small = diagonals <= np.sort(diagonals)[10]  # 41 persons: the first quarter ends with the 11th
     row = metrics['breakdown']['scale']['rows'][0]
     assert row['persons'] == small.sum() == 11
     _, mean, _ = published_protocol(pred[small], joints[small], boxes[small], missing[small])
@@ -245,12 +280,16 @@ def test_damaged_files_and_files_of_another_kind_are_named(tmp_path, truth_file,
     for name in ('whole.mat', 'whole.h5'):
         content = (tmp_path / name).read_bytes()
         for part in (2, 10):
-            (tmp_path / 'cut').write_bytes(content[:len(content) * part // 11])
+            (tmp_path / 'cut').write_bytes(content[: len(content) * part // 11])
             message = refused(capsys, '--predictions', tmp_path / 'cut', '--annotations', truth_file)
             assert 'cut: damaged or truncated' in message or 'cut: no variable holds' in message
-    for content, part in ((b'', 'no file of predictions'), (b'{"a": 1}', '"format"'), (b'{"a"', 'damaged'),
-                          (b'{"format": "hourglass-pose predictions", "format_version": 2}', 'format_version 2'),
-                          (b'{"format": "hourglass-pose predictions", "format_version": 1}', 'KeyError')):
+    for content, part in (
+        (b'', 'no file of predictions'),
+        (b'{"a": 1}', '"format"'),
+        (b'{"a"', 'damaged'),
+        (b'{"format": "hourglass-pose predictions", "format_version": 2}', 'format_version 2'),
+        (b'{"format": "hourglass-pose predictions", "format_version": 1}', 'KeyError'),
+    ):
         (tmp_path / 'odd').write_bytes(content)
         assert part in refused(capsys, '--predictions', tmp_path / 'odd', '--annotations', truth_file)
     assert 'cannot be read' in refused(capsys, '--predictions', tmp_path / 'none', '--annotations', truth_file)

@@ -10,14 +10,19 @@ from hourglass_pose.config.config import load_config
 from hourglass_pose.config.keys import KEYS, SECTIONS, document_keys
 from hourglass_pose.skeleton import MPII_JOINTS
 
-REFERENCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, 'code', 'config.cfg')
+REFERENCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, 'code', 'config.cfg')
 
 # Every documented key: home section, name, other spelling, a value that is not the default, its loaded form.
 DOCUMENTED = [
     ('DataSetHG', 'training_txt_file', None, "'/a.txt'", ('/a.txt',)),
     ('DataSetHG', 'img_directory', None, "['/pictures']", ('/pictures',)),
-    ('DataSetHG', 'joint_list', None, repr(['r_anckle'] + ['joint%d' % i for i in range(15)]),
-     ('r_ankle',) + tuple('joint%d' % i for i in range(15))),
+    (
+        'DataSetHG',
+        'joint_list',
+        None,
+        repr(['r_anckle'] + ['joint%d' % i for i in range(15)]),
+        ('r_ankle',) + tuple('joint%d' % i for i in range(15)),
+    ),
     ('DataSetHG', 'remove_joints', None, repr([0, 1] * 8), (0, 1) * 8),
     ('Network', 'name', None, "'hg_refined'", 'hg_refined'),
     ('Network', 'nStack', 'nStacks', '4', 4),
@@ -65,9 +70,9 @@ def test_reference_file_states_every_key_once_with_its_default_and_what_is_allow
     for key in KEYS:
         default = list(key.default) if isinstance(key.default, tuple) else key.default
         assert ast.literal_eval(parser[key.section][key.name]) == default, key.name
-        comment = text[:text.index('\n%s: ' % key.name)].split('\n\n')[-1]
+        comment = text[: text.index(f'\n{key.name}: ')].split('\n\n')[-1]
         assert all(line.startswith('# ') for line in comment.split('\n')), key.name
-        assert 'Allowed: %s.' % key.rule.allowed in comment.replace('\n# ', ' '), key.name
+        assert f'Allowed: {key.rule.allowed}.' in comment.replace('\n# ', ' '), key.name
         assert key.other in comment, key.name
 
 
@@ -92,13 +97,15 @@ def test_documented_keys_work_in_any_spelling_case_and_section(tmp_path, home, n
     for spelling in (name, name.upper(), other or name, (other or name).lower()):
         for section in SECTIONS:
             for written in (section, section.lower()):
-                config = load(tmp_path, '[%s]\n%s = %s\n' % (written, spelling, text),
-                              ['Network.arch=modelzoo'] if name == 'modif' else [])
+                config = load(
+                    tmp_path,
+                    f'[{written}]\n{spelling} = {text}\n',
+                    ['Network.arch=modelzoo'] if name == 'modif' else [],
+                )
                 assert getattr(getattr(config, home), name) == value
 
 
 def test_document_has_a_row_for_every_key():
     rows = [line.split('|') for line in document_keys().split('\n') if line.startswith('| `')]
-    assert [tuple(cell.strip(' `') for cell in row[1:3]) for row in rows] == [
-        (key.name, key.other) for key in KEYS]
+    assert [tuple(cell.strip(' `') for cell in row[1:3]) for row in rows] == [(key.name, key.other) for key in KEYS]
     assert all(len(row) == 7 and row[4].strip() and row[5].strip() for row in rows)

@@ -13,9 +13,25 @@ from hourglass_pose.errors import AnnotationError, ImageError
 from hourglass_pose.skeleton import MPII_JOINTS
 
 # COCO's own list of keypoints.
-COCO_JOINTS = ('nose', 'left_eye', 'right_eye', 'left_ear', 'right_ear', 'left_shoulder', 'right_shoulder',
-               'left_elbow', 'right_elbow', 'left_wrist', 'right_wrist', 'left_hip', 'right_hip', 'left_knee',
-               'right_knee', 'left_ankle', 'right_ankle')
+COCO_JOINTS = (
+    'nose',
+    'left_eye',
+    'right_eye',
+    'left_ear',
+    'right_ear',
+    'left_shoulder',
+    'right_shoulder',
+    'left_elbow',
+    'right_elbow',
+    'left_wrist',
+    'right_wrist',
+    'left_hip',
+    'right_hip',
+    'left_knee',
+    'right_knee',
+    'left_ankle',
+    'right_ankle',
+)
 
 
 def write_lsp(tmp_path, people, extended):
@@ -84,22 +100,41 @@ def test_boxes_of_lsp_are_tight_or_the_whole_image(tmp_path, people):
 def test_a_person_of_lsp_extended_without_joints_is_nothing_to_use(tmp_path, people):
     people[2, :, 2] = 0
     assert [person is None for person in read_lsp_mat(write_lsp(tmp_path, people, True), '')] == [
-        False, False, True, False, False]
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
-@pytest.mark.parametrize('content, found', [
-    ({'joints': np.zeros((3, 16, 2))}, r'\(3, 16, 2\)'), ({'joints': np.zeros((3, 14))}, r'\(3, 14\)'),
-    ({'x': 1}, 'None')])
+@pytest.mark.parametrize(
+    'content, found',
+    [
+        ({'joints': np.zeros((3, 16, 2))}, r'\(3, 16, 2\)'),
+        ({'joints': np.zeros((3, 14))}, r'\(3, 14\)'),
+        ({'x': 1}, 'None'),
+    ],
+)
 def test_other_matlab_files_are_refused(tmp_path, content, found):
     scipy.io.savemat(str(tmp_path / 'joints.mat'), content)
-    with pytest.raises(AnnotationError, match='joints.mat: joints are of shape ' + found):
+    with pytest.raises(AnnotationError, match=f'joints.mat: joints are of shape {found}'):
         list(read_lsp_mat(str(tmp_path / 'joints.mat'), ''))
 
 
 def annotation(rng, image, marks, **changes):
     points = np.hstack([rng.randint(0, 300, (17, 2)), np.reshape(marks, (17, 1))])
-    return dict({'id': 9, 'image_id': image, 'iscrowd': 0, 'bbox': [10.5, 20, 30, 40],
-                 'keypoints': points.ravel().tolist(), 'num_keypoints': 17}, **changes)
+    return dict(
+        {
+            'id': 9,
+            'image_id': image,
+            'iscrowd': 0,
+            'bbox': [10.5, 20, 30, 40],
+            'keypoints': points.ravel().tolist(),
+            'num_keypoints': 17,
+        },
+        **changes,
+    )
 
 
 def write_coco(path, annotations, first='images'):
@@ -135,11 +170,16 @@ def test_crowds_and_faces_alone_are_nothing_to_use(tmp_path, rng):
     assert found[:2] == [None, None] and found[2].person_index == 2 and found[2].split is None
 
 
-@pytest.mark.parametrize('changes, message', [
-    ({'image_id': 99}, 'annotation 1 has no usable'), ({'keypoints': [1, 2, 3]}, 'annotation 1'),
-    ({'bbox': None}, 'bbox')])
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        ({'image_id': 99}, 'annotation 1 has no usable'),
+        ({'keypoints': [1, 2, 3]}, 'annotation 1'),
+        ({'bbox': None}, 'bbox'),
+    ],
+)
 def test_a_wrong_annotation_of_coco_is_named(tmp_path, rng, changes, message):
-    with pytest.raises(AnnotationError, match='x.json: .*' + message):
+    with pytest.raises(AnnotationError, match=f'x.json: .*{message}'):
         list(read_coco_json(write_coco(tmp_path / 'x.json', [annotation(rng, 7, [2] * 17, **changes)])))
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import scipy.io
 
+from hourglass_pose.annotations.person_lines import write_person_lines
 from hourglass_pose.converters.head_boxes import add_head_boxes
 from hourglass_pose.converters.json_items import json_items
 from hourglass_pose.converters.mpii import read_mpii
-from hourglass_pose.annotations.person_lines import write_person_lines
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.skeleton import MPII_JOINTS
 
@@ -34,19 +34,36 @@ class Truth:
         self.heads = rng.randint(10, 700, (COUNT, 4)).astype(float)
 
     def as_ports(self):
-        return [{'dataset': 'MPI', 'isValidation': float(self.valid[i]), 'img_paths': self.images[i],
-                 'objpos': self.centres[i].tolist(), 'scale_provided': self.scales[i], 'joint_others': [[[1, 2, 3]]],
-                 'joint_self': np.hstack([self.joints[i], self.visible[i][:, None]]).tolist(),
-                 'people_index': self.places[i] + 1.0} for i in range(COUNT)]
+        return [
+            {
+                'dataset': 'MPI',
+                'isValidation': float(self.valid[i]),
+                'img_paths': self.images[i],
+                'objpos': self.centres[i].tolist(),
+                'scale_provided': self.scales[i],
+                'joint_others': [[[1, 2, 3]]],
+                'joint_self': np.hstack([self.joints[i], self.visible[i][:, None]]).tolist(),
+                'people_index': self.places[i] + 1.0,
+            }
+            for i in range(COUNT)
+        ]
 
     def as_hrnet(self, missing=0.0):
         joints = np.where(self.labelled[..., None], self.joints, missing)
-        return [{'image': self.images[i], 'center': self.centres[i].tolist(), 'scale': self.scales[i],
-                 'joints': joints[i].tolist(), 'joints_vis': self.labelled[i].astype(int).tolist()}
-                for i in range(COUNT)]
+        return [
+            {
+                'image': self.images[i],
+                'center': self.centres[i].tolist(),
+                'scale': self.scales[i],
+                'joints': joints[i].tolist(),
+                'joints_vis': self.labelled[i].astype(int).tolist(),
+            }
+            for i in range(COUNT)
+        ]
 
     def write_h5(self, path, lowered, coded=False, float32=False):
         import h5py
+
         scales = self.scales * (1.25 if lowered else 1.0)
         centres = self.centres + np.outer(15 * self.scales if lowered else 0 * self.scales, [0, 1])
         names = np.array([name.encode() for name in self.images])
@@ -54,17 +71,24 @@ class Truth:
             names = np.array([list(name) + [0, 0] for name in names.tolist()], float)
         kind = np.float32 if float32 else np.float64
         with h5py.File(path, 'w') as stream:
-            for name, array in (('imgname', names), ('part', np.trunc(self.joints)), ('center', centres.astype(kind)),
-                                ('scale', scales.astype(kind)), ('visible', self.visible.astype(float)),
-                                ('person', self.places.astype(float))):
+            for name, array in (
+                ('imgname', names),
+                ('part', np.trunc(self.joints)),
+                ('center', centres.astype(kind)),
+                ('scale', scales.astype(kind)),
+                ('visible', self.visible.astype(float)),
+                ('person', self.places.astype(float)),
+            ):
                 stream[name] = array
 
     def ground_truth(self):
         """Return the variables of detections_our_format.mat for the validation persons."""
         rows = self.valid
-        return {'pos_gt_src': self.joints[rows].transpose(1, 2, 0),
-                'jnt_missing': (~self.labelled[rows]).T.astype(np.uint8),
-                'headboxes_src': self.heads[rows].reshape(-1, 2, 2).transpose(1, 2, 0)}
+        return {
+            'pos_gt_src': self.joints[rows].transpose(1, 2, 0),
+            'jnt_missing': (~self.labelled[rows]).T.astype(np.uint8),
+            'headboxes_src': self.heads[rows].reshape(-1, 2, 2).transpose(1, 2, 0),
+        }
 
 
 @pytest.fixture
@@ -83,8 +107,9 @@ def check(persons, truth, labelled_only=False, tolerance=0.0, names=True):
     for i, person in enumerate(persons):
         assert person.image == truth.images[i]
         np.testing.assert_array_equal(person.labelled, truth.labelled[i])
-        np.testing.assert_allclose(person.joints_img[person.labelled], (truth.joints[i] - 1)[person.labelled],
-                                   atol=tolerance, rtol=1e-6)
+        np.testing.assert_allclose(
+            person.joints_img[person.labelled], (truth.joints[i] - 1)[person.labelled], atol=tolerance, rtol=1e-6
+        )
         np.testing.assert_array_equal(person.centre_img, truth.centres[i] - 1)
         assert person.scale == pytest.approx(truth.scales[i], rel=1e-6)
         if labelled_only:
@@ -103,8 +128,16 @@ def test_the_json_of_the_ports_says_everything(tmp_path, truth, name):
     np.testing.assert_array_equal(persons[0].box_img, [*tight.min(0), *tight.max(0)])
 
 
-@pytest.mark.parametrize('name, split', [('train.json', 'train'), ('valid.json', 'valid'), ('trainval.json', None),
-                                         ('test.json', 'test'), ('x.json', None)])
+@pytest.mark.parametrize(
+    'name, split',
+    [
+        ('train.json', 'train'),
+        ('valid.json', 'valid'),
+        ('trainval.json', None),
+        ('test.json', 'test'),
+        ('x.json', None),
+    ],
+)
 @pytest.mark.parametrize('missing', [0.0, -1.0])
 def test_the_json_of_hrnet_says_its_split_by_its_name_and_nothing_of_visibility(tmp_path, truth, name, split, missing):
     persons = list(read_mpii(write_json(tmp_path / name, truth.as_hrnet(missing))))
@@ -113,7 +146,7 @@ def test_the_json_of_hrnet_says_its_split_by_its_name_and_nothing_of_visibility(
 
 
 def test_test_persons_of_hrnet_have_no_joints(tmp_path):
-    person, = read_mpii(write_json(tmp_path / 'test.json', [{'image': 'a.jpg', 'center': [101, 51], 'scale': 0.5}]))
+    (person,) = read_mpii(write_json(tmp_path / 'test.json', [{'image': 'a.jpg', 'center': [101, 51], 'scale': 0.5}]))
     assert person.split == 'test' and not person.labelled.any()
     assert person.box_img.tolist() == [50.5, 0.5, 149.5, 99.5]
 
@@ -138,6 +171,7 @@ def test_centres_of_neither_kind_are_refused(tmp_path, truth):
 
 def test_an_h5_without_what_is_needed_is_refused(tmp_path):
     import h5py
+
     path = str(tmp_path / 'x.h5')
     with h5py.File(path, 'w') as stream:
         stream['preds'] = np.zeros((3, 16, 2))
@@ -147,8 +181,8 @@ def test_an_h5_without_what_is_needed_is_refused(tmp_path):
 
 def test_a_dataset_txt_of_mpii_counts_from_one(tmp_path):
     numbers = ' '.join(['31 41'] * 15 + ['-1 -1'])
-    (tmp_path / 'dataset.txt').write_text('a.jpgB 11 21 61 81 %s\n' % numbers)
-    person, = read_mpii(str(tmp_path / 'dataset.txt'))
+    (tmp_path / 'dataset.txt').write_text(f'a.jpgB 11 21 61 81 {numbers}\n')
+    (person,) = read_mpii(str(tmp_path / 'dataset.txt'))
     assert person.person_id == 'a.jpgB' and person.box_img.tolist() == [10, 20, 60, 80]
     assert person.joints_img[0].tolist() == [30, 40] and person.joints_img[15].tolist() == [0, 0]
     assert person.labelled.tolist() == [True] * 15 + [False]
@@ -160,18 +194,24 @@ def test_our_own_lines_are_read_as_they_are(tmp_path, truth):
     check(list(read_mpii(path)), truth)
 
 
-@pytest.mark.parametrize('content, message', [
-    ([{'image': 'a.jpg'}], 'entry 1 is none of MPII: neither "img_paths"'), ({'images': []}, None),
-    ([{'joint_self': [[1, 2, 3]], 'img_paths': 'a'}], r'joint_self is of shape \(1, 3\)'),
-    ([{'joint_self': [[1, 2, 3]] * 16}], 'no "img_paths"'),
-    ([{'image': 'a.jpg', 'center': [1], 'scale': 1}], 'the centre is'),
-    ([{'image': 3, 'center': [1, 1], 'scale': 1}], 'the name of the image is 3'), ([3], 'entry 1 is none')])
+@pytest.mark.parametrize(
+    'content, message',
+    [
+        ([{'image': 'a.jpg'}], 'entry 1 is none of MPII: neither "img_paths"'),
+        ({'images': []}, None),
+        ([{'joint_self': [[1, 2, 3]], 'img_paths': 'a'}], r'joint_self is of shape \(1, 3\)'),
+        ([{'joint_self': [[1, 2, 3]] * 16}], 'no "img_paths"'),
+        ([{'image': 'a.jpg', 'center': [1], 'scale': 1}], 'the centre is'),
+        ([{'image': 3, 'center': [1, 1], 'scale': 1}], 'the name of the image is 3'),
+        ([3], 'entry 1 is none'),
+    ],
+)
 def test_other_json_is_refused_by_its_entry(tmp_path, content, message):
     path = write_json(tmp_path / 'x.json', content)
     if message is None:
         assert list(read_mpii(path)) == []
         return
-    with pytest.raises(AnnotationError, match='x.json: .*' + message):
+    with pytest.raises(AnnotationError, match=f'x.json: .*{message}'):
         list(read_mpii(path))
 
 
@@ -192,22 +232,31 @@ def test_coordinates_that_the_ground_truth_has_lost_are_not_compared(tmp_path, t
     content['pos_gt_src'][3, 0, 0] = 0
     scipy.io.savemat(str(tmp_path / 'gt.mat'), content)
     persons = read_mpii(write_json(tmp_path / 'a.json', truth.as_ports()))
-    assert sum(person.head_box_img is not None for person in add_head_boxes(persons, str(tmp_path / 'gt.mat'))) == \
-        truth.valid.sum()
+    assert (
+        sum(person.head_box_img is not None for person in add_head_boxes(persons, str(tmp_path / 'gt.mat')))
+        == truth.valid.sum()
+    )
 
 
-@pytest.mark.parametrize('change, message', [
-    (lambda gt: {name: array[..., ::-1] for name, array in gt.items()}, 'row 1 is not 000000000.jpgA: .* differ by'),
-    (lambda gt: {name: array[..., :-1] for name, array in gt.items()}, '7 rows for 8 persons'),
-    (lambda gt: {name: np.concatenate([array, array[..., :1]], -1) for name, array in gt.items()}, '9 rows for 8'),
-    (lambda gt: dict(gt, jnt_missing=np.ones_like(gt['jnt_missing'])), 'no joint in common'),
-    (lambda gt: {'preds': gt['pos_gt_src']}, 'no pos_gt_src, jnt_missing, headboxes_src in it'),
-    (lambda gt: dict(gt, headboxes_src=gt['headboxes_src'][0]), 'shapes .* are needed')])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (
+            lambda gt: {name: array[..., ::-1] for name, array in gt.items()},
+            'row 1 is not 000000000.jpgA: .* differ by',
+        ),
+        (lambda gt: {name: array[..., :-1] for name, array in gt.items()}, '7 rows for 8 persons'),
+        (lambda gt: {name: np.concatenate([array, array[..., :1]], -1) for name, array in gt.items()}, '9 rows for 8'),
+        (lambda gt: dict(gt, jnt_missing=np.ones_like(gt['jnt_missing'])), 'no joint in common'),
+        (lambda gt: {'preds': gt['pos_gt_src']}, 'no pos_gt_src, jnt_missing, headboxes_src in it'),
+        (lambda gt: dict(gt, headboxes_src=gt['headboxes_src'][0]), 'shapes .* are needed'),
+    ],
+)
 def test_the_ground_truth_of_others_is_refused(tmp_path, truth, change, message):
     path = str(tmp_path / 'gt.mat')
     scipy.io.savemat(path, change(truth.ground_truth()))
     persons = list(read_mpii(write_json(tmp_path / 'a.json', truth.as_ports())))
-    with pytest.raises(AnnotationError, match='gt.mat: .*' + message):
+    with pytest.raises(AnnotationError, match=f'gt.mat: .*{message}'):
         list(add_head_boxes(persons, path))
 
 
@@ -215,18 +264,28 @@ def test_the_ground_truth_of_others_is_refused(tmp_path, truth, change, message)
 @pytest.mark.parametrize('size', [10, 70000])
 def test_items_come_one_by_one_as_json_loads_gives_them(tmp_path, space, size):
     content = [
-        {'name': 'é"[]{},:\\' * 3, 'numbers': list(range(size // 10))}, 12.5, -3, None, 'x' * size, [], {}, 10 ** 9]
-    text = json.dumps(content, separators=(',' + space, ':' + space), ensure_ascii=False)
+        {'name': 'é"[]{},:\\' * 3, 'numbers': list(range(size // 10))},
+        12.5,
+        -3,
+        None,
+        'x' * size,
+        [],
+        {},
+        10**9,
+    ]
+    text = json.dumps(content, separators=(f',{space}', f':{space}'), ensure_ascii=False)
     path = tmp_path / 'x.json'
     path.write_text(space + text + space, encoding='utf-8')
     assert [item for _, item in json_items(str(path))] == content
     path.write_text(json.dumps({'info': {'a': [1]}, 'images': content, 'year': 2014, 'none': []}))
-    assert list(json_items(str(path))) == [
-        ('info', {'a': [1]})] + [('images', item) for item in content] + [('year', 2014)]
+    assert list(json_items(str(path))) == [('info', {'a': [1]})] + [('images', item) for item in content] + [
+        ('year', 2014)
+    ]
 
 
-@pytest.mark.parametrize('text', [
-    '', '3', '[1, 2', '[1 2]', '[1,]', '{"a" 1}', '{"a": 1', '{1: 2}', '[1] 2', '["a', '[' * 9000])
+@pytest.mark.parametrize(
+    'text', ['', '3', '[1, 2', '[1 2]', '[1,]', '{"a" 1}', '{"a": 1', '{1: 2}', '[1] 2', '["a', '[' * 9000]
+)
 def test_broken_json_is_reported(tmp_path, text):
     (tmp_path / 'x.json').write_text(text)
     with pytest.raises(AnnotationError, match='x.json: this is no complete JSON'):

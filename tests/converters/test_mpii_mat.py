@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import scipy.io
-from mpii_mat import EMPTY, point_of, random_images, rectangle_of, struct_array, write_mpii_mat
 
 from hourglass_pose.converters.mpii import read_mpii
 from hourglass_pose.converters.mpii_mat import read_mpii_mat
 from hourglass_pose.errors import AnnotationError
+from mpii_mat import EMPTY, point_of, random_images, rectangle_of, struct_array, write_mpii_mat
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_every_person_of_a_file_with_all_oddities_is_found_with_its_numbers(path
 
 def test_the_content_and_not_the_name_tells_the_file(tmp_path):
     path = str(tmp_path / 'people.json')
-    write_mpii_mat(path + '.mat', [('a.jpg', True, [rectangle_of([point_of(5, 6, 9)])])])
+    write_mpii_mat(f'{path}.mat', [('a.jpg', True, [rectangle_of([point_of(5, 6, 9)])])])
     (tmp_path / 'people.json.mat').rename(path)
     (person,) = read_mpii(path)
     assert person.joints_img[9].tolist() == [4, 5] and person.labelled.sum() == 1 and person.centre_img is None
@@ -54,19 +54,19 @@ def test_the_content_and_not_the_name_tells_the_file(tmp_path):
 
 def test_points_that_say_nothing_are_passed_over(path):
     points = [point_of(5, 6, 9), point_of(7, 8, 16), {'x': EMPTY, 'y': np.array([[3.0]]), 'id': np.array([[1]])}]
-    person, = read(path, ('a.jpg', True, [rectangle_of(points)]))
+    (person,) = read(path, ('a.jpg', True, [rectangle_of(points)]))
     assert np.flatnonzero(person.labelled).tolist() == [9]
 
 
 def test_an_annopoints_with_an_empty_point_has_no_joint(path):
-    record = dict(rectangle_of(None, (9., 9.), 1.0), annopoints=struct_array([{'point': EMPTY}]))
+    record = dict(rectangle_of(None, (9.0, 9.0), 1.0), annopoints=struct_array([{'point': EMPTY}]))
     assert read(path, ('a.jpg', True, [record])) == [None]
 
 
 def test_boxes_are_tight_around_joints_or_as_high_as_the_person(path):
-    record = rectangle_of([point_of(5, 6, 9), point_of(25, 46, 0)], (101., 51.), 0.5)
+    record = rectangle_of([point_of(5, 6, 9), point_of(25, 46, 0)], (101.0, 51.0), 0.5)
     # A test person has no joints to put a box around.
-    images = ('a.jpg', True, [record]), ('b.jpg', False, [rectangle_of(None, (101., 51.), 0.5)])
+    images = ('a.jpg', True, [record]), ('b.jpg', False, [rectangle_of(None, (101.0, 51.0), 0.5)])
     square = [100 - 49.5, 50 - 49.5, 100 + 49.5, 50 + 49.5]
     assert [person.box_img.tolist() for person in read(path, *images)] == [[4, 5, 24, 45], square]
     assert [person.box_img.tolist() for person in read(path, *images, boxes='centre_scale')] == [square, square]
@@ -74,18 +74,25 @@ def test_boxes_are_tight_around_joints_or_as_high_as_the_person(path):
 
 def test_a_scale_that_is_no_scale_leaves_the_person_without(path):
     for scale in (0.0, -1.0, float('nan')):
-        person, = read(path, ('a.jpg', True, [rectangle_of([point_of(5, 6, 9)], (9., 9.), scale)]))
+        (person,) = read(path, ('a.jpg', True, [rectangle_of([point_of(5, 6, 9)], (9.0, 9.0), scale)]))
         assert person.scale is None and person.centre_img is None
 
 
 def test_other_matlab_files_are_refused(path, tmp_path):
     for content, message in (
-            ({'preds': np.zeros((2, 16, 2))}, 'no RELEASE with annolist'),
-            ({'RELEASE': struct_array([{'annolist': struct_array([{'image': EMPTY}])}])}, 'no RELEASE with annolist'),
-            ({'RELEASE': struct_array([{'annolist': struct_array([{'image': EMPTY, 'annorect': EMPTY}]),
-                                        'img_train': np.ones((1, 2))}])}, '1 images in annolist and 2 in img_train')):
+        ({'preds': np.zeros((2, 16, 2))}, 'no RELEASE with annolist'),
+        ({'RELEASE': struct_array([{'annolist': struct_array([{'image': EMPTY}])}])}, 'no RELEASE with annolist'),
+        (
+            {
+                'RELEASE': struct_array(
+                    [{'annolist': struct_array([{'image': EMPTY, 'annorect': EMPTY}]), 'img_train': np.ones((1, 2))}]
+                )
+            },
+            '1 images in annolist and 2 in img_train',
+        ),
+    ):
         scipy.io.savemat(path, content)
-        with pytest.raises(AnnotationError, match='mpii.mat: ' + message):
+        with pytest.raises(AnnotationError, match=f'mpii.mat: {message}'):
             list(read_mpii_mat(path))
     write_mpii_mat(path, [('', True, [rectangle_of([point_of(5, 6, 9)])])])
     with pytest.raises(AnnotationError, match='image 1 has persons and no name'):
@@ -97,6 +104,6 @@ def test_a_damaged_file_is_reported(path, rng):
     with open(path, 'rb') as stream:
         content = stream.read()
     with open(path, 'wb') as stream:
-        stream.write(content[:len(content) // 2])
+        stream.write(content[: len(content) // 2])
     with pytest.raises(AnnotationError, match='mpii.mat: .*(damaged|cannot be read)'):
         list(read_mpii_mat(path))

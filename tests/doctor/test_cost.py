@@ -6,23 +6,28 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hourglass_pose.doctor import cost as run_cost
 from hourglass_pose.config.config import config_from_dict, load_config
+from hourglass_pose.doctor import cost as run_cost
 from hourglass_pose.errors import ImageError
 from hourglass_pose.graph.summary import NetworkSummary, summarise_network
 from hourglass_pose.graph.traits import NetworkTraits
 
 
 def config_of(**train):
-    return config_from_dict({'Train': dict(dict(batch_size=10, nEpochs=6, workers=2, warmup_steps=0), **train),
-                             'Validation': {'valid_every': 4, 'valid_batch_size': 10}})
+    return config_from_dict(
+        {
+            'Train': dict(dict(batch_size=10, nEpochs=6, workers=2, warmup_steps=0), **train),
+            'Validation': {'valid_every': 4, 'valid_batch_size': 10},
+        }
+    )
 
 
 def test_a_checkpoint_takes_what_is_foretold(command_line_run):
     from hourglass_pose.checkpoints.folder import read_manifest
+
     folder = os.path.join(command_line_run.folder, 'latest')
     summary = summarise_network(NetworkTraits(**read_manifest(folder)['traits']))
-    name, = [name for name in os.listdir(folder) if '.data-' in name]
+    (name,) = [name for name in os.listdir(folder) if '.data-' in name]
     config = load_config(command_line_run.config)
     foretold = run_cost.checkpoint_bytes(summary, config.Train.ema_decay > 0)
     # Besides there are single numbers: counts of steps, and Adam's powers of its two constants.
@@ -83,13 +88,15 @@ def test_the_bytes_of_a_tile_grow_with_its_detail(rng):
     assert run_cost.tile_bytes([]) == 0
 
 
-@pytest.mark.parametrize('seconds, text', [(45, '45 s'), (119, '119 s'), (720, '12 min'), (12600, '3.5 h'),
-                                           (181440, '2.1 days')])
+@pytest.mark.parametrize(
+    'seconds, text', [(45, '45 s'), (119, '119 s'), (720, '12 min'), (12600, '3.5 h'), (181440, '2.1 days')]
+)
 def test_times_are_written_for_people(seconds, text):
     assert run_cost.time_text(seconds) == text
 
 
-@pytest.mark.parametrize('size, text', [(12, '12 B'), (1500, '1.5 kB'), (12.4e6, '12.4 MB'), (1.55e9, '1.55 GB'),
-                                        (2e12, '2e+03 GB')])
+@pytest.mark.parametrize(
+    'size, text', [(12, '12 B'), (1500, '1.5 kB'), (12.4e6, '12.4 MB'), (1.55e9, '1.55 GB'), (2e12, '2e+03 GB')]
+)
 def test_sizes_are_written_for_people(size, text):
     assert run_cost.size_text(size) == text

@@ -5,8 +5,8 @@ import os
 import cv2
 import numpy as np
 import pytest
-from annotated import STANDING, person
 
+from annotated import STANDING, person
 from hourglass_pose.doctor import images as image_checks
 
 
@@ -14,7 +14,7 @@ from hourglass_pose.doctor import images as image_checks
 def folder(tmp_path, rng):
     """Return a folder of three different pictures, 200 x 300 pixels."""
     for name in 'abc':
-        cv2.imwrite(str(tmp_path / (name + '.png')), rng.randint(0, 256, (300, 200, 3)).astype(np.uint8))
+        cv2.imwrite(str(tmp_path / (f'{name}.png')), rng.randint(0, 256, (300, 200, 3)).astype(np.uint8))
     return str(tmp_path)
 
 
@@ -30,7 +30,7 @@ def test_missing_pictures_are_counted_once_with_all_their_persons(folder):
     persons = people(folder, 'a.png', 'b.png', 'lost.png', 'lost.png', 'gone/d.png')
     missing = image_checks.missing_images(persons)
     assert missing == {os.path.join(folder, 'lost.png'), os.path.join(folder, 'gone/d.png')}
-    finding, = image_checks.check_missing(persons, missing, stops=True, max_unreadable=1.0)
+    (finding,) = image_checks.check_missing(persons, missing, stops=True, max_unreadable=1.0)
     assert finding.harmful and '2 pictures of 4 missing, with 3 persons' in finding.message
     assert image_checks.check_missing(persons, set(), True, 0.0) == []
 
@@ -38,7 +38,7 @@ def test_missing_pictures_are_counted_once_with_all_their_persons(folder):
 @pytest.mark.parametrize('allowed, harmful', [(0.5, False), (0.49, True)])
 def test_a_share_of_missing_pictures_is_allowed_where_training_goes_on_without(folder, allowed, harmful):
     persons = people(folder, 'a.png', 'lost.png')
-    finding, = image_checks.check_missing(persons, image_checks.missing_images(persons), False, allowed)
+    (finding,) = image_checks.check_missing(persons, image_checks.missing_images(persons), False, allowed)
     assert finding.harmful == harmful
 
 
@@ -54,7 +54,7 @@ def test_an_unreadable_picture_says_what_is_wrong_with_it(folder):
     with open(os.path.join(folder, 'bad.png'), 'wb') as stream:
         stream.write(b'no picture')
     persons = people(folder, 'a.png', 'bad.png', 'lost.png')
-    finding, = image_checks.check_opened(persons, opened(persons), 0.1)
+    (finding,) = image_checks.check_opened(persons, opened(persons), 0.1)
     assert finding.harmful and '2 pictures of 3' in finding.message
     assert 'not a JPEG' in finding.names[0] and 'no such file' in finding.names[1]
     assert not image_checks.check_opened(persons, opened(persons), 0.7)[0].harmful
@@ -65,7 +65,7 @@ def test_labels_outside_of_the_picture_are_counted(folder):
     # The picture's columns are 0 to 199: its last pixel reaches to 199.5.
     joints[0], joints[1] = (199.4, 100), (199.6, 100)
     persons = people(folder, 'a.png') + [person('b.png', joints=joints, folder=folder)]
-    finding, = image_checks.check_opened(persons, opened(persons), 0.0)
+    (finding,) = image_checks.check_opened(persons, opened(persons), 0.0)
     assert '1 label of 1 person (3.12 %) outside of the picture' in finding.message and finding.names == ('b.pngA',)
     assert not finding.harmful
     many = persons[1:] * 2
@@ -87,10 +87,10 @@ def test_copies_are_harmful_across_the_split_and_noted_within(folder):
         stream.write(content)
     persons = people(folder, 'a.png', 'b.png', 'copy.png')
     found = opened(persons)
-    across, = image_checks.check_copies({'train': persons[:2], 'valid': persons[2:]}, found)
+    (across,) = image_checks.check_copies({'train': persons[:2], 'valid': persons[2:]}, found)
     assert across.harmful and across.check == 'split'
     assert [os.path.basename(name) for name in across.names] == ['a.png', 'copy.png']
-    within, = image_checks.check_copies({'train': persons, 'valid': []}, found)
+    (within,) = image_checks.check_copies({'train': persons, 'valid': []}, found)
     assert not within.harmful and within.check == 'images'
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from annotated import SKELETON, STANDING, crowd, person
 
+from annotated import SKELETON, STANDING, crowd, person
 from hourglass_pose.doctor import persons as checks
 from hourglass_pose.input.cropping import CropRule
 
@@ -12,7 +12,7 @@ ALL = np.ones(16, bool)
 
 
 def only(findings):
-    finding, = findings
+    (finding,) = findings
     return finding
 
 
@@ -97,8 +97,19 @@ def test_a_person_lost_in_its_crop_and_a_crop_of_few_pixels_are_found(rng):
     assert only(checks.check_scales([lost] * 10 + persons, RULE)).harmful
 
 
-@pytest.mark.parametrize('scale, found', [(1.0, False), (3.9, False), (4.1, True), (0.24, True), (0.0, True),
-                                          (-1.0, True), (float('nan'), True), (float('inf'), True)])
+@pytest.mark.parametrize(
+    'scale, found',
+    [
+        (1.0, False),
+        (3.9, False),
+        (4.1, True),
+        (0.24, True),
+        (0.0, True),
+        (-1.0, True),
+        (float('nan'), True),
+        (float('inf'), True),
+    ],
+)
 def test_a_scale_that_contradicts_the_pose_is_found(scale, found):
     persons = [person('%d.jpg' % index, scale=1.0) for index in range(30)]
     odd = person('odd.jpg', scale=scale)

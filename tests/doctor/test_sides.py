@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
-from annotated import SKELETON, STANDING, crowd, exchanged, person
 
+from annotated import SKELETON, STANDING, crowd, exchanged, person
 from hourglass_pose.doctor import sides as side_checks
 from hourglass_pose.doctor.sides import check_sides
 
 
 def turned(joints, degrees):
     angle = np.deg2rad(degrees)
-    return np.asarray(joints, np.float64).dot(np.array([[np.cos(angle), np.sin(angle)],
-                                                        [-np.sin(angle), np.cos(angle)]]))
+    return np.asarray(joints, np.float64).dot(
+        np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    )
 
 
 def with_exchange(persons, share, *names):
@@ -21,8 +22,9 @@ def with_exchange(persons, share, *names):
 
 
 def widths(joints):
-    return [float(values[0]) for values in side_checks.torso_widths(np.array([joints]), np.ones((1, 16), bool),
-                                                                    SKELETON)]
+    return [
+        float(values[0]) for values in side_checks.torso_widths(np.array([joints]), np.ones((1, 16), bool), SKELETON)
+    ]
 
 
 @pytest.mark.parametrize('degrees', [0, 37, 90, 180, 271])
@@ -52,7 +54,7 @@ def test_nothing_is_found_where_nothing_is_exchanged(rng):
 @pytest.mark.parametrize('names', [('hip', 'knee', 'ankle'), ('shoulder', 'elbow', 'wrist')])
 def test_half_exchanged_torsos_are_found_to_the_person(rng, names):
     persons = with_exchange(crowd(100, rng), 0.04, *names)
-    finding, = check_sides(persons, SKELETON)
+    (finding,) = check_sides(persons, SKELETON)
     assert finding.names == tuple(each.person_id for each in persons[:4]) and not finding.harmful
     harmful = check_sides(with_exchange(crowd(100, rng), 0.2, *names), SKELETON)[0]
     assert harmful.harmful and '20.00 %' in harmful.message
@@ -61,7 +63,7 @@ def test_half_exchanged_torsos_are_found_to_the_person(rng, names):
 @pytest.mark.parametrize('names', [('elbow', 'wrist'), ('wrist',)])
 def test_exchanged_arms_are_found_to_the_person(rng, names):
     persons = with_exchange(crowd(100, rng), 0.04, *names)
-    finding, = check_sides(persons, SKELETON)
+    (finding,) = check_sides(persons, SKELETON)
     assert finding.names == tuple(each.person_id for each in persons[:4])
 
 
@@ -83,8 +85,11 @@ def test_a_side_view_has_no_clear_sides():
 
 
 def file_findings(persons, rng):
-    return [finding for finding in check_sides(persons, SKELETON, [('some/dataset.txt', 'images')])
-            if 'face the camera' in finding.message]
+    return [
+        finding
+        for finding in check_sides(persons, SKELETON, [('some/dataset.txt', 'images')])
+        if 'face the camera' in finding.message
+    ]
 
 
 def facing(share, count, rng):
@@ -95,7 +100,7 @@ def facing(share, count, rng):
 
 
 def test_a_file_with_all_sides_exchanged_is_harmful_and_named(rng):
-    finding, = file_findings(facing(0.25, 400, rng), rng)
+    (finding,) = file_findings(facing(0.25, 400, rng), rng)
     assert finding.harmful and finding.names == ('some/dataset.txt',)
     assert 'only 25 % of 400 persons' in finding.message
 
@@ -106,18 +111,19 @@ def test_a_file_that_faces_the_camera_as_photos_do_is_left_alone(rng):
 
 def test_a_doubtful_share_is_a_note_and_a_few_persons_prove_nothing(rng):
     # At 400 persons a standard error is 2.5 points: 52 % is more than four of them below 65 %, and not below 50 %.
-    finding, = file_findings(facing(0.52, 400, rng), rng)
+    (finding,) = file_findings(facing(0.52, 400, rng), rng)
     assert not finding.harmful
     assert file_findings(facing(0.25, 12, rng), rng) == []
 
 
 def test_each_file_is_judged_by_itself(rng):
     right, wrong = facing(0.75, 400, rng), facing(0.25, 400, rng)
-    wrong = [person('b' + each.image, joints=each.joints_img, source=1) for each in wrong]
+    wrong = [person(f'b{each.image}', joints=each.joints_img, source=1) for each in wrong]
     findings = check_sides(right + wrong, SKELETON, [('right.txt', ''), ('wrong.txt', '')])
     assert [finding.names for finding in findings] == [('wrong.txt',)]
 
 
 def test_a_skeleton_without_torso_or_limbs_is_not_judged():
     from hourglass_pose.skeleton import Skeleton
+
     assert check_sides([person(joints=STANDING[:2])], Skeleton(('r_ankle', 'head'))) == []

@@ -7,7 +7,12 @@ import pytest
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.evaluation.breakdown import (
-    PersonTraits, break_down, count_neighbours, format_breakdown, traits_of_persons)
+    PersonTraits,
+    break_down,
+    count_neighbours,
+    format_breakdown,
+    traits_of_persons,
+)
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.report.tables import METRIC_TITLES, json_ready
 from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
@@ -25,13 +30,13 @@ def measured(seed, head=True):
     if not head:
         labelled[:, [8, 9]] = False
     evaluator = PckhEvaluator(SKELETON)
-    boxes = np.tile([0.0, 0.0, 60.0, 80.0], (COUNT, 1)) if head else None   # head size 60
+    boxes = np.tile([0.0, 0.0, 60.0, 80.0], (COUNT, 1)) if head else None  # head size 60
     evaluator.add(np.arange(COUNT), pred, true, labelled, boxes)
     return evaluator.result(), np.linalg.norm(pred - true, axis=2) <= 30, labelled, random
 
 
 def rows_of(breakdown, name):
-    category, = [category for category in breakdown.categories if category.name == name]
+    (category,) = [category for category in breakdown.categories if category.name == name]
     return {row.label: row for row in category.rows}
 
 
@@ -95,8 +100,19 @@ def test_data_without_heads_is_broken_down_by_torso_and_unknown_traits_are_left_
 
 def person(image, name, box, joints, scale=None, visible=None, source=0):
     joints = np.array(joints, np.float32)
-    return Person(image, image, name, np.array(box, float), joints, np.ones(len(joints), bool), None, source,
-                  None if visible is None else np.array(visible), None, scale)
+    return Person(
+        image,
+        image,
+        name,
+        np.array(box, float),
+        joints,
+        np.ones(len(joints), bool),
+        None,
+        source,
+        None if visible is None else np.array(visible),
+        None,
+        scale,
+    )
 
 
 def test_neighbours_are_others_of_the_image_with_a_joint_near_the_box():
@@ -128,16 +144,18 @@ def test_traits_come_from_the_annotations_and_sizes_from_boxes_where_no_scale_is
 
 def test_text_and_json_hold_every_row():
     result, _, labelled, _ = measured(6)
-    breakdown = break_down(result, SKELETON, PersonTraits(
-        labelled, np.ones(COUNT, bool), np.arange(COUNT) + 1.0, 'height in px', np.arange(COUNT) % 2))
+    breakdown = break_down(
+        result,
+        SKELETON,
+        PersonTraits(labelled, np.ones(COUNT, bool), np.arange(COUNT) + 1.0, 'height in px', np.arange(COUNT) % 2),
+    )
     lines = format_breakdown(breakdown, METRIC_TITLES).split('\n')
     content = json_ready(breakdown.as_dict())
     for category in breakdown.categories:
         assert content[category.name]['definition'] == category.definition
         for row, written in zip(category.rows, content[category.name]['rows']):
-            assert written == {'label': row.label, 'persons': row.persons, 'joints': row.joints,
-                               'percent': row.percent}
-            line, = [line for line in lines if line.startswith(row.label.ljust(14))]
+            assert written == {'label': row.label, 'persons': row.persons, 'joints': row.joints, 'percent': row.percent}
+            (line,) = [line for line in lines if line.startswith(row.label.ljust(14))]
             assert line[14:].split()[:2] == [str(row.persons), str(row.joints)]
-            assert line.split()[-2:] == ['%.2f' % row.percent['mean'], '%.2f' % row.percent['mean_weighted']]
+            assert line.split()[-2:] == [f'{row.percent["mean"]:.2f}', f'{row.percent["mean_weighted"]:.2f}']
     assert max(map(len, lines)) <= 120

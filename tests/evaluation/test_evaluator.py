@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from hourglass_pose.annotations.reading import read_annotations
+from hourglass_pose.errors import ImageError
+from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
 from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.errors import ImageError
-from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.skeleton import Skeleton
 
@@ -40,11 +40,19 @@ def by_hand_crop_from_img(box_img, points):
     return (np.asarray(points, np.float64) + 0.5 - corner) * SIZE / side - 0.5
 
 
-def evaluator_of(persons, batch_size=4, flip_test=False, decoding='argmax', loss='mse', limit=None, cache=None,
-                 **generator_options):
+def evaluator_of(
+    persons, batch_size=4, flip_test=False, decoding='argmax', loss='mse', limit=None, cache=None, **generator_options
+):
     codec = HeatmapCodec(SIZE // 4, loss=loss, decoding=decoding)
-    maker = SampleMaker(cache or ImageCache(64), codec, CropRule(SIZE, MARGIN), SKELETON.flip_permutation,
-                        np.ones(len(SKELETON), bool), AugmentationRanges(), seed=0)
+    maker = SampleMaker(
+        cache or ImageCache(64),
+        codec,
+        CropRule(SIZE, MARGIN),
+        SKELETON.flip_permutation,
+        np.ones(len(SKELETON), bool),
+        AugmentationRanges(),
+        seed=0,
+    )
     generator = DataGenerator(persons, maker, batch_size, workers=0, **generator_options)
     pose = mean_training_pose(persons[:6], maker.rule)
     return Evaluator(generator, SKELETON, pose, flip_test, limit)
@@ -62,13 +70,14 @@ def truth_of(evaluator):
         if evaluator.flip_test:
             mirrored.append(maps[:, :, ::-1][..., SKELETON.flip_permutation])
         return np.log(np.maximum(maps, 1e-30)) if evaluator.generator.sample_maker.codec.loss == 'softmax' else maps
+
     return predict
 
 
 def picture_network(images):
     """A stand-in that depends on each picture by itself: smooth maps, different for every joint."""
     grey = images.astype(np.float64).sum(axis=3).reshape(len(images), SIZE // 4, 4, SIZE // 4, 4).mean(axis=(2, 4))
-    y, x = np.mgrid[:SIZE // 4, :SIZE // 4]
+    y, x = np.mgrid[: SIZE // 4, : SIZE // 4]
     waves = np.stack([np.sin(x * (1 + j) / 7.0) * np.cos(y * (2 + j) / 9.0) for j in range(len(SKELETON))], axis=-1)
     return ((grey[..., None] / 765.0) * waves).astype(np.float32)
 
@@ -97,9 +106,12 @@ def test_network_that_knows_the_truth_has_every_joint_within_half_a_cell(persons
 def test_truth_by_softmax_and_dark_is_a_hundredfold_finer(persons):
     evaluator = evaluator_of(persons, decoding='dark', loss='softmax')
     evaluation = evaluator.evaluate(truth_of(evaluator))
-    errors = [np.abs(joints - person.joints_img)[person.labelled] * SIZE / (
-        (person.box_img[2:] - person.box_img[:2] + 1).max() * (1 + 2 * MARGIN))
-        for person, joints in zip(persons, evaluation.joints_img)]
+    errors = [
+        np.abs(joints - person.joints_img)[person.labelled]
+        * SIZE
+        / ((person.box_img[2:] - person.box_img[:2] + 1).max() * (1 + 2 * MARGIN))
+        for person, joints in zip(persons, evaluation.joints_img)
+    ]
     # Crop pixels; half a cell is 2.
     assert np.median(np.concatenate(errors)) < 0.02
     assert evaluation.result.metrics['pckh@0.1']['mean'] > 95
@@ -107,8 +119,9 @@ def test_truth_by_softmax_and_dark_is_a_hundredfold_finer(persons):
 
 @pytest.mark.parametrize('flip_test', [False, True])
 def test_size_of_the_batches_changes_no_bit(persons, flip_test):
-    results = [evaluator_of(persons, batch_size, flip_test, 'dark').evaluate(picture_network)
-               for batch_size in (1, 4, 11, 16)]
+    results = [
+        evaluator_of(persons, batch_size, flip_test, 'dark').evaluate(picture_network) for batch_size in (1, 4, 11, 16)
+    ]
     for result in results[1:]:
         assert np.array_equal(result.joints_img, results[0].joints_img)
         assert np.array_equal(result.scores, results[0].scores)
@@ -117,11 +130,15 @@ def test_size_of_the_batches_changes_no_bit(persons, flip_test):
 
 
 def test_flip_test_changes_nothing_for_a_mirror_equivariant_network_and_else_does(persons):
-    plain, flipped = [evaluator_of(persons, flip_test=flip_test, decoding='dark').evaluate(equivariant_network)
-                      for flip_test in (False, True)]
+    plain, flipped = [
+        evaluator_of(persons, flip_test=flip_test, decoding='dark').evaluate(equivariant_network)
+        for flip_test in (False, True)
+    ]
     assert np.array_equal(plain.joints_img, flipped.joints_img) and np.array_equal(plain.scores, flipped.scores)
-    plain, flipped = [evaluator_of(persons, flip_test=flip_test, decoding='dark').evaluate(picture_network)
-                      for flip_test in (False, True)]
+    plain, flipped = [
+        evaluator_of(persons, flip_test=flip_test, decoding='dark').evaluate(picture_network)
+        for flip_test in (False, True)
+    ]
     assert not np.array_equal(plain.joints_img, flipped.joints_img)
 
 
@@ -178,7 +195,7 @@ class Unreadable:
 
     def read(self, path):
         if path in self.paths:
-            raise ImageError('%s: damaged' % path)
+            raise ImageError(f'{path}: damaged')
         return self.cache.read(path)
 
 
@@ -227,7 +244,8 @@ def test_processes_that_share_the_persons_measure_what_one_process_does_bit_for_
     together = evaluator.evaluate(picture_network, gather=lambda columns: shares)
     assert together.result.metrics == alone.result.metrics
     assert {name: result.metrics for name, result in together.baselines.items()} == {
-        name: result.metrics for name, result in alone.baselines.items()}
+        name: result.metrics for name, result in alone.baselines.items()
+    }
     assert together.joints_img.tobytes() == alone.joints_img.tobytes()
     assert together.scores.tobytes() == alone.scores.tobytes() and together.scores.dtype == alone.scores.dtype
     assert [person.person_id for person in together.persons] == [person.person_id for person in persons[:count]]

@@ -6,8 +6,16 @@ import numpy as np
 import pytest
 
 from hourglass_pose.evaluation.pckh import (
-    CURVE_THRESHOLDS, PckhEvaluator, area_under_curve, argmax_accuracies, measure_heads, measure_torsos,
-    normalised_distances, percent_within, summarise_joints)
+    CURVE_THRESHOLDS,
+    PckhEvaluator,
+    area_under_curve,
+    argmax_accuracies,
+    measure_heads,
+    measure_torsos,
+    normalised_distances,
+    percent_within,
+    summarise_joints,
+)
 from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
 
 SKELETON = Skeleton()
@@ -63,8 +71,10 @@ def slow_pck(pred, true, labelled, lengths, joint, threshold):
 
 def slow_means(values_and_counts):
     kept = [vc for name, vc in zip(MPII_JOINTS, values_and_counts) if name not in ('pelvis', 'thorax')]
-    return (sum(value for value, _ in kept) / len(kept),
-            sum(value * count for value, count in kept) / sum(count for _, count in kept))
+    return (
+        sum(value for value, _ in kept) / len(kept),
+        sum(value * count for value, count in kept) / sum(count for _, count in kept),
+    )
 
 
 @pytest.mark.parametrize('seed', range(3))
@@ -74,30 +84,36 @@ def test_metrics_equal_a_slow_recomputation(seed):
     heads = [slow_head(*person) for person in zip(true, labelled, boxes)]
     torsos = [slow_torso(*person) for person in zip(true, labelled)]
     joints = range(len(SKELETON))
-    expected = {name: [slow_pck(pred, true, labelled, lengths, joint, threshold) for joint in joints]
-                for name, lengths, threshold in
-                (('pckh@0.5', heads, 0.5), ('pckh@0.1', heads, 0.1), ('pck@0.2', torsos, 0.2))}
+    expected = {
+        name: [slow_pck(pred, true, labelled, lengths, joint, threshold) for joint in joints]
+        for name, lengths, threshold in (('pckh@0.5', heads, 0.5), ('pckh@0.1', heads, 0.1), ('pck@0.2', torsos, 0.2))
+    }
     expected['auc'] = []
     for joint in joints:
         curve = [slow_pck(pred, true, labelled, heads, joint, k / 100) for k in range(51)]
         area = sum((left[0] + right[0]) / 2 * 0.01 for left, right in zip(curve, curve[1:])) / 0.5
         expected['auc'].append((area, curve[0][1]))
-    expected['argmax_accuracy'] = [(sum(argmax_percent[labelled[:, joint], joint]) / labelled[:, joint].sum(),
-                                    labelled[:, joint].sum()) for joint in joints]
+    expected['argmax_accuracy'] = [
+        (sum(argmax_percent[labelled[:, joint], joint]) / labelled[:, joint].sum(), labelled[:, joint].sum())
+        for joint in joints
+    ]
     assert list(metrics) == METRICS
     for name in METRICS:
         assert list(metrics[name]['joints']) == list(MPII_JOINTS)
-        np.testing.assert_allclose(list(metrics[name]['joints'].values()),
-                                   [value for value, _ in expected[name]], rtol=0, atol=1e-9)
-        np.testing.assert_allclose((metrics[name]['mean'], metrics[name]['mean_weighted']),
-                                   slow_means(expected[name]), rtol=0, atol=1e-9)
+        np.testing.assert_allclose(
+            list(metrics[name]['joints'].values()), [value for value, _ in expected[name]], rtol=0, atol=1e-9
+        )
+        np.testing.assert_allclose(
+            (metrics[name]['mean'], metrics[name]['mean_weighted']), slow_means(expected[name]), rtol=0, atol=1e-9
+        )
 
 
 def test_perfect_prediction_scores_100_everywhere():
     _, true, labelled, boxes, _ = random_persons(7)
     cells = np.round(true / 4)
-    metrics = evaluate(true, true, labelled, boxes,
-                       argmax_percent=argmax_accuracies(cells, cells, 64, labelled)).metrics
+    metrics = evaluate(
+        true, true, labelled, boxes, argmax_percent=argmax_accuracies(cells, cells, 64, labelled)
+    ).metrics
     for name in METRICS:
         scores = dict(metrics[name])
         assert set(scores.pop('joints').values()) == {100.0}
@@ -106,9 +122,8 @@ def test_perfect_prediction_scores_100_everywhere():
 
 def test_distance_of_exactly_the_threshold_counts_and_the_next_double_does_not():
     true = np.zeros((2, len(SKELETON), 2))
-    boxes = [(0, 0, 60, 80)] * 2                    # diagonal 100, head size 60
-    pred = np.stack([np.full((len(SKELETON), 2), (18.0, 24.0)),
-                     np.full((len(SKELETON), 2), (30 * (1 + 1e-15), 0.0))])
+    boxes = [(0, 0, 60, 80)] * 2  # diagonal 100, head size 60
+    pred = np.stack([np.full((len(SKELETON), 2), (18.0, 24.0)), np.full((len(SKELETON), 2), (30 * (1 + 1e-15), 0.0))])
     metrics = evaluate(pred, true, np.ones((2, len(SKELETON)), bool), boxes).metrics
     assert metrics['pckh@0.5']['mean'] == 50.0
 
@@ -119,8 +134,9 @@ def test_every_hundredth_of_a_length_counts_at_its_own_threshold():
         whole = np.array([k for k in range(51) if k * length % 100 == 0])
         pred = np.zeros((len(whole), 1, 2))
         pred[:, 0, 0] = whole * length / 100
-        distances = normalised_distances(pred, np.zeros_like(pred), np.ones((len(whole), 1), bool),
-                                         np.full(len(whole), length))
+        distances = normalised_distances(
+            pred, np.zeros_like(pred), np.ones((len(whole), 1), bool), np.full(len(whole), length)
+        )
         percent, _ = percent_within(distances, CURVE_THRESHOLDS)
         np.testing.assert_allclose(percent[whole, 0], 100 * (1 + np.arange(len(whole))) / len(whole))
 
@@ -130,7 +146,7 @@ def test_group_is_the_mean_of_its_joints_and_head_is_the_head_top_alone():
     scores = summarise_joints(values, np.ones(16), SKELETON)
     assert scores['head'] == MPII_JOINTS.index('head')
     for group in ('shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle'):
-        assert scores[group] == (MPII_JOINTS.index('r_' + group) + MPII_JOINTS.index('l_' + group)) / 2
+        assert scores[group] == (MPII_JOINTS.index(f'r_{group}') + MPII_JOINTS.index(f'l_{group}')) / 2
 
 
 def test_weighted_mean_by_hand_leaves_out_pelvis_and_joints_without_labels():
@@ -150,9 +166,10 @@ def test_result_depends_neither_on_order_nor_on_size_of_batches():
     for size in (1, 7, 53):
         evaluator = PckhEvaluator(SKELETON)
         for start in range(0, 53, size):
-            rows = order[start:start + size]
-            evaluator.add(rows, pred[rows], true[rows], labelled[rows], [boxes[row] for row in rows],
-                          argmax_percent[rows])
+            rows = order[start : start + size]
+            evaluator.add(
+                rows, pred[rows], true[rows], labelled[rows], [boxes[row] for row in rows], argmax_percent[rows]
+            )
         parts = evaluator.result()
         assert parts.metrics == whole.metrics
         assert parts.head_sources == whole.head_sources
@@ -220,10 +237,12 @@ def test_argmax_accuracy_by_hand_at_64_cells_and_in_proportion_elsewhere():
     pred = np.array([[[3, 4], [63, 0], [9, 9]]])
     true = np.zeros((1, 3, 2), int)
     labelled = np.array([[True, True, False]])
-    np.testing.assert_allclose(argmax_accuracies(pred, true, 64, labelled),
-                               [[100 * (1 - 5 / 91), 100 * (1 - 63 / 91), np.nan]])
-    np.testing.assert_allclose(argmax_accuracies(pred[:, :1], true[:, :1], 32, labelled[:, :1]),
-                               [[100 * (1 - 5 / 45.5)]])
+    np.testing.assert_allclose(
+        argmax_accuracies(pred, true, 64, labelled), [[100 * (1 - 5 / 91), 100 * (1 - 63 / 91), np.nan]]
+    )
+    np.testing.assert_allclose(
+        argmax_accuracies(pred[:, :1], true[:, :1], 32, labelled[:, :1]), [[100 * (1 - 5 / 45.5)]]
+    )
 
 
 def test_person_added_twice_and_shapes_that_do_not_fit_are_refused():

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 from hourglass_pose import geometry
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.evaluation.evaluator import Evaluator
+from hourglass_pose.evaluation.scales import average_over_scales, resampling_matrix
 from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.annotations.person import Person
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.evaluation.evaluator import Evaluator
-from hourglass_pose.evaluation.scales import average_over_scales, resampling_matrix
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.skeleton import Skeleton
 
@@ -51,8 +51,9 @@ def test_scale_1_changes_no_bit_and_zooms_are_symmetric():
     maps = np.random.RandomState(0).uniform(size=(2, SIZE, SIZE, 3)).astype(np.float32)
     assert np.array_equal(average_over_scales([maps], (1.0,)), maps)
     for scale in (0.8, 1.2):
-        np.testing.assert_allclose(resampling_matrix(scale, SIZE), resampling_matrix(scale, SIZE)[::-1, ::-1],
-                                   atol=1e-14)
+        np.testing.assert_allclose(
+            resampling_matrix(scale, SIZE), resampling_matrix(scale, SIZE)[::-1, ::-1], atol=1e-14
+        )
 
 
 def test_zoom_keeps_the_centre_and_moves_corners_by_the_scale():
@@ -88,8 +89,16 @@ def test_a_mark_off_the_centre_is_found_within_half_a_cell_at_any_scales(tmp_pat
     mark = (84.0, 131.0)
     skeleton = Skeleton(('r_knee', 'l_knee', 'head'))
     rule = CropRule(CROP, 0.0)
-    maker = SampleMaker(ImageCache(), HeatmapCodec(CROP // 4, loss='mse', decoding='dark'), rule,
-                        skeleton.flip_permutation, np.ones(3, bool), AugmentationRanges(), 0, scales=scales)
+    maker = SampleMaker(
+        ImageCache(),
+        HeatmapCodec(CROP // 4, loss='mse', decoding='dark'),
+        rule,
+        skeleton.flip_permutation,
+        np.ones(3, bool),
+        AugmentationRanges(),
+        0,
+        scales=scales,
+    )
     generator = DataGenerator([marked_person(tmp_path, mark)], maker, 2, workers=0)
     evaluation = Evaluator(generator, skeleton, None, flip_test).evaluate(brightness_network)
     # A cell of the frame is 4 x 200 / 128 photo pixels wide, one of a zoomed-out map more by 1 / scale.
@@ -101,14 +110,23 @@ def test_a_mark_off_the_centre_is_found_within_half_a_cell_at_any_scales(tmp_pat
 
 def test_zoomed_crops_show_what_a_box_of_that_size_shows(tmp_path):
     person = marked_person(tmp_path, (84.0, 131.0))
-    maker = SampleMaker(ImageCache(), HeatmapCodec(CROP // 4), CropRule(CROP, 0.0), np.arange(3), np.ones(3, bool),
-                        AugmentationRanges(), 0, scales=(0.8, 1.25))
+    maker = SampleMaker(
+        ImageCache(),
+        HeatmapCodec(CROP // 4),
+        CropRule(CROP, 0.0),
+        np.arange(3),
+        np.ones(3, bool),
+        AugmentationRanges(),
+        0,
+        scales=(0.8, 1.25),
+    )
     zoomed = maker.evaluation_sample(person).zoomed
     assert zoomed.shape == (2, CROP, CROP, 3)
     for crop, side in zip(zoomed, (250.0, 160.0)):
         half = (side - 1) / 2
         box = np.array([119.5 - half, 99.5 - half, 119.5 + half, 99.5 + half])
-        plain = SampleMaker(maker.cache, maker.codec, maker.rule, np.arange(3), np.ones(3, bool),
-                            AugmentationRanges(), 0)
+        plain = SampleMaker(
+            maker.cache, maker.codec, maker.rule, np.arange(3), np.ones(3, bool), AugmentationRanges(), 0
+        )
         same = Person(person.image, person.image_path, 'x', box, person.joints_img, person.labelled)
         assert np.array_equal(crop, plain.evaluation_sample(same).crop)

@@ -15,9 +15,14 @@ from hourglass_pose.export import ascend_files
 
 def aipp(text, pixels):
     """Return what AIPP computes of uint8 pixels (..., 3) by a configuration."""
+
     def numbers(key):
-        return np.array([float(re.search(r'^\s*%s_%d: (\S+)$' % (key, channel), text, re.MULTILINE).group(1))
-                         for channel in range(3)])
+        return np.array(
+            [
+                float(re.search(r'^\s*%s_%d: (\S+)$' % (key, channel), text, re.MULTILINE).group(1))
+                for channel in range(3)
+            ]
+        )
 
     assert all(number == int(number) for number in numbers('mean_chn'))
     return (pixels - numbers('mean_chn') - numbers('min_chn')) * numbers('var_reci_chn')
@@ -30,9 +35,14 @@ def test_aipp_makes_what_the_network_takes(mean):
     # Numbers in the file have nine digits.
     assert np.abs(aipp(text, pixels) - (pixels / 255.0 - mean)).max() < 1e-8
     assert text.count('{') == text.count('}') == 1
-    for line in ('aipp_mode: static', 'input_format: RGB888_U8', 'csc_switch: false', 'src_image_size_w: 96',
-                 'src_image_size_h: 96'):
-        assert '    %s\n' % line in text
+    for line in (
+        'aipp_mode: static',
+        'input_format: RGB888_U8',
+        'csc_switch: false',
+        'src_image_size_w: 96',
+        'src_image_size_h: 96',
+    ):
+        assert f'    {line}\n' in text
 
 
 def test_a_mean_is_split_without_leaving_the_ranges_of_aipp():
@@ -49,8 +59,16 @@ def command(input_type='uint8', outputs=('heatmaps',)):
 
 def test_the_call_names_what_the_graph_has():
     assert command() == [
-        'atc', '--model=hg.pb', '--framework=3', '--input_format=NHWC', '--input_shape=image:4,128,128,3',
-        '--out_nodes=heatmaps:0', '--output=hg', '--soc_version=Ascend310P3', '--precision_mode=force_fp16']
+        'atc',
+        '--model=hg.pb',
+        '--framework=3',
+        '--input_format=NHWC',
+        '--input_shape=image:4,128,128,3',
+        '--out_nodes=heatmaps:0',
+        '--output=hg',
+        '--soc_version=Ascend310P3',
+        '--precision_mode=force_fp16',
+    ]
     assert '--insert_op_conf=aipp.cfg' in command('float32')
     assert '--out_nodes=joints:0;scores:0' in command(outputs=('joints', 'scores'))
 

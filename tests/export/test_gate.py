@@ -25,7 +25,7 @@ class Echo:
         self.outputs, self.change, self.start = outputs, change, 0
 
     def run(self, images):
-        part = [output[self.start:self.start + len(images)] for output in self.change(self.outputs)]
+        part = [output[self.start : self.start + len(images)] for output in self.change(self.outputs)]
         padding = [np.zeros((len(images) - len(rows),) + rows.shape[1:], np.float32) for rows in part]
         self.start += len(images)
         return [np.concatenate(pair) for pair in zip(part, padding)]
@@ -45,8 +45,10 @@ def crops(predictor):
 @pytest.fixture(scope='module')
 def offline(predictor):
     """Return {whether it decodes: OfflineGraph}."""
-    return {decode: build_offline_graph(predictor.stored, predictor.traits, predictor.codec, 2, decode, 'in_graph')
-            for decode in (False, True)}
+    return {
+        decode: build_offline_graph(predictor.stored, predictor.traits, predictor.codec, 2, decode, 'in_graph')
+        for decode in (False, True)
+    }
 
 
 @pytest.fixture(scope='module')
@@ -74,9 +76,15 @@ def test_heatmaps_within_rounding_pass_and_say_their_difference(predictor, crops
     assert abs(result.record['checkpoint'] - result.record['offline']) <= 100.0 / COUNT
 
 
-@pytest.mark.parametrize('change', [
-    lambda maps: maps * np.float32(1.01), lambda maps: maps[:, ::-1], lambda maps: maps[..., ::-1],
-    lambda maps: np.where(np.arange(maps.shape[1]) == 3, np.float32('nan'), maps.swapaxes(1, 3)).swapaxes(1, 3)])
+@pytest.mark.parametrize(
+    'change',
+    [
+        lambda maps: maps * np.float32(1.01),
+        lambda maps: maps[:, ::-1],
+        lambda maps: maps[..., ::-1],
+        lambda maps: np.where(np.arange(maps.shape[1]) == 3, np.float32('nan'), maps.swapaxes(1, 3)).swapaxes(1, 3),
+    ],
+)
 def test_heatmaps_that_differ_in_any_other_way_do_not_pass(predictor, crops, offline, logits, change):
     result = compare(predictor, offline[False], Echo([logits], lambda outputs: [change(outputs[0])]), crops)
     assert not result.passed and not result.record['passed']
@@ -89,11 +97,15 @@ def test_joints_within_rounding_of_heatmaps_pass(predictor, crops, offline, logi
     assert result.passed and result.record['joints']['beyond'] == result.record['scores']['beyond'] == 0
 
 
-@pytest.mark.parametrize('change, beyond', [
-    (lambda outputs: [outputs[0] + np.float32([4, 0]), outputs[1]], 'joints'),
-    (lambda outputs: [outputs[0][..., ::-1], outputs[1]], 'joints'),
-    (lambda outputs: [outputs[0] * np.float32('nan'), outputs[1]], 'joints'),
-    (lambda outputs: [outputs[0], outputs[1] + np.float32(0.1)], 'scores')])
+@pytest.mark.parametrize(
+    'change, beyond',
+    [
+        (lambda outputs: [outputs[0] + np.float32([4, 0]), outputs[1]], 'joints'),
+        (lambda outputs: [outputs[0][..., ::-1], outputs[1]], 'joints'),
+        (lambda outputs: [outputs[0] * np.float32('nan'), outputs[1]], 'joints'),
+        (lambda outputs: [outputs[0], outputs[1] + np.float32(0.1)], 'scores'),
+    ],
+)
 def test_joints_or_scores_elsewhere_do_not_pass(predictor, crops, offline, logits, change, beyond):
     result = compare(predictor, offline[True], Echo(decoded(predictor, logits), change), crops)
     assert not result.passed
@@ -107,19 +119,23 @@ def test_a_joint_that_two_equal_cells_compete_for_may_be_at_either(predictor, of
     preferred = maps.copy()
     preferred[:, 5, 6] += 1e-6
     lines, passed, record = export_gate._compare_poses(
-        predictor.codec, maps, decoded(predictor, preferred), offline[True].relative_bound)
+        predictor.codec, maps, decoded(predictor, preferred), offline[True].relative_bound
+    )
     assert passed and record['joints']['largest_difference'] > 8
     maps[:, 2, 2] += 0.1
     assert not export_gate._compare_poses(
-        predictor.codec, maps, decoded(predictor, preferred), offline[True].relative_bound)[1]
+        predictor.codec, maps, decoded(predictor, preferred), offline[True].relative_bound
+    )[1]
 
 
 def test_drawn_people_are_the_same_each_time_and_scored_by_the_names_of_joints(predictor, crops):
     again = crops_of_drawn_people(predictor, COUNT)
     assert len(again.images) == COUNT and np.array_equal(again.images, crops.images)
     assert len({image.tobytes() for image in crops.images}) == COUNT
-    predictor.skeleton, kept = Skeleton(('tail', 'head') + tuple('x%d' % index for index in range(14))), \
-        predictor.skeleton
+    predictor.skeleton, kept = (
+        Skeleton(('tail', 'head') + tuple('x%d' % index for index in range(14))),
+        predictor.skeleton,
+    )
     try:
         others = crops_of_drawn_people(predictor, COUNT)
     finally:
@@ -138,7 +154,7 @@ def test_annotated_persons_are_spread_over_all(predictor, command_line_run):
 
 
 def test_crops_are_run_in_whole_batches_and_padding_is_dropped(offline, logits, crops):
-    found, = run_crops(Echo([logits]), offline[False], crops.images)
+    (found,) = run_crops(Echo([logits]), offline[False], crops.images)
     assert np.array_equal(found, logits)
 
 

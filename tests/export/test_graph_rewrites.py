@@ -5,11 +5,11 @@ from collections import Counter
 import numpy as np
 import pytest
 from golden.make_golden import network_session
-from named_weights import set_weights
 
-from hourglass_pose.graph import layers
 from hourglass_pose.export import graph_rewrites
+from hourglass_pose.graph import layers
 from hourglass_pose.tf_compat import tf
+from named_weights import set_weights
 
 SHAPE = (2, 6, 6, 3)
 
@@ -35,8 +35,7 @@ def kinds(nodes):
 
 
 def conv_then_norm(has_bias=True, stride=1, has_scale=True):
-    return lambda x: layers.batch_norm(
-        layers.conv(x, 4, 3, stride, has_bias=has_bias), False, has_scale=has_scale)
+    return lambda x: layers.batch_norm(layers.conv(x, 4, 3, stride, has_bias=has_bias), False, has_scale=has_scale)
 
 
 def read_twice(x):
@@ -60,10 +59,19 @@ def chain(x):
     return layers.batch_norm(x, False, 'last')
 
 
-@pytest.mark.parametrize('build, folded, left', [
-    (conv_then_norm(), 1, 0), (conv_then_norm(has_bias=False), 1, 0), (conv_then_norm(stride=2), 1, 0),
-    (conv_then_norm(has_scale=False), 1, 0), (read_twice, 0, 1), (biases_read_twice, 0, 1), (norm_first, 0, 1),
-    (chain, 3, 1)])
+@pytest.mark.parametrize(
+    'build, folded, left',
+    [
+        (conv_then_norm(), 1, 0),
+        (conv_then_norm(has_bias=False), 1, 0),
+        (conv_then_norm(stride=2), 1, 0),
+        (conv_then_norm(has_scale=False), 1, 0),
+        (read_twice, 0, 1),
+        (biases_read_twice, 0, 1),
+        (norm_first, 0, 1),
+        (chain, 3, 1),
+    ],
+)
 def test_batch_norms_fold_where_a_convolution_is_read_by_nothing_else(build, folded, left):
     nodes, values, expected = frozen(build)
     assert kinds(nodes)['FusedBatchNormV3'] == folded + left
@@ -73,23 +81,27 @@ def test_batch_norms_fold_where_a_convolution_is_read_by_nothing_else(build, fol
     assert not [kind for kind in found if 'BatchNorm' in kind] and found['Mul'] == left
     assert found['Conv2D'] == kinds(nodes)['Conv2D']
     # Rounding of a few dozen sums of float32.
-    assert np.abs(run(rewritten, values) - expected).max() <= 64 * 2.0 ** -24 * np.abs(expected).max()
+    assert np.abs(run(rewritten, values) - expected).max() <= 64 * 2.0**-24 * np.abs(expected).max()
 
 
 def test_a_folded_kernel_is_the_kernel_times_the_factor_of_each_channel():
     nodes, _, _ = frozen(conv_then_norm())
-    value = {name: graph_rewrites.value_of(nodes, name).astype(np.float64)
-             for name in nodes if nodes[name].op == 'Const'}
+    value = {
+        name: graph_rewrites.value_of(nodes, name).astype(np.float64) for name in nodes if nodes[name].op == 'Const'
+    }
     factor = value['batch_norm/gamma'] / np.sqrt(value['batch_norm/moving_variance'] + 1e-5)
     rewritten, _, _ = graph_rewrites.fold_batch_norms(nodes)
-    convolution, = [node for node in rewritten.values() if node.op == 'Conv2D']
-    biases, = [node for node in rewritten.values() if node.op == 'BiasAdd']
+    (convolution,) = [node for node in rewritten.values() if node.op == 'Conv2D']
+    (biases,) = [node for node in rewritten.values() if node.op == 'BiasAdd']
     # The graph holds epsilon in float32.
     np.testing.assert_allclose(
-        graph_rewrites.value_of(rewritten, convolution.input[1]), value['conv/weights'] * factor, rtol=2.0 ** -22)
+        graph_rewrites.value_of(rewritten, convolution.input[1]), value['conv/weights'] * factor, rtol=2.0**-22
+    )
     np.testing.assert_allclose(
         graph_rewrites.value_of(rewritten, biases.input[1]),
-        value['batch_norm/beta'] + factor * (value['conv/biases'] - value['batch_norm/moving_mean']), rtol=1e-6)
+        value['batch_norm/beta'] + factor * (value['conv/biases'] - value['batch_norm/moving_mean']),
+        rtol=1e-6,
+    )
 
 
 def test_freezing_leaves_no_variable_no_identity_and_nothing_idle():

@@ -3,19 +3,53 @@
 import numpy as np
 import pytest
 from golden.make_golden import GOLDEN
-from offline_networks import golden_network, offline_graph, run_graph
 
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.tf_compat import tf
+from offline_networks import golden_network, offline_graph, run_graph
 
 # Of these the networks are made; all are in the list of TensorFlow operators that ATC parses.
 NETWORK_OPERATIONS = {
-    'Placeholder', 'Const', 'Cast', 'Mul', 'Sub', 'Pad', 'Conv2D', 'DepthwiseConv2dNative', 'BiasAdd', 'Relu', 'AddV2',
-    'MaxPool', 'ResizeNearestNeighbor', 'Sigmoid', 'Identity'}
+    'Placeholder',
+    'Const',
+    'Cast',
+    'Mul',
+    'Sub',
+    'Pad',
+    'Conv2D',
+    'DepthwiseConv2dNative',
+    'BiasAdd',
+    'Relu',
+    'AddV2',
+    'MaxPool',
+    'ResizeNearestNeighbor',
+    'Sigmoid',
+    'Identity',
+}
 DECODING_OPERATIONS = NETWORK_OPERATIONS | {
-    'Transpose', 'Reshape', 'ArgMax', 'FloorDiv', 'GreaterEqual', 'Greater', 'Less', 'LogicalAnd', 'Abs', 'Square',
-    'Exp', 'Log', 'Maximum', 'Minimum', 'BatchMatMul', 'BatchMatMulV2', 'StridedSlice', 'RealDiv', 'Sign', 'Pack',
-    'Max', 'Softmax'}
+    'Transpose',
+    'Reshape',
+    'ArgMax',
+    'FloorDiv',
+    'GreaterEqual',
+    'Greater',
+    'Less',
+    'LogicalAnd',
+    'Abs',
+    'Square',
+    'Exp',
+    'Log',
+    'Maximum',
+    'Minimum',
+    'BatchMatMul',
+    'BatchMatMulV2',
+    'StridedSlice',
+    'RealDiv',
+    'Sign',
+    'Pack',
+    'Max',
+    'Softmax',
+}
 
 
 @pytest.fixture(scope='module')
@@ -39,7 +73,7 @@ def beyond_bound(offline, found, expected):
 def test_every_architecture_gives_what_it_gave_when_it_was_made(tmpdir, name):
     golden = golden_network(name, tmpdir)
     offline = offline_graph(golden.stored)
-    found, = run_graph(offline, golden.image)
+    (found,) = run_graph(offline, golden.image)
     assert offline.output_shapes == (found.shape,) and found.dtype == np.float32
     assert beyond_bound(offline, found, golden.output) <= 1
     assert {node.op for node in offline.graph_def.node} <= NETWORK_OPERATIONS
@@ -49,7 +83,7 @@ def test_every_architecture_gives_what_it_gave_when_it_was_made(tmpdir, name):
 def test_an_error_of_a_thousandth_in_one_weight_is_beyond_the_bound(tiny, tiny_offline):
     changed = tf.GraphDef()
     changed.CopyFrom(tiny_offline.graph_def)
-    node, = [node for node in changed.node if node.name == 'model/stack_1/heatmaps/biases']
+    (node,) = [node for node in changed.node if node.name == 'model/stack_1/heatmaps/biases']
     values = tf.make_ndarray(node.attr['value'].tensor)
     values[0] += 0.001 * np.abs(tiny.output).max()
     node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(values))
@@ -59,10 +93,17 @@ def test_an_error_of_a_thousandth_in_one_weight_is_beyond_the_bound(tiny, tiny_o
 
 def test_the_bound_follows_from_the_additions_on_the_longest_path(tiny_offline):
     # conv_in 7x7x3; two stem residuals of 1x1, 3x3, 1x1 whose skips are shorter; and so on through both stacks.
-    assert 7 * 7 * 3 < tiny_offline.additions < sum(
-        np.prod([dim.size for dim in node.attr['value'].tensor.tensor_shape.dim][:3])
-        for node in tiny_offline.graph_def.node if node.name.endswith('weights')) + len(tiny_offline.graph_def.node)
-    assert tiny_offline.relative_bound == 16 * 2.0 ** -24 * np.sqrt(tiny_offline.additions)
+    assert (
+        7 * 7 * 3
+        < tiny_offline.additions
+        < sum(
+            np.prod([dim.size for dim in node.attr['value'].tensor.tensor_shape.dim][:3])
+            for node in tiny_offline.graph_def.node
+            if node.name.endswith('weights')
+        )
+        + len(tiny_offline.graph_def.node)
+    )
+    assert tiny_offline.relative_bound == 16 * 2.0**-24 * np.sqrt(tiny_offline.additions)
 
 
 def test_what_aipp_prepares_gives_the_same(tiny):
@@ -76,7 +117,7 @@ def test_what_aipp_prepares_gives_the_same(tiny):
 def test_the_batch_is_fixed_and_changes_nothing(tiny):
     offline = offline_graph(tiny.stored, batch=3)
     assert offline.input_shape == (3, 32, 32, 3)
-    found, = run_graph(offline, np.repeat(tiny.image[:1], 3, axis=0))
+    (found,) = run_graph(offline, np.repeat(tiny.image[:1], 3, axis=0))
     assert beyond_bound(offline, found, tiny.output[:1]) <= 1
 
 

@@ -5,12 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from golden.make_golden import network_session
-from named_weights import set_weights
 
-from hourglass_pose.graph import layers
 from hourglass_pose.export import graph_rewrites
-from hourglass_pose.export.offline_models import FrozenModel, OnnxModel, SavedModel, WRITERS
+from hourglass_pose.export.offline_models import WRITERS, FrozenModel, OnnxModel, SavedModel
+from hourglass_pose.graph import layers
 from hourglass_pose.tf_compat import tf
+from named_weights import set_weights
 
 SHAPE = (2, 16, 16, 3)
 
@@ -21,10 +21,15 @@ def depthwise(x):
 
 # What the networks are made of. A stride of two pads alike on both sides, which differs from 'SAME'.
 LAYERS = {
-    'strided 7x7': lambda x: layers.conv(x, 4, 7, 2), 'strided 6x6': lambda x: layers.conv(x, 4, 6, 2, has_bias=False),
-    '3x3': lambda x: layers.conv(x, 4, 3), 'pool': layers.max_pool, 'depthwise': depthwise,
+    'strided 7x7': lambda x: layers.conv(x, 4, 7, 2),
+    'strided 6x6': lambda x: layers.conv(x, 4, 6, 2, has_bias=False),
+    '3x3': lambda x: layers.conv(x, 4, 3),
+    'pool': layers.max_pool,
+    'depthwise': depthwise,
     'upsampling': lambda x: layers.add_upsampled(x, layers.max_pool(x)),
-    'batch norm': lambda x: tf.nn.relu(layers.batch_norm(x, False)), 'sigmoid': lambda x: tf.sigmoid(x) * x}
+    'batch norm': lambda x: tf.nn.relu(layers.batch_norm(x, False)),
+    'sigmoid': lambda x: tf.sigmoid(x) * x,
+}
 
 
 @pytest.fixture(scope='module')
@@ -43,8 +48,12 @@ def all_layers():
         expected = dict(zip(sorted(LAYERS), session.run(outputs, {image: values})))
     nodes, _, _ = graph_rewrites.fold_batch_norms(nodes)
     nodes, _ = graph_rewrites.name_upsamplings(nodes)
-    return SimpleNamespace(graph_def=graph_rewrites.graph_def_of(nodes), image=values, expected=expected,
-                           outputs=tuple('output_%d' % index for index in range(len(LAYERS))))
+    return SimpleNamespace(
+        graph_def=graph_rewrites.graph_def_of(nodes),
+        image=values,
+        expected=expected,
+        outputs=tuple('output_%d' % index for index in range(len(LAYERS))),
+    )
 
 
 def check(model, all_layers):
@@ -53,7 +62,7 @@ def check(model, all_layers):
     for name, expected in all_layers.expected.items():
         assert found[name].shape == expected.shape, name
         # Up to 147 products are added up: rounding of their sum in another order.
-        assert np.abs(found[name] - expected).max() <= 147 * 2.0 ** -24 * np.abs(expected).max(), name
+        assert np.abs(found[name] - expected).max() <= 147 * 2.0**-24 * np.abs(expected).max(), name
 
 
 @pytest.mark.parametrize('kind, model', [('frozen', FrozenModel), ('saved_model', SavedModel)])

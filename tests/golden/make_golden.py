@@ -19,12 +19,11 @@ if __name__ == '__main__':
     sys.path.insert(0, os.path.dirname(FOLDER))
     import conftest  # noqa: F401  (puts the package on the path)
 
-from named_weights import set_weights
-
 from hourglass_pose import HourglassModel
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
+from named_weights import set_weights
 
 _SMALL = dict(num_stacks=2, num_features=8, num_poolings=1, num_joints=3, input_size=32, stem_features=(4, 6, 8))
 # With three stacks, one of them is neither the first nor the last.
@@ -34,8 +33,7 @@ GOLDEN = {
     'newell': NetworkTraits(**dict(_SMALL, num_modules=2)),
     'newell_tiny': NetworkTraits(**dict(_SMALL, tiny=True, stem_features=(4, 8, 12))),
     # Three poolings and three stacks, so that it has units of all kinds, and maps of other resolutions.
-    'newell_attention': NetworkTraits(**dict(
-        _SMALL, attention=True, num_stacks=3, num_poolings=3, attention_kernel=3)),
+    'newell_attention': NetworkTraits(**dict(_SMALL, attention=True, num_stacks=3, num_poolings=3, attention_kernel=3)),
     'modelzoo': NetworkTraits(**_MODELZOO),
     'modelzoo_tiny': NetworkTraits(**dict(_MODELZOO, tiny=True)),
     'modelzoo_modif': NetworkTraits(**dict(_MODELZOO, modif=True)),
@@ -76,8 +74,9 @@ def make(name, traits):
             logits = session.run(logits)
             if name in WEIGHTS_NOT_KEPT:
                 with open(golden_path(name, 'variables.txt'), 'w') as stream:
-                    stream.writelines('%s %s\n' % (v.op.name, 'x'.join(map(str, v.shape.as_list())))
-                                      for v in model.variables())
+                    stream.writelines(
+                        f'{v.op.name} {"x".join(map(str, v.shape.as_list()))}\n' for v in model.variables()
+                    )
             else:
                 _pack_checkpoint(name, tf.train.Saver(model.variables()), session)
     np.savez_compressed(golden_path(name, 'io.npz'), image=image, logits=logits)
@@ -93,7 +92,7 @@ def _pack_checkpoint(name, saver, session):
         for ending in _ENDINGS:
             with open(prefix + ending, 'rb') as stream:
                 # Without the time of writing, so that what does not change is the same file.
-                archive.writestr(zipfile.ZipInfo('network' + ending), stream.read(), zipfile.ZIP_DEFLATED)
+                archive.writestr(zipfile.ZipInfo(f'network{ending}'), stream.read(), zipfile.ZIP_DEFLATED)
             os.remove(prefix + ending)
 
 

@@ -4,21 +4,28 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from reference_attention import AttentionNetwork
 from test_hourglass_model import randomise, session_of
 
 from hourglass_pose import HourglassModel
 from hourglass_pose.graph.attention import attended_logits, attention_maps, multi_resolution_attention
 from hourglass_pose.graph.attention_network import hourglass_residual_unit
-from hourglass_pose.representations.loss import heatmap_loss
 from hourglass_pose.graph.tower import Tower
 from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.representations.loss import heatmap_loss
 from hourglass_pose.runtime.native import NativeRuntime, bfloat16_obstacle
 from hourglass_pose.tf_compat import tf
+from reference_attention import AttentionNetwork
 
 SMALL = NetworkTraits(
-    attention=True, num_stacks=3, num_features=8, num_poolings=3, num_joints=3, input_size=32, stem_features=(2, 4),
-    attention_kernel=5)
+    attention=True,
+    num_stacks=3,
+    num_features=8,
+    num_poolings=3,
+    num_joints=3,
+    input_size=32,
+    stem_features=(2, 4),
+    attention_kernel=5,
+)
 SMALLEST = replace(SMALL, num_stacks=2, num_poolings=1, input_size=16)
 
 
@@ -44,8 +51,9 @@ def test_attention_maps_are_mean_field_steps_between_0_and_1(rng, kernel, steps)
 
 def test_maps_of_all_resolutions_are_brought_to_full_size_and_added(rng):
     x, middle, coarse = [rng.normal(size=(2, 12 // step, 8 // step, 4)).astype(np.float32) for step in (1, 2, 4)]
-    y, network = value_and_reference(lambda tower: multi_resolution_attention(
-        tower, tf.constant(x), [tf.constant(coarse), tf.constant(middle)]), rng)
+    y, network = value_and_reference(
+        lambda tower: multi_resolution_attention(tower, tf.constant(x), [tf.constant(coarse), tf.constant(middle)]), rng
+    )
     assert y.shape == (2, 12, 8, 1) and 0 <= y.min() and y.max() <= 3
     np.testing.assert_allclose(y, network.multi_resolution(x, [coarse, middle], 'at'), atol=1e-5)
     one, network = value_and_reference(lambda tower: multi_resolution_attention(tower, tf.constant(x), []), rng)
@@ -63,17 +71,24 @@ def test_logits_of_a_joint_are_drawn_from_features_weighed_by_its_map(rng, num_m
 def test_hourglass_residual_unit_adds_a_bottleneck_and_a_pooled_branch(rng, tiny):
     x = rng.normal(size=(2, 6, 10, 8)).astype(np.float32)
     y, network = value_and_reference(
-        lambda tower: hourglass_residual_unit(tower, tf.constant(x), 8), rng, replace(SMALL, tiny=tiny))
+        lambda tower: hourglass_residual_unit(tower, tf.constant(x), 8), rng, replace(SMALL, tiny=tiny)
+    )
     expected = network.hourglass_residual_unit(x, 'at/residual_pool')
     np.testing.assert_allclose(y, expected, atol=1e-5 * np.abs(expected).max())
     assert network.used == set(network.weights)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('traits, is_training', [
-    (replace(SMALL, num_stacks=1), False), (replace(SMALLEST, num_stacks=3, input_mean=(0.2, 0.5, 0.6)), False),
-    (replace(SMALLEST, num_stacks=1, num_modules=3, tiny=True), False),
-    (replace(SMALL, num_stacks=1, num_poolings=2), True)], ids=['poolings', 'stacks', 'modules', 'training'])
+@pytest.mark.parametrize(
+    'traits, is_training',
+    [
+        (replace(SMALL, num_stacks=1), False),
+        (replace(SMALLEST, num_stacks=3, input_mean=(0.2, 0.5, 0.6)), False),
+        (replace(SMALLEST, num_stacks=1, num_modules=3, tiny=True), False),
+        (replace(SMALL, num_stacks=1, num_poolings=2), True),
+    ],
+    ids=['poolings', 'stacks', 'modules', 'training'],
+)
 def test_whole_network_agrees_with_numpy(rng, traits, is_training):
     images = rng.uniform(size=(3, traits.input_size, traits.input_size, 3)).astype(np.float32)
     with tf.Graph().as_default() as graph:
@@ -95,9 +110,14 @@ def test_maps_of_parts_begin_in_the_middle_of_the_stacks(stacks, first):
     with tf.Graph().as_default():
         model = HourglassModel(replace(SMALLEST, num_stacks=stacks))
         model.build(tf.zeros([1, 16, 16, 3]), False)
-        maps = [sum(variable.shape.as_list()[2] for variable in model.variables()
-                    if variable.op.name.startswith('model/stack_%d/' % index) and 'shared_weights' in variable.op.name)
-                for index in range(stacks)]
+        maps = [
+            sum(
+                variable.shape.as_list()[2]
+                for variable in model.variables()
+                if variable.op.name.startswith('model/stack_%d/' % index) and 'shared_weights' in variable.op.name
+            )
+            for index in range(stacks)
+        ]
     # One map of the whole body in every stack, then a refined one or those of the three joints.
     assert maps == [1 + (3 if index >= first else 1) for index in range(stacks)]
 
@@ -120,12 +140,22 @@ def test_every_trained_variable_has_a_say():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('features, changes', [
-    (8, {'num_stacks': 1, 'num_joints': 1, 'tiny': True}), (12, {'num_stacks': 1, 'num_poolings': 2}),
-    (20, {'num_stacks': 1, 'num_poolings': 4, 'input_size': 64, 'drop_rate': 0.5})], ids=str)
+@pytest.mark.parametrize(
+    'features, changes',
+    [
+        (8, {'num_stacks': 1, 'num_joints': 1, 'tiny': True}),
+        (12, {'num_stacks': 1, 'num_poolings': 2}),
+        (20, {'num_stacks': 1, 'num_poolings': 4, 'input_size': 64, 'drop_rate': 0.5}),
+    ],
+    ids=str,
+)
 def test_any_number_of_features_stacks_and_poolings_can_be_built(features, changes):
-    traits = replace(SMALLEST, **dict({'num_features': features, 'stem_features': (features // 4, features // 2),
-                                       'input_size': 32}, **changes))
+    traits = replace(
+        SMALLEST,
+        **dict(
+            {'num_features': features, 'stem_features': (features // 4, features // 2), 'input_size': 32}, **changes
+        ),
+    )
     dropped = []
 
     def dropout(x, rate, place):
@@ -167,8 +197,12 @@ def step(traits, precision, rng):
         with tf.Session(graph=graph, config=runtime.session_config()) as session:
             session.run(tf.global_variables_initializer())
             report = tf.RunMetadata()
-            values = session.run([loss, norm], {image_feed: images}, run_metadata=report,
-                                 options=tf.RunOptions(output_partition_graphs=True))
+            values = session.run(
+                [loss, norm],
+                {image_feed: images},
+                run_metadata=report,
+                options=tf.RunOptions(output_partition_graphs=True),
+            )
     types = {node.attr['T'].type for part in report.partition_graphs for node in part.node if 'Conv2D' in node.op}
     return values + [types]
 
@@ -204,7 +238,7 @@ class OriginalNames:
             for layer in (5 * stack, 5 * stack + 1):
                 self.conv(numbered('stacks/conv', layer))
                 self.norm()
-            self.map(numbered('stacks/attention_part', stack) + '/attention_iter')
+            self.map(f'{numbered("stacks/attention_part", stack)}/attention_iter')
             if stack == 0:
                 for layer in (2, 3, 4):
                     self.conv('stacks/conv_%d' % layer)
@@ -214,11 +248,12 @@ class OriginalNames:
             self.conv(numbered('stacks/attention_part_2/conv', joint))
 
     def conv(self, scope):
-        self.names.append(scope + '/weights')
+        self.names.append(f'{scope}/weights')
 
     def norm(self):
-        self.names += ['%s/%s' % (numbered('BatchNorm', self.norms), part)
-                       for part in ('beta', 'moving_mean', 'moving_variance')]
+        self.names += [
+            f'{numbered("BatchNorm", self.norms)}/{part}' for part in ('beta', 'moving_mean', 'moving_variance')
+        ]
         self.norms += 1
 
     def residual(self, scope, widens=False):
@@ -226,24 +261,24 @@ class OriginalNames:
             self.norm()
             self.conv('%s/conv_block/norm_%d/conv' % (scope, layer))
         if widens:
-            self.conv(scope + '/skip_layer/conv')
+            self.conv(f'{scope}/skip_layer/conv')
 
     def hourglass(self, scope):
-        self.residual(scope + '/residual_block')
-        self.residual(scope + '/residual_block_1')
+        self.residual(f'{scope}/residual_block')
+        self.residual(f'{scope}/residual_block_1')
         for module in (1, 2, 3):
-            unit = numbered(scope + '/residual_pool', module - 1)
+            unit = numbered(f'{scope}/residual_pool', module - 1)
             self.residual(unit)
             for layer in (0, 1):
                 self.norm()
-                self.conv(numbered(unit + '/pool_layer/conv', layer))
+                self.conv(numbered(f'{unit}/pool_layer/conv', layer))
             self.residual('%s/residual_block_%d' % (scope, module + 1))
-        self.residual(scope + '/residual_block_5')
-        self.residual(scope + '/residual_block_6')
+        self.residual(f'{scope}/residual_block_5')
+        self.residual(f'{scope}/residual_block_6')
 
     def map(self, scope):
-        self.conv(scope + '/conv')
-        self.names.append(scope + '/shared_weights')
+        self.conv(f'{scope}/conv')
+        self.names.append(f'{scope}/shared_weights')
 
 
 def numbered(name, number):

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from reference_network import Network
 
 from hourglass_pose import HourglassModel
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
+from reference_network import Network
 
 SMALL = NetworkTraits(num_stacks=2, num_features=8, num_poolings=2, num_joints=3, input_size=32, stem_features=(4, 6))
 SMALLEST = replace(SMALL, num_stacks=1, num_poolings=1, input_size=16)
@@ -33,14 +33,20 @@ def randomise(session, variables, rng):
         else:
             values[name] = rng.normal(scale=0.3 if len(shape) == 1 else np.prod(shape[:3]) ** -0.5, size=shape)
     # One call for all: a call for each would optimise the graph anew each time.
-    session.run([variable.initializer for variable in variables],
-                {variable.initializer.inputs[1]: values[variable.op.name] for variable in variables})
+    session.run(
+        [variable.initializer for variable in variables],
+        {variable.initializer.inputs[1]: values[variable.op.name] for variable in variables},
+    )
     return values
 
 
-@pytest.mark.parametrize('traits, is_training', [
-    (SMALL, False), (replace(SMALL, num_modules=2, num_poolings=1, tiny=True, num_features=12,
-                             stem_features=(4, 8)), True)])
+@pytest.mark.parametrize(
+    'traits, is_training',
+    [
+        (SMALL, False),
+        (replace(SMALL, num_modules=2, num_poolings=1, tiny=True, num_features=12, stem_features=(4, 8)), True),
+    ],
+)
 def test_whole_network_agrees_with_numpy(rng, traits, is_training):
     images = rng.uniform(size=(2, 32, 32, 3)).astype(np.float32)
     with tf.Graph().as_default() as graph:
@@ -56,10 +62,15 @@ def test_whole_network_agrees_with_numpy(rng, traits, is_training):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('traits', [
-    replace(SMALLEST, num_joints=1), replace(SMALLEST, num_stacks=3, num_joints=17),
-    replace(SMALLEST, num_modules=2, num_poolings=3, input_size=96),
-    replace(SMALLEST, num_poolings=4, input_size=64, tiny=True, stem_features=(4, 8))])
+@pytest.mark.parametrize(
+    'traits',
+    [
+        replace(SMALLEST, num_joints=1),
+        replace(SMALLEST, num_stacks=3, num_joints=17),
+        replace(SMALLEST, num_modules=2, num_poolings=3, input_size=96),
+        replace(SMALLEST, num_poolings=4, input_size=64, tiny=True, stem_features=(4, 8)),
+    ],
+)
 def test_every_stack_has_a_map_of_a_quarter_of_the_side_for_every_joint(traits):
     with tf.Graph().as_default():
         size = traits.input_size
@@ -95,8 +106,7 @@ def test_a_stack_sees_the_heatmaps_of_the_one_before_but_does_not_teach_back():
         model = HourglassModel(replace(SMALLEST, num_stacks=2))
         logits = model.build(tf.random.stateless_uniform([1, 16, 16, 3], [1, 2]), True)
         first = [v for v in model.variables() if v.op.name == 'model/stack_0/heatmaps/weights']
-        later = [v for v in tf.trainable_variables() if v.op.name.startswith('model/stack_1/')
-                 or '_back/' in v.op.name]
+        later = [v for v in tf.trainable_variables() if v.op.name.startswith('model/stack_1/') or '_back/' in v.op.name]
         assert len(first) == 1 and len(later) > 10
         to_later = tf.gradients(tf.reduce_sum(tf.square(logits[:, 0])), later)
         to_first = tf.gradients(tf.reduce_sum(tf.square(logits[:, 1])), first)
@@ -147,14 +157,18 @@ def test_images_of_another_shape_are_refused_with_both_shapes():
         HourglassModel(SMALLEST).build(tf.zeros([1, 16, 24, 3]), False)
 
 
-@pytest.mark.parametrize('wrong, message', [
-    ({'input_size': 40}, 'input_size: expected a multiple of 16 for 2 poolings, found 40'),
-    ({'num_stacks': 0}, 'num_stacks: expected an integer >= 1, found 0'),
-    ({'arch': 'other'}, "arch: expected 'newell' or 'modelzoo', found 'other'"),
-    ({'stem_features': (4, 7)}, 'the last two of stem_features: expected multiples of 2, found 8, 4, 7, 7'),
-    ({'stem_features': (4, 6, 8, 8)}, 'stem_features and input_mean: expected three numbers each'),
-    ({'input_mean': (0.5, 0.5)}, 'stem_features and input_mean: expected three numbers each'),
-    ({'attention_kernel': 4}, 'attention_kernel: expected an odd number, found 4')])
+@pytest.mark.parametrize(
+    'wrong, message',
+    [
+        ({'input_size': 40}, 'input_size: expected a multiple of 16 for 2 poolings, found 40'),
+        ({'num_stacks': 0}, 'num_stacks: expected an integer >= 1, found 0'),
+        ({'arch': 'other'}, "arch: expected 'newell' or 'modelzoo', found 'other'"),
+        ({'stem_features': (4, 7)}, 'the last two of stem_features: expected multiples of 2, found 8, 4, 7, 7'),
+        ({'stem_features': (4, 6, 8, 8)}, 'stem_features and input_mean: expected three numbers each'),
+        ({'input_mean': (0.5, 0.5)}, 'stem_features and input_mean: expected three numbers each'),
+        ({'attention_kernel': 4}, 'attention_kernel: expected an odd number, found 4'),
+    ],
+)
 def test_impossible_traits_are_named(wrong, message):
     with pytest.raises(ValueError, match=message):
         replace(SMALL, **wrong)

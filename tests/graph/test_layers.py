@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from reference_network import DECAY, EPSILON, batch_statistics, conv, max_pool
 
 from hourglass_pose.graph import layers
 from hourglass_pose.tf_compat import tf
+from reference_network import DECAY, EPSILON, batch_statistics, conv, max_pool
 
 
 def run(build, feed_array, weights=None):
@@ -37,7 +37,8 @@ def test_stride_two_window_of_cell_i_is_centred_on_pixel_2i():
         expected = np.tile(2.0 * np.arange(16), (16, 1))
         inner = slice(2, -2)
         np.testing.assert_allclose(
-            y[inner, inner], (expected if image is ramp else expected.T)[inner, inner], rtol=1e-6)
+            y[inner, inner], (expected if image is ramp else expected.T)[inner, inner], rtol=1e-6
+        )
 
 
 def test_kernels_start_with_variance_two_over_fan_out_and_biases_with_zero():
@@ -54,15 +55,21 @@ def test_kernels_start_with_variance_two_over_fan_out_and_biases_with_zero():
 
 
 def norm_weights(rng, channels):
-    return {'gamma': rng.normal(size=channels), 'beta': rng.normal(size=channels),
-            'moving_mean': rng.normal(size=channels), 'moving_variance': rng.uniform(0.5, 2, size=channels)}
+    return {
+        'gamma': rng.normal(size=channels),
+        'beta': rng.normal(size=channels),
+        'moving_mean': rng.normal(size=channels),
+        'moving_variance': rng.uniform(0.5, 2, size=channels),
+    }
 
 
 def test_batch_norm_in_evaluation_uses_the_moving_averages(rng):
     x, weights = rng.normal(size=(3, 4, 5, 6)), norm_weights(rng, 6)
     y = run(lambda x: layers.batch_norm(x, False), x, weights)
-    expected = weights['gamma'] * (x - weights['moving_mean']) / np.sqrt(
-        weights['moving_variance'] + EPSILON) + weights['beta']
+    expected = (
+        weights['gamma'] * (x - weights['moving_mean']) / np.sqrt(weights['moving_variance'] + EPSILON)
+        + weights['beta']
+    )
     np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
@@ -77,12 +84,14 @@ def test_batch_norm_in_training_uses_the_batch_and_moves_the_averages(rng):
     y, (moving_mean, moving_variance) = run(build, x, weights)
     mean, variance = batch_statistics(x)
     np.testing.assert_allclose(
-        y, weights['gamma'] * (x - mean) / np.sqrt(variance + EPSILON) + weights['beta'], atol=1e-4)
+        y, weights['gamma'] * (x - mean) / np.sqrt(variance + EPSILON) + weights['beta'], atol=1e-4
+    )
     # The fused operation estimates the variance of the population: n / (n - 1) of the batch's own.
     count = x[..., 0].size
     np.testing.assert_allclose(moving_mean, DECAY * weights['moving_mean'] + (1 - DECAY) * mean, rtol=1e-5)
     np.testing.assert_allclose(
-        moving_variance, DECAY * weights['moving_variance'] + (1 - DECAY) * variance * count / (count - 1), rtol=1e-5)
+        moving_variance, DECAY * weights['moving_variance'] + (1 - DECAY) * variance * count / (count - 1), rtol=1e-5
+    )
 
 
 def test_batch_norm_collects_updates_in_training_only():
@@ -90,8 +99,10 @@ def test_batch_norm_collects_updates_in_training_only():
         with tf.Graph().as_default():
             layers.batch_norm(tf.zeros([1, 2, 2, 3]), is_training)
             assert len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == updates
-            assert [variable.op.name for variable in tf.trainable_variables()] == ['batch_norm/gamma',
-                                                                                   'batch_norm/beta']
+            assert [variable.op.name for variable in tf.trainable_variables()] == [
+                'batch_norm/gamma',
+                'batch_norm/beta',
+            ]
 
 
 def test_max_pool_takes_the_highest_of_each_block(rng):
@@ -101,8 +112,9 @@ def test_max_pool_takes_the_highest_of_each_block(rng):
 
 @pytest.mark.parametrize('batch', [2, None])
 def test_add_upsampled_repeats_each_cell_and_its_gradient_sums_each_block(rng, batch):
-    fine, coarse, factors = [rng.normal(size=shape).astype(np.float32)
-                             for shape in ((2, 6, 8, 3), (2, 3, 4, 3), (2, 6, 8, 3))]
+    fine, coarse, factors = [
+        rng.normal(size=shape).astype(np.float32) for shape in ((2, 6, 8, 3), (2, 3, 4, 3), (2, 6, 8, 3))
+    ]
     with tf.Graph().as_default(), tf.Session() as session:
         inputs = [tf.placeholder(tf.float32, (batch,) + array.shape[1:]) for array in (fine, coarse)]
         summed = layers.add_upsampled(*inputs)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-from named_weights import set_weights
-from reference_modelzoo import ModelzooNetwork
 
 from hourglass_pose import HourglassModel
 from hourglass_pose.config.config import load_config
@@ -12,6 +10,8 @@ from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import make_optimizer
+from named_weights import set_weights
+from reference_modelzoo import ModelzooNetwork
 
 CPU = NativeRuntime('cpu', 'float32', intra_threads=1)
 CONFIG = CPU.session_config()
@@ -20,8 +20,11 @@ CONFIG.graph_options.rewrite_options.disable_meta_optimizer = True
 
 
 def traits_of(**values):
-    return NetworkTraits(**dict(
-        dict(arch='modelzoo', num_stacks=2, num_features=8, num_poolings=1, num_joints=3, input_size=32), **values))
+    return NetworkTraits(
+        **dict(
+            dict(arch='modelzoo', num_stacks=2, num_features=8, num_poolings=1, num_joints=3, input_size=32), **values
+        )
+    )
 
 
 def attention_traits(**values):
@@ -59,9 +62,15 @@ def agree(rng, traits, is_training=False, dropout=no_dropout, tolerance=1e-4):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('values', [
-    {'num_stacks': 3, 'num_poolings': 2, 'drop_rate': 0.5}, {'num_stacks': 4, 'num_features': 12},
-    {'num_poolings': 3, 'input_size': 64, 'num_joints': 5}], ids=str)
+@pytest.mark.parametrize(
+    'values',
+    [
+        {'num_stacks': 3, 'num_poolings': 2, 'drop_rate': 0.5},
+        {'num_stacks': 4, 'num_features': 12},
+        {'num_poolings': 3, 'input_size': 64, 'num_joints': 5},
+    ],
+    ids=str,
+)
 def test_standard_network_agrees_with_numpy_and_leaves_idle_what_the_original_does(rng, values):
     traits = traits_of(**values)
     output, logits, network = agree(rng, traits)
@@ -96,10 +105,15 @@ def test_attention_hourglass_of_three_levels_agrees_with_numpy(rng, monkeypatch)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('traits, rates', [
-    (traits_of(num_stacks=3, drop_rate=0.25), [0.25] * 3), (traits_of(tiny=True, drop_rate=0.5), [0.5] * 2),
-    (attention_traits(num_stacks=5, drop_rate=0.5, tiny=True, modif=True), [0.1] * 2)],
-    ids=['standard', 'tiny', 'attention'])
+@pytest.mark.parametrize(
+    'traits, rates',
+    [
+        (traits_of(num_stacks=3, drop_rate=0.25), [0.25] * 3),
+        (traits_of(tiny=True, drop_rate=0.5), [0.5] * 2),
+        (attention_traits(num_stacks=5, drop_rate=0.5, tiny=True, modif=True), [0.1] * 2),
+    ],
+    ids=['standard', 'tiny', 'attention'],
+)
 def test_training_normalises_by_the_batch_and_drops_where_the_original_does(rng, traits, rates):
     asked = []
 
@@ -134,30 +148,32 @@ def test_attention_drops_without_a_rate_and_says_so_where_it_cannot():
 def residual_names(scope, norms, tiny, has_skip):
     """Return the names of a residual module in the order of creation. norms: iterator over the batch norms' names."""
     convs = ['conv_block/conv'] if tiny else ['conv_block/norm_%d/conv' % index for index in (1, 2, 3)]
-    names = [name for conv in convs for name in next(norms) + ['%s/%s/weights' % (scope, conv)]]
-    return names + (['%s/skip_layer/conv/weights' % scope] if has_skip else [])
+    names = [name for conv in convs for name in next(norms) + [f'{scope}/{conv}/weights']]
+    return names + ([f'{scope}/skip_layer/conv/weights'] if has_skip else [])
 
 
 def two_stack_names(num_poolings, tiny):
     """Return the names of a standard or tiny network of two stacks in the order of creation."""
-    norms = (['%s/%s' % (name, part) for part in ('beta', 'moving_mean', 'moving_variance')]
-             for name in ['BatchNorm'] + ['BatchNorm_%d' % index for index in range(1, 1000)])
+    norms = (
+        [f'{name}/{part}' for part in ('beta', 'moving_mean', 'moving_variance')]
+        for name in ['BatchNorm'] + ['BatchNorm_%d' % index for index in range(1, 1000)]
+    )
     stem = 'model/preprocessing/'
-    names = [stem + 'conv_256_to_128/weights'] + next(norms)
+    names = [f'{stem}conv_256_to_128/weights'] + next(norms)
     for name in ('r1', 'r3') if tiny else ('r1', 'r2', 'r3'):
         names += residual_names(stem + name, norms, tiny, True)
     for stack, linear in (('model/stacks/stage_0/', 'll' if tiny else 'conv'), ('model/stacks/stage_1/', 'conv')):
         # Down: two modules a level, the innermost with a third; up: one a level, from the inside.
-        levels = [stack + 'hourglass' + '/low_2' * depth for depth in range(num_poolings + 1)]
-        modules = [level + name for level in levels for name in ('/up_1', '/low_1')] + [levels[-1] + '/low_2']
-        for module in modules + [level + '/low_3' for level in reversed(levels)]:
+        levels = [f'{stack}hourglass{"/low_2" * depth}' for depth in range(num_poolings + 1)]
+        modules = [level + name for level in levels for name in ('/up_1', '/low_1')] + [f'{levels[-1]}/low_2']
+        for module in modules + [f'{level}/low_3' for level in reversed(levels)]:
             names += residual_names(module, norms, tiny, False)
-        names += [stack + linear + '/weights'] + next(norms)
+        names += [f'{stack}{linear}/weights'] + next(norms)
         if stack.endswith('0/'):
-            names += [] if tiny else [stack + 'll/weights']
-            names += [stack + 'out/weights', stack + 'out_/weights']
+            names += [] if tiny else [f'{stack}ll/weights']
+            names += [f'{stack}out/weights', f'{stack}out_/weights']
         else:
-            names += [stack + 'out/weights']
+            names += [f'{stack}out/weights']
     return names
 
 
@@ -174,9 +190,11 @@ def test_names_in_the_order_of_creation(num_poolings, tiny):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('traits, idle', [
-    (traits_of(num_stacks=3), {'model/stacks/stage_1/ll/weights'}),
-    (traits_of(num_stacks=3, tiny=True), set())], ids=['standard', 'tiny'])
+@pytest.mark.parametrize(
+    'traits, idle',
+    [(traits_of(num_stacks=3), {'model/stacks/stage_1/ll/weights'}), (traits_of(num_stacks=3, tiny=True), set())],
+    ids=['standard', 'tiny'],
+)
 def test_variables_that_are_not_idle_are_trained_and_have_rmsprop_slots_of_the_original_names(traits, idle):
     with tf.Graph().as_default():
         model = HourglassModel(traits)
@@ -185,7 +203,7 @@ def test_variables_that_are_not_idle_are_trained_and_have_rmsprop_slots_of_the_o
         make_optimizer('rmsprop', 0.1).apply_gradients(gradients)
         assert {variable.op.name for gradient, variable in gradients if gradient is None} == idle
         network = [variable.op.name for variable in model.variables()]
-        slots = [variable.op.name for variable in tf.global_variables()][len(network):]
+        slots = [variable.op.name for variable in tf.global_variables()][len(network) :]
     trained = [name for name in network if 'moving' not in name and name not in idle]
     # The mean square and the momentum of each.
     assert slots == [name + slot for name in trained for slot in ('/RMSProp', '/RMSProp_1')]
@@ -207,30 +225,42 @@ def test_what_the_original_cannot_be_is_refused_with_the_reason(tmp_path, trait,
     traits = dict({TRAIT_NAMES[name]: other for name, other in others.items()}, **{trait: value})
     with pytest.raises(ValueError) as caught:
         NetworkTraits(arch='modelzoo', **traits)
-    assert str(caught.value).startswith('%s: %s' % (trait, reason))
+    assert str(caught.value).startswith(f'{trait}: {reason}')
     assert str(caught.value).endswith('found %d' % value)
-    (tmp_path / 'config.cfg').write_text('[Network]\n' + ''.join(
-        '%s: %r\n' % pair for pair in dict(others, arch='modelzoo', **{key: value}).items()))
+    (tmp_path / 'config.cfg').write_text(
+        '[Network]\n'
+        + ''.join('{}: {!r}\n'.format(*pair) for pair in dict(others, arch='modelzoo', **{key: value}).items())
+    )
     with pytest.raises(ConfigError) as caught:
         load_config(str(tmp_path / 'config.cfg'))
     message = str(caught.value)
-    assert message.startswith('%s [Network] %s: %s' % (tmp_path / 'config.cfg', key, reason))
+    assert message.startswith(f'{tmp_path / "config.cfg"} [Network] {key}: {reason}')
     assert message.endswith('found %d' % value) and '\n' not in message
 
 
 def test_input_side_is_a_multiple_of_one_pooling_more_without_attention(tmp_path):
     for size, attention, step in ((64, True, 32), (96, True, 32), (64, False, 64)):
-        overrides = ['Network.arch=modelzoo', 'Network.nLow=3', 'Network.img_size=%d' % size,
-                     'Network.attention=%s' % attention]
+        overrides = [
+            'Network.arch=modelzoo',
+            'Network.nLow=3',
+            'Network.img_size=%d' % size,
+            f'Network.attention={attention}',
+        ]
         (tmp_path / 'config.cfg').write_text('')
         assert load_config(str(tmp_path / 'config.cfg'), overrides).Network.img_size == size
         assert NetworkTraits(arch='modelzoo', num_poolings=3, input_size=size, attention=attention).input_size == size
         for wrong in (size + step // 2, size + 4):
-            with pytest.raises(ConfigError, match=r'Network.img_size: expected a multiple of %d \* 2\^nLow = %d, for '
-                                                  'instance .*, found %d' % (step // 8, step, wrong)):
+            with pytest.raises(
+                ConfigError,
+                match=r'Network.img_size: expected a multiple of %d \* 2\^nLow = %d, for '
+                'instance .*, found %d' % (step // 8, step, wrong),
+            ):
                 load_config(str(tmp_path / 'config.cfg'), overrides + ['Network.img_size=%d' % wrong])
-            with pytest.raises(ValueError, match='input_size: expected a multiple of %d for %d poolings, found %d'
-                                                 % (step, 3 if attention else 4, wrong)):
+            with pytest.raises(
+                ValueError,
+                match='input_size: expected a multiple of %d for %d poolings, found %d'
+                % (step, 3 if attention else 4, wrong),
+            ):
                 NetworkTraits(arch='modelzoo', num_poolings=3, input_size=wrong, attention=attention)
 
 

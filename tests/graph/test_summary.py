@@ -47,8 +47,9 @@ def test_small_network_counted_layer_by_layer():
     count.conv(1, 8, 8, 8)
     count.norm(8)
     count.conv(1, 8, 3, 8)
-    summary = summarise_network(NetworkTraits(
-        num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=32, stem_features=(4, 6)))
+    summary = summarise_network(
+        NetworkTraits(num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=32, stem_features=(4, 6))
+    )
     assert summary.parameters == count.parameters
     assert summary.gflops * 1e9 == pytest.approx(count.flops, rel=1e-12)
 
@@ -70,9 +71,19 @@ def test_small_attention_network_counted_layer_by_layer():
         count.conv(3, channels, maps, side)
         count.over_maps(5, maps, side, 4)
     count.conv(1, 16, 3, 8)
-    summary = summarise_network(NetworkTraits(
-        attention=True, attention_kernel=5, attention_iterations=4, num_stacks=1, num_features=8, num_poolings=2,
-        num_joints=3, input_size=32, stem_features=(4, 6)))
+    summary = summarise_network(
+        NetworkTraits(
+            attention=True,
+            attention_kernel=5,
+            attention_iterations=4,
+            num_stacks=1,
+            num_features=8,
+            num_poolings=2,
+            num_joints=3,
+            input_size=32,
+            stem_features=(4, 6),
+        )
+    )
     assert summary.parameters == count.parameters
     assert summary.gflops * 1e9 == pytest.approx(count.flops, rel=1e-12)
 
@@ -82,35 +93,43 @@ def test_published_network_of_two_stacks_counted_by_hand():
     multiplies = 256 * 128 + 9 * 128 * 128 + 128 * 256
     module = multiplies + (128 + 128 + 256) + 2 * (256 + 128 + 128)
     # Stem: 7x7 of 3 to 64 with norm; 64 to 128; 128 to 128; 128 to 256.
-    stem = (49 * 3 * 64 + 64 + 2 * 64) \
-        + (64 * 64 + 9 * 64 * 64 + 64 * 128 + 64 * 128 + (64 + 64 + 128 + 128) + 2 * (64 + 64 + 64)) \
-        + (128 * 64 + 9 * 64 * 64 + 64 * 128 + (64 + 64 + 128) + 2 * (128 + 64 + 64)) \
+    stem = (
+        (49 * 3 * 64 + 64 + 2 * 64)
+        + (64 * 64 + 9 * 64 * 64 + 64 * 128 + 64 * 128 + (64 + 64 + 128 + 128) + 2 * (64 + 64 + 64))
+        + (128 * 64 + 9 * 64 * 64 + 64 * 128 + (64 + 64 + 128) + 2 * (128 + 64 + 64))
         + (128 * 128 + 9 * 128 * 128 + 128 * 256 + 128 * 256 + (128 + 128 + 256 + 256) + 2 * (128 + 128 + 128))
+    )
     # A stack: 13 modules in the hourglass of four poolings (3 at each, and one at the bottom) and one after it,
     # the 1x1 with norm, the 16 heatmaps; between the stacks two 1x1 back to 256.
     stack = 14 * module + (256 * 256 + 256 + 2 * 256) + (256 * 16 + 16)
     back = (256 * 256 + 256) + (16 * 256 + 256)
     # Modules of a stack by side: 64 up, low_out's result is at 32, and so on; one more at 64 after the hourglass.
     cells = 64 * 64 + (64 * 64 + 2 * 32 * 32) + (32 * 32 + 2 * 16 * 16) + (16 * 16 + 2 * 8 * 8) + (8 * 8 + 3 * 4 * 4)
-    stem_multiplies = 49 * 3 * 64 * 128 * 128 \
-        + (64 * 64 + 9 * 64 * 64 + 64 * 128 + 64 * 128) * 128 * 128 \
-        + (128 * 64 + 9 * 64 * 64 + 64 * 128) * 64 * 64 \
+    stem_multiplies = (
+        49 * 3 * 64 * 128 * 128
+        + (64 * 64 + 9 * 64 * 64 + 64 * 128 + 64 * 128) * 128 * 128
+        + (128 * 64 + 9 * 64 * 64 + 64 * 128) * 64 * 64
         + (128 * 128 + 9 * 128 * 128 + 128 * 256 + 128 * 256) * 64 * 64
+    )
     stack_multiplies = multiplies * cells + (256 * 256 + 256 * 16) * 64 * 64
     back_multiplies = (256 * 256 + 16 * 256) * 64 * 64
     summary = summarise_network(NetworkTraits())
     assert summary.parameters == stem + 2 * stack + back
     assert summary.gflops * 1e9 == pytest.approx(
-        2 * (stem_multiplies + 2 * stack_multiplies + back_multiplies), rel=1e-12)
+        2 * (stem_multiplies + 2 * stack_multiplies + back_multiplies), rel=1e-12
+    )
     line = summary.describe()
-    assert '%.2f M parameters' % (summary.parameters / 1e6) in line and '%.2f GFLOPs' % summary.gflops in line
+    assert f'{summary.parameters / 1000000.0:.2f} M parameters' in line and f'{summary.gflops:.2f} GFLOPs' in line
     assert '2 stacks of 256 features, 16 joints, input 256, heatmaps 64' in line
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('features', [128, 256])
 def test_tiny_network_costs_at_most_half_at_the_same_width(features):
-    standard, tiny = [summarise_network(NetworkTraits(
-        num_stacks=1, num_features=features, stem_features=(features // 4, features // 2), tiny=tiny))
-        for tiny in (False, True)]
+    standard, tiny = [
+        summarise_network(
+            NetworkTraits(num_stacks=1, num_features=features, stem_features=(features // 4, features // 2), tiny=tiny)
+        )
+        for tiny in (False, True)
+    ]
     assert tiny.gflops <= standard.gflops / 2

@@ -7,24 +7,45 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 
-from hourglass_pose.input.augmentation import (
-    AugmentationRanges, View, change_colours, draw_view, occlude, sample_rng)
+from hourglass_pose.input.augmentation import AugmentationRanges, View, change_colours, draw_view, occlude, sample_rng
 
 RANGES = AugmentationRanges(
-    flip_prob=0.5, rotation_deg=30.0, rotation_prob=0.6, scale_range=0.25, scale_prob=0.9, shift_range=0.05,
-    shift_prob=0.3, colour_range=0.2, colour_prob=0.8, occluder_size=0.5, occluder_prob=0.4)
-ALWAYS = replace(RANGES, flip_prob=1.0, rotation_prob=1.0, scale_prob=1.0, shift_prob=1.0, colour_prob=1.0,
-                 occluder_prob=1.0)
+    flip_prob=0.5,
+    rotation_deg=30.0,
+    rotation_prob=0.6,
+    scale_range=0.25,
+    scale_prob=0.9,
+    shift_range=0.05,
+    shift_prob=0.3,
+    colour_range=0.2,
+    colour_prob=0.8,
+    occluder_size=0.5,
+    occluder_prob=0.4,
+)
+ALWAYS = replace(
+    RANGES, flip_prob=1.0, rotation_prob=1.0, scale_prob=1.0, shift_prob=1.0, colour_prob=1.0, occluder_prob=1.0
+)
 NEVER = AugmentationRanges()
 CROP = (np.arange(40 * 40 * 3) % 251).astype(np.uint8).reshape(40, 40, 3)
 DRAWS = 1500
 
 # Made once; NumPy's policy freezes the streams of RandomState, so every machine and version has to repeat them.
 GOLDEN = [
-    ((0, 0, 0), (26.860612460141375, 1.01949302373525, 0.03849244616759911, -0.033629610835714085, True),
-     4183800998, 1556722256, 0.37636411727295416),
-    ((2147483647, 99, 1000000), (29.71489094698278, 0.7513305541136358, 0, 0, True),
-     109256537, 877969957, 0.5627850524355682)]
+    (
+        (0, 0, 0),
+        (26.860612460141375, 1.01949302373525, 0.03849244616759911, -0.033629610835714085, True),
+        4183800998,
+        1556722256,
+        0.37636411727295416,
+    ),
+    (
+        (2147483647, 99, 1000000),
+        (29.71489094698278, 0.7513305541136358, 0, 0, True),
+        109256537,
+        877969957,
+        0.5627850524355682,
+    ),
+]
 
 
 @pytest.fixture(scope='module')
@@ -66,8 +87,11 @@ def test_what_is_drawn_does_not_shift_what_is_drawn_next():
     for ranges in (NEVER, RANGES, ALWAYS):
         rng = sample_rng(1, 2, 3)
         steps = []
-        for step in (lambda: draw_view(rng, ranges), lambda: change_colours(CROP, rng, ranges),
-                     lambda: occlude(CROP, rng, ranges)):
+        for step in (
+            lambda: draw_view(rng, ranges),
+            lambda: change_colours(CROP, rng, ranges),
+            lambda: occlude(CROP, rng, ranges),
+        ):
             step()
             steps.append(rng.get_state()[1:3])
         following.append([(keys.tolist(), place) for keys, place in steps])
@@ -90,8 +114,9 @@ def test_each_augmentation_is_as_frequent_as_asked(views):
     assert within_binomial_bounds(((rotation != 0) & (flip > 0)).sum(), 0.3)
 
 
-@pytest.mark.parametrize('column, middle, reach, probability', [
-    (0, 0, 30, 0.6), (1, 1, 0.25, 0.9), (2, 0, 0.05, 0.3), (3, 0, 0.05, 0.3)])
+@pytest.mark.parametrize(
+    'column, middle, reach, probability', [(0, 0, 30, 0.6), (1, 1, 0.25, 0.9), (2, 0, 0.05, 0.3), (3, 0, 0.05, 0.3)]
+)
 def test_values_are_uniform_over_the_whole_range(views, column, middle, reach, probability):
     shares = (views[:, column] - middle) / reach
     drawn = np.sort(shares[np.abs(shares) > 1e-12])

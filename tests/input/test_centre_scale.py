@@ -4,16 +4,16 @@ import cv2
 import numpy as np
 import pytest
 
-from hourglass_pose.config.config import config_from_dict
-from hourglass_pose.annotations.reading import read_annotations
-from hourglass_pose.input.augmentation import View
-from hourglass_pose.input.centre_scale import affine_of_edges, crop_edges
-from hourglass_pose.input.cropping import CropRule, warp_crop
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import write_person_lines
+from hourglass_pose.annotations.reading import read_annotations
+from hourglass_pose.config.config import config_from_dict
 from hourglass_pose.errors import AnnotationError, ConfigError
 from hourglass_pose.evaluation.evaluator import mean_training_pose
 from hourglass_pose.geometry import crop_affine, invert, square_box, transform_points
+from hourglass_pose.input.augmentation import View
+from hourglass_pose.input.centre_scale import affine_of_edges, crop_edges
+from hourglass_pose.input.cropping import CropRule, warp_crop
 
 SIZE = 64
 RULE = CropRule(SIZE, crop_rule='centre_scale')
@@ -21,8 +21,16 @@ RULE = CropRule(SIZE, crop_rule='centre_scale')
 
 def person_of(centre=(100, 60), scale=0.4, joints=((20, 30), (40, 70))):
     joints = np.array(joints, np.float32)
-    return Person('a.png', 'a.png', 'a', np.array([3., 5, 80, 90]), joints, np.ones(len(joints), bool),
-                  centre_img=np.array(centre, np.float64), scale=scale)
+    return Person(
+        'a.png',
+        'a.png',
+        'a',
+        np.array([3.0, 5, 80, 90]),
+        joints,
+        np.ones(len(joints), bool),
+        centre_img=np.array(centre, np.float64),
+        scale=scale,
+    )
 
 
 def test_the_published_square_lies_15_scale_lower_and_is_250_scale_wide():
@@ -55,7 +63,7 @@ def test_training_and_mean_pose_use_the_square_of_evaluation():
 
 
 def test_a_bare_box_stands_for_the_centre_and_scale_of_its_square():
-    box = np.array([10., 20, 49, 79])
+    box = np.array([10.0, 20, 49, 79])
     # 60 rows are the longer side; 1.64 times that is 250 x scale.
     scale = 1.64 * 60 / 250
     person = person_of(centre=np.array([29.5, 49.5 - 15 * scale]), scale=scale)
@@ -77,10 +85,16 @@ def sliced(photo, lower, upper):
 # centre, counted from 1, and scale; then the corners that truncation to whole pixels gives at a crop of 64 px.
 # princeton: 100 -+ 0.41 * 125 = 48.75, 151.25; 60 + 6.15 -+ 51.25 = 14.9, 117.4.
 # bearpaw: one crop pixel, 102.5 / 64 = 1.6015625 px, less, truncated, plus 1: 47.148, 149.648; 13.298, 115.798.
-@pytest.mark.parametrize('corners, centre, scale, lower, upper', [
-    ('princeton', (100, 60), 0.41, (48, 14), (151, 117)), ('bearpaw', (100, 60), 0.41, (48, 14), (150, 116)),
-    # At the border truncation goes towards zero: 20 - 51.25 is -31.25, -31; less 1.6015625 it is -32.85, -32 + 1.
-    ('princeton', (20, 20), 0.41, (-31, -25), (71, 77)), ('bearpaw', (20, 20), 0.41, (-31, -25), (70, 76))])
+@pytest.mark.parametrize(
+    'corners, centre, scale, lower, upper',
+    [
+        ('princeton', (100, 60), 0.41, (48, 14), (151, 117)),
+        ('bearpaw', (100, 60), 0.41, (48, 14), (150, 116)),
+        # At the border truncation goes towards zero: 20 - 51.25 is -31.25, -31; less 1.6015625 it is -32.85, -32 + 1.
+        ('princeton', (20, 20), 0.41, (-31, -25), (71, 77)),
+        ('bearpaw', (20, 20), 0.41, (-31, -25), (70, 76)),
+    ],
+)
 def test_corners_of_other_code_bases_cut_the_pixels_that_they_cut(corners, centre, scale, lower, upper, rng):
     photo = cv2.GaussianBlur(rng.randint(0, 256, (160, 200, 3)).astype(np.uint8), (0, 0), 2)
     expected = cv2.resize(sliced(photo, lower, upper), (SIZE, SIZE))
@@ -130,7 +144,7 @@ def test_a_person_without_centre_or_scale_is_a_problem_under_that_rule_alone(tmp
     for name, changes in (('scale', {'scale': None}), ('centre', {'centre_img': None})):
         write_person_lines(path, [Person(**dict(vars(person), **changes))], ('head', 'neck'))
         assert not read_annotations(path, str(tmp_path), 2).problems
-        with pytest.raises(AnnotationError, match="people.jsonl:2: no %s, which .* 'centre_scale'" % name):
+        with pytest.raises(AnnotationError, match=f"people.jsonl:2: no {name}, which .* 'centre_scale'"):
             read_annotations(path, str(tmp_path), 2, needs_centre=True)
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hourglass_pose.input.augmentation import View
-from hourglass_pose.input.cropping import CropRule, warp_crop
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.geometry import crop_affine, transform_points
+from hourglass_pose.input.augmentation import View
+from hourglass_pose.input.cropping import CropRule, warp_crop
 
 SIZE = 96
 
@@ -20,20 +20,21 @@ def photo_with_blob(width, height, centre_img, sigma):
     """A black photo with a round white blob about a sub-pixel place."""
     y, x = np.mgrid[:height, :width]
     squared = (x - centre_img[0]) ** 2 + (y - centre_img[1]) ** 2
-    grey = np.rint(250 * np.exp(-squared / (2.0 * sigma ** 2))).astype(np.uint8)
+    grey = np.rint(250 * np.exp(-squared / (2.0 * sigma**2))).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
 
 
 def centroid(crop):
     """(x, y) of the light's centre of mass, pixel centres at integers."""
     light = crop.sum(axis=-1, dtype=np.float64)
-    y, x = np.mgrid[:crop.shape[0], :crop.shape[1]]
+    y, x = np.mgrid[: crop.shape[0], : crop.shape[1]]
     return np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
 
 
 def person_of(box=(10, 20, 49, 79), joints=((20, 30), (40, 70), (0, 0)), labelled=(1, 1, 0)):
-    return Person('p.png', 'p.png', 'p', np.array(box, np.float64), np.array(joints, np.float32),
-                  np.array(labelled, bool))
+    return Person(
+        'p.png', 'p.png', 'p', np.array(box, np.float64), np.array(joints, np.float32), np.array(labelled, bool)
+    )
 
 
 @pytest.mark.parametrize('rotation_deg, flip', [(0, False), (0, True), (30, False), (-140, True)])
@@ -51,7 +52,7 @@ def test_a_mark_is_where_the_affine_says(factor, rotation_deg, flip, rng):
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.floats(0.5, 8), st.floats(-180, 180), st.booleans(), st.integers(0, 2 ** 16))
+@given(st.floats(0.5, 8), st.floats(-180, 180), st.booleans(), st.integers(0, 2**16))
 def test_a_mark_is_in_its_place_for_any_view(factor, rotation_deg, flip, seed):
     random = np.random.RandomState(seed)
     mark = random.uniform(150, 170, 2)
@@ -63,9 +64,13 @@ def test_a_mark_is_in_its_place_for_any_view(factor, rotation_deg, flip, seed):
 def test_a_crop_of_its_own_size_is_the_photo_itself(rng):
     photo = rng.randint(0, 256, (SIZE + 20, SIZE + 30, 3)).astype(np.uint8)
     centre = np.array([8 + (SIZE - 1) / 2, 5 + (SIZE - 1) / 2])
-    plain = photo[5:5 + SIZE, 8:8 + SIZE]
-    for view, expected in ((dict(), plain), (dict(flip=True), plain[:, ::-1]), (dict(rotation_deg=90), np.rot90(plain)),
-                           (dict(rotation_deg=-90, flip=True), np.rot90(plain, -1)[:, ::-1])):
+    plain = photo[5 : 5 + SIZE, 8 : 8 + SIZE]
+    for view, expected in (
+        (dict(), plain),
+        (dict(flip=True), plain[:, ::-1]),
+        (dict(rotation_deg=90), np.rot90(plain)),
+        (dict(rotation_deg=-90, flip=True), np.rot90(plain, -1)[:, ::-1]),
+    ):
         crop = warp_crop(photo, crop_affine(centre, SIZE, SIZE, **view), SIZE)
         assert crop.dtype == np.uint8
         np.testing.assert_array_equal(crop, expected)
@@ -122,7 +127,7 @@ def test_tiny_and_thin_photos_have_crops(width, height, crop_size):
     if width == height:
         # The pixel's centre is half a crop pixel, a twentieth of a photo pixel or less, from the next samples.
         middle = crop_size // 2
-        assert crop[middle - 1:middle + 1, middle - 1:middle + 1].min() >= 0.9 * 77
+        assert crop[middle - 1 : middle + 1, middle - 1 : middle + 1].min() >= 0.9 * 77
 
 
 @pytest.mark.parametrize('factor', [0.5, 3.0])
@@ -138,7 +143,7 @@ def test_of_a_huge_photo_only_the_part_that_is_shown_is_touched(factor):
         tracemalloc.stop()
     np.testing.assert_array_equal(crop, np.broadcast_to(photo[0, 0], crop.shape))
     shown = 2 * (SIZE * factor + 20) ** 2 * 3  # a square turned by 45 degrees fills half of the box around it
-    assert peak < 2 * shown + SIZE ** 2 * 3 + 1e5
+    assert peak < 2 * shown + SIZE**2 * 3 + 1e5
 
 
 def test_the_photo_is_not_changed_and_may_be_shared(rng):

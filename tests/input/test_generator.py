@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.errors import ImageError
 from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.annotations.person import Person
 from hourglass_pose.input.samples import ImageCache, Sample, SampleMaker
-from hourglass_pose.errors import ImageError
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 
 FIELDS = ('images', 'heatmaps', 'joint_weights', 'mask', 'indices', 'joints_crop', 'affines_crop_from_img')
@@ -49,16 +49,25 @@ class NumberedSamples:
 
     def _sample(self, person, epoch, index):
         if person.image in self.bad:
-            raise ImageError('%s: damaged' % person.image_path)
-        return Sample(np.full((4, 4, 3), epoch, np.uint8), np.full((2, 2, 3), index, np.float32),
-                      np.ones(3, np.float32), np.full((3, 2), index + 0.5), np.full((2, 3), index + 0.25))
+            raise ImageError(f'{person.image_path}: damaged')
+        return Sample(
+            np.full((4, 4, 3), epoch, np.uint8),
+            np.full((2, 2, 3), index, np.float32),
+            np.ones(3, np.float32),
+            np.full((3, 2), index + 0.5),
+            np.full((2, 3), index + 0.25),
+        )
 
 
 def people(count, images=None):
     """Persons '0', '1', ...; person i is on picture i, or i modulo `images`."""
     names = ['im%d' % (i % (images or count)) for i in range(count)]
-    return [Person(name, '/photos/' + name, str(i), np.array([0.0, 0, 5, 5]), np.zeros((3, 2), np.float32),
-                   np.ones(3, bool)) for i, name in enumerate(names)]
+    return [
+        Person(
+            name, f'/photos/{name}', str(i), np.array([0.0, 0, 5, 5]), np.zeros((3, 2), np.float32), np.ones(3, bool)
+        )
+        for i, name in enumerate(names)
+    ]
 
 
 def generator_of(count, batch_size, maker=None, workers=0, **options):
@@ -85,15 +94,14 @@ def assert_same_batches(first, second):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 4), st.integers(0, 2 ** 31 - 1))
+@given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 4), st.integers(0, 2**31 - 1))
 def test_epochs_take_everyone_once_whatever_the_batches_and_processes(total, batch_size, world_size, seed):
-    ranks = [generator_of(total, batch_size, seed=seed, rank=rank, world_size=world_size)
-             for rank in range(world_size)]
+    ranks = [generator_of(total, batch_size, seed=seed, rank=rank, world_size=world_size) for rank in range(world_size)]
     steps = -(-3 * total // (batch_size * world_size))
     # The ranks' shares of a step, one after the other, are the sequence that one process would follow alone.
     sequence = [row for step in range(steps) for rank in ranks for row in rank.training_indices(step)]
     for epoch in range(3):
-        rows = sequence[epoch * total:(epoch + 1) * total]
+        rows = sequence[epoch * total : (epoch + 1) * total]
         assert [row[0] for row in rows] == [epoch] * total
         assert sorted(row[1] for row in rows) == list(range(total))
     alone = generator_of(total, 1, seed=seed)
@@ -132,8 +140,16 @@ def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
     for i in range(5):
         path = str(tmp_path / ('%d.jpg' % i))
         cv2.imwrite(path, cv2.GaussianBlur(rng.randint(0, 256, (90, 80, 3)).astype(np.uint8), (0, 0), 2))
-        persons.append(Person('%d.jpg' % i, path, str(i), np.array([10.0, 5, 70, 80]),
-                              rng.uniform(10, 70, (3, 2)).astype(np.float32), np.array([1, 1, i % 2], bool)))
+        persons.append(
+            Person(
+                '%d.jpg' % i,
+                path,
+                str(i),
+                np.array([10.0, 5, 70, 80]),
+                rng.uniform(10, 70, (3, 2)).astype(np.float32),
+                np.array([1, 1, i % 2], bool),
+            )
+        )
     ranges = AugmentationRanges(0.5, 30.0, 1.0, 0.2, 1.0, 0.1, 1.0, 0.2, 1.0, 0.4, 1.0)
 
     def batches(workers, first, count):
@@ -173,8 +189,9 @@ def test_validation_takes_everyone_once_over_the_ranks_in_full_batches(count, ba
         for batch in batches:
             assert batch.images.shape == (batch_size, 4, 4, 3) and batch.heatmaps.shape == (batch_size, 2, 2, 3)
             padding = batch.mask == 0
-            assert not (batch.images[padding].any() or batch.heatmaps[padding].any()
-                        or batch.joint_weights[padding].any())
+            assert not (
+                batch.images[padding].any() or batch.heatmaps[padding].any() or batch.joint_weights[padding].any()
+            )
             assert np.isfinite(np.linalg.inv(batch.affines_crop_from_img[:, :, :2][padding])).all()
             np.testing.assert_array_equal(batch.heatmaps[~padding][:, 0, 0, 0], batch.indices[~padding])
             seen.extend(batch.indices[~padding])
@@ -188,13 +205,15 @@ def test_validation_may_be_cut_short():
 
 
 def test_a_data_set_smaller_than_a_batch_is_repeated_in_real_epochs():
-    batch, = take(generator_of(3, 8).training_batches(), 1)
+    (batch,) = take(generator_of(3, 8).training_batches(), 1)
     assert np.bincount(batch.indices[:6]).tolist() == [2, 2, 2]
     assert batch.images[:, 0, 0, 0].tolist() == [0, 0, 0, 1, 1, 1, 2, 2]
 
 
-@pytest.mark.parametrize('count, batch_size, world_size, steps', [
-    (100, 10, 1, 10), (104, 10, 1, 10), (106, 10, 1, 11), (100, 10, 4, 2), (3, 10, 1, 1)])
+@pytest.mark.parametrize(
+    'count, batch_size, world_size, steps',
+    [(100, 10, 1, 10), (104, 10, 1, 10), (106, 10, 1, 11), (100, 10, 4, 2), (3, 10, 1, 1)],
+)
 def test_steps_of_an_epoch_come_nearest_to_once_through(count, batch_size, world_size, steps):
     assert generator_of(count, batch_size, world_size=world_size).steps_per_epoch == steps
 
@@ -203,13 +222,23 @@ def test_steps_of_an_epoch_come_nearest_to_once_through(count, batch_size, world
 def test_an_unreadable_picture_is_named_once_counted_and_masked(workers):
     messages = []
     # Persons 1 and 5 are both on picture 1 of 4.
-    generator = DataGenerator(people(8, images=4), NumberedSamples(bad=('im1',)), 3, workers=workers,
-                              max_unreadable=0.25, on_unreadable=messages.append)
+    generator = DataGenerator(
+        people(8, images=4),
+        NumberedSamples(bad=('im1',)),
+        3,
+        workers=workers,
+        max_unreadable=0.25,
+        on_unreadable=messages.append,
+    )
     for batches in (take(generator.training_batches(), 16), list(generator.validation_batches())):
         for batch in batches:
             lost = np.isin(batch.indices, [1, 5])
-            assert not (batch.mask[lost].any() or batch.images[lost].any() or batch.joint_weights[lost].any()
-                        or batch.heatmaps[lost].any())
+            assert not (
+                batch.mask[lost].any()
+                or batch.images[lost].any()
+                or batch.joint_weights[lost].any()
+                or batch.heatmaps[lost].any()
+            )
         rows = np.concatenate([batch.mask for batch in batches])
         # 16 batches of training are 6 epochs, the pass of validation is one, padded by a row.
         assert rows.sum() == {48: 36, 9: 6}[len(rows)]
@@ -219,8 +248,9 @@ def test_an_unreadable_picture_is_named_once_counted_and_masked(workers):
 @pytest.mark.parametrize('workers', [0, 2])
 def test_more_unreadable_pictures_than_allowed_stop_the_run(workers):
     messages = []
-    generator = generator_of(10, 5, NumberedSamples(bad=('im2', 'im4', 'im7')), workers, max_unreadable=0.25,
-                             on_unreadable=messages.append)
+    generator = generator_of(
+        10, 5, NumberedSamples(bad=('im2', 'im4', 'im7')), workers, max_unreadable=0.25, on_unreadable=messages.append
+    )
     before = set(threading.enumerate())
     batches = generator.training_batches()
     with pytest.raises(ImageError, match=r'^3 of 10 pictures .*/photos/im[247]: damaged.*max_unreadable \(now 0\.25\)'):

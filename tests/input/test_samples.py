@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 import pytest
 
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.errors import ImageError
+from hourglass_pose.geometry import flip_points, transform_points
 from hourglass_pose.input import samples
 from hourglass_pose.input.augmentation import AugmentationRanges, View, draw_view, sample_rng
 from hourglass_pose.input.cropping import CropRule
-from hourglass_pose.annotations.person import Person
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.errors import ImageError
-from hourglass_pose.geometry import flip_points, transform_points
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.skeleton import Skeleton
 
@@ -66,8 +66,10 @@ def test_an_evaluation_sample_shows_each_joint_where_it_says(person):
 def test_evaluation_looks_at_the_box_however_training_crops_are_drawn(person):
     by_joints = maker_of(WILD, rule=CropRule(96, 0.2, 'joints'))
     assert_equal(by_joints.evaluation_sample(person), maker_of().evaluation_sample(person))
-    assert not np.array_equal(by_joints.training_sample(person, 0, 0).affine_crop_from_img,
-                              maker_of(WILD).training_sample(person, 0, 0).affine_crop_from_img)
+    assert not np.array_equal(
+        by_joints.training_sample(person, 0, 0).affine_crop_from_img,
+        maker_of(WILD).training_sample(person, 0, 0).affine_crop_from_img,
+    )
 
 
 def test_a_mirrored_sample_exchanges_left_and_right(person):
@@ -150,8 +152,9 @@ def reads(monkeypatch):
     def read_image(path):
         paths.append(path)
         if 'bad' in path:
-            raise ImageError('%s: damaged' % path)
-        return np.full((2 ** 20 // 12, 4, 3), len(path), np.uint8)
+            raise ImageError(f'{path}: damaged')
+        return np.full((2**20 // 12, 4, 3), len(path), np.uint8)
+
     monkeypatch.setattr(samples, 'read_image', read_image)
     return paths
 
@@ -185,6 +188,7 @@ def test_a_picture_that_several_threads_decode_at_once_is_kept_and_counted_once(
         if path == 'a':
             together.wait(10)
         return decode(path)
+
     monkeypatch.setattr(samples, 'read_image', read_image)
     threads = [threading.Thread(target=cache.read, args=('a',)) for _ in range(6)]
     for thread in threads:
@@ -199,5 +203,6 @@ def test_a_picture_that_several_threads_decode_at_once_is_kept_and_counted_once(
 
 
 def test_a_plain_view_is_the_default(person):
-    np.testing.assert_array_equal(maker_of().training_sample(person, 5, 6).affine_crop_from_img,
-                                  RULE.training_affine(person, View()))
+    np.testing.assert_array_equal(
+        maker_of().training_sample(person, 5, 6).affine_crop_from_img, RULE.training_affine(person, View())
+    )

@@ -12,42 +12,53 @@ from hourglass_pose.launch.launcher import main
 
 
 def test_every_setting_that_an_argument_stands_for_is_a_key():
-    assert all(argument.setting.rpartition('.')[2].lower() in KEY_BY_SPELLING
-               for argument in ARGUMENTS if argument.setting)
+    assert all(
+        argument.setting.rpartition('.')[2].lower() in KEY_BY_SPELLING for argument in ARGUMENTS if argument.setting
+    )
 
 
-@pytest.mark.parametrize('arguments, changes', [
-    (['--precision_mode=force_fp32', '--loss_scale=none'], {'precision_mode': 'force_fp32', 'loss_scale': 'none'}),
-    (['--loss_scale=1024'], {'loss_scale': 1024.0}),
-    (['--over_dump'], {'over_dump': True, 'dump_path': '/work/output/overflow_dump'}),
-    (['--data_dump_flag=True', '--data_dump_step=0|3-5'],
-     {'data_dump': True, 'dump_step': '0|3-5', 'dump_path': '/work/output/data_dump'}),
-    (['--data_dump_flag=1', '--data_dump_path=/dumps'],
-     {'data_dump': True, 'dump_step': '10', 'dump_path': '/dumps'}),
-    (['--profiling=True'], {'profiling': True, 'profiling_path': '/work/output/profiling'}),
-    (['--over_dump=False', '--profiling=0', '--data_dump_flag=false', '--data_dump_step=3'], {}),
-])
+@pytest.mark.parametrize(
+    'arguments, changes',
+    [
+        (['--precision_mode=force_fp32', '--loss_scale=none'], {'precision_mode': 'force_fp32', 'loss_scale': 'none'}),
+        (['--loss_scale=1024'], {'loss_scale': 1024.0}),
+        (['--over_dump'], {'over_dump': True, 'dump_path': '/work/output/overflow_dump'}),
+        (
+            ['--data_dump_flag=True', '--data_dump_step=0|3-5'],
+            {'data_dump': True, 'dump_step': '0|3-5', 'dump_path': '/work/output/data_dump'},
+        ),
+        (
+            ['--data_dump_flag=1', '--data_dump_path=/dumps'],
+            {'data_dump': True, 'dump_step': '10', 'dump_path': '/dumps'},
+        ),
+        (['--profiling=True'], {'profiling': True, 'profiling_path': '/work/output/profiling'}),
+        (['--over_dump=False', '--profiling=0', '--data_dump_flag=false', '--data_dump_step=3'], {}),
+    ],
+)
 def test_arguments_become_settings_of_the_device(arguments, changes):
     base = os.path.join(CODE, 'config.cfg')
     found = load_config(base, settings_of(parse_arguments(['--output=/work/output'] + arguments))).as_dict()['Device']
     assert found == dict(load_config(base).as_dict()['Device'], device='npu', **changes)
 
 
-@pytest.mark.parametrize('arguments, expected', [
-    (['--batchsize=4'], 'the nearest known one is --batch_size'),
-    (['--batch_size'], '--batch_size=value'),
-    (['batch_size=4'], '--key=value'),
-    (['--over_dump=maybe'], 'True or False'),
-    (['--batch_size=four'], 'Train.batch_size: expected an integer >= 1'),
-    (['--set=Train.batch_sise=4'], 'batch_size'),
-    (['--device_ids=0,0'], 'each device once'),
-    (['--device_ids=0;1'], '0,1,2,3 or 0-7'),
-    (['--device_ids=0,1', '--device_id=2'], 'give one of them'),
-    (['--device_ids=0,1', '--rank_size=8'], '2 processes follow from --device_ids'),
-    (['--over_dump', '--data_dump_flag'], 'one of them at a time'),
-    (['--ckpt_path=nowhere'], 'neither a run folder nor a checkpoint'),
-    (['--device_ids=0,1', '--set=Device.device=cpu'], "expected 'npu' for 2 processes"),
-])
+@pytest.mark.parametrize(
+    'arguments, expected',
+    [
+        (['--batchsize=4'], 'the nearest known one is --batch_size'),
+        (['--batch_size'], '--batch_size=value'),
+        (['batch_size=4'], '--key=value'),
+        (['--over_dump=maybe'], 'True or False'),
+        (['--batch_size=four'], 'Train.batch_size: expected an integer >= 1'),
+        (['--set=Train.batch_sise=4'], 'batch_size'),
+        (['--device_ids=0,0'], 'each device once'),
+        (['--device_ids=0;1'], '0,1,2,3 or 0-7'),
+        (['--device_ids=0,1', '--device_id=2'], 'give one of them'),
+        (['--device_ids=0,1', '--rank_size=8'], '2 processes follow from --device_ids'),
+        (['--over_dump', '--data_dump_flag'], 'one of them at a time'),
+        (['--ckpt_path=nowhere'], 'neither a run folder nor a checkpoint'),
+        (['--device_ids=0,1', '--set=Device.device=cpu'], "expected 'npu' for 2 processes"),
+    ],
+)
 def test_a_wrong_argument_is_one_line(arguments, expected, capsys, monkeypatch):
     monkeypatch.delenv('RANK_TABLE_FILE', raising=False)
     assert main(arguments) == 2
@@ -65,11 +76,11 @@ def test_one_checkpoint_in_place_of_a_run_is_refused(tmp_path, capsys):
     folder = tmp_path / 'run' / 'step-00000004'
     folder.mkdir(parents=True)
     (folder / 'manifest.json').write_text('{}')
-    assert main(['--ckpt_path=%s' % folder]) == 2
-    assert 'give the run folder, %s\n' % folder.parent in capsys.readouterr().err
+    assert main([f'--ckpt_path={folder}']) == 2
+    assert f'give the run folder, {folder.parent}\n' in capsys.readouterr().err
 
 
 def test_help_lists_every_argument(capsys):
     assert main(['--help']) == 0
     printed = capsys.readouterr().out
-    assert [argument.name for argument in ARGUMENTS if '\n  --%s' % argument.name not in printed] == []
+    assert [argument.name for argument in ARGUMENTS if f'\n  --{argument.name}' not in printed] == []

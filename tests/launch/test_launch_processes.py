@@ -5,6 +5,7 @@ import signal
 import time
 
 import pytest
+
 from ascend_server import SECONDS_TO_WAIT, AscendServer, interrupt, is_alive
 
 
@@ -27,7 +28,7 @@ def test_ctrl_c_stops_all_ranks_after_a_checkpoint(server):
     for device in (0, 1):
         # One SIGTERM, and not the terminal's SIGINT besides: a second signal would end it without a checkpoint.
         assert server.log(device).splitlines()[-1] == 'checkpoint written after 1 signals: %d' % signal.SIGTERM
-    assert '--ckpt_path=%s' % server.path('work/run') in printed and 'Final' not in printed
+    assert f'--ckpt_path={server.path("work/run")}' in printed and 'Final' not in printed
 
 
 def test_a_run_in_the_background_of_a_script_heeds_ctrl_c(server):

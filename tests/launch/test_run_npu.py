@@ -8,8 +8,9 @@ import subprocess
 import sys
 
 import pytest
-from ascend_server import SCRIPTS, AscendServer
 from conftest import CODE, COMMAND_LINE_SETTINGS
+
+from ascend_server import SCRIPTS, AscendServer
 
 ROOT = os.path.dirname(CODE)
 
@@ -39,7 +40,11 @@ def test_one_device_gets_its_environment_command_and_log(server):
     noted = started(server, 3)
     environ, command = noted['environ'], noted['command']
     assert {name: environ[name] for name in ('RANK_ID', 'RANK_SIZE', 'ASCEND_DEVICE_ID', 'DEVICE_ID')} == {
-        'RANK_ID': '0', 'RANK_SIZE': '1', 'ASCEND_DEVICE_ID': '3', 'DEVICE_ID': '3'}
+        'RANK_ID': '0',
+        'RANK_SIZE': '1',
+        'ASCEND_DEVICE_ID': '3',
+        'DEVICE_ID': '3',
+    }
     assert 'RANK_TABLE_FILE' not in environ
     # What was there stays: the job's number, the libraries, and the folders of packages after ours.
     assert environ['JOB_ID'] == '4711' and environ['LD_LIBRARY_PATH'] == '/there/before'
@@ -60,11 +65,19 @@ def test_results_are_those_that_the_run_has_measured(server):
     duration = [line for line in lines if line.startswith('E2E Training Duration sec : ')]
     assert len(duration) == 1 and 0 <= int(duration[0].rpartition(' ')[2]) < 30
     name = 'hourglass-pose_for_TensorFlow_bs4_1p_acc'
-    found = case_log(server, 'work/output/0/%s.log' % name)
+    found = case_log(server, f'work/output/0/{name}.log')
     assert found == {
-        'Network': 'hourglass-pose_for_TensorFlow', 'RankSize': '1', 'BatchSize': '4',
-        'DeviceType': os.uname().machine, 'CaseName': name, 'ActualFPS': '123.46', 'TrainingTime': '250.00',
-        'TrainAccuracy': '87.65', 'ActualLoss': '0.0123457', 'E2ETrainingTime': duration[0].rpartition(' ')[2]}
+        'Network': 'hourglass-pose_for_TensorFlow',
+        'RankSize': '1',
+        'BatchSize': '4',
+        'DeviceType': os.uname().machine,
+        'CaseName': name,
+        'ActualFPS': '123.46',
+        'TrainingTime': '250.00',
+        'TrainAccuracy': '87.65',
+        'ActualLoss': '0.0123457',
+        'E2ETrainingTime': duration[0].rpartition(' ')[2],
+    }
 
 
 def test_results_of_an_earlier_run_are_not_taken_for_its_own(server):
@@ -90,7 +103,8 @@ def test_every_device_gets_its_rank_and_one_table(server):
     assert table['status'] == 'completed' and table['version'] == '1.0' and table['server_count'] == '1'
     assert table['server_list'][0]['device'] == [
         {'device_id': str(4 + rank), 'device_ip': '192.168.100.%d' % (105 + rank), 'rank_id': str(rank)}
-        for rank in range(4)]
+        for rank in range(4)
+    ]
     assert glob.glob(server.path('work/output/4/*_bs16_4p_acc.log'))
     assert not glob.glob(server.path('work/output/5/*_acc.log'))
 
@@ -98,16 +112,35 @@ def test_every_device_gets_its_rank_and_one_table(server):
 def write_table(server, *servers):
     """Write a rank table of servers, each (address, number of devices), and return its path."""
     ranks = iter(range(100))
-    return server.write('table.json', json.dumps({
-        'status': 'completed', 'version': '1.0', 'server_count': str(len(servers)), 'server_list': [
-            {'server_id': address, 'device': [
-                {'device_id': str(device), 'device_ip': '10.0.%d.%d' % (place, device), 'rank_id': str(next(ranks))}
-                for device in range(count)]} for place, (address, count) in enumerate(servers)]}))
+    return server.write(
+        'table.json',
+        json.dumps(
+            {
+                'status': 'completed',
+                'version': '1.0',
+                'server_count': str(len(servers)),
+                'server_list': [
+                    {
+                        'server_id': address,
+                        'device': [
+                            {
+                                'device_id': str(device),
+                                'device_ip': '10.0.%d.%d' % (place, device),
+                                'rank_id': str(next(ranks)),
+                            }
+                            for device in range(count)
+                        ],
+                    }
+                    for place, (address, count) in enumerate(servers)
+                ],
+            }
+        ),
+    )
 
 
 def test_each_of_two_servers_starts_its_own_ranks(server):
     table = write_table(server, ('203.0.113.7', 2), ('127.0.0.1', 2))
-    code, printed, errors = server.run('--rank_table=' + table)
+    code, printed, errors = server.run(f'--rank_table={table}')
     assert (code, errors) == (0, '')
     # Nobody but the second server has 127.0.0.1, so this is it.
     assert [started(server, device)['environ']['RANK_ID'] for device in (0, 1)] == ['2', '3']
@@ -168,7 +201,7 @@ def test_dry_run_prints_what_would_be_started_and_starts_nothing(server):
     for device, command in enumerate(commands):
         # The command alone, in an empty environment but for where programs are, starts the same as the script does.
         os.makedirs(server.path('work/output/%d' % device))
-        subprocess.run(['env', '-i', 'PATH=' + server.environ['PATH'], 'bash', '-c', command], check=True)
+        subprocess.run(['env', '-i', f'PATH={server.environ["PATH"]}', 'bash', '-c', command], check=True)
     by_hand = [started(server, device) for device in (0, 1)]
     shutil.rmtree(server.path('work'))
     os.makedirs(server.path('work'))
@@ -179,7 +212,8 @@ def test_dry_run_prints_what_would_be_started_and_starts_nothing(server):
         names = set(noted['environ']) - {'PATH', 'PWD', 'SHLVL', '_', 'OLDPWD', 'LC_CTYPE'}
         assert {'RANK_ID', 'RANK_TABLE_FILE'} <= names
         assert {name: by_script['environ'].get(name) for name in names} == {
-            name: noted['environ'][name] for name in names}
+            name: noted['environ'][name] for name in names
+        }
 
 
 def test_dry_run_needs_no_device_and_no_data(server):
@@ -220,14 +254,16 @@ def test_annotations_of_any_known_name_are_found_and_two_are_a_question(server):
     os.rename(server.path('data/dataset.txt'), server.path('data/people.jsonl.gz'))
     assert server.run()[0] == 0
     assert settings(started(server, 0)['command'])['DataSetHG.training_txt_file'] == repr(
-        [server.path('data/people.jsonl.gz')])
+        [server.path('data/people.jsonl.gz')]
+    )
     server.write('data/dataset.txt', '')
     assert 'found dataset.txt and people.jsonl.gz' in server.refuse()[0]
-    chosen = '--set=DataSetHG.training_txt_file=%s' % os.path.join(os.pardir, 'data', 'people.jsonl.gz')
+    chosen = f'--set=DataSetHG.training_txt_file={os.path.join(os.pardir, "data", "people.jsonl.gz")}'
     assert server.run(chosen)[0] == 0
     # A relative path is the caller's, not that of the folder in which the process works.
     assert settings(started(server, 0)['command'])['DataSetHG.training_txt_file'] == repr(
-        [server.path('data/people.jsonl.gz')])
+        [server.path('data/people.jsonl.gz')]
+    )
 
 
 def test_a_python_that_is_none_is_refused(server):
@@ -244,17 +280,23 @@ def test_autotune_is_taken_with_a_note(server):
 def test_a_true_training_leaves_true_results(server, synthetic_people):
     """The trainer itself in the place of its stand-in, on the CPU."""
     server.environ.update(PYTHON=sys.executable, PYTHONPATH='')
-    changes = ['--set=%s.%s=%r' % (section, key, value) for section, keys in COMMAND_LINE_SETTINGS.items()
-               for key, value in keys.items()]
+    changes = [
+        f'--set={section}.{key}={value!r}'
+        for section, keys in COMMAND_LINE_SETTINGS.items()
+        for key, value in keys.items()
+    ]
     code, printed, errors = server.run(
-        '--data_path=' + os.path.dirname(synthetic_people), '--train_steps=5', '--set=DataSetHG.valid_fraction=0.3',
-        *changes + ['--set=Network.nStack=1', '--set=Train.nEpochs=1', '--set=Train.epoch_size=5'])
+        f'--data_path={os.path.dirname(synthetic_people)}',
+        '--train_steps=5',
+        '--set=DataSetHG.valid_fraction=0.3',
+        *changes + ['--set=Network.nStack=1', '--set=Train.nEpochs=1', '--set=Train.epoch_size=5'],
+    )
     assert (code, errors) == (0, '')
-    speed, metrics = (json.loads(server.read('work/run/%s.json' % name)) for name in ('performance', 'metrics'))
+    speed, metrics = (json.loads(server.read(f'work/run/{name}.json')) for name in ('performance', 'metrics'))
     assert speed['steps'] == 3 and speed['steps_left_out'] == 2 and speed['images'] == 12 and speed['finished']
     assert speed['images_per_second'] == pytest.approx(12 / speed['seconds'])
-    assert 'Final Performance images/sec : %.2f' % speed['images_per_second'] in printed
-    assert 'Final Train Accuracy : %.2f' % metrics['pckh@0.5']['mean'] in printed
+    assert f'Final Performance images/sec : {speed["images_per_second"]:.2f}' in printed
+    assert f'Final Train Accuracy : {metrics["pckh@0.5"]["mean"]:.2f}' in printed
     assert 'epoch 1/1, step 5: loss' in server.log(0)
 
 
@@ -279,7 +321,7 @@ def test_fronts_start_what_their_names_say(server, script):
 def test_shellcheck_finds_nothing():
     scripts = sorted(glob.glob(os.path.join(SCRIPTS, '*.sh'))) + [os.path.join(ROOT, '.ci', 'run')]
     assert len(scripts) > 6
-    done = subprocess.run(['shellcheck', '-x'] + scripts, cwd=ROOT, stdout=subprocess.PIPE, universal_newlines=True)
+    done = subprocess.run(['shellcheck', '-x'] + scripts, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert (done.returncode, done.stdout) == (0, '')
 
 

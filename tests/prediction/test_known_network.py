@@ -4,17 +4,26 @@ import numpy as np
 import pytest
 
 from hourglass_pose import HourglassModel, Predictor
-from hourglass_pose.graph.traits import NetworkTraits
-from hourglass_pose.tf_compat import tf
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.variables import VariableSaver
+from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.tf_compat import tf
 
 SIZE = 64
 TRAITS = NetworkTraits(
-    num_stacks=2, num_features=4, num_poolings=1, num_joints=3, input_size=SIZE, stem_features=(4, 4))
+    num_stacks=2, num_features=4, num_poolings=1, num_joints=3, input_size=SIZE, stem_features=(4, 4)
+)
 JOINTS = ('r_wrist', 'l_wrist', 'head')
-RECIPE = {'joints': JOINTS, 'kept_joints': [True] * 3, 'loss': 'mse', 'sigma': 2.0, 'decoding': 'argmax',
-          'flip_test': True, 'box_margin': 0.0, 'mean_pose_crop': [[0, 0]] * 3}
+RECIPE = {
+    'joints': JOINTS,
+    'kept_joints': [True] * 3,
+    'loss': 'mse',
+    'sigma': 2.0,
+    'decoding': 'argmax',
+    'flip_test': True,
+    'box_margin': 0.0,
+    'mean_pose_crop': [[0, 0]] * 3,
+}
 
 
 def colour_detector(name, shape):
@@ -40,9 +49,13 @@ def predictor(tmp_path_factory):
     with tf.Graph().as_default(), tf.Session() as session:
         model = HourglassModel(TRAITS)
         model.build(tf.zeros([1, SIZE, SIZE, 3]), False)
-        session.run([variable.initializer for variable in model.variables()], {
-            variable.initializer.inputs[1]: colour_detector(variable.op.name, variable.shape.as_list())
-            for variable in model.variables()})
+        session.run(
+            [variable.initializer for variable in model.variables()],
+            {
+                variable.initializer.inputs[1]: colour_detector(variable.op.name, variable.shape.as_list())
+                for variable in model.variables()
+            },
+        )
         saver = VariableSaver('by_hand')
         manifest = {'traits': TRAITS.as_dict(), 'recipe': RECIPE, 'global_step': 0}
         folder = str(tmp_path_factory.mktemp('by_hand'))
@@ -55,7 +68,7 @@ def photo(width, height, red, green, side):
     """Return a black photo with a red and a green square of some side; red, green: (x, y) of their first pixel."""
     image = np.zeros((height, width, 3), np.uint8)
     for channel, (x, y) in enumerate((red, green)):
-        image[y:y + side, x:x + side, channel] = 255
+        image[y : y + side, x : x + side, channel] = 255
     return image
 
 

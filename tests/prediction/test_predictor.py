@@ -10,17 +10,17 @@ import pytest
 from conftest import CODE
 
 from hourglass_pose.annotations.reading import read_annotations
-from hourglass_pose.input.augmentation import AugmentationRanges
-from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.images import read_image
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.checkpoints.folder import find_checkpoint
+from hourglass_pose.checkpoints.variables import AVERAGE_SUFFIX
 from hourglass_pose.errors import CheckpointError, ImageError, UserError
 from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.images import read_image
+from hourglass_pose.input.augmentation import AugmentationRanges
+from hourglass_pose.input.generator import DataGenerator
+from hourglass_pose.input.samples import ImageCache, SampleMaker
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.checkpoints.folder import find_checkpoint
-from hourglass_pose.training.weight_average import AVERAGE_SUFFIX
 
 BATCH, STACKS, CELLS, JOINTS, SIZE = 3, 2, 8, 16, 32
 
@@ -60,11 +60,16 @@ def test_heatmaps_of_a_crop_do_not_depend_on_the_others(predictor, crops, count)
     assert np.array_equal(predictor.last_logits(crops[:count]), maps[:, -1])
 
 
-@pytest.mark.parametrize('wrong, message', [
-    (np.zeros((SIZE, SIZE, 3), np.uint8), r'\(N, 32, 32, 3\)'),
-    (np.zeros((1, SIZE, 2 * SIZE, 3), np.uint8), r'\(1, 32, 64, 3\)'),
-    (np.zeros((1, SIZE, SIZE, 1), np.uint8), r'\(1, 32, 32, 1\)'),
-    (np.zeros((1, SIZE, SIZE, 3), np.int64), 'int64'), (np.zeros((1, SIZE, SIZE, 3), bool), 'bool')])
+@pytest.mark.parametrize(
+    'wrong, message',
+    [
+        (np.zeros((SIZE, SIZE, 3), np.uint8), r'\(N, 32, 32, 3\)'),
+        (np.zeros((1, SIZE, 2 * SIZE, 3), np.uint8), r'\(1, 32, 64, 3\)'),
+        (np.zeros((1, SIZE, SIZE, 1), np.uint8), r'\(1, 32, 32, 1\)'),
+        (np.zeros((1, SIZE, SIZE, 3), np.int64), 'int64'),
+        (np.zeros((1, SIZE, SIZE, 3), bool), 'bool'),
+    ],
+)
 def test_crops_of_another_shape_or_type_are_refused(predictor, wrong, message):
     with pytest.raises(ValueError, match=message):
         predictor.heatmaps(wrong)
@@ -80,8 +85,10 @@ def test_the_averaged_weights_are_used(predictor, command_line_run, crops):
             images = tf.placeholder(tf.uint8, [len(crops), SIZE, SIZE, 3])
             model = HourglassModel(predictor.traits)
             logits = model.build(images, is_training=False)
-            values = {variable.initializer.inputs[1]: reader.get_tensor(variable.op.name + ending)
-                      for variable in model.variables()}
+            values = {
+                variable.initializer.inputs[1]: reader.get_tensor(variable.op.name + ending)
+                for variable in model.variables()
+            }
             session.run([variable.initializer for variable in model.variables()], values)
             return session.run(logits, {images: crops})
 
@@ -91,8 +98,15 @@ def test_the_averaged_weights_are_used(predictor, command_line_run, crops):
 
 
 def test_predict_finds_the_joints_that_an_evaluation_finds(predictor, persons):
-    maker = SampleMaker(ImageCache(), predictor.codec, predictor.rule, predictor.skeleton.flip_permutation,
-                        predictor.kept_joints, AugmentationRanges(), 0)
+    maker = SampleMaker(
+        ImageCache(),
+        predictor.codec,
+        predictor.rule,
+        predictor.skeleton.flip_permutation,
+        predictor.kept_joints,
+        AugmentationRanges(),
+        0,
+    )
     # One at a time, so that the network is asked for the same batches.
     generator = DataGenerator(persons[:4], maker, 1, workers=0)
     evaluator = Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test)
@@ -116,9 +130,20 @@ def test_without_a_box_the_whole_photo_is_looked_at(predictor, persons):
     assert record['joints']['head'][:2] == whole.joints_img[9].tolist()
 
 
-@pytest.mark.parametrize('box', [
-    (60, 0, 10, 10), (0, 40, 10, 10), (-10, 0, 10, 10), (0, -10, 10, 10), (5, 5, 0, 10), (5, 5, 10, 0),
-    (5, 5, -3, 10), (float('nan'), 0, 5, 5), (0, 0, float('inf'), 5)])
+@pytest.mark.parametrize(
+    'box',
+    [
+        (60, 0, 10, 10),
+        (0, 40, 10, 10),
+        (-10, 0, 10, 10),
+        (0, -10, 10, 10),
+        (5, 5, 0, 10),
+        (5, 5, 10, 0),
+        (5, 5, -3, 10),
+        (float('nan'), 0, 5, 5),
+        (0, 0, float('inf'), 5),
+    ],
+)
 def test_a_box_beside_the_photo_or_without_area_is_refused_in_one_line(predictor, box):
     with pytest.raises(UserError, match='60 x 40 pixels') as caught:
         predictor.predict(np.zeros((40, 60, 3), np.uint8), box)
@@ -131,8 +156,9 @@ def test_a_box_that_shares_a_pixel_with_the_photo_is_taken(predictor):
         assert np.isfinite(predictor.predict(image, box).joints_img).all()
 
 
-@pytest.mark.parametrize('image', [np.zeros((40, 60), np.uint8), np.zeros((40, 60, 4), np.uint8),
-                                   np.zeros((40, 60, 3), np.float32)])
+@pytest.mark.parametrize(
+    'image', [np.zeros((40, 60), np.uint8), np.zeros((40, 60, 4), np.uint8), np.zeros((40, 60, 3), np.float32)]
+)
 def test_a_photo_in_memory_of_another_shape_or_type_is_refused(predictor, image):
     with pytest.raises(ValueError, match='uint8'):
         predictor.predict(image)
@@ -168,19 +194,25 @@ def test_a_checkpoint_that_cannot_be_used_is_refused_in_one_line(command_line_ru
     shutil.copytree(command_line_run.folder, run, symlinks=True)
     path = damage(find_checkpoint(run))
     missing, empty, file = str(tmp_path / 'none'), str(tmp_path), command_line_run.config
-    for checkpoint, message in ((os.path.join(run, 'latest'), os.path.basename(path) + ': damaged'),
-                                (missing, 'none: there is no such checkpoint'), (empty, 'this is no checkpoint'),
-                                (file, 'this is no checkpoint')):
+    for checkpoint, message in (
+        (os.path.join(run, 'latest'), f'{os.path.basename(path)}: damaged'),
+        (missing, 'none: there is no such checkpoint'),
+        (empty, 'this is no checkpoint'),
+        (file, 'this is no checkpoint'),
+    ):
         with pytest.raises(CheckpointError, match=message) as caught:
             Predictor(checkpoint)
         assert '\n' not in str(caught.value)
 
 
 def test_the_package_offers_its_classes_and_loads_tensorflow_only_for_them():
-    program = ('import sys, hourglass_pose; assert "tensorflow" not in sys.modules\n'
-               'from hourglass_pose import DataGenerator; assert "tensorflow" not in sys.modules\n'
-               'from hourglass_pose import Predictor, HourglassModel; assert "tensorflow" in sys.modules\n'
-               'print(Predictor.__name__, HourglassModel.__name__, DataGenerator.__name__)')
-    found = subprocess.run([sys.executable, '-c', program], env=dict(os.environ, PYTHONPATH=CODE),
-                           stdout=subprocess.PIPE, universal_newlines=True)
+    program = (
+        'import sys, hourglass_pose; assert "tensorflow" not in sys.modules\n'
+        'from hourglass_pose import DataGenerator; assert "tensorflow" not in sys.modules\n'
+        'from hourglass_pose import Predictor, HourglassModel; assert "tensorflow" in sys.modules\n'
+        'print(Predictor.__name__, HourglassModel.__name__, DataGenerator.__name__)'
+    )
+    found = subprocess.run(
+        [sys.executable, '-c', program], env=dict(os.environ, PYTHONPATH=CODE), stdout=subprocess.PIPE, text=True
+    )
     assert found.returncode == 0 and found.stdout == 'Predictor HourglassModel DataGenerator\n'

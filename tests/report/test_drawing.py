@@ -8,15 +8,40 @@ import pytest
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.report.drawing import (
-    SIDE_COLOURS, contact_sheet, draw_skeleton, draw_truth, heatmap_overlay, legend_strip, pose_tile,
-    write_png)
+    SIDE_COLOURS,
+    contact_sheet,
+    draw_skeleton,
+    draw_truth,
+    heatmap_overlay,
+    legend_strip,
+    pose_tile,
+    write_png,
+)
 from hourglass_pose.skeleton import Skeleton
 
 SKELETON = Skeleton()
 # A person of 200 x 260 pixels who faces the camera, so that the right side is on the left of the picture.
-STANDING = np.array([
-    [80, 250], [82, 190], [88, 135], [112, 135], [118, 190], [120, 250], [100, 130], [100, 60],
-    [100, 52], [100, 12], [50, 130], [58, 95], [72, 62], [128, 62], [142, 95], [150, 130]], float)
+STANDING = np.array(
+    [
+        [80, 250],
+        [82, 190],
+        [88, 135],
+        [112, 135],
+        [118, 190],
+        [120, 250],
+        [100, 130],
+        [100, 60],
+        [100, 52],
+        [100, 12],
+        [50, 130],
+        [58, 95],
+        [72, 62],
+        [128, 62],
+        [142, 95],
+        [150, 130],
+    ],
+    float,
+)
 
 
 def grey(height=260, width=200):
@@ -29,8 +54,7 @@ def colour_mask(picture, colour):
 
 def test_right_left_and_middle_have_their_own_colours_on_their_own_sides():
     picture = draw_skeleton(grey(), STANDING, SKELETON)
-    columns = {side: np.flatnonzero(colour_mask(picture, colour).any(axis=0))
-               for side, colour in SIDE_COLOURS.items()}
+    columns = {side: np.flatnonzero(colour_mask(picture, colour).any(axis=0)) for side, colour in SIDE_COLOURS.items()}
     assert columns['right'].max() < 106 and columns['left'].min() > 94
     assert columns['right'].min() < 55 and columns['left'].max() > 145
     assert abs(columns['middle'] - 100).max() < 10
@@ -67,22 +91,27 @@ def test_joint_that_is_not_finite_is_left_out():
     joints[SKELETON.index('l_wrist')] = np.nan
     joints[SKELETON.index('r_wrist'), 0] = np.inf
     shown = np.isfinite(joints).all(axis=1)
-    np.testing.assert_array_equal(draw_skeleton(grey(), joints, SKELETON),
-                                  draw_skeleton(grey(), STANDING, SKELETON, shown, 0.5))
+    np.testing.assert_array_equal(
+        draw_skeleton(grey(), joints, SKELETON), draw_skeleton(grey(), STANDING, SKELETON, shown, 0.5)
+    )
 
 
 def test_positions_between_pixels_move_the_drawing():
-    assert (draw_skeleton(grey(), STANDING + 0.4, SKELETON, thickness=2)
-            != draw_skeleton(grey(), STANDING, SKELETON, thickness=2)).any()
+    assert (
+        draw_skeleton(grey(), STANDING + 0.4, SKELETON, thickness=2)
+        != draw_skeleton(grey(), STANDING, SKELETON, thickness=2)
+    ).any()
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 300), (300, 1), (3000, 2000)])
 def test_pictures_of_any_size_are_drawn_on(size):
     image = grey(*size)
     scale = np.array([size[1] / 200, size[0] / 260])
-    for picture in (draw_skeleton(image, STANDING * scale, SKELETON),
-                    draw_skeleton(image, STANDING * 1e9, SKELETON),
-                    draw_truth(image, -STANDING * 1e9, np.ones(16, bool), SKELETON)):
+    for picture in (
+        draw_skeleton(image, STANDING * scale, SKELETON),
+        draw_skeleton(image, STANDING * 1e9, SKELETON),
+        draw_truth(image, -STANDING * 1e9, np.ones(16, bool), SKELETON),
+    ):
         assert picture.shape == image.shape and picture.dtype == np.uint8
     assert pose_tile(image, SKELETON, (64, 48), STANDING * scale).shape == (48, 64, 3)
 

@@ -9,16 +9,15 @@ from html.parser import HTMLParser
 import cv2
 import numpy as np
 import pytest
-from browser import run_browser
 from PIL import Image
 
+from browser import run_browser
 from hourglass_pose.errors import UserError
-from hourglass_pose.report import html_parts
-from hourglass_pose.report import html_report
 from hourglass_pose.evaluation.breakdown import PersonTraits, break_down
+from hourglass_pose.evaluation.pckh import PckhEvaluator
+from hourglass_pose.report import html_parts, html_report
 from hourglass_pose.report.html_parts import Curve, escape, tag
 from hourglass_pose.report.html_report import Picture, write_html_report
-from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.report.tables import build_metrics
 from hourglass_pose.skeleton import Skeleton
 
@@ -60,8 +59,9 @@ def scored(rng, count=12, noise=6.0):
     results = []
     for spread in (noise, 60.0):
         evaluator = PckhEvaluator(SKELETON)
-        evaluator.add(np.arange(count), true + rng.normal(0, spread, true.shape), true, labelled,
-                      [(0, 0, 30, 40)] * count)
+        evaluator.add(
+            np.arange(count), true + rng.normal(0, spread, true.shape), true, labelled, [(0, 0, 30, 40)] * count
+        )
         results.append(evaluator.result())
     return results[0], OrderedDict(mean_pose=results[1])
 
@@ -71,17 +71,27 @@ def write(path, rng, **changes):
     result, baselines = scored(rng)
     visible = rng.uniform(size=(12, 16)) < 0.5
     breakdown = break_down(result, SKELETON, PersonTraits(visible, np.ones(12, bool)))
-    metrics = build_metrics(result, baselines, changes.pop('protocol', PROTOCOL),
-                            breakdown)
+    metrics = build_metrics(result, baselines, changes.pop('protocol', PROTOCOL), breakdown)
     curves = OrderedDict(result.curves)
     curves['without image: mean pose'] = baselines['mean_pose'].curves['mean']
     image = rng.randint(0, 256, (400, 600, 3)).astype(np.uint8)
     settings = dict(
-        title='The report', metrics=metrics, curves=curves, config_text='[Train]\nbatch_size: 8\n',
+        title='The report',
+        metrics=metrics,
+        curves=curves,
+        config_text='[Train]\nbatch_size: 8\n',
         pictures=[('Worst persons', [Picture(image, 'im1.jpgA', '0 %')]), ('Best persons', [])],
-        history=[{'epoch': str(epoch), 'step': str(epoch * 5), 'train_loss': str(1.0 / epoch),
-                  'valid_pckh@0.5': '' if epoch % 2 else str(10 * epoch)} for epoch in range(1, 7)],
-        colours=[('predicted', (1, 2, 3))])
+        history=[
+            {
+                'epoch': str(epoch),
+                'step': str(epoch * 5),
+                'train_loss': str(1.0 / epoch),
+                'valid_pckh@0.5': '' if epoch % 2 else str(10 * epoch),
+            }
+            for epoch in range(1, 7)
+        ],
+        colours=[('predicted', (1, 2, 3))],
+    )
     settings.update(changes)
     write_html_report(str(path), **settings)
     return metrics
@@ -109,7 +119,7 @@ def test_the_file_needs_nothing_else_and_runs_nothing(page):
         assert not [key for key in attributes if key.startswith('on')]
         assert attributes.get('href', '#').startswith('#')
         assert attributes.get('src', 'data:image/jpeg;base64,').startswith('data:image/jpeg;base64,')
-    policy, = [meta['content'] for meta in outline.attributes('meta') if 'http-equiv' in meta]
+    (policy,) = [meta['content'] for meta in outline.attributes('meta') if 'http-equiv' in meta]
     assert "default-src 'none'" in policy
 
 
@@ -120,11 +130,11 @@ def test_every_score_is_in_the_page_as_it_is_in_the_metrics(page):
         for scores in (metrics[metric], metrics['baselines']['mean_pose'][metric]):
             for name, value in scores.items():
                 if name != 'joints':
-                    assert '%.2f' % value in cells, (metric, name)
+                    assert f'{value:.2f}' in cells, (metric, name)
     for value in metrics['pckh@0.5']['joints'].values():
-        assert '%.2f' % value in cells
+        assert f'{value:.2f}' in cells
     for row in metrics['breakdown']['visibility']['rows']:
-        assert '%.2f' % row['percent']['mean'] in cells
+        assert f'{row["percent"]["mean"]:.2f}' in cells
 
 
 def test_every_link_leads_to_a_section(page):
@@ -136,7 +146,7 @@ def test_every_link_leads_to_a_section(page):
 
 
 def test_pictures_are_in_the_page_scaled_down(page):
-    image, = page[1].attributes('img')
+    (image,) = page[1].attributes('img')
     picture = Image.open(io.BytesIO(base64.b64decode(image['src'].split(',', 1)[1])))
     assert picture.format == 'JPEG' and picture.size == (320, 213)
     assert (image['width'], image['height']) == ('320', '213')
@@ -155,14 +165,20 @@ def test_no_text_can_become_a_tag(tmp_path, rng):
     plain = Outline(write_and_read(path, rng)).tags
     image = np.zeros((10, 10, 3), np.uint8)
     text = write_and_read(
-        path, np.random.RandomState(1), title=EVIL, subject=EVIL, config_text=EVIL,
+        path,
+        np.random.RandomState(1),
+        title=EVIL,
+        subject=EVIL,
+        config_text=EVIL,
         protocol={'data': EVIL, 'command': EVIL, 'versions': {EVIL: EVIL}, 'list': [EVIL]},
-        pictures=[('Worst persons', [Picture(image, EVIL, EVIL)])], colours=[(EVIL, (0, 0, 0))],
-        history=[{'epoch': '1', 'train_loss': EVIL}, {'epoch': '2', 'train_loss': '1'}])
+        pictures=[('Worst persons', [Picture(image, EVIL, EVIL)])],
+        colours=[(EVIL, (0, 0, 0))],
+        history=[{'epoch': '1', 'train_loss': EVIL}, {'epoch': '2', 'train_loss': '1'}],
+    )
     outline = Outline(text)
     assert {name for name, _ in outline.tags} <= {name for name, _ in plain} and outline.mismatched == []
     assert len(outline.attributes('img')) == 1 and 'onerror' not in outline.attributes('img')[0]
-    title, = [found for name, found in outline.texts if name == 'title' and 'alert(1)' in found][:1]
+    (title,) = [found for name, found in outline.texts if name == 'title' and 'alert(1)' in found][:1]
     assert title == EVIL.replace('\ud800', '\\ud800').replace('\x00', '\\x00')
 
 
@@ -183,12 +199,19 @@ def test_a_curve_goes_through_its_points_and_has_gaps_where_it_has_no_values():
     assert 'd="M0.000 100.000 L25.000 50.000 M75.000 0.000"' in drawn
 
 
-@pytest.mark.parametrize('values, ticks', [
-    ([6.93, 4.16], [4, 5, 6, 7]), ([0.0123, 0.0012], [0, 0.005, 0.01, 0.015]), ([3.0, 3.0], [3, 4]),
-    ([0.0], [0, 0.5]), ([-1.0, 1.0], [-1, -0.5, 0, 0.5, 1])])
+@pytest.mark.parametrize(
+    'values, ticks',
+    [
+        ([6.93, 4.16], [4, 5, 6, 7]),
+        ([0.0123, 0.0012], [0, 0.005, 0.01, 0.015]),
+        ([3.0, 3.0], [3, 4]),
+        ([0.0], [0, 0.5]),
+        ([-1.0, 1.0], [-1, -0.5, 0, 0.5, 1]),
+    ],
+)
 def test_ticks_are_round_and_enclose_the_values(values, ticks):
     found = html_report._round_ticks(values)
-    assert np.allclose([value for value, _ in found], ticks) and found[-1][1] == '%g' % ticks[-1]
+    assert np.allclose([value for value, _ in found], ticks) and found[-1][1] == f'{ticks[-1]:g}'
     assert found[0][0] <= min(values) and max(values) <= found[-1][0]
 
 
@@ -215,7 +238,7 @@ def test_a_browser_builds_the_page_as_it_was_written_and_complains_of_nothing(tm
     shown, written = Outline(dom), Outline(path.read_text(encoding='utf-8'))
     # A browser moves or drops what is wrong: nothing was, except that it may name the tags a page may leave out.
     assert [name for name, _ in shown.tags] == [name for name, _ in written.tags]
-    assert '%.2f' % metrics['pckh@0.5']['mean'] in [text for name, text in shown.texts if name == 'b']
+    assert f'{metrics["pckh@0.5"]["mean"]:.2f}' in [text for name, text in shown.texts if name == 'b']
     assert 'Refused' not in complaints and 'Content Security Policy' not in complaints and 'Error' not in complaints
 
 
@@ -223,8 +246,9 @@ def test_a_browser_builds_the_page_as_it_was_written_and_complains_of_nothing(tm
 def test_a_browser_shows_the_page_wide_and_narrow_light_and_dark(tmp_path, rng, width, dark):
     path, shot = tmp_path / 'report.html', tmp_path / 'shot.png'
     write(path, rng)
-    flags = ['--screenshot=%s' % shot, '--window-size=%d,1600' % width] + (
-        ['--blink-settings=preferredColorScheme=0'] if dark else [])
+    flags = [f'--screenshot={shot}', '--window-size=%d,1600' % width] + (
+        ['--blink-settings=preferredColorScheme=0'] if dark else []
+    )
     run_browser(tmp_path / 'profile', path, *flags)
     pixels = np.array(Image.open(str(shot)).convert('L'))
     assert pixels.shape == (1600, width)

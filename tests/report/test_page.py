@@ -6,11 +6,11 @@ import re
 import cv2
 import numpy as np
 import pytest
-from annotated import SKELETON, STANDING, person
 
-from hourglass_pose.report.page import draw_persons, write_report_page
+from annotated import SKELETON, STANDING, person
 from hourglass_pose.config.config import format_sections, load_config
 from hourglass_pose.evaluation.pckh import PckhEvaluator
+from hourglass_pose.report.page import draw_persons, write_report_page
 from hourglass_pose.report.tables import build_metrics
 
 
@@ -38,8 +38,17 @@ def measured(tmp_path, rng):
 
 def test_a_finished_run_has_a_page_with_its_epochs_persons_and_settings(command_line_run):
     page = read(command_line_run.folder, 'report.html')
-    assert sections_of(page) == ['scores', 'curves', 'joints', 'breakdown', 'training', 'worst-persons',
-                                 'best-persons', 'how-it-was-measured', 'settings']
+    assert sections_of(page) == [
+        'scores',
+        'curves',
+        'joints',
+        'breakdown',
+        'training',
+        'worst-persons',
+        'best-persons',
+        'how-it-was-measured',
+        'settings',
+    ]
     assert '<h1>dataset.txt</h1>' in page and '[Train]' in page and page.count('<img ') >= 8
 
 

@@ -9,14 +9,28 @@ import pytest
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.report.tables import (
-    Prediction, build_metrics, draw_pckh_curve, format_table, json_ready, write_json, write_predictions)
+    Prediction,
+    build_metrics,
+    draw_pckh_curve,
+    format_table,
+    json_ready,
+    write_json,
+    write_predictions,
+)
 from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
 
 SKELETON = Skeleton()
 COLUMNS = ['head', 'shoulder', 'elbow', 'wrist', 'hip', 'knee', 'ankle', 'mean', 'mean_weighted']
 METRICS = ['pckh@0.5', 'pckh@0.1', 'pck@0.2', 'auc', 'argmax_accuracy']
-PROTOCOL = {'data': 'synthetic', 'split': 'valid', 'flip_test': np.bool_(True), 'decoding': 'dark',
-            'command': 'evaluate --x', 'versions': {'numpy': '1.18'}, 'learning_rate': np.float32(0.5)}
+PROTOCOL = {
+    'data': 'synthetic',
+    'split': 'valid',
+    'flip_test': np.bool_(True),
+    'decoding': 'dark',
+    'command': 'evaluate --x',
+    'versions': {'numpy': '1.18'},
+    'learning_rate': np.float32(0.5),
+}
 
 
 def score(spread, skeleton=SKELETON, unlabelled=()):
@@ -31,7 +45,7 @@ def score(spread, skeleton=SKELETON, unlabelled=()):
 
 def strict_json(path):
     def refuse(constant):
-        raise AssertionError('%s is not JSON' % constant)
+        raise AssertionError(f'{constant} is not JSON')
 
     with open(str(path), encoding='utf-8') as stream:
         return json.load(stream, parse_constant=refuse)
@@ -65,7 +79,9 @@ def test_undefined_values_are_null_in_json():
     assert metrics['pckh@0.5']['mean'] is None and metrics['argmax_accuracy']['joints']['head'] is None
     assert metrics['pck@0.2']['joints']['l_knee'] is None and metrics['pck@0.2']['mean'] > 0
     assert json_ready({'a': np.array([1.5, np.nan, -np.inf]), 2: (np.int64(3), None)}) == {
-        'a': [1.5, None, None], '2': [3, None]}
+        'a': [1.5, None, None],
+        '2': [3, None],
+    }
 
 
 def test_table_holds_the_numbers_of_network_and_baselines_and_the_protocol(scored):
@@ -78,7 +94,7 @@ def test_table_holds_the_numbers_of_network_and_baselines_and_the_protocol(score
     rows = zip(lines[start:], ('this network', 'mean pose', 'centre'), [result] + list(baselines.values()))
     for line, pose, scores in rows:
         assert pose in line
-        assert line.split()[-9:] == ['%.2f' % scores.metrics['pckh@0.5'][name] for name in COLUMNS]
+        assert line.split()[-9:] == [f'{scores.metrics["pckh@0.5"][name]:.2f}' for name in COLUMNS]
     under = ' '.join(lines[-4:])
     for part in ('30 persons', 'split valid', 'flip test on', '0.75 x neck to head top: 30', 'decoding dark'):
         assert part in under
@@ -99,8 +115,8 @@ def test_curve_is_a_png_with_and_without_head_sizes(tmp_path, unlabelled):
     picture = cv2.imread(str(path))
     assert picture.shape[0] > 400 and picture.shape[1] > 600
     # Vermilion is the colour of the head's curve and of nothing else.
-    vermilion = (picture == [0x00, 0x5e, 0xd5]).all(axis=2)
-    assert vermilion[:, :picture.shape[1] // 2].any() == (not unlabelled)
+    vermilion = (picture == [0x00, 0x5E, 0xD5]).all(axis=2)
+    assert vermilion[:, : picture.shape[1] // 2].any() == (not unlabelled)
 
 
 def test_predictions_file_keeps_every_digit_and_names_its_frame(tmp_path):
@@ -108,8 +124,17 @@ def test_predictions_file_keeps_every_digit_and_names_its_frame(tmp_path):
     joints_img = random.uniform(0, 2000, (3, len(SKELETON), 2))
     joints_img[1, 4] = np.nan
     scores = random.uniform(0, 1, (3, len(SKELETON))).astype(np.float32)
-    people = [Prediction('caf\u00e9 %d.jpg' % index, 'caf\u00e9 %d.jpgA' % index, joints_img[index],
-                         scores[index], np.array([0, 1, 99.5, 120]), 'dataset.txt') for index in range(3)]
+    people = [
+        Prediction(
+            'caf\u00e9 %d.jpg' % index,
+            'caf\u00e9 %d.jpgA' % index,
+            joints_img[index],
+            scores[index],
+            np.array([0, 1, 99.5, 120]),
+            'dataset.txt',
+        )
+        for index in range(3)
+    ]
     write_predictions(tmp_path / 'predictions.json', people, SKELETON, {'numpy': '1.18'})
     read = strict_json(tmp_path / 'predictions.json')
     assert read['joints'] == list(MPII_JOINTS)
@@ -119,9 +144,9 @@ def test_predictions_file_keeps_every_digit_and_names_its_frame(tmp_path):
     assert read['predictions'][0]['box_img'] == [0, 1, 99.5, 120]
     assert read['predictions'][0]['source'] == 'dataset.txt'
     np.testing.assert_array_equal(
-        np.array([person['joints_img'] for person in read['predictions']], np.float64), joints_img)
-    np.testing.assert_array_equal(
-        np.array([person['scores'] for person in read['predictions']], np.float32), scores)
+        np.array([person['joints_img'] for person in read['predictions']], np.float64), joints_img
+    )
+    np.testing.assert_array_equal(np.array([person['scores'] for person in read['predictions']], np.float32), scores)
 
 
 def test_empty_list_of_predictions_is_valid_json(tmp_path):
@@ -131,7 +156,10 @@ def test_empty_list_of_predictions_is_valid_json(tmp_path):
 
 def test_unwritable_report_is_a_user_error(tmp_path, scored):
     absent = tmp_path / 'absent' / 'file'
-    for write in (lambda: write_json(absent, {}), lambda: draw_pckh_curve(absent, *scored),
-                  lambda: write_predictions(absent, [], SKELETON, {})):
+    for write in (
+        lambda: write_json(absent, {}),
+        lambda: draw_pckh_curve(absent, *scored),
+        lambda: write_predictions(absent, [], SKELETON, {}),
+    ):
         with pytest.raises(UserError, match='cannot be written'):
             write()

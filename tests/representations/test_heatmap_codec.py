@@ -13,7 +13,7 @@ from hourglass_pose.representations.heatmap_codec import DECODINGS, HeatmapCodec
 SIZE, STRIDE = 64, 4
 CROP = SIZE * STRIDE
 FEW = settings(max_examples=30, deadline=None)
-FLOAT32 = 2.0 ** -22
+FLOAT32 = 2.0**-22
 """Relative error of a cell: three roundings to float32, two of the factors and one of their product."""
 
 
@@ -54,7 +54,7 @@ def dark_bound(sigma):
     """
     beyond = np.arange(math.ceil(3 * sigma) + 1, 100)
     cut = np.exp(-np.square((beyond[:, None] - [0.75, -0.75]) / sigma)).sum() / (sigma * math.sqrt(math.pi))
-    return newton_bound(1 / (2 * sigma ** 2), cut + 2 * math.exp(-(math.pi * sigma) ** 2) + FLOAT32)
+    return newton_bound(1 / (2 * sigma**2), cut + 2 * math.exp(-((math.pi * sigma) ** 2)) + FLOAT32)
 
 
 def test_encode_draws_the_gaussian_at_the_exact_position(rng):
@@ -72,8 +72,21 @@ def test_encode_draws_the_gaussian_at_the_exact_position(rng):
 
 def test_unlabelled_and_outside_joints_have_no_weight_and_an_empty_map():
     end = CROP - 0.5  # right edge of the last pixel
-    joints = np.array([[-0.5, 9], [-0.51, 9], [9, -0.5], [9, -0.51], [end - 0.01, 9], [end, 9], [9, end - 0.01],
-                       [9, end], [9, 9], [9, 9], [np.nan, np.nan]])
+    joints = np.array(
+        [
+            [-0.5, 9],
+            [-0.51, 9],
+            [9, -0.5],
+            [9, -0.51],
+            [end - 0.01, 9],
+            [end, 9],
+            [9, end - 0.01],
+            [9, end],
+            [9, 9],
+            [9, 9],
+            [np.nan, np.nan],
+        ]
+    )
     given_weights = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0, 0.5, 0])
     expected = np.array([1, 0, 1, 0, 1, 0, 1, 0, 0, 0.5, 0], np.float32)
     with np.errstate(invalid='ignore'):
@@ -88,7 +101,7 @@ def test_unlabelled_and_outside_joints_have_no_weight_and_an_empty_map():
 def test_argmax_is_within_half_a_cell_anywhere(sigma, rng):
     joints = np.vstack([rng.uniform(-0.5, SIZE - 0.5, (300, 2)), [[-0.5, -0.5], [SIZE - 0.51, SIZE - 0.51]]])
     # The nearest cell is the highest. Two that differ by less than float32 shows may be taken for each other.
-    assert errors_hm(codec_of(sigma, decoding='argmax'), joints).max() <= 0.5 + 2 * sigma ** 2 * FLOAT32
+    assert errors_hm(codec_of(sigma, decoding='argmax'), joints).max() <= 0.5 + 2 * sigma**2 * FLOAT32
 
 
 @pytest.mark.parametrize('sigma', [0.7, 1.0, 2.0, 4.0])
@@ -98,8 +111,8 @@ def test_quarter_is_within_a_quarter_of_a_cell_off_the_border(sigma, rng):
     # The higher neighbour lies on the joint's side, and |f - 1/4 sign f| <= 1/4 for |f| <= 1/2. On the border there
     # is only one neighbour, nothing is moved, and the bound is that of argmax.
     inner = (np.rint(joints) > 0) & (np.rint(joints) < SIZE - 1)
-    assert errors[inner].max() <= 0.25 + 2 * sigma ** 2 * FLOAT32
-    assert errors[~inner].max() <= 0.5 + 2 * sigma ** 2 * FLOAT32
+    assert errors[inner].max() <= 0.25 + 2 * sigma**2 * FLOAT32
+    assert errors[~inner].max() <= 0.5 + 2 * sigma**2 * FLOAT32
 
 
 @pytest.mark.parametrize('sigma', [1.0, 2.0])
@@ -122,7 +135,7 @@ def test_dark_is_exact_near_the_border_where_nothing_is_smoothed(sigma, rng):
     joints = rng.uniform(0.51, 2.0, (200, 2))
     joints[100:] = SIZE - 1 - joints[100:]
     joints[::2, 1] = rng.uniform(0.51, SIZE - 1.51, 100)
-    assert errors_hm(codec_of(sigma), joints).max() <= newton_bound(1 / sigma ** 2, FLOAT32)
+    assert errors_hm(codec_of(sigma), joints).max() <= newton_bound(1 / sigma**2, FLOAT32)
 
 
 def test_dark_falls_back_to_the_quarter_where_the_peak_is_on_the_border(rng):
@@ -150,8 +163,7 @@ def test_dark_smooths_away_the_ripples_of_a_predicted_map(rng):
     rippled = encoded(codec, joints) + rng.uniform(0, 0.05, (SIZE, SIZE, 300))
     found = (codec.decode(rippled)[0] + 0.5) / STRIDE - 0.5
     cells = codec.peak_cells(rippled)
-    left, middle, right = [
-        np.log(rippled[cells[:, 1], cells[:, 0] + step, np.arange(300)]) for step in (-1, 0, 1)]
+    left, middle, right = [np.log(rippled[cells[:, 1], cells[:, 0] + step, np.arange(300)]) for step in (-1, 0, 1)]
     unsmoothed = cells[:, 0] + (left - right) / 2 / (left - 2 * middle + right)
     # Averaging over some 4 pi sigma^2 = 50 cells makes noise 7 times smaller, of which a factor of 2 is asked for.
     assert np.abs(found - joints)[:, 0].mean() < 0.5 * np.abs(unsmoothed - joints[:, 0]).mean()
@@ -161,9 +173,13 @@ def test_dark_smooths_away_the_ripples_of_a_predicted_map(rng):
 def test_dark_falls_back_to_the_quarter_where_the_smoothed_map_has_no_peak(shape):
     # One cell is the highest, but smoothed it lies between two bumps, or within a ring.
     y, x = np.mgrid[:SIZE, :SIZE]
-    joint_map = 0.9 * {
-        'saddle': np.exp(-np.hypot(x - 26, y - 30) ** 2 / 8) + np.exp(-np.hypot(x - 34.6, y - 30.2) ** 2 / 8),
-        'dip': np.exp(-(np.hypot(x - 30.2, y - 30.1) - 5) ** 2 / 4)}[shape]
+    joint_map = (
+        0.9
+        * {
+            'saddle': np.exp(-(np.hypot(x - 26, y - 30) ** 2) / 8) + np.exp(-(np.hypot(x - 34.6, y - 30.2) ** 2) / 8),
+            'dip': np.exp(-((np.hypot(x - 30.2, y - 30.1) - 5) ** 2) / 4),
+        }[shape]
+    )
     joint_map[30, 30] = 1
     maps = np.stack([joint_map, joint_map.T], axis=-1)
     quarter, _ = codec_of(decoding='quarter').decode(maps)
@@ -196,13 +212,13 @@ def test_decode_treats_every_map_alone(decoding, rng):
     joints, scores = codec.decode(maps)
     assert joints.shape == (2, 3, 5, 2) and scores.shape == (2, 3, 5) and scores.dtype == np.float32
     for place in np.ndindex(2, 3, 5):
-        alone, score = codec.decode(maps[place[:2]][..., place[2]:place[2] + 1])
+        alone, score = codec.decode(maps[place[:2]][..., place[2] : place[2] + 1])
         np.testing.assert_array_equal(joints[place], alone[0])
         assert scores[place] == score[0] == maps[place[:2]][..., place[2]].max()
 
 
 @FEW
-@given(st.integers(0, 2 ** 16), st.sampled_from([1.0, 2.0, 3.0]))
+@given(st.integers(0, 2**16), st.sampled_from([1.0, 2.0, 3.0]))
 def test_flip_commutes_with_encode(seed, sigma):
     random = np.random.RandomState(seed)
     joints = random.uniform(-20, CROP + 20, (4, 2))
@@ -215,7 +231,7 @@ def test_flip_commutes_with_encode(seed, sigma):
 
 
 @FEW
-@given(st.integers(0, 2 ** 16), st.sampled_from([1.0, 2.0, 3.0]), st.integers(1, 3))
+@given(st.integers(0, 2**16), st.sampled_from([1.0, 2.0, 3.0]), st.integers(1, 3))
 def test_quarter_turns_commute_with_encode(seed, sigma, turns):
     joints = np.random.RandomState(seed).uniform(0, CROP - 1, (4, 2))
     about_the_middle = crop_affine(np.array([(CROP - 1) / 2] * 2), CROP, CROP, 90 * turns)
@@ -278,7 +294,7 @@ def test_score_of_a_perfect_softmax_map_is_one(size, sigma):
     np.testing.assert_allclose(maps[..., 0].max(), 1, atol=1e-5)
     # Half of a Gaussian that is cut in the middle of a cell, in x and in y, and half of that cell.
     side = 0.5 + 0.5 / (math.sqrt(2 * math.pi) * codec.sigma_hm)
-    np.testing.assert_allclose(maps[..., 1].max(), 1 / side ** 2, rtol=1e-5)
+    np.testing.assert_allclose(maps[..., 1].max(), 1 / side**2, rtol=1e-5)
     scores = codec.decode(maps)[1]
     assert scores[0] == pytest.approx(1, abs=1e-5) and scores[1] == 1
 

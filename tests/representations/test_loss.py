@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from hourglass_pose.representations.loss import LOSSES, heatmap_loss
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.loss import LOSSES, heatmap_loss
 from hourglass_pose.tf_compat import tf
 
 BATCH, STACKS, SIZE, JOINTS = 2, 3, 8, 4
@@ -40,8 +40,15 @@ def loss_and_gradient(logits, targets, weights, kind):
 @pytest.mark.parametrize('kind', LOSSES)
 def test_loss_is_the_mean_over_labelled_joints_summed_over_stacks(rng, kind):
     logits, targets = rng.normal(size=(BATCH, STACKS, SIZE, SIZE, JOINTS)), targets_of(rng)
-    expected = sum(WEIGHTS[n, j] * map_loss(kind, logits[n, s, :, :, j], targets[n, :, :, j])
-                   for n in range(BATCH) for s in range(STACKS) for j in range(JOINTS)) / WEIGHTS.sum()
+    expected = (
+        sum(
+            WEIGHTS[n, j] * map_loss(kind, logits[n, s, :, :, j], targets[n, :, :, j])
+            for n in range(BATCH)
+            for s in range(STACKS)
+            for j in range(JOINTS)
+        )
+        / WEIGHTS.sum()
+    )
     loss, gradient = loss_and_gradient(logits, targets, WEIGHTS, kind)
     assert loss == pytest.approx(expected, rel=1e-5)
     # Central difference of the float64 reference for some logits.
@@ -96,10 +103,11 @@ def test_extreme_logits_give_finite_losses_and_gradients(rng, kind, height):
     loss, gradient = loss_and_gradient(logits, targets, weights, kind)
     assert np.isfinite(loss) and np.isfinite(gradient).all()
     # One cell of 64 is wrong by the height, in each of the stacks.
-    share = {'mse': [(height - t) ** 2 / 64 for t in targets[:, 3, 4].ravel()],
-             'sigmoid': [(max(height, 0) - height * t) / 64 for t in targets[:, 3, 4].ravel()],
-             'softmax': [max(height, 0) - height * t for t in
-                         (targets[:, 3, 4] / targets.sum(axis=(1, 2))).ravel()]}[kind]
+    share = {
+        'mse': [(height - t) ** 2 / 64 for t in targets[:, 3, 4].ravel()],
+        'sigmoid': [(max(height, 0) - height * t) / 64 for t in targets[:, 3, 4].ravel()],
+        'softmax': [max(height, 0) - height * t for t in (targets[:, 3, 4] / targets.sum(axis=(1, 2))).ravel()],
+    }[kind]
     # The other cells add at most log(64), or one in a mean.
     assert loss == pytest.approx(STACKS * np.mean(share), rel=1e-5, abs=STACKS * np.log(64))
 

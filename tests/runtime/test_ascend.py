@@ -5,16 +5,16 @@ import json
 import os
 import shutil
 
-import ascend_ranks
 import numpy as np
 import pytest
-from seen_run import Run
-from stand_in_device import forget_device, newer_npu, npu, played  # noqa: F401  (two are fixtures)
 
-from hourglass_pose.input.generator import DataGenerator
+import ascend_ranks
 from hourglass_pose.errors import ConfigError
+from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import tf
+from seen_run import Run
+from stand_in_device import forget_device, newer_npu, npu, played  # noqa: F401  (two are fixtures)
 
 STEPS = 12
 OVERFLOWS = (2, 5, 6)
@@ -33,6 +33,7 @@ def skip_batches(monkeypatch, left_out):
 
     def training_batches(self, *position):
         return (batch for number, batch in enumerate(original(self, *position)) if number not in left_out)
+
     monkeypatch.setattr(DataGenerator, 'training_batches', training_batches)
 
 
@@ -51,8 +52,14 @@ def cpu_run_without_batches(tmp_path_factory, synthetic_people):
 def require_same(ours, theirs, rtol=1e-4):
     """Compare variables that were computed by the same sums, in an order that may differ."""
     shared = sorted(set(ours) & set(theirs) - {'skipped_steps'})
-    assert {'global_step', 'model/conv/weights', 'model/batch_norm/moving_mean', 'beta1_power',
-            'model/conv/weights/AdamW', 'model/batch_norm/moving_variance/ExponentialMovingAverage'} <= set(shared)
+    assert {
+        'global_step',
+        'model/conv/weights',
+        'model/batch_norm/moving_mean',
+        'beta1_power',
+        'model/conv/weights/AdamW',
+        'model/batch_norm/moving_variance/ExponentialMovingAverage',
+    } <= set(shared)
     assert set(theirs) <= set(ours)
     for name in shared:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=rtol, atol=1e-6, err_msg=name)
@@ -63,20 +70,23 @@ def equal_bits(ours, theirs):
     return [name for name in ours if not np.array_equal(ours[name], theirs[name])] == []
 
 
-@pytest.mark.parametrize('loss_scale', ["None", "1024.0", "'none'"])
+@pytest.mark.parametrize('loss_scale', ['None', '1024.0', "'none'"])
 def test_training_is_that_of_the_cpu_whatever_the_loss_scale(
-        newer_npu, tmp_path, synthetic_people, cpu_run, loss_scale):  # noqa: F811
+    newer_npu, tmp_path, synthetic_people, cpu_run, loss_scale
+):  # noqa: F811
     # Scales are powers of two, so that scaling and unscaling change no bit of a gradient.
     precision = ["Device.precision='auto'", "Device.precision_mode='must_keep_origin_dtype'"]
-    run = train(tmp_path, synthetic_people, 'Device.loss_scale=' + loss_scale,
-                *precision if loss_scale == "'none'" else [])
+    run = train(
+        tmp_path, synthetic_people, f'Device.loss_scale={loss_scale}', *precision if loss_scale == "'none'" else []
+    )
     require_same(run.variables(), cpu_run.variables())
     assert run.persons()[:STEPS] == cpu_run.persons()[:STEPS]
     np.testing.assert_allclose(run.evaluation()['joints_img'], cpu_run.evaluation()['joints_img'], atol=0.05)
 
 
 def test_steps_that_overflow_are_as_if_their_batches_had_never_been(
-        npu, tmp_path, synthetic_people, monkeypatch, cpu_run_without_batches):  # noqa: F811
+    npu, tmp_path, synthetic_people, monkeypatch, cpu_run_without_batches
+):  # noqa: F811
     monkeypatch.setenv('HOURGLASS_STAND_IN_OVERFLOW', '|'.join(map(str, OVERFLOWS)))
     run = train(tmp_path, synthetic_people)
     ours = run.variables()
@@ -85,7 +95,7 @@ def test_steps_that_overflow_are_as_if_their_batches_had_never_been(
     assert ours['global_step'] == STEPS and run.manifest()['global_step'] == STEPS
     assert len(run.persons()) >= STEPS + len(OVERFLOWS)
     # Halved by each overflow, from 2**16.
-    assert ours['loss_scale'] == 2 ** 13 and ours['skipped_steps'] == 3
+    assert ours['loss_scale'] == 2**13 and ours['skipped_steps'] == 3
     assert {'loss_scale', 'good_steps', 'bad_steps', 'skipped_steps'} <= stored_variables(run)
     assert [int(row['skipped_steps']) for row in run.history()] == [1, 3, 3]
 
@@ -96,7 +106,8 @@ def stored_variables(run):
 
 
 def test_stopped_and_resumed_run_repeats_the_uninterrupted_one_bit_for_bit(
-        newer_npu, tmp_path, synthetic_people, monkeypatch):  # noqa: F811
+    newer_npu, tmp_path, synthetic_people, monkeypatch
+):  # noqa: F811
     monkeypatch.setenv('HOURGLASS_STAND_IN_OVERFLOW', '2|5|9')
     whole = train(tmp_path / 'whole', synthetic_people)
     forget_device()
@@ -111,7 +122,7 @@ def test_stopped_and_resumed_run_repeats_the_uninterrupted_one_bit_for_bit(
     resumed = train(tmp_path / 'broken', synthetic_people, command='go_on')
     assert equal_bits(whole.variables(), resumed.variables())
     assert whole.history() == resumed.history()
-    assert resumed.variables()['loss_scale'] == 2 ** 13 and resumed.variables()['skipped_steps'] == 3
+    assert resumed.variables()['loss_scale'] == 2**13 and resumed.variables()['skipped_steps'] == 3
 
 
 def test_dropout_is_the_devices_own_and_in_training_alone(npu, tmp_path, synthetic_people):  # noqa: F811
@@ -136,8 +147,7 @@ def first_epoch(tmp_path_factory, synthetic_people):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('steps, overflows', [(2, '1-2'), (4, '')])
-def test_device_loop_is_the_same_training(
-        npu, tmp_path, synthetic_people, monkeypatch, first_epoch, steps, overflows):  # noqa: F811
+def test_device_loop_is_the_same_training(npu, tmp_path, synthetic_people, monkeypatch, first_epoch, steps, overflows):  # noqa: F811
     monkeypatch.setenv('HOURGLASS_STAND_IN_OVERFLOW', overflows)
     runs = []
     for name, length in (('single', 1), ('loop', steps)):
@@ -150,8 +160,11 @@ def test_device_loop_is_the_same_training(
     assert loop['global_step'] == STEPS and loop['skipped_steps'] == (2 if overflows else 0)
     require_same(loop, single, rtol=1e-5)
     assert [row['epoch'] for row in runs[1].history()] == ['1', '2', '3']
-    np.testing.assert_allclose([float(row['train_loss']) for row in runs[1].history()],
-                               [float(row['train_loss']) for row in runs[0].history()], rtol=1e-5)
+    np.testing.assert_allclose(
+        [float(row['train_loss']) for row in runs[1].history()],
+        [float(row['train_loss']) for row in runs[0].history()],
+        rtol=1e-5,
+    )
 
 
 def test_device_is_started_first_and_shut_down_last_in_few_graphs(npu, tmp_path, synthetic_people):  # noqa: F811
@@ -159,7 +172,7 @@ def test_device_is_started_first_and_shut_down_last_in_few_graphs(npu, tmp_path,
     events = [entry['event'] for entry in npu.entries()]
     assert events.index('initialised') < events.index('graph', 2) < events.index('shut down')
     assert events.count('initialised') == events.count('shut down') == 1
-    after = events[events.index('shut down') + 1:]
+    after = events[events.index('shut down') + 1 :]
     assert set(after) <= {'closed'}
     # Initialisation, step, training, evaluation, saving, and what starts and ends the device.
     assert len(npu.entries('graph')) <= 9, [graph['fetches'][:3] for graph in npu.entries('graph')]
@@ -169,9 +182,18 @@ def test_session_options_say_what_the_config_says(newer_npu, tmp_path, synthetic
     dump, profile = tmp_path / 'dump', tmp_path / 'profile'
     dump.mkdir()
     profile.mkdir()
-    train(tmp_path, synthetic_people, 'Train.nEpochs=1', 'Device.precision_mode=allow_mix_precision',
-          "Device.precision='auto'", 'Device.data_dump=True', "Device.dump_path='%s'" % dump,
-          "Device.dump_step='0|2-3'", 'Device.profiling=True', "Device.profiling_path='%s'" % profile)
+    train(
+        tmp_path,
+        synthetic_people,
+        'Train.nEpochs=1',
+        'Device.precision_mode=allow_mix_precision',
+        "Device.precision='auto'",
+        'Device.data_dump=True',
+        f"Device.dump_path='{dump}'",
+        "Device.dump_step='0|2-3'",
+        'Device.profiling=True',
+        f"Device.profiling_path='{profile}'",
+    )
     for session in newer_npu.entries('session'):
         options = session['options']
         assert options['precision_mode'] == 'allow_mix_precision' and options['use_off_line'] is True
@@ -187,15 +209,22 @@ def test_keys_of_the_newer_adapter_are_refused_on_the_older_in_one_line(tmp_path
     for state in ('A21', 'A23'):
         with played(state, monkeypatch, tmp_path) as journal:
             arguments = [
-                'start', str(tmp_path / state / 'run'), synthetic_people, 'Train.nEpochs=1', "Device.precision='auto'",
-                "Device.modify_mixlist='%s'" % mixlist, "Device.jit_compile='false'"]
+                'start',
+                str(tmp_path / state / 'run'),
+                synthetic_people,
+                'Train.nEpochs=1',
+                "Device.precision='auto'",
+                f"Device.modify_mixlist='{mixlist}'",
+                "Device.jit_compile='false'",
+            ]
             code = ascend_ranks.main(arguments)
             options = [session['options'] for session in journal.entries('session')]
             if state == 'A21':
                 assert code == 2 and not options
             else:
-                assert code == 0 and all(found['modify_mixlist'] == str(mixlist) and found['jit_compile'] == 'false'
-                                         for found in options)
+                assert code == 0 and all(
+                    found['modify_mixlist'] == str(mixlist) and found['jit_compile'] == 'false' for found in options
+                )
 
 
 def test_without_an_adapter_one_line_says_so(tmp_path, synthetic_people, monkeypatch):

@@ -7,9 +7,16 @@ import pytest
 
 from hourglass_pose.config.config import config_from_dict
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.runtime.npu_precision import NEWER_MODES, PRECISION_MODES
 from hourglass_pose.runtime.ascend_options import (
-    DYNAMIC, FIXED, NONE, NpuSettings, loss_scaling, parameters, rank_environment)
+    DYNAMIC,
+    FIXED,
+    NONE,
+    NpuSettings,
+    loss_scaling,
+    parameters,
+    rank_environment,
+)
+from hourglass_pose.runtime.npu_precision import NEWER_MODES, PRECISION_MODES
 
 
 def told(precision='auto', steps_per_run=1, num_ranks=1, is_newer=True, **settings):
@@ -26,9 +33,13 @@ def refusal(function, *arguments, **options):
 @pytest.mark.parametrize('is_newer', [False, True])
 def test_plain_training_tells_no_more_than_it_must_in_the_kinds_that_are_read(is_newer):
     assert [(name, type(value), value) for name, value in told(is_newer=is_newer).items()] == [
-        ('use_off_line', bool, True), ('graph_run_mode', int, 1), ('mix_compile_mode', bool, False),
-        ('precision_mode', str, 'allow_mix_precision'), ('iterations_per_loop', int, 1),
-        ('enable_data_pre_proc', bool, False)]
+        ('use_off_line', bool, True),
+        ('graph_run_mode', int, 1),
+        ('mix_compile_mode', bool, False),
+        ('precision_mode', str, 'allow_mix_precision'),
+        ('iterations_per_loop', int, 1),
+        ('enable_data_pre_proc', bool, False),
+    ]
 
 
 def test_a_device_loop_reads_its_batches_on_the_device_and_ranks_talk_beside_the_arithmetic():
@@ -37,9 +48,15 @@ def test_a_device_loop_reads_its_batches_on_the_device_and_ranks_talk_beside_the
     assert found['hcom_parallel'] is True and 'hcom_parallel' not in told()
 
 
-@pytest.mark.parametrize('precision, mode, expected', [
-    ('auto', None, 'allow_mix_precision'), ('mixed', None, 'allow_mix_precision'),
-    ('float32', None, 'allow_fp32_to_fp16'), ('auto', 'force_fp32', 'force_fp32')])
+@pytest.mark.parametrize(
+    'precision, mode, expected',
+    [
+        ('auto', None, 'allow_mix_precision'),
+        ('mixed', None, 'allow_mix_precision'),
+        ('float32', None, 'allow_fp32_to_fp16'),
+        ('auto', 'force_fp32', 'force_fp32'),
+    ],
+)
 def test_precision_mode_follows_precision_unless_it_is_given(precision, mode, expected):
     assert told(precision, precision_mode=mode)['precision_mode'] == expected
 
@@ -48,9 +65,11 @@ def test_the_older_adapter_refuses_what_it_would_pass_over_in_silence(tmp_path):
     mixlist = tmp_path / 'mixlist.json'
     mixlist.write_text('{}')
     for name, value in [('precision_mode', mode) for mode in NEWER_MODES] + [
-            ('jit_compile', 'auto'), ('modify_mixlist', str(mixlist))]:
+        ('jit_compile', 'auto'),
+        ('modify_mixlist', str(mixlist)),
+    ]:
         message = refusal(told, is_newer=False, **{name: value})
-        assert message.startswith('[Device] %s: ' % name) and value in message
+        assert message.startswith(f'[Device] {name}: ') and value in message
         assert told(is_newer=True, **{name: value})[name] == value
     for mode in set(PRECISION_MODES) - set(NEWER_MODES):
         assert told(is_newer=False, precision_mode=mode)['precision_mode'] == mode
@@ -60,10 +79,17 @@ def test_dumps_name_their_folder_and_what_they_write(tmp_path):
     folder = str(tmp_path)
     found = told(data_dump=True, dump_path=folder, dump_step='0|3-5', dump_mode='all')
     assert {name: found[name] for name in found if 'dump' in name} == {
-        'enable_dump': True, 'dump_path': folder, 'dump_step': '0|3-5', 'dump_mode': 'all'}
+        'enable_dump': True,
+        'dump_path': folder,
+        'dump_step': '0|3-5',
+        'dump_mode': 'all',
+    }
     found = told(over_dump=True, dump_path=folder)
     assert {name: found[name] for name in found if 'dump' in name} == {
-        'enable_dump_debug': True, 'dump_path': folder, 'dump_debug_mode': 'all'}
+        'enable_dump_debug': True,
+        'dump_path': folder,
+        'dump_debug_mode': 'all',
+    }
     for missing in (str(tmp_path / 'gone'), None):
         assert 'dump_path' in refusal(told, data_dump=True, dump_path=missing)
 
@@ -72,18 +98,30 @@ def test_profiling_options_are_json_with_the_folder(tmp_path):
     found = told(profiling=True, profiling_path=str(tmp_path))
     assert found['profiling_mode'] is True
     assert json.loads(found['profiling_options']) == {
-        'output': str(tmp_path), 'training_trace': 'on', 'task_trace': 'on', 'aicpu': 'on', 'fp_point': '',
-        'bp_point': ''}
+        'output': str(tmp_path),
+        'training_trace': 'on',
+        'task_trace': 'on',
+        'aicpu': 'on',
+        'fp_point': '',
+        'bp_point': '',
+    }
     found = told(profiling=True, profiling_path=str(tmp_path), profiling_options='{"l2": "on"}')
     assert json.loads(found['profiling_options']) == {'output': str(tmp_path), 'l2': 'on'}
     assert 'profiling_path' in refusal(told, profiling=True, profiling_path=str(tmp_path / 'gone'))
 
 
-@pytest.mark.parametrize('loss_scale, mode, expected', [
-    (None, 'allow_mix_precision', (DYNAMIC, 2.0 ** 16)), (None, 'allow_fp32_to_fp16', (DYNAMIC, 2.0 ** 16)),
-    (None, 'must_keep_origin_dtype', (NONE, 1.0)), (None, 'force_fp32', (NONE, 1.0)),
-    (None, 'allow_mix_precision_bf16', (NONE, 1.0)), (1024.0, 'allow_mix_precision', (FIXED, 1024.0)),
-    ('none', 'allow_mix_precision', (NONE, 1.0))])
+@pytest.mark.parametrize(
+    'loss_scale, mode, expected',
+    [
+        (None, 'allow_mix_precision', (DYNAMIC, 2.0**16)),
+        (None, 'allow_fp32_to_fp16', (DYNAMIC, 2.0**16)),
+        (None, 'must_keep_origin_dtype', (NONE, 1.0)),
+        (None, 'force_fp32', (NONE, 1.0)),
+        (None, 'allow_mix_precision_bf16', (NONE, 1.0)),
+        (1024.0, 'allow_mix_precision', (FIXED, 1024.0)),
+        ('none', 'allow_mix_precision', (NONE, 1.0)),
+    ],
+)
 def test_loss_is_scaled_where_float16_is(loss_scale, mode, expected):
     assert loss_scaling(loss_scale, mode) == expected
 
@@ -92,32 +130,50 @@ def test_fixed_scale_below_one_is_refused_as_the_adapter_would():
     assert '>= 1' in refusal(loss_scaling, 0.5, 'allow_mix_precision')
 
 
-@pytest.mark.parametrize('settings, key', [
-    ({'device': 'cpu', 'precision_mode': 'force_fp32'}, 'precision_mode'),
-    ({'device': 'gpu', 'data_dump': True, 'dump_path': '/d'}, 'data_dump'),
-    ({'device': 'cpu', 'profiling': True, 'profiling_path': '/p'}, 'profiling'),
-    ({'precision': 'float32', 'precision_mode': 'force_fp32'}, 'precision'),
-    ({'modify_mixlist': 'm.json', 'precision': 'float32'}, 'modify_mixlist'),
-    ({'modify_mixlist': 'm.json', 'precision_mode': 'force_fp32'}, 'modify_mixlist'),
-    ({'loss_scale': 512, 'precision_mode': 'force_fp32'}, 'loss_scale'),
-    ({'data_dump': True, 'over_dump': True, 'dump_path': '/d'}, 'over_dump'), ({'over_dump': True}, 'dump_path'),
-    ({'dump_step': '3'}, 'dump_step'), ({'profiling': True}, 'profiling_path'),
-    ({'profiling_options': '{}'}, 'profiling_options')])
+@pytest.mark.parametrize(
+    'settings, key',
+    [
+        ({'device': 'cpu', 'precision_mode': 'force_fp32'}, 'precision_mode'),
+        ({'device': 'gpu', 'data_dump': True, 'dump_path': '/d'}, 'data_dump'),
+        ({'device': 'cpu', 'profiling': True, 'profiling_path': '/p'}, 'profiling'),
+        ({'precision': 'float32', 'precision_mode': 'force_fp32'}, 'precision'),
+        ({'modify_mixlist': 'm.json', 'precision': 'float32'}, 'modify_mixlist'),
+        ({'modify_mixlist': 'm.json', 'precision_mode': 'force_fp32'}, 'modify_mixlist'),
+        ({'loss_scale': 512, 'precision_mode': 'force_fp32'}, 'loss_scale'),
+        ({'data_dump': True, 'over_dump': True, 'dump_path': '/d'}, 'over_dump'),
+        ({'over_dump': True}, 'dump_path'),
+        ({'dump_step': '3'}, 'dump_step'),
+        ({'profiling': True}, 'profiling_path'),
+        ({'profiling_options': '{}'}, 'profiling_options'),
+    ],
+)
 def test_settings_that_contradict_each_other_are_found_before_anything_is_built(settings, key):
     message = refusal(config_from_dict, {'Device': settings})
-    assert re.match(r'config \[Device\] %s: expected ' % key, message)
+    assert re.match(rf'config \[Device\] {key}: expected ', message)
 
 
 @pytest.mark.parametrize('section, key, steps', [('Saver', 'saver_step', 25), ('Train', 'epoch_size', 1001)])
 def test_device_loop_divides_what_is_counted_in_steps(section, key, steps):
     message = refusal(config_from_dict, {'Device': {'iterations_per_loop': 10}, section: {key: steps}})
-    assert message.startswith('config [%s] %s: expected a multiple of iterations_per_loop, 10' % (section, key))
+    assert message.startswith(f'config [{section}] {key}: expected a multiple of iterations_per_loop, 10')
     config_from_dict({'Device': {'iterations_per_loop': 5}, 'Saver': {'saver_step': 25}, 'Train': {'epoch_size': 1000}})
 
 
-@pytest.mark.parametrize('value, allowed', [
-    ('0', True), ('0|3-5', True), ('3-3', False), ('5-3', False), ('', False), ('1,2', False), ('|1', False),
-    ('|'.join(map(str, range(100))), True), ('|'.join(map(str, range(101))), False), ('-1', False)])
+@pytest.mark.parametrize(
+    'value, allowed',
+    [
+        ('0', True),
+        ('0|3-5', True),
+        ('3-3', False),
+        ('5-3', False),
+        ('', False),
+        ('1,2', False),
+        ('|1', False),
+        ('|'.join(map(str, range(100))), True),
+        ('|'.join(map(str, range(101))), False),
+        ('-1', False),
+    ],
+)
 def test_dump_steps_are_those_that_the_adapter_reads(value, allowed):
     settings = {'Device': {'data_dump': True, 'dump_path': '/d', 'dump_step': value}}
     if allowed:
@@ -128,10 +184,22 @@ def test_dump_steps_are_those_that_the_adapter_reads(value, allowed):
 
 def table(folder, ranks_of_servers):
     path = folder / 'ranks.json'
-    path.write_text(json.dumps({'status': 'completed', 'server_list': [
-        {'server_id': '10.0.0.%d' % number, 'device': [
-            {'device_id': str(rank), 'device_ip': '1.1.1.1', 'rank_id': str(rank)} for rank in ranks]}
-        for number, ranks in enumerate(ranks_of_servers)]}))
+    path.write_text(
+        json.dumps(
+            {
+                'status': 'completed',
+                'server_list': [
+                    {
+                        'server_id': '10.0.0.%d' % number,
+                        'device': [
+                            {'device_id': str(rank), 'device_ip': '1.1.1.1', 'rank_id': str(rank)} for rank in ranks
+                        ],
+                    }
+                    for number, ranks in enumerate(ranks_of_servers)
+                ],
+            }
+        )
+    )
     return str(path)
 
 
@@ -151,23 +219,30 @@ def test_ranks_of_one_server_meet_at_home_and_those_of_many_at_the_server_of_ran
     assert [found.meeting_host(rank) for rank in range(2)] == ['', '10.0.0.7']
 
 
-@pytest.mark.parametrize('environment, what', [
-    ({'RANK_SIZE': 'eight'}, 'RANK_SIZE'), ({'RANK_SIZE': '2', 'JOB_ID': '1'}, 'RANK_TABLE_FILE'),
-    ({'RANK_SIZE': '2', 'JOB_ID': '1', 'CM_CHIEF_IP': 'a'}, 'CM_WORKER_SIZE'),
-    ({'CM_WORKER_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': 'TABLE'}, 'RANK_SIZE'),
-    ({'RANK_SIZE': '2', 'CM_WORKER_SIZE': '2', 'JOB_ID': '1', 'CM_CHIEF_IP': 'a'}, 'not both'),
-    ({'RANK_SIZE': '2', 'JOB_ID': '1', 'CM_CHIEF_IP': 'a', 'RANK_TABLE_FILE': 'TABLE'}, 'not both'),
-    ({'RANK_SIZE': '2', 'RANK_TABLE_FILE': 'TABLE'}, 'JOB_ID'),
-    ({'RANK_SIZE': '3', 'JOB_ID': '1', 'RANK_TABLE_FILE': 'TABLE'}, 'the ranks 0 to 2'),
-    ({'RANK_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': '/gone'}, '/gone')])
+@pytest.mark.parametrize(
+    'environment, what',
+    [
+        ({'RANK_SIZE': 'eight'}, 'RANK_SIZE'),
+        ({'RANK_SIZE': '2', 'JOB_ID': '1'}, 'RANK_TABLE_FILE'),
+        ({'RANK_SIZE': '2', 'JOB_ID': '1', 'CM_CHIEF_IP': 'a'}, 'CM_WORKER_SIZE'),
+        ({'CM_WORKER_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': 'TABLE'}, 'RANK_SIZE'),
+        ({'RANK_SIZE': '2', 'CM_WORKER_SIZE': '2', 'JOB_ID': '1', 'CM_CHIEF_IP': 'a'}, 'not both'),
+        ({'RANK_SIZE': '2', 'JOB_ID': '1', 'CM_CHIEF_IP': 'a', 'RANK_TABLE_FILE': 'TABLE'}, 'not both'),
+        ({'RANK_SIZE': '2', 'RANK_TABLE_FILE': 'TABLE'}, 'JOB_ID'),
+        ({'RANK_SIZE': '3', 'JOB_ID': '1', 'RANK_TABLE_FILE': 'TABLE'}, 'the ranks 0 to 2'),
+        ({'RANK_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': '/gone'}, '/gone'),
+    ],
+)
 def test_environment_that_is_incomplete_or_double_is_one_line(tmp_path, environment, what):
     path = table(tmp_path, [[0, 1]])
-    assert what in refusal(rank_environment, {name: path if value == 'TABLE' else value
-                                              for name, value in environment.items()})
+    assert what in refusal(
+        rank_environment, {name: path if value == 'TABLE' else value for name, value in environment.items()}
+    )
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{}', '{"server_list": [{"device": [{}]}]}', '{"server_list": 3}'])
 def test_file_that_is_no_rank_table_is_one_line(tmp_path, text):
     (tmp_path / 'ranks.json').write_text(text)
-    assert 'expected a rank table' in refusal(rank_environment, {
-        'RANK_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': str(tmp_path / 'ranks.json')})
+    assert 'expected a rank table' in refusal(
+        rank_environment, {'RANK_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': str(tmp_path / 'ranks.json')}
+    )

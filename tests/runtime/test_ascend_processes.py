@@ -6,24 +6,30 @@ import shutil
 import signal
 import socket
 
-import ascend_ranks
 import numpy as np
 import pytest
+
+import ascend_ranks
 import tiny_run
 from ascend_ranks import OVERRIDES
+from hourglass_pose.checkpoints.folder import CheckpointFolder, verify
+from hourglass_pose.experiment.experiment import Experiment
+from hourglass_pose.representations.loss import heatmap_loss
+from hourglass_pose.tf_compat import tf
+from hourglass_pose.training.optimizer import make_optimizer
 from one_layer_model import OneLayerModel
 from seen_run import Run
 from stand_in_device import start_ranks, wait_for  # noqa: F401  (one is a fixture)
 
-from hourglass_pose.experiment.experiment import Experiment
-from hourglass_pose.representations.loss import heatmap_loss
-from hourglass_pose.tf_compat import tf
-from hourglass_pose.checkpoints.folder import CheckpointFolder, verify
-from hourglass_pose.training.optimizer import make_optimizer
-
 FIRST_STEPS = 3
-PLAIN = ('Train.schedule=exponential', 'Train.decay=1', 'Train.ema_decay=0', 'Train.batch_size=2',
-         'Validation.valid_batch_size=2', 'Saver.checkpoint_every=1')
+PLAIN = (
+    'Train.schedule=exponential',
+    'Train.decay=1',
+    'Train.ema_decay=0',
+    'Train.batch_size=2',
+    'Validation.valid_batch_size=2',
+    'Saver.checkpoint_every=1',
+)
 
 
 def free_port():
@@ -35,10 +41,19 @@ def free_port():
 @pytest.fixture
 def train(start_ranks, tmp_path, synthetic_people):  # noqa: F811
     """Return a function that starts so many ranks of a tiny run in tmp_path/run."""
+
     def start(count, *overrides, command='start', job='job', **environment):
         return start_ranks(
-            count, tmp_path / job, 'ascend_ranks.py', command, tmp_path / 'run', synthetic_people, *(
-                PLAIN + ('Device.rank_port=%d' % free_port(), 'Device.rank_timeout=10') + overrides), **environment)
+            count,
+            tmp_path / job,
+            'ascend_ranks.py',
+            command,
+            tmp_path / 'run',
+            synthetic_people,
+            *(PLAIN + ('Device.rank_port=%d' % free_port(), 'Device.rank_timeout=10') + overrides),
+            **environment,
+        )
+
     return start
 
 
@@ -53,8 +68,13 @@ def finish(ranks):
 def first_epoch(tmp_path_factory, synthetic_people):
     """Return the folder of a run that has made FIRST_STEPS steps on a CPU."""
     folder = str(tmp_path_factory.mktemp('first') / 'run')
-    assert ascend_ranks.main(['start', folder, synthetic_people] + list(PLAIN + (
-        'Device.device=cpu', 'Train.epoch_size=%d' % FIRST_STEPS, 'Train.nEpochs=1'))) == 0
+    assert (
+        ascend_ranks.main(
+            ['start', folder, synthetic_people]
+            + list(PLAIN + ('Device.device=cpu', 'Train.epoch_size=%d' % FIRST_STEPS, 'Train.nEpochs=1'))
+        )
+        == 0
+    )
     return folder
 
 
@@ -62,8 +82,10 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
     """Go on with a run by the mean of the ranks' gradients, each computed here alone; return {name: value}."""
     experiment = Experiment(config, say=lambda line: None)
     people, train = experiment.split()['train'], config.Train
-    batches = [experiment.generator(people, train.batch_size, rank, world_size).training_batches(FIRST_STEPS)
-               for rank in range(world_size)]
+    batches = [
+        experiment.generator(people, train.batch_size, rank, world_size).training_batches(FIRST_STEPS)
+        for rank in range(world_size)
+    ]
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
         model.traits = experiment.traits()
@@ -76,12 +98,21 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
         gradients = tf.gradients(loss, variables)
         means = [tf.placeholder(tf.float32, variable.shape) for variable in variables]
         apply = make_optimizer(train.optimizer, train.lear_rate, train.weight_decay).apply_gradients(
-            zip(means, variables))
+            zip(means, variables)
+        )
         tf.train.Saver().restore(session, os.path.join(folder, 'latest', 'hourglass'))
         for _ in range(steps):
-            found = [session.run(gradients, {
-                images: batch.images, heatmaps: batch.heatmaps,
-                weights: batch.joint_weights * batch.mask[:, None]}) for batch in map(next, batches)]
+            found = [
+                session.run(
+                    gradients,
+                    {
+                        images: batch.images,
+                        heatmaps: batch.heatmaps,
+                        weights: batch.joint_weights * batch.mask[:, None],
+                    },
+                )
+                for batch in map(next, batches)
+            ]
             session.run(apply, dict(zip(means, [np.mean(parts, axis=0) for parts in zip(*found)])))
         return dict(zip([variable.op.name for variable in variables], session.run(variables)))
 
@@ -96,8 +127,9 @@ def order_of_one_process(count, seed, start, stop):
 @pytest.mark.parametrize('state', ['A21', 'A23'])
 def test_ranks_start_alike_average_gradients_and_skip_together(tmp_path, start_ranks, state):  # noqa: F811
     # Rank 2 alone overflows in the second step, and all three leave it out.
-    with start_ranks(3, tmp_path / 'job', 'descending_ranks.py', 4, HOURGLASS_STAND_IN=state,
-                     HOURGLASS_STAND_IN_OVERFLOW='1@2') as ranks:
+    with start_ranks(
+        3, tmp_path / 'job', 'descending_ranks.py', 4, HOURGLASS_STAND_IN=state, HOURGLASS_STAND_IN_OVERFLOW='1@2'
+    ) as ranks:
         assert ranks.wait() == [0, 0, 0], ranks.logs()
         logs = [json.loads(ranks.log(rank)) for rank in range(3)]
     # The mean of the gradients w - 0, w - 1 and w - 2 is w - 1, and rank 0 starts at 3; the others' start is lost.
@@ -112,7 +144,8 @@ def test_training_without_a_broadcast_is_refused(tmp_path, start_ranks):  # noqa
 
 @pytest.mark.parametrize('state, count', [('A21', 2), ('A23', 8)])
 def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_overlap(
-        train, tmp_path, synthetic_people, first_epoch, state, count):
+    train, tmp_path, synthetic_people, first_epoch, state, count
+):
     shutil.copytree(first_epoch, str(tmp_path / 'run'), symlinks=True)
     overrides = ('Train.epoch_size=%d' % FIRST_STEPS, 'Train.nEpochs=3')
     with train(count, *overrides, command='go_on', HOURGLASS_STAND_IN=state) as ranks:
@@ -157,12 +190,13 @@ def test_evaluation_of_ranks_is_that_of_one_process(train, tmp_path):
 
 @pytest.mark.parametrize('state', ['A21', 'A23'])
 def test_overflow_of_one_rank_is_a_skipped_step_of_all(train, state):
-    with train(2, 'Train.epoch_size=2', 'Train.nEpochs=2', HOURGLASS_STAND_IN=state,
-               HOURGLASS_STAND_IN_OVERFLOW='1@1') as ranks:
+    with train(
+        2, 'Train.epoch_size=2', 'Train.nEpochs=2', HOURGLASS_STAND_IN=state, HOURGLASS_STAND_IN_OVERFLOW='1@1'
+    ) as ranks:
         runs = finish(ranks)
     ours, theirs = [run.variables() for run in runs]
     assert ours['global_step'] == theirs['global_step'] == 4
-    assert ours['loss_scale'] == theirs['loss_scale'] < 2 ** 16
+    assert ours['loss_scale'] == theirs['loss_scale'] < 2**16
     for name in ours:
         # Each rank keeps statistics of its own batches; all else is one.
         assert np.array_equal(ours[name], theirs[name]) or 'moving_' in name, name

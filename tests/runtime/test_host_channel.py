@@ -9,13 +9,13 @@ import threading
 
 import numpy as np
 import pytest
-from conftest import CODE
+from conftest import CODE, SUPPORT
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.host_channel import LOST_RANK, HostChannel
 
-PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'host_rank.py')
+PROGRAM = os.path.join(SUPPORT, 'host_rank.py')
 PATIENT = 600
 
 
@@ -54,21 +54,28 @@ class Joined(Runtime):
 def test_everyone_gets_what_everyone_gave_in_order_of_rank():
     def work(channel):
         # From nothing to more than the buffers of a connection hold.
-        found = [channel.exchange(bytes([65 + channel.rank]) * size) for size in (0, 1, 3 * 2 ** 20, 0, 7)]
+        found = [channel.exchange(bytes([65 + channel.rank]) * size) for size in (0, 1, 3 * 2**20, 0, 7)]
         channel.close()
         return found
 
-    expected = [[bytes([65 + rank]) * size for rank in range(4)] for size in (0, 1, 3 * 2 ** 20, 0, 7)]
+    expected = [[bytes([65 + rank]) * size for rank in range(4)] for size in (0, 1, 3 * 2**20, 0, 7)]
     assert in_threads(4, work) == [expected] * 4
 
 
 def test_values_means_wishes_and_arrays_are_the_same_in_every_process():
     def work(channel):
         runtime = Joined(channel)
-        arrays = {'joints': np.array([[0.1, np.nan], [-0.0, np.inf]]) * (runtime.rank + 1),
-                  'indices': np.arange(runtime.rank, dtype=np.int64)}
-        found = (runtime.exchange({'rank': runtime.rank}), runtime.average(runtime.rank + 0.25),
-                 runtime.any_of(runtime.rank == 2), runtime.any_of(False), runtime.exchange_arrays(arrays))
+        arrays = {
+            'joints': np.array([[0.1, np.nan], [-0.0, np.inf]]) * (runtime.rank + 1),
+            'indices': np.arange(runtime.rank, dtype=np.int64),
+        }
+        found = (
+            runtime.exchange({'rank': runtime.rank}),
+            runtime.average(runtime.rank + 0.25),
+            runtime.any_of(runtime.rank == 2),
+            runtime.any_of(False),
+            runtime.exchange_arrays(arrays),
+        )
         runtime.barrier()
         channel.close()
         return found
@@ -96,8 +103,9 @@ def test_process_of_another_job_is_sent_away_and_the_missing_one_named():
 
 def test_what_speaks_another_language_is_sent_away_and_the_others_are_waited_for():
     port, results = free_port(), []
-    chief = threading.Thread(target=lambda: results.append(
-        HostChannel(0, 2, '127.0.0.1', port, 'job', PATIENT, PATIENT).exchange(b'chief')))
+    chief = threading.Thread(
+        target=lambda: results.append(HostChannel(0, 2, '127.0.0.1', port, 'job', PATIENT, PATIENT).exchange(b'chief'))
+    )
     chief.start()
     while True:
         try:
@@ -135,9 +143,14 @@ def start():
     def start(tasks, timeout=PATIENT):
         port = free_port()
         for rank, task in enumerate(tasks):
-            processes.append(subprocess.Popen(
-                [sys.executable, PROGRAM, str(rank), str(len(tasks)), str(port), str(timeout), task],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+            processes.append(
+                subprocess.Popen(
+                    [sys.executable, PROGRAM, str(rank), str(len(tasks)), str(port), str(timeout), task],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                )
+            )
         for process in processes:
             assert process.stdout.readline() == b'met\n', process.communicate()[1].decode()
         return processes
@@ -188,10 +201,13 @@ def test_failure_of_one_process_is_told_to_the_others(start, failing):
 
 
 def test_process_ends_even_where_nobody_reads_what_it_says():
-    program = ('import sys; sys.path.insert(0, %r); from hourglass_pose.runtime.host_channel import end_process; '
-               'sys.stdin.read(); end_process("rank 1 is lost")' % CODE)
-    process = subprocess.Popen([sys.executable, '-c', program], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE)
+    program = (
+        f'import sys; sys.path.insert(0, {CODE!r}); from hourglass_pose.runtime.host_channel import end_process; '
+        'sys.stdin.read(); end_process("rank 1 is lost")'
+    )
+    process = subprocess.Popen(
+        [sys.executable, '-c', program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     process.stdout.close()
     process.stderr.close()
     process.stdin.close()

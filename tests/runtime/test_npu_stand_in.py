@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from stand_in_device import config_of, dynamic, module, newer_npu, npu  # noqa: F401  (two are fixtures)
 
 from hourglass_pose.tf_compat import tf
+from stand_in_device import config_of, dynamic, module, newer_npu, npu  # noqa: F401  (two are fixtures)
+
 
 def refusal():
     """Return the exception class of the stand-in that is played."""
@@ -24,10 +25,13 @@ class Descent:
             self.step = tf.train.get_or_create_global_step()
             optimizer = tf.train.GradientDescentOptimizer(1.0)
             scales = module('npu_bridge.estimator.npu.npu_loss_scale_optimizer')
-            self.manager = manager() if manager else module(
-                'npu_bridge.estimator.npu.npu_loss_scale_manager').FixedLossScaleManager(4.0)
+            self.manager = (
+                manager()
+                if manager
+                else module('npu_bridge.estimator.npu.npu_loss_scale_manager').FixedLossScaleManager(4.0)
+            )
             wrapped = scales.NPULossScaleOptimizer(optimizer, self.manager)
-            pairs = wrapped.compute_gradients(self.weight ** 2 / 4)
+            pairs = wrapped.compute_gradients(self.weight**2 / 4)
             self.gradient = pairs[0][0]
             self.train = wrapped.apply_gradients(pairs, self.step)
             self.session = tf.Session(config=config_of(**options))
@@ -47,8 +51,16 @@ def test_gradients_are_unscaled_and_an_overflow_leaves_out_the_step(npu, monkeyp
     monkeypatch.setenv('HOURGLASS_STAND_IN_OVERFLOW', '1|3-4')
     descent = Descent(dynamic())
     assert descent.session.run(descent.gradient) == 0.5
-    assert descent.steps(8) == [(0.5, 1, 8), (0.5, 1, 4), (0.25, 2, 4), (0.25, 2, 2), (0.25, 2, 1), (0.125, 3, 1),
-                                (0.0625, 4, 1), (0.03125, 5, 2)]
+    assert descent.steps(8) == [
+        (0.5, 1, 8),
+        (0.5, 1, 4),
+        (0.25, 2, 4),
+        (0.25, 2, 2),
+        (0.25, 2, 1),
+        (0.125, 3, 1),
+        (0.0625, 4, 1),
+        (0.03125, 5, 2),
+    ]
 
 
 def test_scale_falls_only_after_as_many_overflows_as_asked(npu, monkeypatch):  # noqa: F811
@@ -89,14 +101,22 @@ def test_a_loop_is_as_many_steps_on_as_many_batches(npu):  # noqa: F811
         assert session.run(total) == sum(range(8))
 
 
-@pytest.mark.parametrize('options, message', [
-    (dict(percision_mode='force_fp32'), 'does not read'), (dict(iterations_per_loop='1'), 'read as .i'),
-    (dict(use_off_line=1), 'read as .b'), (dict(precision_mode='fp16'), 'unknown'),
-    (dict(iterations_per_loop=2), 'enable_data_pre_proc'),
-    (dict(iterations_per_loop=2, enable_data_pre_proc=True, mix_compile_mode=True), 'mix_compile_mode'),
-    (dict(enable_dump=True, enable_dump_debug=True, dump_path='.'), 'exclude'),
-    (dict(enable_dump=True, dump_path='/nowhere'), 'not a folder'), (dict(dump_step='1-'), 'dump_step'),
-    (dict(profiling_mode=True, profiling_options='output=/tmp'), 'JSON'), (dict(use_off_line=False), 'use_off_line')])
+@pytest.mark.parametrize(
+    'options, message',
+    [
+        (dict(percision_mode='force_fp32'), 'does not read'),
+        (dict(iterations_per_loop='1'), 'read as .i'),
+        (dict(use_off_line=1), 'read as .b'),
+        (dict(precision_mode='fp16'), 'unknown'),
+        (dict(iterations_per_loop=2), 'enable_data_pre_proc'),
+        (dict(iterations_per_loop=2, enable_data_pre_proc=True, mix_compile_mode=True), 'mix_compile_mode'),
+        (dict(enable_dump=True, enable_dump_debug=True, dump_path='.'), 'exclude'),
+        (dict(enable_dump=True, dump_path='/nowhere'), 'not a folder'),
+        (dict(dump_step='1-'), 'dump_step'),
+        (dict(profiling_mode=True, profiling_options='output=/tmp'), 'JSON'),
+        (dict(use_off_line=False), 'use_off_line'),
+    ],
+)
 def test_options_that_would_be_ignored_or_contradict_each_other_are_refused(npu, options, message):  # noqa: F811
     with pytest.raises(refusal(), match=message):
         tf.Session(config=config_of(**options))
@@ -112,9 +132,11 @@ def test_options_of_the_newer_state_are_refused_by_the_older_and_checked(npu, tm
             tf.Session(config=config_of(**good))
     else:
         tf.Session(config=config_of(**good)).close()
-        for wrong, message in ((dict(good, jit_compile=True), 'read as .s'),
-                               (dict(good, precision_mode='force_fp32'), 'needs a mixed'),
-                               (dict(good, precision_mode_v2='mixed_float16'), 'exclude')):
+        for wrong, message in (
+            (dict(good, jit_compile=True), 'read as .s'),
+            (dict(good, precision_mode='force_fp32'), 'needs a mixed'),
+            (dict(good, precision_mode_v2='mixed_float16'), 'exclude'),
+        ):
             with pytest.raises(error, match=message):
                 tf.Session(config=config_of(**wrong))
 
@@ -144,11 +166,18 @@ def initializable():
     return tf.data.make_initializable_iterator(tf.data.Dataset.from_tensors(1.0)).get_next()
 
 
-@pytest.mark.parametrize('make, message', [
-    (lambda: tf.summary.scalar('a', 1.0), 'summary operation'), (python_function, 'runs on the host'),
-    (lambda: tf.io.decode_png(tf.constant(b'')), 'runs on the host'), (unknown_rows, 'not static'),
-    (lambda: tf.as_string(tf.constant(1)), 'runs on the host'), (one_shot, 'one-shot'),
-    (initializable, 'enable_data_pre_proc')])
+@pytest.mark.parametrize(
+    'make, message',
+    [
+        (lambda: tf.summary.scalar('a', 1.0), 'summary operation'),
+        (python_function, 'runs on the host'),
+        (lambda: tf.io.decode_png(tf.constant(b'')), 'runs on the host'),
+        (unknown_rows, 'not static'),
+        (lambda: tf.as_string(tf.constant(1)), 'runs on the host'),
+        (one_shot, 'one-shot'),
+        (initializable, 'enable_data_pre_proc'),
+    ],
+)
 def test_what_cannot_be_on_the_device_is_refused_before_it_runs(npu, make, message):  # noqa: F811
     error = refusal()
     with tf.Graph().as_default():
@@ -180,7 +209,8 @@ def test_loops_that_would_not_loop_are_refused(npu, use):  # noqa: F811
         session.run([tf.global_variables_initializer(), iterator.initializer])
         with pytest.raises(error):
             loop = util.set_iteration_per_loop(
-                session, added if use == 'tensor' else added.op, 3 if use == 'other length' else 4)
+                session, added if use == 'tensor' else added.op, 3 if use == 'other length' else 4
+            )
             if use == 'twice':
                 util.set_iteration_per_loop(session, added.op, 4)
             session.run(loop, {fed: 1} if use == 'feed' else None)
@@ -202,7 +232,10 @@ def test_ranks_are_known_between_start_and_end_only(npu):  # noqa: F811
     with pytest.raises(error, match='initialize_system'):
         ranks.get_rank_size()
     assert [entry['event'] for entry in npu.entries() if entry['event'] not in ('session', 'graph')] == [
-        'initialised', 'asked for the rank', 'shut down']
+        'initialised',
+        'asked for the rank',
+        'shut down',
+    ]
 
 
 def test_ranks_are_forgotten_with_the_session_that_started_them(npu):  # noqa: F811
@@ -241,15 +274,31 @@ def test_names_of_the_other_state_are_missing_and_unknown_ones_are_refused(npu):
         module('npu_bridge.npu_init')
 
 
-@pytest.mark.parametrize('change', [
-    {}, {'status': 'initializing'}, {'server_count': '2'}, {'version': None}, {'ranks': ['0', '0']},
-    {'ranks': ['0']}, {'ranks': [0, 1]}, {'device_ip': ''}])
+@pytest.mark.parametrize(
+    'change',
+    [
+        {},
+        {'status': 'initializing'},
+        {'server_count': '2'},
+        {'version': None},
+        {'ranks': ['0', '0']},
+        {'ranks': ['0']},
+        {'ranks': [0, 1]},
+        {'device_ip': ''},
+    ],
+)
 def test_a_rank_table_is_read_as_the_device_would(newer_npu, tmp_path, monkeypatch, change):  # noqa: F811
     error, ranks = refusal(), module('hccl.manage.api')
-    device = [{'device_id': '0', 'device_ip': change.get('device_ip', '192.168.100.1'), 'rank_id': rank}
-              for rank in change.get('ranks', ['0', '1'])]
-    table = {'status': 'completed', 'version': '1.0', 'server_count': '1',
-             'server_list': [{'server_id': '127.0.0.1', 'device': device}]}
+    device = [
+        {'device_id': '0', 'device_ip': change.get('device_ip', '192.168.100.1'), 'rank_id': rank}
+        for rank in change.get('ranks', ['0', '1'])
+    ]
+    table = {
+        'status': 'completed',
+        'version': '1.0',
+        'server_count': '1',
+        'server_list': [{'server_id': '127.0.0.1', 'device': device}],
+    }
     table.update({key: value for key, value in change.items() if key in table})
     path = tmp_path / 'table.json'
     path.write_text(json.dumps(table))

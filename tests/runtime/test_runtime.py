@@ -65,13 +65,19 @@ def installed(monkeypatch):
     return names
 
 
-@pytest.mark.parametrize('modules, version, answers, obstacle', [
-    ((), (1, 15), True, 'npu_bridge is not installed'),
-    (('npu_device',), (2, 21), True, 'npu_device, the adapter of TensorFlow 2.6, is not served'),
-    (('npu_bridge',), (2, 21), True, 'TensorFlow 2.21 has no adapter'),
-    (('npu_bridge',), (1, 15), False, 'no device answers'), (('npu_bridge',), (1, 15), True, None)])
+@pytest.mark.parametrize(
+    'modules, version, answers, obstacle',
+    [
+        ((), (1, 15), True, 'npu_bridge is not installed'),
+        (('npu_device',), (2, 21), True, 'npu_device, the adapter of TensorFlow 2.6, is not served'),
+        (('npu_bridge',), (2, 21), True, 'TensorFlow 2.21 has no adapter'),
+        (('npu_bridge',), (1, 15), False, 'no device answers'),
+        (('npu_bridge',), (1, 15), True, None),
+    ],
+)
 def test_an_npu_needs_its_adapter_its_tensorflow_and_a_device(
-        installed, monkeypatch, modules, version, answers, obstacle):
+    installed, monkeypatch, modules, version, answers, obstacle
+):
     installed.update(modules)
     monkeypatch.setattr(selection, 'VERSION', version)
     monkeypatch.setattr(selection, 'npu_answers', lambda: answers)
@@ -89,7 +95,7 @@ def test_auto_names_an_npu_that_it_leaves_aside_and_takes_one_that_answers(gpus,
     monkeypatch.setattr(selection, 'npu_answers', lambda: True)
     monkeypatch.setattr(selection, 'AscendRuntime', lambda *arguments: opened.append(arguments) or 'the NPU')
     assert open_runtime('auto', 'mixed', 3, 512.0, 2, NpuSettings(jit_compile='auto')) == 'the NPU'
-    (precision, loss_scale, steps, settings, reason), = opened
+    ((precision, loss_scale, steps, settings, reason),) = opened
     assert (precision, loss_scale, steps, settings.jit_compile) == ('mixed', 512.0, 2, 'auto')
     assert 'a device answers' in reason
 
@@ -103,9 +109,17 @@ def test_what_only_an_npu_can_do_is_refused_without_one(gpus, installed):
             assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('version, flags, obstacle', [
-    ((1, 15), BFLOAT16, 'TensorFlow 1.15'), ((2, 15), BFLOAT16, 'TensorFlow 2.15'), ((2, 16), BFLOAT16, None),
-    ((2, 21), {'amx_bf16'}, None), ((2, 21), {'sse2', 'avx512f'}, 'processor'), ((2, 21), set(), 'processor')])
+@pytest.mark.parametrize(
+    'version, flags, obstacle',
+    [
+        ((1, 15), BFLOAT16, 'TensorFlow 1.15'),
+        ((2, 15), BFLOAT16, 'TensorFlow 2.15'),
+        ((2, 16), BFLOAT16, None),
+        ((2, 21), {'amx_bf16'}, None),
+        ((2, 21), {'sse2', 'avx512f'}, 'processor'),
+        ((2, 21), set(), 'processor'),
+    ],
+)
 def test_bfloat16_needs_both_the_rewrite_and_the_processor(version, flags, obstacle):
     found = bfloat16_obstacle(version, flags)
     assert found is None if obstacle is None else obstacle in found
@@ -134,7 +148,8 @@ def test_a_cpu_session_hides_gpus_and_rewrites_nothing_in_float32():
 def test_a_cpu_session_rewrites_to_bfloat16_when_mixed(bfloat16):
     rewrite = NativeRuntime('cpu', 'mixed').session_config().graph_options.rewrite_options
     assert [(field.name, value) for field, value in rewrite.ListFields()] == [
-        ('auto_mixed_precision_onednn_bfloat16', 1)]
+        ('auto_mixed_precision_onednn_bfloat16', 1)
+    ]
 
 
 @pytest.mark.parametrize('precision, rewrite', [('mixed', 1), ('auto', 1), ('float32', 0)])

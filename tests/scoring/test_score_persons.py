@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from hourglass_pose.cli.score import measure
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import write_person_lines
+from hourglass_pose.cli.score import measure
 from hourglass_pose.errors import UserError
 from hourglass_pose.report.tables import Prediction, write_predictions
 from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
@@ -21,9 +21,19 @@ def make_persons():
     persons = []
     for index, split in enumerate(SPLITS):
         joints = np.rint(random.uniform(10, 300, (16, 2)))
-        persons.append(Person('%d.jpg' % (index // 2), '', '%d.jpg%s' % (index // 2, 'AB'[index % 2]),
-                              np.array([0.0, 0.0, 300.0, 300.0]), joints.astype(np.float32), np.ones(16, bool),
-                              np.array([10.0, 10.0, 70.0, 90.0]), split=split, person_index=index % 2))
+        persons.append(
+            Person(
+                '%d.jpg' % (index // 2),
+                '',
+                '%d.jpg%s' % (index // 2, 'AB'[index % 2]),
+                np.array([0.0, 0.0, 300.0, 300.0]),
+                joints.astype(np.float32),
+                np.ones(16, bool),
+                np.array([10.0, 10.0, 70.0, 90.0]),
+                split=split,
+                person_index=index % 2,
+            )
+        )
     return persons
 
 
@@ -38,9 +48,15 @@ def annotations(tmp_path_factory):
 
 
 def write_json(path, persons, joints, skeleton=Skeleton()):
-    write_predictions(str(path), [
-        Prediction(person.image, person.person_id, pose, np.ones(len(pose)), person.box_img, 'x')
-        for person, pose in zip(persons, joints)], skeleton, {})
+    write_predictions(
+        str(path),
+        [
+            Prediction(person.image, person.person_id, pose, np.ones(len(pose)), person.box_img, 'x')
+            for person, pose in zip(persons, joints)
+        ],
+        skeleton,
+        {},
+    )
     return str(path)
 
 

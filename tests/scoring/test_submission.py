@@ -5,7 +5,6 @@ import re
 
 import numpy as np
 import pytest
-from mpii_mat import point_of, rectangle_of, write_mpii_mat
 from scipy.io import loadmat, savemat
 from test_score import published_protocol
 
@@ -13,10 +12,10 @@ from hourglass_pose.cli import main
 from hourglass_pose.cli.score import measure
 from hourglass_pose.cli.submit import mpii_ids, write_checked
 from hourglass_pose.errors import UserError
-from hourglass_pose.scoring.array_files import read_arrays
-from hourglass_pose.scoring.submission import (
-    OfficialImage, find_submission, read_submission, write_submission)
 from hourglass_pose.prediction.predictor import Predictor
+from hourglass_pose.scoring.array_files import read_arrays
+from hourglass_pose.scoring.submission import OfficialImage, find_submission, read_submission, write_submission
+from mpii_mat import point_of, rectangle_of, write_mpii_mat
 
 
 def read_back(path):
@@ -27,12 +26,16 @@ def read_back(path):
 def test_what_is_written_is_read_and_laid_out_as_published(tmp_path, rng):
     path = str(tmp_path / 'pred.mat')
     poses = rng.uniform(1, 900, (3, 16, 2))
-    write_submission(path, [('a.jpg', {1: poses[0]}, 3), ('b.jpg', {}, 0), ('c.jpg', {0: poses[1], 1: poses[2]}, 2)],
-                     range(16))
+    write_submission(
+        path, [('a.jpg', {1: poses[0]}, 3), ('b.jpg', {}, 0), ('c.jpg', {0: poses[1], 1: poses[2]}, 2)], range(16)
+    )
     count, found = read_back(path)
     assert count == 3
     assert [(pose.image, pose.image_index, pose.rect_index) for pose in found] == [
-        ('a.jpg', 0, 1), ('c.jpg', 2, 0), ('c.jpg', 2, 1)]
+        ('a.jpg', 0, 1),
+        ('c.jpg', 2, 0),
+        ('c.jpg', 2, 1),
+    ]
     assert np.array_equal([pose.joints for pose in found], poses)
     contents = loadmat(path, struct_as_record=False, squeeze_me=True)
     # As MPII's evaluation code reads it, pred(3).annorect(2).annopoints.point(16), and by the documented name.
@@ -49,8 +52,10 @@ def test_ids_tell_the_joints_and_missing_points_are_not_found(tmp_path):
     _, (pose,) = read_back(tmp_path / 'p.mat')
     assert np.isfinite(pose.joints).all(axis=1).nonzero()[0].tolist() == [9]
     assert pose.joints[9].tolist() == [5, 6]
-    for images, match in (([('a.jpg', True, [rectangle_of([point_of(1, 1, 16)])])], 'image 1, person 1: joint id 16'),
-                          ([('a.jpg', True, None)], 'no person has joints')):
+    for images, match in (
+        ([('a.jpg', True, [rectangle_of([point_of(1, 1, 16)])])], 'image 1, person 1: joint id 16'),
+        ([('a.jpg', True, None)], 'no person has joints'),
+    ):
         write_mpii_mat(str(tmp_path / 'p.mat'), images)
         with pytest.raises(UserError, match=match):
             read_back(tmp_path / 'p.mat')
@@ -65,8 +70,14 @@ def official_images(rng, with_joints):
             joints = np.rint(rng.uniform(20, 100, (16, 2)) * 100) / 100
             points = [point_of(x, y, joint) for joint, (x, y) in enumerate(joints)]
             corner = rng.uniform(10, 60, 2)
-            rects.append(rectangle_of(points if with_joints or number <= 3 else None, (60.0, 60.0), 0.4,
-                                      list(corner) + list(corner + rng.uniform(10, 40, 2))))
+            rects.append(
+                rectangle_of(
+                    points if with_joints or number <= 3 else None,
+                    (60.0, 60.0),
+                    0.4,
+                    list(corner) + list(corner + rng.uniform(10, 40, 2)),
+                )
+            )
         images.append(('%06d.jpg' % number, number <= 3, rects or None))
     return images
 
@@ -89,8 +100,11 @@ def test_submission_is_scored_by_image_and_place_as_the_published_protocol_does(
     joints, boxes = numbers_of(images)
     pred = joints + rng.standard_normal(joints.shape) * 8
     rows = iter(pred)
-    test = [(name, {rect: next(rows) for rect in range(len(rects or ()))}, len(rects or ()))
-            for name, is_training, rects in images if not is_training]
+    test = [
+        (name, {rect: next(rows) for rect in range(len(rects or ()))}, len(rects or ()))
+        for name, is_training, rects in images
+        if not is_training
+    ]
     write_submission(str(tmp_path / 'pred.mat'), test, range(16))
     by_joint, mean, weighted = published_protocol(pred, joints, boxes, np.zeros((len(joints), 16), bool))
     assert 5 < mean < 95
@@ -112,8 +126,22 @@ def test_submission_is_scored_by_image_and_place_as_the_published_protocol_does(
 
 
 def submit(command_line_run, official, output, *arguments):
-    return main(['submit', '--checkpoint', command_line_run.folder, '--annotations', official, '--images',
-                 command_line_run.images, '--device', 'cpu', '--output', output] + list(arguments))
+    return main(
+        [
+            'submit',
+            '--checkpoint',
+            command_line_run.folder,
+            '--annotations',
+            official,
+            '--images',
+            command_line_run.images,
+            '--device',
+            'cpu',
+            '--output',
+            output,
+        ]
+        + list(arguments)
+    )
 
 
 @pytest.mark.slow
@@ -126,11 +154,20 @@ def test_submit_predicts_whom_the_official_file_asks_for_counted_from_1(command_
     count, single = read_back(output)
     assert count == 5
     assert [(pose.image, pose.rect_index) for pose in single] == [
-        ('000004.jpg', 0), ('000006.jpg', 0), ('000007.jpg', 0), ('000008.jpg', 0)]
+        ('000004.jpg', 0),
+        ('000006.jpg', 0),
+        ('000007.jpg', 0),
+        ('000008.jpg', 0),
+    ]
     assert submit(command_line_run, official, output, '--persons', 'all', '--batch-size', '3', '--workers', '0') == 0
     _, everyone = read_back(output)
     assert [(pose.image, pose.rect_index) for pose in everyone] == [
-        ('000004.jpg', 0), ('000006.jpg', 0), ('000006.jpg', 1), ('000007.jpg', 0), ('000008.jpg', 0)]
+        ('000004.jpg', 0),
+        ('000006.jpg', 0),
+        ('000006.jpg', 1),
+        ('000007.jpg', 0),
+        ('000008.jpg', 0),
+    ]
     assert np.array_equal(everyone[3].joints, single[2].joints)
     with Predictor(command_line_run.folder, device='cpu') as predictor:
         # Without joints a person's box is the square of 200 x scale px around the centre, 0-based at (59, 59).
@@ -158,7 +195,12 @@ def test_submit_refuses_what_would_not_be_whole(command_line_run, tmp_path, rng,
     write_mpii_mat(official, official_images(rng, with_joints=False)[:3])
     assert 'no person of a test image' in refused()
     with pytest.raises(UserError, match='2 of 3 persons were predicted'):
-        write_checked(output, [OfficialImage('a.jpg', False, 3, frozenset())],
-                      {'a.jpg': {0: np.zeros((16, 2)), 2: np.zeros((16, 2))}}, range(16), 3)
+        write_checked(
+            output,
+            [OfficialImage('a.jpg', False, 3, frozenset())],
+            {'a.jpg': {0: np.zeros((16, 2)), 2: np.zeros((16, 2))}},
+            range(16),
+            3,
+        )
     with pytest.raises(UserError, match="network's 3 joints are not MPII's 16"):
         mpii_ids(('head', 'neck', 'pelvis'))

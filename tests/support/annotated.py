@@ -10,9 +10,27 @@ from hourglass_pose.skeleton import Skeleton
 SKELETON = Skeleton()
 
 # A person who faces the camera, 140 x 220 px, in the order of MPII's joints: hers right is the picture's left.
-STANDING = np.array([
-    [80, 260], [80, 210], [85, 160], [115, 160], [120, 210], [120, 260], [100, 160], [100, 80],
-    [100, 70], [100, 45], [55, 155], [65, 120], [75, 85], [125, 85], [135, 120], [145, 155]], np.float32)
+STANDING = np.array(
+    [
+        [80, 260],
+        [80, 210],
+        [85, 160],
+        [115, 160],
+        [120, 210],
+        [120, 260],
+        [100, 160],
+        [100, 80],
+        [100, 70],
+        [100, 45],
+        [55, 155],
+        [65, 120],
+        [75, 85],
+        [125, 85],
+        [135, 120],
+        [145, 155],
+    ],
+    np.float32,
+)
 
 
 def person(name='a.jpg', letter='A', joints=STANDING, labelled=None, folder='', **fields):
@@ -21,14 +39,22 @@ def person(name='a.jpg', letter='A', joints=STANDING, labelled=None, folder='', 
     labelled = np.ones(len(joints), bool) if labelled is None else np.asarray(labelled, bool)
     shown = joints[labelled]
     fields.setdefault('box_img', np.concatenate([shown.min(0), shown.max(0)]).astype(np.float64))
-    return Person(image=name, image_path=os.path.join(folder, name), person_id=name + letter, joints_img=joints,
-                  labelled=labelled, **fields)
+    return Person(
+        image=name,
+        image_path=os.path.join(folder, name),
+        person_id=name + letter,
+        joints_img=joints,
+        labelled=labelled,
+        **fields,
+    )
 
 
 def crowd(count, rng, noise=2.0, **fields):
     """Return persons who face the camera, each a little different and in a picture of its own."""
-    return [person('%04d.jpg' % index, joints=STANDING + rng.normal(0, noise, STANDING.shape), **fields)
-            for index in range(count)]
+    return [
+        person('%04d.jpg' % index, joints=STANDING + rng.normal(0, noise, STANDING.shape), **fields)
+        for index in range(count)
+    ]
 
 
 def exchanged(joints, *names):

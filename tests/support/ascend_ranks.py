@@ -13,19 +13,27 @@ import sys
 from types import SimpleNamespace
 
 import numpy as np
-import tiny_run
-from one_layer_model import OneLayerModel
 
+import tiny_run
+from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import training_run as session
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.errors import UserError
 from hourglass_pose.runtime import ascend
 from hourglass_pose.tf_compat import tf
+from one_layer_model import OneLayerModel
 
 OVERRIDES = (
-    'Device.device=npu', 'Train.optimizer=adamw', 'Network.drop_rate=0', 'Validation.flip_test=False',
-    'Validation.valid_every=100', 'Saver.saver_step=4', 'Saver.keep_last=99', 'Train.warmup_steps=0',
-    'Train.clip_norm=0', 'Train.workers=1')
+    'Device.device=npu',
+    'Train.optimizer=adamw',
+    'Network.drop_rate=0',
+    'Validation.flip_test=False',
+    'Validation.valid_every=100',
+    'Saver.saver_step=4',
+    'Saver.keep_last=99',
+    'Train.warmup_steps=0',
+    'Train.clip_norm=0',
+    'Train.workers=1',
+)
 
 
 def main(arguments):
@@ -35,7 +43,7 @@ def main(arguments):
         try:
             (tiny_run.start if command == 'start' else tiny_run.go_on)(config)
         except UserError as error:
-            print('error: %s' % error, file=sys.stderr)
+            print(f'error: {error}', file=sys.stderr)
             return 2
     return 0
 
@@ -45,15 +53,18 @@ class Watching:
 
     def __init__(self, folder, name):
         os.makedirs(folder, exist_ok=True)
-        self._path = lambda kind: os.path.join(folder, '%s-%s' % (kind, name))
+        self._path = lambda kind: os.path.join(folder, f'{kind}-{name}')
         self._kept = []
 
     def __enter__(self):
         self._replace(session, 'HourglassModel', lambda original: OneLayerModel)
         # The stand-in works with any TensorFlow, unlike what it stands for.
         self._replace(ascend, 'VERSION', lambda original: (1, 15))
-        self._replace(session, 'summarise_network',
-                      lambda original: lambda traits: SimpleNamespace(describe=lambda: 'not counted'))
+        self._replace(
+            session,
+            'summarise_network',
+            lambda original: lambda traits: SimpleNamespace(describe=lambda: 'not counted'),
+        )
         self._replace(session, 'write_results', lambda original: self._write_evaluation)
         self._replace(DataGenerator, 'training_batches', self._noting_persons)
         self._replace(tf.Session, '__exit__', self._saving_variables)
@@ -69,18 +80,23 @@ class Watching:
         setattr(owner, name, make(original))
 
     def _write_evaluation(self, folder, evaluation, *others):
-        np.savez(self._path('evaluation'), joints_img=evaluation.joints_img, scores=evaluation.scores,
-                 images=[person.image for person in evaluation.persons],
-                 metrics=json.dumps(evaluation.result.metrics, sort_keys=True))
+        np.savez(
+            self._path('evaluation'),
+            joints_img=evaluation.joints_img,
+            scores=evaluation.scores,
+            images=[person.image for person in evaluation.persons],
+            metrics=json.dumps(evaluation.result.metrics, sort_keys=True),
+        )
 
     def _noting_persons(self, original):
         def training_batches(generator, *position):
             for number, batch in enumerate(original(generator, *position), 1):
                 if str(number) == os.environ.get('TERMINATE_AFTER'):
                     os.kill(os.getpid(), signal.SIGTERM)
-                with open(self._path('persons') + '.json', 'a') as stream:
-                    stream.write(json.dumps([int(index) for index in batch.indices]) + '\n')
+                with open(f'{self._path("persons")}.json', 'a') as stream:
+                    stream.write(f'{json.dumps([int(index) for index in batch.indices])}\n')
                 yield batch
+
         return training_batches
 
     def _saving_variables(self, original):
@@ -89,10 +105,16 @@ class Watching:
                 variables = tf.global_variables()
             if variables and exception[0] is None:
                 # Past the stand-in, which would count this as one more graph for the device.
-                run = sys.modules['stand_in.sessions'].ORIGINALS['run'] if 'stand_in.sessions' in sys.modules else (
-                    tf.Session.run)
+                run = (
+                    sys.modules['stand_in.sessions'].ORIGINALS['run']
+                    if 'stand_in.sessions' in sys.modules
+                    else (tf.Session.run)
+                )
                 values = run(entered, variables)
-                np.savez(self._path('variables'), **{
-                    variable.op.name.replace('/', '|'): value for variable, value in zip(variables, values)})
+                np.savez(
+                    self._path('variables'),
+                    **{variable.op.name.replace('/', '|'): value for variable, value in zip(variables, values)},
+                )
             return original(entered, *exception)
+
         return leave

@@ -36,21 +36,34 @@ class AscendServer:
 
     def __init__(self, folder):
         self.folder = str(folder)
-        self.environ = {name: value for name, value in os.environ.items() if not name.startswith(
-            ('ASCEND', 'RANK_', 'CM_', 'DEVICE_', 'JOB_ID', 'HCCL', 'PYTHON', 'VIRTUAL_ENV', 'CONDA', 'LD_LIBRARY'))}
+        self.environ = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(
+                ('ASCEND', 'RANK_', 'CM_', 'DEVICE_', 'JOB_ID', 'HCCL', 'PYTHON', 'VIRTUAL_ENV', 'CONDA', 'LD_LIBRARY')
+            )
+        }
         for name in ('toolkit', 'data/images', 'work', 'site/npu_bridge', 'site/tensorflow'):
             os.makedirs(self.path(name))
         self.write('data/dataset.txt', '')
         self.write('site/npu_bridge/__init__.py', '')
         self.tensorflow('1.15.0')
         self.devices(range(8))
-        self.write('hccn.conf', ''.join('address_%d=192.168.100.%d\nnetmask_%d=255.255.255.0\n' % (i, 101 + i, i)
-                                        for i in range(8)))
-        self.program('python', 'case "${1:-}" in\n*/train_launcher.py|*/load.py) exec %s %s "$@";;\n'
-                               '*) exec %s "$@";;\nesac' % (sys.executable, TRAINING, sys.executable))
+        self.write(
+            'hccn.conf',
+            ''.join('address_%d=192.168.100.%d\nnetmask_%d=255.255.255.0\n' % (i, 101 + i, i) for i in range(8)),
+        )
+        self.program(
+            'python',
+            f'case "${{1:-}}" in\n*/train_launcher.py|*/load.py) exec {sys.executable} {TRAINING} "$@";;\n'
+            f'*) exec {sys.executable} "$@";;\nesac',
+        )
         self.environ.update(
-            PATH=self.path('bin') + os.pathsep + self.environ['PATH'], PYTHON=self.path('bin/python'),
-            PYTHONPATH=self.path('site'), ASCEND_TOOLKIT_HOME=self.path('toolkit'))
+            PATH=self.path('bin') + os.pathsep + self.environ['PATH'],
+            PYTHON=self.path('bin/python'),
+            PYTHONPATH=self.path('site'),
+            ASCEND_TOOLKIT_HOME=self.path('toolkit'),
+        )
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -66,29 +79,36 @@ class AscendServer:
             return stream.read()
 
     def program(self, name, script):
-        path = self.write('bin/' + name, '#!/bin/bash\n%s\n' % script)
+        path = self.write(f'bin/{name}', f'#!/bin/bash\n{script}\n')
         os.chmod(path, os.stat(path).st_mode | stat.S_IXUSR)
 
     def tensorflow(self, version):
-        self.write('site/tensorflow/__init__.py', '__version__ = %r\n' % version)
+        self.write('site/tensorflow/__init__.py', f'__version__ = {version!r}\n')
 
     def devices(self, numbers, health=None):
         """Let npu-smi list devices. health: {number: word}, OK where it is not said."""
         rows = [NPU_ROW % (number, (health or {}).get(number, 'OK'), number) for number in numbers]
         table = NPU_TABLE.replace('ROWS', '\n'.join(rows))
-        self.program('npu-smi', '[ "$1" = info ] || exit 1\ncat << EOF\n%sEOF' % table)
+        self.program('npu-smi', f'[ "$1" = info ] || exit 1\ncat << EOF\n{table}EOF')
 
     def start(self, *arguments, **options):
         """Start a script in the folder `work`; data_path, hccn_conf and run_dir are given. script: its name."""
         command = ['bash', os.path.join(SCRIPTS, options.get('script', 'run_npu.sh'))]
-        command += ['--hccn_conf=' + self.path('hccn.conf')] + list(arguments)
+        command += [f'--hccn_conf={self.path("hccn.conf")}'] + list(arguments)
         if not any(word.startswith('--data_path') for word in arguments):
-            command.append('--data_path=' + self.path('data'))
+            command.append(f'--data_path={self.path("data")}')
         if options.get('run_dir', True):
             command.append('--run_dir=run')
         return subprocess.Popen(
-            command, cwd=self.path('work'), env=self.environ, universal_newlines=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+            command,
+            cwd=self.path('work'),
+            env=self.environ,
+            universal_newlines=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
 
     def run(self, *arguments, **options):
         """Run a script to its end; return (exit code, what it printed, its errors)."""
@@ -102,7 +122,7 @@ class AscendServer:
         assert code == 2, (printed, errors)
         lines = errors.splitlines()
         assert lines and all(line.startswith('error: ') for line in lines), errors
-        return [line[len('error: '):] for line in lines]
+        return [line[len('error: ') :] for line in lines]
 
     def log(self, device):
         return self.read('work/output/%d/train_%d.log' % (device, device))
@@ -115,7 +135,7 @@ class AscendServer:
             if all(os.path.exists(self.path(name)) and text in self.read(name) for name in logs):
                 return
             time.sleep(0.02)
-        raise AssertionError('%r has not come' % text)
+        raise AssertionError(f'{text!r} has not come')
 
 
 def is_alive(pid):

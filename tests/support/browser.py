@@ -7,8 +7,17 @@ import pytest
 
 _NAMES = ('chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable')
 
-_FLAGS = ('--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
-          '--disable-background-networking', '--disable-component-update', '--disable-sync', '--hide-scrollbars')
+_FLAGS = (
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--hide-scrollbars',
+)
 
 
 def find_browser():
@@ -22,7 +31,12 @@ def find_browser():
 def run_browser(profile, path, *flags):
     """Open a file and return (what the browser prints, what it complains of). profile: a new empty folder."""
     ended = subprocess.run(
-        [find_browser(), '--enable-logging=stderr', '--user-data-dir=%s' % profile] + list(_FLAGS) + list(flags)
-        + ['file://%s' % path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
+        [find_browser(), '--enable-logging=stderr', f'--user-data-dir={profile}']
+        + list(_FLAGS)
+        + list(flags)
+        + [f'file://{path}'],
+        capture_output=True,
+        timeout=120,
+    )
     assert ended.returncode == 0, ended.stderr.decode('utf-8', 'replace')
     return ended.stdout.decode('utf-8'), ended.stderr.decode('utf-8', 'replace')

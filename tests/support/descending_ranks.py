@@ -2,9 +2,8 @@
 
 import json
 
-from stand_in_device import config_of, dynamic, module
-
 from hourglass_pose.tf_compat import tf
+from stand_in_device import config_of, dynamic, module
 
 
 def main(arguments):
@@ -26,13 +25,18 @@ def main(arguments):
         optimizer = optimizers.NPUDistributedOptimizer(tf.train.GradientDescentOptimizer(0.5))
         manager = dynamic()()
         optimizer = module('npu_bridge.estimator.npu.npu_loss_scale_optimizer').NPULossScaleOptimizer(
-            optimizer, manager, is_distributed=True)
+            optimizer, manager, is_distributed=True
+        )
         # The gradient of rank r is w - r.
         pairs = optimizer.compute_gradients((weight - float(rank)) ** 2 / 2, [weight])
         train = optimizer.apply_gradients(pairs, step)
         floats = [variable for variable in tf.global_variables() if variable.dtype.base_dtype == tf.float32]
-        broadcast = tf.group(*[tf.assign(variable, module('npu_bridge.hccl.hccl_ops').broadcast([variable], 0)[0])
-                               for variable in floats])
+        broadcast = tf.group(
+            *[
+                tf.assign(variable, module('npu_bridge.hccl.hccl_ops').broadcast([variable], 0)[0])
+                for variable in floats
+            ]
+        )
         session = tf.Session(config=config_of())
         session.run(tf.global_variables_initializer())
         if not is_careless:

@@ -24,7 +24,7 @@ def run_rank(rank, job):
         os.dup2(log, stream)
     code = 1
     try:
-        code = importlib.import_module(job['program'][:-len('.py')]).main(job['arguments']) or 0
+        code = importlib.import_module(job['program'][: -len('.py')]).main(job['arguments']) or 0
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 1
     except BaseException:
@@ -50,9 +50,9 @@ def run_job(job):
 
 def write(job, name, value):
     path = os.path.join(job['folder'], name)
-    with open(path + '.new', 'w') as stream:
+    with open(f'{path}.new', 'w') as stream:
         json.dump(value, stream)
-    os.rename(path + '.new', path)
+    os.rename(f'{path}.new', path)
 
 
 def main():

@@ -1,15 +1,15 @@
 """Program of test_host_channel.py: one process of several. Arguments: rank, number of ranks, port, timeout, what to do.
 
-    work      exchanges 20 messages, then ends as it should
-    block     exchanges once, then waits for ever, as in a run of the device whose peers do not come
-    fail      exchanges once, waits for a line of input, then ends with a failure
+work      exchanges 20 messages, then ends as it should
+block     exchanges once, then waits for ever, as in a run of the device whose peers do not come
+fail      exchanges once, waits for a line of input, then ends with a failure
 """
 
 import os
 import sys
 import time
 
-CODE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'code')
+CODE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'code')
 sys.path.insert(0, CODE)
 
 from hourglass_pose.runtime.host_channel import HostChannel  # noqa: E402  (the path comes first)

@@ -6,8 +6,14 @@ import scipy.io
 EMPTY = np.zeros((0, 0))
 
 # Ways in which the official file says whether a joint is visible, and what they mean.
-VISIBLE = ((np.array([[1]], np.uint8), True), (np.array([[0]], np.uint8), False), ('1', True), ('0', False),
-           (np.array([[1.0]]), True), (EMPTY, True))
+VISIBLE = (
+    (np.array([[1]], np.uint8), True),
+    (np.array([[0]], np.uint8), False),
+    ('1', True),
+    ('0', False),
+    (np.array([[1.0]]), True),
+    (EMPTY, True),
+)
 
 
 def struct_array(records, shape=None):
@@ -46,19 +52,33 @@ def rectangle_of(points=None, centre=None, scale=None, head=None):
 
 def write_mpii_mat(path, images):
     """Write the official layout. images: (name, is training, records of rectangle_of or None for an empty annorect)."""
-    annolist = struct_array([
-        {'image': struct_array([{'name': name}]), 'annorect': EMPTY if people is None else struct_array(people),
-         'frame_sec': EMPTY if index % 3 else np.array([[7]], np.uint8),
-         'vididx': EMPTY if index % 3 else np.array([[index + 1]], np.uint16)}
-        for index, (name, _, people) in enumerate(images)])
+    annolist = struct_array(
+        [
+            {
+                'image': struct_array([{'name': name}]),
+                'annorect': EMPTY if people is None else struct_array(people),
+                'frame_sec': EMPTY if index % 3 else np.array([[7]], np.uint8),
+                'vididx': EMPTY if index % 3 else np.array([[index + 1]], np.uint16),
+            }
+            for index, (name, _, people) in enumerate(images)
+        ]
+    )
     single = np.empty((len(images), 1), object)
     single[:, 0] = [np.array([[1]], np.uint8) if people else EMPTY for _, _, people in images]
-    release = struct_array([{
-        'annolist': annolist, 'img_train': np.array([[is_training for _, is_training, _ in images]], np.uint8),
-        'version': '12', 'single_person': single,
-        'act': struct_array([{'cat_name': 'sports', 'act_name': EMPTY, 'act_id': np.array([[-1]], np.int16)}]
-                            * len(images)).T,
-        'video_list': np.array([['abc']], object)}])
+    release = struct_array(
+        [
+            {
+                'annolist': annolist,
+                'img_train': np.array([[is_training for _, is_training, _ in images]], np.uint8),
+                'version': '12',
+                'single_person': single,
+                'act': struct_array(
+                    [{'cat_name': 'sports', 'act_name': EMPTY, 'act_id': np.array([[-1]], np.int16)}] * len(images)
+                ).T,
+                'video_list': np.array([['abc']], object),
+            }
+        ]
+    )
     scipy.io.savemat(path, {'RELEASE': release}, do_compression=True)
 
 
@@ -94,7 +114,7 @@ def _random_person(rng, is_training):
     if kind == 'no scale':
         centre, scale = None, None
     joints, points, is_said = {}, [], rng.rand() < 0.5
-    for joint in rng.permutation(16)[:1 if kind == 'one' else rng.randint(2, 17)]:
+    for joint in rng.permutation(16)[: 1 if kind == 'one' else rng.randint(2, 17)]:
         x, y = (round(float(value), 3) for value in rng.uniform(-5, 900, 2))
         said, visible = VISIBLE[rng.randint(len(VISIBLE))] if is_said else (None, True)
         points.append(point_of(x, y, int(joint), said))

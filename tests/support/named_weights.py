@@ -12,7 +12,7 @@ def weights_of(name, shape, seed=0):
     the variance 1 / fan-in, so that maps neither vanish nor grow much from layer to layer.
     """
     # RandomState's stream is frozen; whole numbers and powers of two make the rest exact.
-    random = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2 ** 32)
+    random = np.random.RandomState((zlib.crc32(name.encode()) + seed) % 2**32)
     steps = 2.0 * np.floor(16 * random.random_sample(shape)) - 15
     if name.endswith(('gamma', 'moving_variance')):
         return (1 + steps / 32).astype(np.float32)
@@ -26,6 +26,8 @@ def set_weights(session, variables, seed=0):
     """Give variables the weights of their names, and return {name: array}."""
     values = {variable.op.name: weights_of(variable.op.name, variable.shape.as_list(), seed) for variable in variables}
     # One call for all: a call for each would optimise the graph anew each time.
-    session.run([variable.initializer for variable in variables],
-                {variable.initializer.inputs[1]: values[variable.op.name] for variable in variables})
+    session.run(
+        [variable.initializer for variable in variables],
+        {variable.initializer.inputs[1]: values[variable.op.name] for variable in variables},
+    )
     return values

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 from golden.make_golden import GOLDEN, WEIGHTS_NOT_KEPT, golden_path, network_session, unpack_checkpoint
-from named_weights import set_weights
 
 from hourglass_pose import HourglassModel
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
-from hourglass_pose.export.offline_graph import build_offline_graph
-from hourglass_pose.tf_compat import tf
 from hourglass_pose.checkpoints.stored import StoredNetwork
+from hourglass_pose.export.offline_graph import build_offline_graph
+from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.tf_compat import tf
+from named_weights import set_weights
 
 
 def golden_network(name, folder):
@@ -47,4 +47,4 @@ def run_graph(offline, images, graph_def=None):
     """Return the output arrays of an OfflineGraph for a batch."""
     with tf.Graph().as_default(), network_session() as session:
         tf.import_graph_def(graph_def or offline.graph_def, name='')
-        return session.run([name + ':0' for name in offline.outputs], {'image:0': images})
+        return session.run([f'{name}:0' for name in offline.outputs], {'image:0': images})

@@ -10,8 +10,10 @@ from hourglass_pose.tf_compat import tf
 class OneLayerModel:
     """Logits are a batch-normalised 1x1 convolution of every fourth pixel; dropout acts on these pixels."""
 
-    def __init__(self, traits=SimpleNamespace(
-            input_size=8, heatmap_size=2, num_joints=3, drop_rate=0.0, input_mean=(0.5, 0.5, 0.5))):
+    def __init__(
+        self,
+        traits=SimpleNamespace(input_size=8, heatmap_size=2, num_joints=3, drop_rate=0.0, input_mean=(0.5, 0.5, 0.5)),
+    ):
         self.traits = traits
         self._variables = None
 

@@ -2,10 +2,9 @@
 
 import os
 
-from named_weights import set_weights
-
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.tf_compat import tf
+from named_weights import set_weights
 
 
 def write_original(folder, traits, step=7, name='hg_7', with_loss_scale=False):
@@ -23,7 +22,12 @@ def write_original(folder, traits, step=7, name='hg_7', with_loss_scale=False):
         session.run(tf.global_variables_initializer())
         set_weights(session, model.variables())
         # Mean squares are positive; two different numbers tell the slots of one variable apart.
-        session.run([optimizer.get_slot(variable, slot).assign(tf.fill(variable.shape, value))
-                     for variable in tf.trainable_variables() if optimizer.get_slot(variable, 'rms') is not None
-                     for slot, value in (('rms', 2.0), ('momentum', 3.0))])
+        session.run(
+            [
+                optimizer.get_slot(variable, slot).assign(tf.fill(variable.shape, value))
+                for variable in tf.trainable_variables()
+                if optimizer.get_slot(variable, 'rms') is not None
+                for slot, value in (('rms', 2.0), ('momentum', 3.0))
+            ]
+        )
         return tf.train.Saver().save(session, os.path.join(folder, name), write_meta_graph=False)

@@ -21,25 +21,26 @@ class _Module:
         self.state = OrderedDict()
 
     def conv(self, x, name, filters, size=1, stride=1):
-        fan_in = x.shape[3] * size ** 2
-        weight = self._take(name + '.weight', lambda: self.random.normal(
-            0, 0.7 * fan_in ** -0.5, (filters, x.shape[3], size, size)))
-        bias = self._take(name + '.bias', lambda: self.random.normal(0, 0.1, filters))
+        fan_in = x.shape[3] * size**2
+        weight = self._take(
+            f'{name}.weight', lambda: self.random.normal(0, 0.7 * fan_in**-0.5, (filters, x.shape[3], size, size))
+        )
+        bias = self._take(f'{name}.bias', lambda: self.random.normal(0, 0.1, filters))
         return conv(x, weight.transpose(2, 3, 1, 0), bias, stride)
 
     def normalise_relu(self, x, name):
         channels = x.shape[3]
-        factor = self._take(name + '.weight', lambda: self.random.uniform(0.5, 1.5, channels))
-        offset = self._take(name + '.bias', lambda: self.random.normal(0, 0.2, channels))
-        mean = self._take(name + '.running_mean', lambda: self.random.normal(0, 0.2, channels))
-        variance = self._take(name + '.running_var', lambda: self.random.uniform(0.5, 1.5, channels))
-        self.state.setdefault(name + '.num_batches_tracked', np.array(7, np.int64))
+        factor = self._take(f'{name}.weight', lambda: self.random.uniform(0.5, 1.5, channels))
+        offset = self._take(f'{name}.bias', lambda: self.random.normal(0, 0.2, channels))
+        mean = self._take(f'{name}.running_mean', lambda: self.random.normal(0, 0.2, channels))
+        variance = self._take(f'{name}.running_var', lambda: self.random.uniform(0.5, 1.5, channels))
+        self.state.setdefault(f'{name}.num_batches_tracked', np.array(7, np.int64))
         return np.maximum((x - mean) / np.sqrt(variance + EPSILON) * factor + offset, 0)
 
     def bottleneck(self, x, name, filters, conv_end=''):
-        y = self.conv(self.normalise_relu(x, name + '.bn1'), name + '.conv1' + conv_end, filters // 2)
-        y = self.conv(self.normalise_relu(y, name + '.bn2'), name + '.conv2' + conv_end, filters // 2, 3)
-        return self.conv(self.normalise_relu(y, name + '.bn3'), name + '.conv3' + conv_end, filters)
+        y = self.conv(self.normalise_relu(x, f'{name}.bn1'), f'{name}.conv1{conv_end}', filters // 2)
+        y = self.conv(self.normalise_relu(y, f'{name}.bn2'), f'{name}.conv2{conv_end}', filters // 2, 3)
+        return self.conv(self.normalise_relu(y, f'{name}.bn3'), f'{name}.conv3{conv_end}', filters)
 
     def _take(self, name, draw):
         if name not in self.state:
@@ -69,14 +70,17 @@ class Bearpaw(_Module):
             y = self.normalise_relu(self.conv(y, 'fc.%d.0' % stack, 2 * self.planes), 'fc.%d.1' % stack)
             maps.append(self.conv(y, 'score.%d' % stack, self.joints))
             if stack < self.stacks - 1:
-                x = x + self.conv(y, 'fc_.%d' % stack, 2 * self.planes) \
+                x = (
+                    x
+                    + self.conv(y, 'fc_.%d' % stack, 2 * self.planes)
                     + self.conv(maps[-1], 'score_.%d' % stack, 2 * self.planes)
+                )
         return np.stack(maps, axis=1)
 
     def hourglass(self, x, n, name):
         up = self.blocks_in_a_row(x, '%s.%d.0' % (name, n - 1))
         low = self.blocks_in_a_row(max_pool(x), '%s.%d.1' % (name, n - 1))
-        low = self.hourglass(low, n - 1, name) if n > 1 else self.blocks_in_a_row(low, '%s.0.3' % name)
+        low = self.hourglass(low, n - 1, name) if n > 1 else self.blocks_in_a_row(low, f'{name}.0.3')
         return up + upsample(self.blocks_in_a_row(low, '%s.%d.2' % (name, n - 1)))
 
     def blocks_in_a_row(self, x, name):
@@ -86,7 +90,7 @@ class Bearpaw(_Module):
 
     def block(self, x, name, filters):
         y = self.bottleneck(x, name, filters)
-        return y + (x if x.shape[3] == filters else self.conv(x, name + '.downsample.0', filters))
+        return y + (x if x.shape[3] == filters else self.conv(x, f'{name}.downsample.0', filters))
 
 
 class Princeton(_Module):
@@ -111,18 +115,21 @@ class Princeton(_Module):
             y = self.normalise_relu(y, 'features.%d.1.bn' % stack)
             maps.append(self.conv(y, 'outs.%d.conv' % stack, self.joints))
             if stack < self.stacks - 1:
-                x = x + self.conv(maps[-1], 'merge_preds.%d.conv.conv' % stack, self.features) \
+                x = (
+                    x
+                    + self.conv(maps[-1], 'merge_preds.%d.conv.conv' % stack, self.features)
                     + self.conv(y, 'merge_features.%d.conv.conv' % stack, self.features)
+                )
         return np.stack(maps, axis=1)
 
     def hourglass(self, x, n, name):
-        up = self.residual(x, name + '.up1')
-        low = self.residual(max_pool(x), name + '.low1')
-        low = self.hourglass(low, n - 1, name + '.low2') if n > 1 else self.residual(low, name + '.low2')
-        return up + upsample(self.residual(low, name + '.low3'))
+        up = self.residual(x, f'{name}.up1')
+        low = self.residual(max_pool(x), f'{name}.low1')
+        low = self.hourglass(low, n - 1, f'{name}.low2') if n > 1 else self.residual(low, f'{name}.low2')
+        return up + upsample(self.residual(low, f'{name}.low3'))
 
     def residual(self, x, name, filters=None):
         filters = filters or self.features
         # Declared in every module, applied where the width changes.
-        skip = self.conv(x, name + '.skip_layer.conv', filters)
+        skip = self.conv(x, f'{name}.skip_layer.conv', filters)
         return self.bottleneck(x, name, filters, '.conv') + (skip if x.shape[3] != filters else x)

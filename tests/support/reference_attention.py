@@ -6,6 +6,7 @@ Every joint, every resolution and every cell of a kernel is computed apart, wher
 from collections import Counter
 
 import numpy as np
+
 from reference_network import Network, conv, max_pool, upsample
 
 
@@ -31,7 +32,7 @@ class AttentionNetwork(Network):
     def named(self, scope, kind):
         self._uses[scope, kind] += 1
         number = self._uses[scope, kind] - 1
-        return '%s/%s%s' % (scope, kind, '_%d' % number if number else '')
+        return '{}/{}{}'.format(scope, kind, '_%d' % number if number else '')
 
     def forward(self, images):
         x = self.linear(images - np.asarray(self.traits.input_mean), 'model/stem')
@@ -41,11 +42,11 @@ class AttentionNetwork(Network):
         maps = []
         for index in range(self.traits.num_stacks):
             scope = 'model/stack_%d' % index
-            pyramid = self.hourglass(x, self.traits.num_poolings, scope + '/hourglass/mcam_hg')
+            pyramid = self.hourglass(x, self.traits.num_poolings, f'{scope}/hourglass/mcam_hg')
             first = self.linear(pyramid[-1], scope)
             features = self.linear(first, scope)
-            attended = features * self.multi_resolution(features, pyramid[:-1], scope + '/attention')
-            maps.append(self.logits(attended, index >= self.traits.num_stacks // 2, scope + '/attention'))
+            attended = features * self.multi_resolution(features, pyramid[:-1], f'{scope}/attention')
+            maps.append(self.logits(attended, index >= self.traits.num_stacks // 2, f'{scope}/attention'))
             if index + 1 < self.traits.num_stacks:
                 x = x + self.conv(maps[-1], self.named(scope, 'conv')) + self.linear(first, scope)
         return np.stack(maps, axis=1)
@@ -59,7 +60,7 @@ class AttentionNetwork(Network):
         for module in range(self.traits.num_modules):
             if order > 1:
                 units = self.named(scope, 'rep_residual')
-                up = self.residual(up, units + '/residual_block')
+                up = self.residual(up, f'{units}/residual_block')
                 for _ in range(order - 2):
                     up = self.hourglass_residual_unit(up, self.named(units, 'residual_pool'))
             elif module == 0:
@@ -67,15 +68,15 @@ class AttentionNetwork(Network):
             else:
                 up = self.hourglass_residual_unit(up, self.named(scope, 'residual_pool'))
             low = self.residual(low, self.named(scope, 'residual_block'))
-        pyramid = self.hourglass(low, order - 1, scope + '/mcam_hg') if order > 1 else []
+        pyramid = self.hourglass(low, order - 1, f'{scope}/mcam_hg') if order > 1 else []
         low = pyramid[-1] if pyramid else self.residual(low, self.named(scope, 'residual_block'))
         return pyramid + [up + upsample(self.residual(low, self.named(scope, 'residual_block')))]
 
     def hourglass_residual_unit(self, x, scope):
         """Equation 4: x + F(x) + P(x)."""
-        pooled = max_pool(self.normalise_relu(x, scope + '/pool_layer/batch_norm'))
-        pooled = self.normalise_relu(self.conv(pooled, scope + '/pool_layer/conv'), scope + '/pool_layer/batch_norm_1')
-        return self.residual(x, scope) + upsample(self.conv(pooled, scope + '/pool_layer/conv_1'))
+        pooled = max_pool(self.normalise_relu(x, f'{scope}/pool_layer/batch_norm'))
+        pooled = self.normalise_relu(self.conv(pooled, f'{scope}/pool_layer/conv'), f'{scope}/pool_layer/batch_norm_1')
+        return self.residual(x, scope) + upsample(self.conv(pooled, f'{scope}/pool_layer/conv_1'))
 
     def multi_resolution(self, x, coarser, scope):
         """Sum over resolutions r of the map of the features of r, brought to full size."""
@@ -90,15 +91,15 @@ class AttentionNetwork(Network):
 
     def attention(self, x, scope, index=0):
         """One map (N, H, W, 1): number `index` of those that the scope's variables hold."""
-        weights, bias = self.take(scope + '/conv/weights'), self.take(scope + '/conv/biases')
-        kernel, shared_bias = self.take(scope + '/shared_weights'), self.take(scope + '/shared_biases')
-        unary = conv(x, weights[..., index:index + 1], bias[index])
+        weights, bias = self.take(f'{scope}/conv/weights'), self.take(f'{scope}/conv/biases')
+        kernel, shared_bias = self.take(f'{scope}/shared_weights'), self.take(f'{scope}/shared_biases')
+        unary = conv(x, weights[..., index : index + 1], bias[index])
         return mean_field(unary, kernel[:, :, index, 0], shared_bias[index], self.traits.attention_iterations)
 
     def logits(self, x, looks_at_parts, scope):
         """Section 5.3: y_p = w_p * (features weighed by the map of part p), or by one refined map for all."""
         maps, maps_of_joints = self.named(scope, 'attention_iter'), []
-        weights, bias = self.take(scope + '/heatmaps/weights'), self.take(scope + '/heatmaps/biases')
+        weights, bias = self.take(f'{scope}/heatmaps/weights'), self.take(f'{scope}/heatmaps/biases')
         for joint in range(self.traits.num_joints):
             weighed = x * self.attention(x, maps, joint if looks_at_parts else 0)
             maps_of_joints.append(weighed.dot(weights[0, 0, :, joint]) + bias[joint])

@@ -8,6 +8,7 @@ from collections import Counter
 from contextlib import contextmanager
 
 import numpy as np
+
 from reference_network import EPSILON, batch_statistics, conv, max_pool, upsample
 
 
@@ -100,8 +101,7 @@ class ModelzooNetwork:
                     with self.scope('attention_part'):
                         y = self.attend(y)
                     with self.scope('attention_part'):
-                        maps.append(np.concatenate(
-                            [self.conv(self.attend(y), 1) for _ in range(joints)], axis=3))
+                        maps.append(np.concatenate([self.conv(self.attend(y), 1) for _ in range(joints)], axis=3))
                 else:
                     with self.scope('attention_part'):
                         y = self.attend(y)
@@ -142,7 +142,7 @@ class ModelzooNetwork:
     def attend(self, x):
         with self.scope('attention_iter'):
             evidence = self.conv(x, 1, size=3)
-            shared = self.take(self.path + 'shared_weights', (1, 1, 1, 1))
+            shared = self.take(f'{self.path}shared_weights', (1, 1, 1, 1))
         q = evidence
         for _ in range(3):
             # The logistic function, in a form that cannot overflow.
@@ -174,13 +174,14 @@ class ModelzooNetwork:
 
     def conv(self, x, filters, name='conv', size=1, stride=1, padding=None):
         with self.scope(name):
-            return conv(x, self.take(self.path + 'weights', (size, size, x.shape[3], filters)), 0, stride, padding)
+            return conv(x, self.take(f'{self.path}weights', (size, size, x.shape[3], filters)), 0, stride, padding)
 
     def bn_relu(self, x):
         name = 'BatchNorm_%d/' % self.norms if self.norms else 'BatchNorm/'
         self.norms += 1
         offset, mean, variance = [
-            self.take(name + part, x.shape[3:]) for part in ('beta', 'moving_mean', 'moving_variance')]
+            self.take(name + part, x.shape[3:]) for part in ('beta', 'moving_mean', 'moving_variance')
+        ]
         if self.is_training:
             mean, variance = batch_statistics(x)
         return np.maximum((x - mean) / np.sqrt(variance + EPSILON) + offset, 0)
@@ -200,7 +201,7 @@ class ModelzooNetwork:
     def scope(self, name):
         """A name within the present path; from its second use there on it is numbered."""
         before, wanted = self.path, self.path + name
-        self.path = '%s%s/' % (wanted, '_%d' % self.uses[wanted] if self.uses[wanted] else '')
+        self.path = '{}{}/'.format(wanted, '_%d' % self.uses[wanted] if self.uses[wanted] else '')
         self.uses[wanted] += 1
         yield
         self.path = before

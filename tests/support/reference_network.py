@@ -22,7 +22,7 @@ def conv(x, kernel, bias, stride=1, padding=None):
     y = np.zeros((len(x), height, width, kernel.shape[3])) + bias
     for row in range(size):
         for column in range(size):
-            window = padded[:, row:row + stride * height:stride, column:column + stride * width:stride]
+            window = padded[:, row : row + stride * height : stride, column : column + stride * width : stride]
             y += window.dot(kernel[row, column])
     return y
 
@@ -59,20 +59,19 @@ class Network:
         maps = []
         for index in range(self.traits.num_stacks):
             scope = 'model/stack_%d/' % index
-            y = self.hourglass(x, self.traits.num_poolings, scope + 'hourglass')
-            y = self.residuals(y, scope + 'residual')
-            y = self.normalise_relu(self.conv(y, scope + 'linear'), scope + 'batch_norm')
-            maps.append(self.conv(y, scope + 'heatmaps'))
+            y = self.hourglass(x, self.traits.num_poolings, f'{scope}hourglass')
+            y = self.residuals(y, f'{scope}residual')
+            y = self.normalise_relu(self.conv(y, f'{scope}linear'), f'{scope}batch_norm')
+            maps.append(self.conv(y, f'{scope}heatmaps'))
             if index + 1 < self.traits.num_stacks:
-                x = x + self.conv(y, scope + 'features_back') + self.conv(maps[-1], scope + 'heatmaps_back')
+                x = x + self.conv(y, f'{scope}features_back') + self.conv(maps[-1], f'{scope}heatmaps_back')
         return np.stack(maps, axis=1)
 
     def hourglass(self, x, order, scope):
-        branch = self.residuals(x, scope + '/up')
-        low = self.residuals(max_pool(x), scope + '/low_in')
-        low = self.hourglass(low, order - 1, scope + '/low') if order > 1 else self.residuals(
-            low, scope + '/low_mid')
-        return branch + upsample(self.residuals(low, scope + '/low_out'))
+        branch = self.residuals(x, f'{scope}/up')
+        low = self.residuals(max_pool(x), f'{scope}/low_in')
+        low = self.hourglass(low, order - 1, f'{scope}/low') if order > 1 else self.residuals(low, f'{scope}/low_mid')
+        return branch + upsample(self.residuals(low, f'{scope}/low_out'))
 
     def residuals(self, x, scope):
         for index in range(self.traits.num_modules):
@@ -83,18 +82,18 @@ class Network:
         y = x
         for layer in (1, 2, 3):
             y = self.conv(self.normalise_relu(y, '%s/batch_norm_%d' % (scope, layer)), '%s/conv_%d' % (scope, layer))
-        if scope + '/skip/weights' in self.weights:
-            x = self.conv(x, scope + '/skip')
+        if f'{scope}/skip/weights' in self.weights:
+            x = self.conv(x, f'{scope}/skip')
         return x + y
 
     def conv(self, x, scope, stride=1):
-        return conv(x, self.take(scope + '/weights'), self.take(scope + '/biases'), stride)
+        return conv(x, self.take(f'{scope}/weights'), self.take(f'{scope}/biases'), stride)
 
     def normalise_relu(self, x, scope):
-        mean, variance = self.take(scope + '/moving_mean'), self.take(scope + '/moving_variance')
+        mean, variance = self.take(f'{scope}/moving_mean'), self.take(f'{scope}/moving_variance')
         if self.is_training:
             mean, variance = batch_statistics(x)
-        y = self.take(scope + '/gamma') * (x - mean) / np.sqrt(variance + EPSILON) + self.take(scope + '/beta')
+        y = self.take(f'{scope}/gamma') * (x - mean) / np.sqrt(variance + EPSILON) + self.take(f'{scope}/beta')
         return np.maximum(y, 0)
 
     def take(self, name):

@@ -9,16 +9,29 @@ import sys
 import time
 
 import pytest
-from conftest import CODE
+from conftest import CODE, SUPPORT, TESTS
 
 from hourglass_pose.tf_compat import tf
 
-TESTS = os.path.dirname(os.path.abspath(__file__))
-STAND_IN = os.path.join(TESTS, 'npu_stand_in')
+STAND_IN = os.path.join(SUPPORT, 'npu_stand_in')
 PACKAGES = ('npu_bridge', 'hccl', 'stand_in')
-ENVIRONMENT = ('RANK_ID', 'RANK_SIZE', 'RANK_TABLE_FILE', 'JOB_ID', 'DEVICE_ID', 'ASCEND_DEVICE_ID', 'CM_CHIEF_IP',
-               'CM_CHIEF_PORT', 'CM_CHIEF_DEVICE', 'CM_WORKER_SIZE', 'CM_WORKER_IP', 'HOURGLASS_STAND_IN',
-               'HOURGLASS_STAND_IN_JOURNAL', 'HOURGLASS_STAND_IN_OVERFLOW', 'HOURGLASS_STAND_IN_INF_NAN')
+ENVIRONMENT = (
+    'RANK_ID',
+    'RANK_SIZE',
+    'RANK_TABLE_FILE',
+    'JOB_ID',
+    'DEVICE_ID',
+    'ASCEND_DEVICE_ID',
+    'CM_CHIEF_IP',
+    'CM_CHIEF_PORT',
+    'CM_CHIEF_DEVICE',
+    'CM_WORKER_SIZE',
+    'CM_WORKER_IP',
+    'HOURGLASS_STAND_IN',
+    'HOURGLASS_STAND_IN_JOURNAL',
+    'HOURGLASS_STAND_IN_OVERFLOW',
+    'HOURGLASS_STAND_IN_INF_NAN',
+)
 
 
 class Journal:
@@ -34,8 +47,7 @@ class Journal:
         with open(self.path) as stream:
             # The last line may still be in the writing.
             entries = [json.loads(line) for line in stream if line.endswith('\n')]
-        return [entry for entry in entries
-                if event in (None, entry['event']) and rank in (None, entry['rank'])]
+        return [entry for entry in entries if event in (None, entry['event']) and rank in (None, entry['rank'])]
 
 
 @pytest.fixture(params=['A21', 'A23'])
@@ -57,7 +69,7 @@ class played:
 
     def __init__(self, state, monkeypatch, folder):
         self.state, self.monkeypatch = state, monkeypatch
-        self.journal = Journal(str(folder / ('journal-%s' % state)))
+        self.journal = Journal(str(folder / (f'journal-{state}')))
 
     def __enter__(self):
         for name in ENVIRONMENT:
@@ -84,17 +96,29 @@ def rank_table(path, count):
     """Write the table of so many devices in one server."""
     devices = [{'device_id': str(i), 'device_ip': '192.168.100.%d' % (i + 1), 'rank_id': str(i)} for i in range(count)]
     with open(path, 'w') as stream:
-        json.dump({'status': 'completed', 'version': '1.0', 'server_count': '1',
-                   'server_list': [{'server_id': '127.0.0.1', 'device': devices}]}, stream)
+        json.dump(
+            {
+                'status': 'completed',
+                'version': '1.0',
+                'server_count': '1',
+                'server_list': [{'server_id': '127.0.0.1', 'device': devices}],
+            },
+            stream,
+        )
 
 
 @pytest.fixture(scope='module')
 def start_ranks():
     """Return a function that starts Ranks: (count, folder, program, *arguments, **environment)."""
     environment = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
-    environment['PYTHONPATH'] = os.pathsep.join([STAND_IN, CODE])
-    forking = subprocess.Popen([sys.executable, os.path.join(TESTS, 'forked_ranks.py')], env=environment,
-                               stdin=subprocess.PIPE, universal_newlines=True, bufsize=1)
+    environment['PYTHONPATH'] = os.pathsep.join([STAND_IN, CODE, TESTS])
+    forking = subprocess.Popen(
+        [sys.executable, os.path.join(SUPPORT, 'forked_ranks.py')],
+        env=environment,
+        stdin=subprocess.PIPE,
+        universal_newlines=True,
+        bufsize=1,
+    )
     yield lambda *arguments, **settings: Ranks(forking, *arguments, **settings)
     forking.stdin.close()
     forking.wait(timeout=60)
@@ -112,12 +136,25 @@ class Ranks:
         table = os.path.join(self.folder, 'rank_table.json')
         rank_table(table, count)
         self.journal = Journal(os.path.join(self.folder, 'journal'))
-        settings = dict(RANK_SIZE=str(count), RANK_TABLE_FILE=table, JOB_ID=self.folder,
-                        HOURGLASS_STAND_IN_JOURNAL=self.journal.path)
+        settings = dict(
+            RANK_SIZE=str(count),
+            RANK_TABLE_FILE=table,
+            JOB_ID=self.folder,
+            HOURGLASS_STAND_IN_JOURNAL=self.journal.path,
+        )
         settings.update(environment)
-        forking.stdin.write(json.dumps({
-            'folder': self.folder, 'count': count, 'program': program,
-            'arguments': [str(argument) for argument in arguments], 'environment': settings}) + '\n')
+        forking.stdin.write(
+            json.dumps(
+                {
+                    'folder': self.folder,
+                    'count': count,
+                    'program': program,
+                    'arguments': [str(argument) for argument in arguments],
+                    'environment': settings,
+                }
+            )
+            + '\n'
+        )
 
     def __enter__(self):
         wait_for(lambda: self._forking.poll() is not None or len(self.pids()) == self.count)
@@ -160,7 +197,7 @@ def wait_for(condition, seconds=120, report=str):
     """Return when the condition holds."""
     limit = time.time() + seconds
     while not condition():
-        assert time.time() < limit, 'waited too long\n' + report()
+        assert time.time() < limit, f'waited too long\n{report()}'
         time.sleep(0.02)
 
 
@@ -185,4 +222,5 @@ def config_of(**options):
 def dynamic(**options):
     """Return a function that makes a loss scale of 8, which three good steps double and one overflow halves."""
     return lambda: module('npu_bridge.estimator.npu.npu_loss_scale_manager').ExponentialUpdateLossScaleManager(
-        **dict(dict(init_loss_scale=8, incr_every_n_steps=3, decr_every_n_nan_or_inf=1, decr_ratio=0.5), **options))
+        **dict(dict(init_loss_scale=8, incr_every_n_steps=3, decr_every_n_nan_or_inf=1, decr_ratio=0.5), **options)
+    )

@@ -33,7 +33,7 @@ def wait(heeds):
     print('ready', flush=True)
     while not (asked and heeds):
         time.sleep(0.02)
-    print('checkpoint written after %d signals: %s' % (len(asked), asked[0]), flush=True)
+    print(f'checkpoint written after {len(asked)} signals: {asked[0]}', flush=True)
 
 
 def main():
@@ -41,7 +41,7 @@ def main():
     with open('started.json', 'w') as stream:
         json.dump({'pid': os.getpid(), 'command': sys.argv[2:], 'environ': dict(os.environ)}, stream)
     behaviour, _, failing = os.environ.get('BEHAVIOUR', 'finish').partition(' ')
-    print('rank %s is at work' % rank, flush=True)
+    print(f'rank {rank} is at work', flush=True)
     if behaviour == 'finish' and rank == '0':
         folder = folder_of(sys.argv[1:])
         os.makedirs(folder, exist_ok=True)

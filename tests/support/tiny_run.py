@@ -11,29 +11,41 @@ import sys
 if __name__ == '__main__':
     import conftest  # noqa: F401  (puts the package on the path)
 
-from hourglass_pose.experiment import training_run as session
-from hourglass_pose.cli import train as train_command
-from hourglass_pose.config.config import config_from_dict
 from hourglass_pose.checkpoints import folder as checkpoint
 from hourglass_pose.checkpoints.folder import CheckpointFolder
+from hourglass_pose.cli import train as train_command
+from hourglass_pose.config.config import config_from_dict
+from hourglass_pose.experiment import training_run as session
 
 STEPS_PER_EPOCH, EPOCHS = 4, 3
 
 SETTINGS = {
     'DataSetHG': dict(valid_fraction=0.2, box_margin=0.1, shift_prob=1.0, colour_prob=1.0, occluder_prob=0.5),
     'Network': dict(nStack=1, nFeat=8, nLow=1, img_size=64, stem_feat=[4, 8], drop_rate=0.2),
-    'Train': dict(batch_size=4, nEpochs=EPOCHS, epoch_size=STEPS_PER_EPOCH, optimizer='adamw', weight_decay=0.1,
-                  lear_rate=0.01, warmup_steps=2, ema_decay=0.5, clip_norm=1.0, workers=2),
+    'Train': dict(
+        batch_size=4,
+        nEpochs=EPOCHS,
+        epoch_size=STEPS_PER_EPOCH,
+        optimizer='adamw',
+        weight_decay=0.1,
+        lear_rate=0.01,
+        warmup_steps=2,
+        ema_decay=0.5,
+        clip_norm=1.0,
+        workers=2,
+    ),
     'Validation': dict(valid_batch_size=3),
     'Saver': dict(saver_step=2, keep_last=2),
-    'Device': dict(device='cpu', precision='float32', intra_threads=1)}
+    'Device': dict(device='cpu', precision='float32', intra_threads=1),
+}
 
 
 def tiny_config(folder, annotations, *overrides):
     """Return the Config of a tiny run in `folder` on a dataset.txt with its images beside it."""
     settings = {section: dict(values) for section, values in SETTINGS.items()}
     settings['DataSetHG'].update(
-        training_txt_file=[annotations], img_directory=[os.path.join(os.path.dirname(annotations), 'images')])
+        training_txt_file=[annotations], img_directory=[os.path.join(os.path.dirname(annotations), 'images')]
+    )
     settings['Saver'].update(saver_directory=folder)
     return config_from_dict(settings, overrides)
 
@@ -53,7 +65,7 @@ def main(folder, annotations, step):
     sync = checkpoint._sync
 
     def kill_in_the_middle(path):
-        if '.partial-step-%08d' % int(step) in path and path.endswith('.index'):
+        if f'.partial-step-{int(step):08}' in path and path.endswith('.index'):
             os.kill(os.getpid(), signal.SIGKILL)
         sync(path)
 

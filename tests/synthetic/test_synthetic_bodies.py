@@ -5,15 +5,21 @@ import math
 import numpy as np
 import pytest
 
-from hourglass_pose.synthetic.bodies import (
-    HIP_INSET, MAX_VARIATION, SEGMENTS, SHOULDER_INSET, draw_figure)
 from hourglass_pose.skeleton import MPII_JOINTS
+from hourglass_pose.synthetic.bodies import HIP_INSET, MAX_VARIATION, SEGMENTS, SHOULDER_INSET, draw_figure
 
 FIGURES = [draw_figure(np.random.RandomState([5, index])) for index in range(150)]
 
-LIMBS = [(side + '_' + first, side + '_' + last, segment) for side in 'lr' for first, last, segment in (
-    ('hip', 'knee', 'thigh'), ('knee', 'ankle', 'shank'), ('shoulder', 'elbow', 'upper_arm'),
-    ('elbow', 'wrist', 'forearm'))] + [('pelvis', 'thorax', 'trunk'), ('chin', 'head', 'head')]
+LIMBS = [
+    (f'{side}_{first}', f'{side}_{last}', segment)
+    for side in 'lr'
+    for first, last, segment in (
+        ('hip', 'knee', 'thigh'),
+        ('knee', 'ankle', 'shank'),
+        ('shoulder', 'elbow', 'upper_arm'),
+        ('elbow', 'wrist', 'forearm'),
+    )
+] + [('pelvis', 'thorax', 'trunk'), ('chin', 'head', 'head')]
 
 
 def length(figure, first, last):
@@ -39,7 +45,7 @@ def test_hips_and_shoulders_are_as_far_apart_as_the_table_says():
 def test_both_sides_of_a_body_are_equally_long():
     for figure in FIGURES:
         for first, last, _ in LIMBS[:4]:
-            other = length(figure, 'r' + first[1:], 'r' + last[1:])
+            other = length(figure, f'r{first[1:]}', f'r{last[1:]}')
             assert length(figure, first, last) == pytest.approx(other, abs=1e-12)
 
 
@@ -48,11 +54,11 @@ def test_knees_bend_backwards_and_elbows_forwards_only():
     for figure in FIGURES:
         points, left = figure.points, figure.frames['pelvis'][:, 0]
         for side in 'lr':
-            thigh = points[side + '_knee'] - points[side + '_hip']
-            shank = points[side + '_ankle'] - points[side + '_knee']
+            thigh = points[f'{side}_knee'] - points[f'{side}_hip']
+            shank = points[f'{side}_ankle'] - points[f'{side}_knee']
             assert -np.cross(thigh, shank).dot(left) >= -1e-9
-            upper = points[side + '_elbow'] - points[side + '_shoulder']
-            lower = points[side + '_wrist'] - points[side + '_elbow']
+            upper = points[f'{side}_elbow'] - points[f'{side}_shoulder']
+            lower = points[f'{side}_wrist'] - points[f'{side}_elbow']
             bend = math.degrees(math.acos(upper.dot(lower) / np.linalg.norm(upper) / np.linalg.norm(lower)))
             assert bend <= 126
 
@@ -62,7 +68,7 @@ def test_toes_point_where_the_body_faces():
         if figure.stance in ('standing', 'sitting'):
             forward = figure.frames['pelvis'][:, 2]
             for side in 'lr':
-                assert (figure.points[side + '_toe'] - figure.points[side + '_heel']).dot(forward) > 0
+                assert (figure.points[f'{side}_toe'] - figure.points[f'{side}_heel']).dot(forward) > 0
 
 
 def test_right_hip_is_on_the_left_of_the_picture_in_front_views_and_on_the_right_in_back_views():
@@ -79,7 +85,7 @@ def test_in_a_side_view_the_near_hip_follows_from_the_facing_direction():
         if 60 < abs(figure.yaw_deg) < 120:
             near = 'r' if figure.yaw_deg > 0 else 'l'
             far = 'l' if near == 'r' else 'r'
-            assert figure.points[near + '_hip'][2] > figure.points[far + '_hip'][2]
+            assert figure.points[f'{near}_hip'][2] > figure.points[f'{far}_hip'][2]
             assert math.copysign(1, figure.frames['pelvis'][0, 2]) == math.copysign(1, figure.yaw_deg)
 
 

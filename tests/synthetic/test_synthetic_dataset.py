@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+from hourglass_pose.errors import UserError
 from hourglass_pose.synthetic.dataset import annotation_line, write_synthetic_dataset
 from hourglass_pose.synthetic.scenes import draw_image
-from hourglass_pose.errors import UserError
 
 COUNT, SEED = 12, 3
 
@@ -39,8 +39,11 @@ def test_every_line_holds_the_drawn_integers(whole):
     for index in range(COUNT):
         _, persons = draw_image(SEED, index)
         for letter, person in zip('AB', persons):
-            joints = [int(round(float(value))) if labelled else -1
-                      for point, labelled in zip(person.joints_img, person.labelled) for value in point]
+            joints = [
+                int(round(float(value))) if labelled else -1
+                for point, labelled in zip(person.joints_img, person.labelled)
+                for value in point
+            ]
             numbers = [int(value) for value in person.box_img] + joints
             expected.append(['%06d.jpg%s' % (index + 1, letter)] + [str(number) for number in numbers])
     assert lines == expected
@@ -48,8 +51,9 @@ def test_every_line_holds_the_drawn_integers(whole):
 
 
 def test_joints_outside_the_image_are_written_as_minus_one():
-    outside = next(index for index in range(400)
-                   if not all(person.labelled.all() for person in draw_image(SEED, index)[1]))
+    outside = next(
+        index for index in range(400) if not all(person.labelled.all() for person in draw_image(SEED, index)[1])
+    )
     person = next(person for person in draw_image(SEED, outside)[1] if not person.labelled.all())
     numbers = np.array(annotation_line('x.jpg', 'A', person).split()[5:], int).reshape(16, 2)
     assert (numbers[~person.labelled] == -1).all()
@@ -154,7 +158,7 @@ def test_a_full_disk_is_one_line_for_the_user_and_leaves_no_annotations(tmp_path
     assert not (tmp_path / 'dataset.txt').exists()
 
 
-@pytest.mark.parametrize('num_images, seed', [(0, 1), (3, -1), (3, 2 ** 32)])
+@pytest.mark.parametrize('num_images, seed', [(0, 1), (3, -1), (3, 2**32)])
 def test_impossible_numbers_are_refused_before_anything_is_written(tmp_path, num_images, seed):
     with pytest.raises(ValueError):
         write_synthetic_dataset(str(tmp_path / 'people'), num_images, seed)

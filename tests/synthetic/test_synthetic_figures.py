@@ -42,8 +42,8 @@ def test_tube_outline_has_the_area_of_two_discs_and_their_common_tangents(end_ra
     big, small, apart = max(9.0, end_radius), min(9.0, end_radius), 40.0
     angle = math.acos((big - small) / apart)
     # Two sectors and two right trapezoids between the radii and a tangent.
-    tangent = math.sqrt(apart ** 2 - (big - small) ** 2)
-    exact = (math.pi - angle) * big ** 2 + angle * small ** 2 + (big + small) * tangent
+    tangent = math.sqrt(apart**2 - (big - small) ** 2)
+    exact = (math.pi - angle) * big**2 + angle * small**2 + (big + small) * tangent
     outline = tube((10, 5), (34, 37), 9, end_radius)
     area = cv2.contourArea(outline.astype(np.float32))
     assert 0.94 * exact < area <= exact + 1e-3
@@ -122,12 +122,13 @@ def test_nothing_is_painted_far_from_the_joints():
 
 
 def skin_share_of_the_head(figure, rng):
-    outfit = dataclasses.replace(draw_outfit(rng), skin=(250.0, 0.0, 0.0), hair=(0.0, 0.0, 90.0),
-                                 hair_cut='long', beard=False, glasses=False)
+    outfit = dataclasses.replace(
+        draw_outfit(rng), skin=(250.0, 0.0, 0.0), hair=(0.0, 0.0, 90.0), hair_cut='long', beard=False, glasses=False
+    )
     image = painted(figure, outfit)
     middle = (0.4 * figure.points['chin'] + 0.6 * figure.points['head'])[:2] * 160 + 200
     column, row = np.rint(middle).astype(int)
-    patch = image[row - 5:row + 6, column - 5:column + 6].astype(int)
+    patch = image[row - 5 : row + 6, column - 5 : column + 6].astype(int)
     return np.mean((patch[..., 0] > 150) & (patch[..., 2] < 60))
 
 

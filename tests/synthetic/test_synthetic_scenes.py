@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from hourglass_pose.skeleton import MPII_JOINTS
 from hourglass_pose.synthetic.bodies import MAX_VARIATION, SEGMENTS
 from hourglass_pose.synthetic.scenes import DRAWING_VERSION, MAX_SIDE_PX, MIN_SIDE_PX, draw_image
-from hourglass_pose.skeleton import MPII_JOINTS
 
 JOINT = {name: index for index, name in enumerate(MPII_JOINTS)}
 PICTURES = [draw_image(11, index) for index in range(150)]
@@ -69,8 +69,12 @@ def test_boxes_are_whole_numbers_inside_the_image_round_the_labelled_joints():
 def test_limbs_in_the_picture_are_never_longer_than_in_the_body():
     for _, person in PERSONS:
         for side in ('l_', 'r_'):
-            for first, last, segment in (('hip', 'knee', 'thigh'), ('knee', 'ankle', 'shank'),
-                                         ('shoulder', 'elbow', 'upper_arm'), ('elbow', 'wrist', 'forearm')):
+            for first, last, segment in (
+                ('hip', 'knee', 'thigh'),
+                ('knee', 'ankle', 'shank'),
+                ('shoulder', 'elbow', 'upper_arm'),
+                ('elbow', 'wrist', 'forearm'),
+            ):
                 longest = SEGMENTS[segment] * (1 + MAX_VARIATION) * person.stature_px
                 assert apart(person, side + first, side + last) <= longest + 1e-3
 
@@ -98,7 +102,7 @@ def test_some_pictures_hold_two_people():
     assert 0.03 < pairs < 0.3
 
 
-@pytest.mark.parametrize('seed, index', [(-1, 0), (2 ** 32, 0), (0, -1)])
+@pytest.mark.parametrize('seed, index', [(-1, 0), (2**32, 0), (0, -1)])
 def test_numbers_out_of_range_are_refused(seed, index):
     with pytest.raises(ValueError, match='seed and index'):
         draw_image(seed, index)

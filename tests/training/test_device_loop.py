@@ -6,18 +6,18 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tiny_run as tiny
-from one_layer_model import OneLayerModel
 
-from hourglass_pose.experiment import training_run as session
+import tiny_run as tiny
+from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
 from hourglass_pose.errors import ConfigError, ImageError, TrainingError
+from hourglass_pose.experiment import training_run as session
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training import stepper
-from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
 from hourglass_pose.training.progress import LoopSettings, Progress
 from hourglass_pose.training.run_log import HISTORY, read_history
 from hourglass_pose.training.trainer import Trainer
+from one_layer_model import OneLayerModel
 
 
 @pytest.fixture(autouse=True)
@@ -52,9 +52,20 @@ class Overflowing(NativeRuntime):
 
 
 def config_of(folder, annotations, *overrides):
-    return tiny.tiny_config(str(folder), annotations, *(
-        'Train.weight_decay=0', 'Train.optimizer=rmsprop', 'Network.drop_rate=0', 'Validation.flip_test=False',
-        'Saver.keep_last=99', 'Saver.saver_step=2', 'Train.workers=1') + overrides)
+    return tiny.tiny_config(
+        str(folder),
+        annotations,
+        *(
+            'Train.weight_decay=0',
+            'Train.optimizer=rmsprop',
+            'Network.drop_rate=0',
+            'Validation.flip_test=False',
+            'Saver.keep_last=99',
+            'Saver.saver_step=2',
+            'Train.workers=1',
+        )
+        + overrides,
+    )
 
 
 def start_with(monkeypatch, places, config, steps_per_run=1):
@@ -160,7 +171,7 @@ def test_pictures_that_vanish_in_a_loop_stop_the_run_after_a_checkpoint(tmp_path
     step, calls = Trainer._step, []
 
     def unreadable(path):
-        raise ImageError('%s: gone' % path)
+        raise ImageError(f'{path}: gone')
 
     def damaged_after_two_runs(self, *arguments):
         calls.append(1)
@@ -170,8 +181,11 @@ def test_pictures_that_vanish_in_a_loop_stop_the_run_after_a_checkpoint(tmp_path
 
     monkeypatch.setattr(Trainer, '_step', damaged_after_two_runs)
     with pytest.raises(ImageError, match='pictures cannot be read'):
-        tiny.start(config_of(tmp_path, synthetic_people, 'Device.iterations_per_loop=2', 'Train.epoch_size=100',
-                             'Train.workers=0'))
+        tiny.start(
+            config_of(
+                tmp_path, synthetic_people, 'Device.iterations_per_loop=2', 'Train.epoch_size=100', 'Train.workers=0'
+            )
+        )
     # TensorFlow reads ahead as far as it likes; whatever was trained is what the checkpoint says.
     step = read_manifest(str(tmp_path / 'latest'))['global_step']
     assert step >= 4 and everything(tmp_path)['global_step'] == step
@@ -180,12 +194,20 @@ def test_pictures_that_vanish_in_a_loop_stop_the_run_after_a_checkpoint(tmp_path
 def test_epoch_that_is_no_multiple_of_the_loop_is_refused_before_training(tmp_path, synthetic_people):
     # 22 persons in batches of 4 make 6 steps, which is known only when the data are read.
     with pytest.raises(ConfigError, match='multiple of iterations_per_loop, 4, for instance 8; found 6 steps'):
-        tiny.start(config_of(tmp_path, synthetic_people, 'Device.iterations_per_loop=4', 'Train.epoch_size=None',
-                             'Saver.saver_step=4'))
+        tiny.start(
+            config_of(
+                tmp_path,
+                synthetic_people,
+                'Device.iterations_per_loop=4',
+                'Train.epoch_size=None',
+                'Saver.saver_step=4',
+            )
+        )
 
 
-@pytest.mark.parametrize('step, validated, finished', [
-    (0, 0, 0), (3, 0, 0), (4, 0, 0), (4, 4, 1), (6, 4, 1), (12, 12, 3)])
+@pytest.mark.parametrize(
+    'step, validated, finished', [(0, 0, 0), (3, 0, 0), (4, 0, 0), (4, 4, 1), (6, 4, 1), (12, 12, 3)]
+)
 def test_progress_of_earlier_checkpoints_is_understood(step, validated, finished):
     values = {'loss_sum': 1.5, 'loss_count': 2, 'validated_step': validated}
     progress = Progress.restored(values, LoopSettings(3, 4), step)

@@ -28,8 +28,8 @@ def adam_reference(gradients, start, rate=RATE, weight_decay=0.0):
     x, m, v, history = start.astype(np.float64), 0.0, 0.0, []
     for t, gradient in enumerate(gradients, 1):
         m = 0.9 * m + 0.1 * gradient
-        v = 0.999 * v + 0.001 * gradient ** 2
-        x = x - rate * weight_decay * x - rate * np.sqrt(1 - 0.999 ** t) / (1 - 0.9 ** t) * m / (np.sqrt(v) + 1e-8)
+        v = 0.999 * v + 0.001 * gradient**2
+        x = x - rate * weight_decay * x - rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-8)
         history.append(x)
     return history
 
@@ -71,7 +71,7 @@ def test_rmsprop_steps_equal_numpy(problem):
         # Tieleman and Hinton 2012; TensorFlow starts the mean square at one and adds epsilon inside the root.
         x, mean_square = start[index].astype(np.float64), 1.0
         for found, gradient in zip(history, [step[index] for step in gradients]):
-            mean_square = 0.99 * mean_square + 0.01 * gradient ** 2
+            mean_square = 0.99 * mean_square + 0.01 * gradient**2
             x = x - RATE * gradient / np.sqrt(mean_square + 1e-8)
             np.testing.assert_allclose(found[index], x, rtol=1e-5, atol=1e-6)
 
@@ -96,7 +96,8 @@ def test_exponential_rate_falls_in_stairs():
 def test_multistep_rate_falls_at_each_share_of_the_run():
     settings = ScheduleSettings(200, 0.1, 'multistep', decay=0.2, milestones=(0.6, 0.85))
     assert rates(settings, [0, 119, 120, 169, 170, 199]) == pytest.approx(
-        [0.1, 0.1, 0.02, 0.02, 0.004, 0.004], rel=1e-6)
+        [0.1, 0.1, 0.02, 0.02, 0.004, 0.004], rel=1e-6
+    )
     assert rates(ScheduleSettings(200, 0.1, 'multistep', milestones=()), [0, 199]) == pytest.approx([0.1, 0.1])
 
 

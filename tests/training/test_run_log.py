@@ -25,7 +25,7 @@ def open_log(folder):
 def events(folder, side):
     """Return [(step, tag, Summary.Value)] of all event files of a side, in order."""
     found = []
-    for path in sorted(glob.glob(os.path.join(folder, 'log_' + side, 'events.*'))):
+    for path in sorted(glob.glob(os.path.join(folder, f'log_{side}', 'events.*'))):
         for event in tf.train.summary_iterator(path):
             found += [(event.step, value.tag, value) for value in event.summary.value]
     return found
@@ -48,7 +48,7 @@ def test_picture_is_a_lossless_png_in_rgb(folder, rng):
     log, image = open_log(folder), rng.randint(0, 256, (5, 7, 3)).astype(np.uint8)
     log.picture('test', 1, 'sheet', image)
     log.close()
-    (_, tag, value), = events(folder, 'test')
+    ((_, tag, value),) = events(folder, 'test')
     encoded = np.frombuffer(value.image.encoded_image_string, np.uint8)
     assert (tag, value.image.height, value.image.width, value.image.colorspace) == ('sheet', 5, 7, 3)
     assert np.array_equal(cv2.imdecode(encoded, cv2.IMREAD_COLOR)[:, :, ::-1], image)
@@ -103,9 +103,10 @@ def test_tensorboard_is_told_where_a_resumed_run_goes_on(folder):
     log = open_log(folder)
     log.start_at(20)
     log.close()
-    path, = glob.glob(os.path.join(folder, 'log_train', 'events.*'))
-    started = [event.step for event in tf.train.summary_iterator(path)
-               if event.session_log.status == tf.SessionLog.START]
+    (path,) = glob.glob(os.path.join(folder, 'log_train', 'events.*'))
+    started = [
+        event.step for event in tf.train.summary_iterator(path) if event.session_log.status == tf.SessionLog.START
+    ]
     assert started == [21]
 
 

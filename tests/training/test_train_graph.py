@@ -4,17 +4,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from named_weights import set_weights
-from one_layer_model import OneLayerModel
-from reference_network import EPSILON
 
-from hourglass_pose.input.generator import Batch
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.input.generator import Batch
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import ScheduleSettings
 from hourglass_pose.training.train_graph import TrainGraph
+from named_weights import set_weights
+from one_layer_model import OneLayerModel
+from reference_network import EPSILON
 
 ROWS = 4
 CPU = NativeRuntime('cpu', 'float32', intra_threads=1)
@@ -60,21 +60,42 @@ class Trained:
     def values(self, ending=''):
         """Return {name: value} of the network's variables, or of those with another ending of the name."""
         with self.graph.as_default():
-            variables = [v for v in tf.global_variables('model/') if v.op.name.split('/')[-1] in (
-                ('weights', 'biases', 'gamma', 'beta', 'moving_mean', 'moving_variance') if not ending else (ending,))]
-        return dict(zip([v.op.name[:len(v.op.name) - len(ending)].rstrip('/') for v in variables],
-                        self.session.run(variables)))
+            variables = [
+                v
+                for v in tf.global_variables('model/')
+                if v.op.name.split('/')[-1]
+                in (
+                    ('weights', 'biases', 'gamma', 'beta', 'moving_mean', 'moving_variance')
+                    if not ending
+                    else (ending,)
+                )
+            ]
+        return dict(
+            zip([v.op.name[: len(v.op.name) - len(ending)].rstrip('/') for v in variables], self.session.run(variables))
+        )
 
 
 def batch_of(rng, mask=(1, 1, 1, 1)):
     return Batch(
-        rng.randint(0, 256, (ROWS, 8, 8, 3)).astype(np.uint8), rng.uniform(size=(ROWS, 2, 2, 3)).astype(np.float32),
-        np.ones((ROWS, 3), np.float32), np.array(mask, np.float32), np.arange(ROWS), None, None)
+        rng.randint(0, 256, (ROWS, 8, 8, 3)).astype(np.uint8),
+        rng.uniform(size=(ROWS, 2, 2, 3)).astype(np.float32),
+        np.ones((ROWS, 3), np.float32),
+        np.array(mask, np.float32),
+        np.arange(ROWS),
+        None,
+        None,
+    )
 
 
 def with_heatmaps(batch, heatmaps):
-    return Batch(batch.images, heatmaps, *[getattr(batch, name) for name in (
-        'joint_weights', 'mask', 'indices', 'joints_crop', 'affines_crop_from_img')])
+    return Batch(
+        batch.images,
+        heatmaps,
+        *[
+            getattr(batch, name)
+            for name in ('joint_weights', 'mask', 'indices', 'joints_crop', 'affines_crop_from_img')
+        ],
+    )
 
 
 def evaluated(values, images):
@@ -94,8 +115,7 @@ def test_evaluation_uses_the_average_of_the_recursion(rng, decay):
             trained.step(batch_of(rng))
             values = trained.values()
             d = min(decay, (step - 1.0) / (step + 8.0))
-            averages = values if step == 1 else {
-                name: d * averages[name] + (1 - d) * values[name] for name in values}
+            averages = values if step == 1 else {name: d * averages[name] + (1 - d) * values[name] for name in values}
             logits = trained.session.run(trained.train.valid_logits, {trained.train.valid_images: images})
             np.testing.assert_allclose(logits, evaluated(averages, images), rtol=1e-3, atol=1e-4)
         if decay:
@@ -129,8 +149,14 @@ def test_masked_rows_teach_nothing(rng):
     other = batch_of(rng, mask=(1, 0, 1, 0))
     # The same pictures, other labels in the masked rows.
     heatmaps = np.where(masked.mask[:, None, None, None] > 0, masked.heatmaps, other.heatmaps)
-    changed = Batch(masked.images, heatmaps, *[getattr(masked, name) for name in (
-        'joint_weights', 'mask', 'indices', 'joints_crop', 'affines_crop_from_img')])
+    changed = Batch(
+        masked.images,
+        heatmaps,
+        *[
+            getattr(masked, name)
+            for name in ('joint_weights', 'mask', 'indices', 'joints_crop', 'affines_crop_from_img')
+        ],
+    )
     results = []
     for batch in (masked, changed):
         with Trained() as trained:
@@ -226,7 +252,8 @@ def run_of(trained, batches):
     found = []
     for _ in range(len(batches) // trained.runtime.steps_per_run):
         _, finished, loss_sum = trained.runtime.run(
-            trained.session, [graph.train_op, graph.finished, graph.loss_sum], graph.input.next_feed())
+            trained.session, [graph.train_op, graph.finished, graph.loss_sum], graph.input.next_feed()
+        )
         found.append((int(finished), float(loss_sum)))
     return found
 
@@ -254,7 +281,7 @@ def test_sum_of_the_losses_leaves_skipped_steps_out(rng):
         with Trained(NativeRuntime('gpu', 'mixed', steps_per_run=steps), loss='sigmoid') as trained:
             sums[steps] = run_of(trained, batches)
     assert [finished for finished, _ in sums[1]] == [1, 1, 2, 3] and sums[1][1][1] == 0
-    (finished, total), = sums[4]
+    ((finished, total),) = sums[4]
     assert finished == 3 and total == pytest.approx(sum(loss for _, loss in sums[1]), rel=1e-5)
 
 
@@ -279,12 +306,14 @@ def test_graphs_of_training_and_evaluation_hold_nothing_that_a_device_cannot_do(
         for fetches in (outcome, [graph.valid_logits], [graph.initialisation]):
             for operation in ancestors(fetches):
                 kind = operation.type
-                assert not any(word in kind for word in ('PyFunc', 'Decode', 'Encode', 'Summary', 'String', 'Print',
-                                                         'File', 'Parse', 'OneShot')), operation.name
+                assert not any(
+                    word in kind
+                    for word in ('PyFunc', 'Decode', 'Encode', 'Summary', 'String', 'Print', 'File', 'Parse', 'OneShot')
+                ), operation.name
                 # A gradient of broadcasting is folded away, for the shapes are static; what batch normalisation hands
                 # to its own gradient is no tensor of the network.
                 if kind not in ('BroadcastGradientArgs', 'Iterator', 'IteratorV2'):
-                    for tensor in operation.outputs[:3 if 'FusedBatchNorm' in kind else None]:
+                    for tensor in operation.outputs[: 3 if 'FusedBatchNorm' in kind else None]:
                         of_gradient = any(source.op.type == 'BroadcastGradientArgs' for source in operation.inputs)
                         assert of_gradient or tensor.shape.is_fully_defined(), tensor.name
                         assert tensor.dtype.base_dtype != tf.string, tensor.name

@@ -11,19 +11,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import tiny_run as tiny
-from conftest import CODE
-from one_layer_model import OneLayerModel
+from conftest import CODE, SUPPORT, TESTS
 
-from hourglass_pose.experiment import training_run as session
+import tiny_run as tiny
+from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest, verify
 from hourglass_pose.errors import CheckpointError, ImageError, TrainingError
 from hourglass_pose.evaluation import evaluator
+from hourglass_pose.experiment import training_run as session
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest, verify
 from hourglass_pose.training.run_log import HISTORY, read_history
 from hourglass_pose.training.trainer import Trainer
-
-TESTS = os.path.dirname(os.path.abspath(__file__))
+from one_layer_model import OneLayerModel
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -50,6 +48,7 @@ def terminate_once(function, passed):
         if len(calls) == passed + 1:
             os.kill(os.getpid(), signal.SIGTERM)
         return function(*arguments, **keywords)
+
     return terminating
 
 
@@ -77,8 +76,13 @@ def broken_run(tmp_path_factory, synthetic_people):
         patch.setattr(evaluator, 'flip_averaged_maps', terminate_once(evaluator.flip_averaged_maps, 1))
         tiny.go_on(config, pytest.fail)
     note_stop()
-    killed = subprocess.run([sys.executable, os.path.join(TESTS, 'tiny_run.py'), folder, synthetic_people, '8'],
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
+    killed = subprocess.run(
+        [sys.executable, os.path.join(SUPPORT, 'tiny_run.py'), folder, synthetic_people, '8'],
+        env=dict(os.environ, PYTHONPATH=TESTS),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=300,
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stdout.decode()
     assert [name for name in os.listdir(folder) if name.startswith('.partial-step-00000008')]
     note_stop()
@@ -154,10 +158,22 @@ def test_checkpoints_and_history_of_a_finished_run(tiny_run):
 
 def quick(folder, annotations, *overrides):
     """A config whose graph is built and trained faster."""
-    return tiny.tiny_config(folder, annotations, *(
-        'Train.optimizer=rmsprop', 'Train.weight_decay=0', 'Train.ema_decay=0', 'Train.w_summary=False',
-        'Network.drop_rate=0', 'Validation.valid_every=100', 'Validation.flip_test=False', 'Saver.saver_step=1000',
-        'Train.epoch_size=1') + overrides)
+    return tiny.tiny_config(
+        folder,
+        annotations,
+        *(
+            'Train.optimizer=rmsprop',
+            'Train.weight_decay=0',
+            'Train.ema_decay=0',
+            'Train.w_summary=False',
+            'Network.drop_rate=0',
+            'Validation.valid_every=100',
+            'Validation.flip_test=False',
+            'Saver.saver_step=1000',
+            'Train.epoch_size=1',
+        )
+        + overrides,
+    )
 
 
 def test_finished_run_resumed_trains_no_more_but_gives_its_results(tmp_path, synthetic_people, monkeypatch, one_layer):
@@ -174,8 +190,16 @@ def test_finished_run_resumed_trains_no_more_but_gives_its_results(tmp_path, syn
 
 def test_every_epoch_is_saved_and_validated_as_often_as_asked(tmp_path, synthetic_people, one_layer):
     folder = str(tmp_path)
-    tiny.start(quick(folder, synthetic_people, 'Train.nEpochs=8', 'Validation.valid_every=3',
-                     'Saver.checkpoint_every=2', 'Saver.keep_last=9'))
+    tiny.start(
+        quick(
+            folder,
+            synthetic_people,
+            'Train.nEpochs=8',
+            'Validation.valid_every=3',
+            'Saver.checkpoint_every=2',
+            'Saver.keep_last=9',
+        )
+    )
     history = read_history(os.path.join(folder, HISTORY))
     assert [row['epoch'] for row in history if row['valid_pckh@0.5']] == ['3', '6', '8']
     # Before a validation everything is saved, too.
@@ -185,17 +209,36 @@ def test_every_epoch_is_saved_and_validated_as_often_as_asked(tmp_path, syntheti
 
 def test_summaries_say_what_happened(tmp_path, synthetic_people, one_layer):
     folder = str(tmp_path)
-    tiny.start(quick(folder, synthetic_people, 'Train.nEpochs=1', 'Train.epoch_size=3', 'Saver.saver_step=1',
-                     'Train.w_summary=True', 'Train.warmup_steps=3', 'Train.schedule=exponential', 'Train.decay=1'))
+    tiny.start(
+        quick(
+            folder,
+            synthetic_people,
+            'Train.nEpochs=1',
+            'Train.epoch_size=3',
+            'Saver.saver_step=1',
+            'Train.w_summary=True',
+            'Train.warmup_steps=3',
+            'Train.schedule=exponential',
+            'Train.decay=1',
+        )
+    )
     found = {}
     for step, value in events(folder):
         found.setdefault(value.tag, []).append(value)
-    assert set(found) == {'loss', 'learning_rate', 'images_per_second', 'samples', 'model/conv/weights',
-                          'model/conv/biases', 'model/batch_norm/gamma', 'model/batch_norm/beta'}
+    assert set(found) == {
+        'loss',
+        'learning_rate',
+        'images_per_second',
+        'samples',
+        'model/conv/weights',
+        'model/conv/biases',
+        'model/batch_norm/gamma',
+        'model/batch_norm/beta',
+    }
     assert all(len(values) == 3 for values in found.values())
     assert [value.simple_value for value in found['learning_rate']] == pytest.approx([0.01 / 3, 0.02 / 3, 0.01])
     # The history has the mean of the steps' losses.
-    row, = read_history(os.path.join(folder, HISTORY))
+    (row,) = read_history(os.path.join(folder, HISTORY))
     assert float(row['train_loss']) == pytest.approx(np.mean([value.simple_value for value in found['loss']]))
     assert all(value.simple_value > 0 for value in found['images_per_second'])
     assert found['model/conv/weights'][0].histo.num == 3 * 16
@@ -203,8 +246,16 @@ def test_summaries_say_what_happened(tmp_path, synthetic_people, one_layer):
 
 def test_minutes_between_checkpoints_count_within_an_epoch(tmp_path, synthetic_people, one_layer):
     folder = str(tmp_path)
-    tiny.start(quick(folder, synthetic_people, 'Train.nEpochs=1', 'Train.epoch_size=3',
-                     'Saver.checkpoint_minutes=1e-9', 'Saver.keep_last=9'))
+    tiny.start(
+        quick(
+            folder,
+            synthetic_people,
+            'Train.nEpochs=1',
+            'Train.epoch_size=3',
+            'Saver.checkpoint_minutes=1e-9',
+            'Saver.keep_last=9',
+        )
+    )
     assert CheckpointFolder(folder).steps() == [1, 2, 3]
 
 
@@ -223,10 +274,22 @@ def test_resume_without_a_new_step_keeps_the_only_checkpoint(tmp_path, synthetic
 
 def test_training_learns(tmp_path, synthetic_people):
     folder = str(tmp_path)
-    tiny.start(quick(
-        folder, synthetic_people, 'Train.optimizer=adam', 'Network.nFeat=16', 'Network.stem_feat=[8,16]',
-        'Train.batch_size=8', 'Train.nEpochs=2', 'Train.epoch_size=30', 'DataSetHG.rotation_prob=0',
-        'DataSetHG.flip_prob=0', 'DataSetHG.scale_prob=0', 'DataSetHG.occluder_prob=0'))
+    tiny.start(
+        quick(
+            folder,
+            synthetic_people,
+            'Train.optimizer=adam',
+            'Network.nFeat=16',
+            'Network.stem_feat=[8,16]',
+            'Train.batch_size=8',
+            'Train.nEpochs=2',
+            'Train.epoch_size=30',
+            'DataSetHG.rotation_prob=0',
+            'DataSetHG.flip_prob=0',
+            'DataSetHG.scale_prob=0',
+            'DataSetHG.occluder_prob=0',
+        )
+    )
     first, second = [float(row['train_loss']) for row in read_history(os.path.join(folder, HISTORY))]
     # A network that knows nothing gives all 16 x 16 cells the same share: log(256).
     assert second < first < np.log(256) and second < np.log(256) - 0.7
@@ -235,8 +298,16 @@ def test_training_learns(tmp_path, synthetic_people):
 def test_loss_that_is_not_finite_stops_with_its_values_and_leaves_the_checkpoint(tmp_path, synthetic_people, one_layer):
     folder = str(tmp_path)
     with pytest.raises(TrainingError) as caught:
-        tiny.start(quick(folder, synthetic_people, 'Train.lear_rate=1e38', 'Train.nEpochs=9', 'Train.warmup_steps=0',
-                         'Train.clip_norm=0'))
+        tiny.start(
+            quick(
+                folder,
+                synthetic_people,
+                'Train.lear_rate=1e38',
+                'Train.nEpochs=9',
+                'Train.warmup_steps=0',
+                'Train.clip_norm=0',
+            )
+        )
     message = str(caught.value)
     step = read_manifest(os.path.join(folder, 'latest'))['global_step']
     assert message.startswith('step %d: the loss is ' % (step + 1)) and '\n' not in message
@@ -245,8 +316,10 @@ def test_loss_that_is_not_finite_stops_with_its_values_and_leaves_the_checkpoint
 
 
 def test_full_disk_stops_with_one_line_and_leaves_the_checkpoint_before(
-        tmp_path, synthetic_people, monkeypatch, one_layer):
+    tmp_path, synthetic_people, monkeypatch, one_layer
+):
     from hourglass_pose.checkpoints import variables as saving
+
     save = saving.VariableSaver.save
 
     def disk_fills_up(self, session, folder):
@@ -262,7 +335,8 @@ def test_full_disk_stops_with_one_line_and_leaves_the_checkpoint_before(
 
 
 def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(
-        tmp_path, synthetic_people, monkeypatch, one_layer):
+    tmp_path, synthetic_people, monkeypatch, one_layer
+):
     step, batches = Trainer._step, []
 
     def step_then_damage(self, *arguments):
@@ -272,7 +346,7 @@ def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(
         return step(self, *arguments)
 
     def unreadable(path):
-        raise ImageError('%s: gone' % path)
+        raise ImageError(f'{path}: gone')
 
     monkeypatch.setattr(Trainer, '_step', step_then_damage)
     folder = str(tmp_path)
@@ -286,12 +360,16 @@ def test_termination_of_the_command_saves_and_exits_with_zero(tmp_path, syntheti
     folder = str(tmp_path / 'run')
     config = tmp_path / 'config.cfg'
     from hourglass_pose.config.config import format_config
+
     config.write_text(format_config(quick(folder, synthetic_people, 'Train.epoch_size=2', 'Train.nEpochs=100000')))
     log = tmp_path / 'log'
     with open(str(log), 'wb') as stream:
         process = subprocess.Popen(
             [sys.executable, '-m', 'hourglass_pose', 'train', '--config', str(config), '--quiet'],
-            env=dict(os.environ, PYTHONPATH=CODE), stdout=stream, stderr=subprocess.STDOUT)
+            env=dict(os.environ, PYTHONPATH=CODE),
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
         try:
             wait_for(lambda: b'epoch 2/' in log.read_bytes() or process.poll() is not None)
             process.terminate()

@@ -11,9 +11,9 @@ from collections import defaultdict
 import numpy as np
 
 from hourglass_pose.annotations.gzip_files import create_bytes, open_bytes
-from hourglass_pose.images import IMAGE_EXTENSIONS
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import AnnotationError
+from hourglass_pose.images import IMAGE_EXTENSIONS
 
 _BOX_NUMBERS = ('xmin', 'ymin', 'xmax', 'ymax')
 _MISSING = -1
@@ -26,8 +26,10 @@ _SUFFIXES = tuple(_LETTERS) + tuple(first + second for first in _LETTERS for sec
 
 # People write .jpg, .JPG and .Jpg; in `x.tifF` the F is therefore a person's letter.
 _USUAL_EXTENSIONS = frozenset(
-    spelling for extension in IMAGE_EXTENSIONS
-    for spelling in (extension, extension.upper(), '.' + extension[1:].capitalize()))
+    spelling
+    for extension in IMAGE_EXTENSIONS
+    for spelling in (extension, extension.upper(), f'.{extension[1:].capitalize()}')
+)
 
 
 def read_dataset_txt(path, num_joints, image_folder='', source=0):
@@ -64,17 +66,17 @@ def write_dataset_txt(path, persons):
     with create_bytes(path) as stream:
         count = _write_lines(stream, persons)
         if not count:
-            raise AnnotationError('%s: no persons to write; the file is left as it was' % os.fspath(path))
+            raise AnnotationError(f'{os.fspath(path)}: no persons to write; the file is left as it was')
     return count
 
 
 def image_of(person_id):
     """Return the image file of `NAME[LETTER]`: the name less one or two capitals after a known extension."""
-    if person_id[person_id.rfind('.'):] in _USUAL_EXTENSIONS:
+    if person_id[person_id.rfind('.') :] in _USUAL_EXTENSIONS:
         return person_id
     for length in (1, 2):
         image, letters = person_id[:-length], person_id[-length:]
-        if letters in _SUFFIXES and image[image.rfind('.'):].lower() in IMAGE_EXTENSIONS:
+        if letters in _SUFFIXES and image[image.rfind('.') :].lower() in IMAGE_EXTENSIONS:
             return image
     return person_id
 
@@ -88,11 +90,13 @@ def _decode(line):
     try:
         text = line.decode('utf-8')
     except UnicodeDecodeError as error:
-        raise AnnotationError('byte 0x%02x in column %d is not UTF-8 text; save the file as UTF-8'
-                              % (line[error.start], error.start + 1))
+        raise AnnotationError(
+            'byte 0x%02x in column %d is not UTF-8 text; save the file as UTF-8' % (line[error.start], error.start + 1)
+        )
     if '\0' in text:
-        raise AnnotationError('a NUL byte in column %d; a text file is needed; save it as UTF-8'
-                              % (text.index('\0') + 1))
+        raise AnnotationError(
+            'a NUL byte in column %d; a text file is needed; save it as UTF-8' % (text.index('\0') + 1)
+        )
     return text.strip()
 
 
@@ -104,15 +108,23 @@ def _parse(text, num_joints, image_folder, source):
         raise AnnotationError(_malformed(text, num_joints))
     for index, number in enumerate(numbers):
         if not -_LARGEST <= number <= _LARGEST:
-            raise AnnotationError('%s is %s; pixels from %d to %d are allowed'
-                                  % (_name_of_number(index), fields[1 + index], -_LARGEST, _LARGEST))
+            raise AnnotationError(
+                '%s is %s; pixels from %d to %d are allowed'
+                % (_name_of_number(index), fields[1 + index], -_LARGEST, _LARGEST)
+            )
     image = image_of(fields[0])
     joints_img = np.array(numbers[4:], np.float32).reshape(num_joints, 2)
     labelled = (joints_img != _MISSING).any(axis=1)
     joints_img[~labelled] = 0
-    return Person(image=image, image_path=os.path.join(image_folder, image), person_id=fields[0],
-                  box_img=np.array(numbers[:4], np.float64), joints_img=joints_img, labelled=labelled,
-                  source=source)
+    return Person(
+        image=image,
+        image_path=os.path.join(image_folder, image),
+        person_id=fields[0],
+        box_img=np.array(numbers[:4], np.float64),
+        joints_img=joints_img,
+        labelled=labelled,
+        source=source,
+    )
 
 
 def _number(text):
@@ -127,8 +139,11 @@ def _number(text):
 def _malformed(text, num_joints):
     """Return what is wrong with a line that is not a name and 4 + 2 * num_joints numbers."""
     words = text.split()
-    known = [index for index, word in enumerate(words)
-             if _number(word) is None and image_of(word).lower().endswith(IMAGE_EXTENSIONS)]
+    known = [
+        index
+        for index, word in enumerate(words)
+        if _number(word) is None and image_of(word).lower().endswith(IMAGE_EXTENSIONS)
+    ]
     if known:
         start = known[-1] + 1
     else:
@@ -136,17 +151,22 @@ def _malformed(text, num_joints):
         while start > 0 and _number(words[start - 1]) is not None:
             start -= 1
         if start == 0:
-            return ('no image name before the numbers, the line starts with %r; '
-                    'NAME[LETTER] xmin ymin xmax ymax x1 y1 ... is needed' % words[0])
+            return (
+                f'no image name before the numbers, the line starts with {words[0]!r}; '
+                'NAME[LETTER] xmin ymin xmax ymax x1 y1 ... is needed'
+            )
     numbers, expected = words[start:], 4 + 2 * num_joints
     if len(numbers) != expected:
-        message = ('%d numbers after the name; %d are needed, 4 of the box and 2 of each of %d joints'
-                   % (len(numbers), expected, num_joints))
+        message = '%d numbers after the name; %d are needed, 4 of the box and 2 of each of %d joints' % (
+            len(numbers),
+            expected,
+            num_joints,
+        )
         if len(numbers) > 4 and len(numbers) % 2 == 0:
             message += '; %d fit %d joints' % (len(numbers), (len(numbers) - 4) // 2)
         return message
     index = [_number(word) for word in numbers].index(None)
-    return '%s is %r; a number is needed' % (_name_of_number(index), numbers[index])
+    return f'{_name_of_number(index)} is {numbers[index]!r}; a number is needed'
 
 
 def _name_of_number(index):
@@ -160,8 +180,10 @@ def _write_lines(stream, persons):
     for person in persons:
         form = form or (person.source, len(person.joints_img))
         if (person.source, len(person.joints_img)) != form:
-            raise ValueError('%s: source %d and %d joints after persons of source %d and %d joints'
-                             % ((person.person_id, person.source, len(person.joints_img)) + form))
+            raise ValueError(
+                '%s: source %d and %d joints after persons of source %d and %d joints'
+                % ((person.person_id, person.source, len(person.joints_img)) + form)
+            )
         stream.write(_line(person, letters_used).encode('utf-8'))
         count += 1
     return count
@@ -173,12 +195,19 @@ def _line(person, letters_used):
     if image_of(name) != person.image:
         name = _lettered(person.image, letters_used)
     numbers = _integers(person)
-    line = '%s %s' % (name, ' '.join(map(str, numbers)))
-    if ('\n' in line or '\0' in line or line != line.strip() or line.rsplit(None, len(numbers))[0] != name
-            or _number(name.rsplit(None, 1)[-1]) is not None):
-        raise ValueError('%r: a name with a line break, with space around it or with a number at its end '
-                         'would not be read back' % name)
-    return line + '\n'
+    line = f'{name} {" ".join(map(str, numbers))}'
+    if (
+        '\n' in line
+        or '\0' in line
+        or line != line.strip()
+        or line.rsplit(None, len(numbers))[0] != name
+        or _number(name.rsplit(None, 1)[-1]) is not None
+    ):
+        raise ValueError(
+            f'{name!r}: a name with a line break, with space around it or with a number at its end '
+            'would not be read back'
+        )
+    return f'{line}\n'
 
 
 def _lettered(image, letters_used):
@@ -188,8 +217,10 @@ def _lettered(image, letters_used):
         # x.TIF with an F would be read as the image x.TIFF.
         if image_of(name) == image:
             return name
-    raise ValueError('%r: no letter is left for another person; a name ends in one of %s and has at most %d '
-                     'persons' % (image, ' '.join(IMAGE_EXTENSIONS), len(_SUFFIXES)))
+    raise ValueError(
+        '%r: no letter is left for another person; a name ends in one of %s and has at most %d '
+        'persons' % (image, ' '.join(IMAGE_EXTENSIONS), len(_SUFFIXES))
+    )
 
 
 def _integers(person):

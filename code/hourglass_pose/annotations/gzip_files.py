@@ -5,8 +5,8 @@ import os
 import zlib
 from contextlib import contextmanager
 
-from hourglass_pose.files import open_whole
 from hourglass_pose.errors import AnnotationError
+from hourglass_pose.files import open_whole
 
 _MAGIC = b'\x1f\x8b'
 
@@ -28,11 +28,14 @@ def open_bytes(path):
                 try:
                     yield unpacked
                 except (EOFError, zlib.error, OSError) as error:
-                    raise AnnotationError('%s: the gzip data break off or are damaged (%s); get or make the file again'
-                                          % (path, error))
+                    raise AnnotationError(
+                        f'{path}: the gzip data break off or are damaged ({error}); get or make the file again'
+                    )
     except OSError as error:
-        raise AnnotationError('%s: cannot be read (%s); looked for %s; check the path and its permissions'
-                              % (path, error.strerror or error, os.path.abspath(path)))
+        raise AnnotationError(
+            f'{path}: cannot be read ({error.strerror or error}); looked for {os.path.abspath(path)}; check the '
+            f'path and its permissions'
+        )
 
 
 @contextmanager

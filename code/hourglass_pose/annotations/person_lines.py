@@ -74,7 +74,7 @@ def write_person_lines(path, persons, joint_names):
     with create_bytes(path) as stream:
         count = _write(stream, persons, joint_names)
         if not count:
-            raise AnnotationError('%s: no persons to write; the file is left as it was' % os.fspath(path))
+            raise AnnotationError(f'{os.fspath(path)}: no persons to write; the file is left as it was')
     return count
 
 
@@ -84,32 +84,38 @@ def _write(stream, persons, joint_names):
     count = 0
     for person in persons:
         if len(person.joints_img) != len(joint_names):
-            raise ValueError('%s: %d joints for %d names' % (person.person_id, len(person.joints_img),
-                                                             len(joint_names)))
+            raise ValueError(f'{person.person_id}: {len(person.joints_img)} joints for {len(joint_names)} names')
         line = _line(_record_of(person))
         try:
             _person(_record(line), _Layout(len(joint_names), None), '', 0)
         except AnnotationError as error:
-            raise ValueError('%s: would not be read back: %s' % (person.person_id, error))
+            raise ValueError(f'{person.person_id}: would not be read back: {error}')
         stream.write(line)
         count += 1
     return count
 
 
 def _line(record):
-    return (json.dumps(record) + '\n').encode('ascii')
+    return (f'{json.dumps(record)}\n').encode('ascii')
 
 
 def _record_of(person):
     # The shortest decimals that give the same float32 again.
-    joints = [[float(str(x)), float(str(y))] if labelled else None
-              for (x, y), labelled in zip(np.asarray(person.joints_img, np.float32), person.labelled)]
-    record = OrderedDict([('image', person.image), ('id', person.person_id), ('box', _floats(person.box_img)),
-                          ('joints', joints)])
-    optional = (('visible', None if person.visible is None else [int(value) for value in person.visible]),
-                ('head_box', _floats(person.head_box_img)), ('centre', _floats(person.centre_img)),
-                ('scale', None if person.scale is None else float(person.scale)), ('split', person.split),
-                ('person_index', None if person.person_index is None else int(person.person_index)))
+    joints = [
+        [float(str(x)), float(str(y))] if labelled else None
+        for (x, y), labelled in zip(np.asarray(person.joints_img, np.float32), person.labelled)
+    ]
+    record = OrderedDict(
+        [('image', person.image), ('id', person.person_id), ('box', _floats(person.box_img)), ('joints', joints)]
+    )
+    optional = (
+        ('visible', None if person.visible is None else [int(value) for value in person.visible]),
+        ('head_box', _floats(person.head_box_img)),
+        ('centre', _floats(person.centre_img)),
+        ('scale', None if person.scale is None else float(person.scale)),
+        ('split', person.split),
+        ('person_index', None if person.person_index is None else int(person.person_index)),
+    )
     record.update((key, value) for key, value in optional if value is not None)
     return record
 
@@ -121,24 +127,32 @@ def _floats(array):
 def _layout(path, line, num_joints, joint_names):
     """Return the _Layout of a file after checking its first line."""
     if not is_header(line):
-        raise AnnotationError('%s:1: the first line has to be {"format": "%s", "version": %d, ...}; make the file by '
-                              '"python -m hourglass_pose prepare"' % (path, FORMAT, VERSION))
+        raise AnnotationError(
+            '%s:1: the first line has to be {"format": "%s", "version": %d, ...}; make the file by '
+            '"python -m hourglass_pose prepare"' % (path, FORMAT, VERSION)
+        )
     header = json.loads(line.decode('utf-8-sig'))
     if header.get('version') != VERSION:
-        raise AnnotationError('%s:1: version %r of the format; version %d can be read; make the file again, or read it '
-                              'with a newer version of this program' % (path, header.get('version'), VERSION))
+        raise AnnotationError(
+            '%s:1: version %r of the format; version %d can be read; make the file again, or read it '
+            'with a newer version of this program' % (path, header.get('version'), VERSION)
+        )
     names = header.get('joints')
     if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
-        raise AnnotationError('%s:1: "joints" is %r; a list of names is needed' % (path, names))
+        raise AnnotationError(f'{path}:1: "joints" is {names!r}; a list of names is needed')
     if joint_names is None:
         if len(names) != num_joints:
-            raise AnnotationError('%s:1: %d joints; %d are needed; name them in DataSetHG.joint_list'
-                                  % (path, len(names), num_joints))
+            raise AnnotationError(
+                '%s:1: %d joints; %d are needed; name them in DataSetHG.joint_list' % (path, len(names), num_joints)
+            )
         return _Layout(len(names), None)
     missing = [name for name in joint_names if name not in names]
     if missing:
-        raise AnnotationError('%s:1: no joint %s among %s; name its joints in DataSetHG.joint_list'
-                              % (path, ', '.join(missing), ', '.join(names)))
+        raise AnnotationError(
+            '{}:1: no joint {} among {}; name its joints in DataSetHG.joint_list'.format(
+                path, ', '.join(missing), ', '.join(names)
+            )
+        )
     return _Layout(len(names), [names.index(name) for name in joint_names])
 
 
@@ -146,12 +160,13 @@ def _record(line):
     try:
         record = json.loads(line.decode('utf-8'))
     except UnicodeDecodeError as error:
-        raise AnnotationError('byte 0x%02x in column %d is not UTF-8 text; save the file as UTF-8'
-                              % (line[error.start], error.start + 1))
+        raise AnnotationError(
+            'byte 0x%02x in column %d is not UTF-8 text; save the file as UTF-8' % (line[error.start], error.start + 1)
+        )
     except (ValueError, RecursionError) as error:
-        raise AnnotationError('no JSON (%s); a line is one {"image": ..., "box": ..., ...}' % error)
+        raise AnnotationError(f'no JSON ({error}); a line is one {{"image": ..., "box": ..., ...}}')
     if not isinstance(record, dict):
-        raise AnnotationError('a line is one {"image": ..., "box": ..., ...}, not %s' % _shown(record))
+        raise AnnotationError(f'a line is one {{"image": ..., "box": ..., ...}}, not {_shown(record)}')
     return record
 
 
@@ -160,8 +175,9 @@ def _person(record, layout, image_folder, source):
     joints = _list(record, 'joints', layout.count)
     for index, joint in enumerate(joints):
         if joint is not None and not _are_numbers(joint, 2):
-            raise AnnotationError('joint %d is %s; [x, y] of pixels within %d or null is needed'
-                                  % (index + 1, _shown(joint), _LARGEST))
+            raise AnnotationError(
+                'joint %d is %s; [x, y] of pixels within %d or null is needed' % (index + 1, _shown(joint), _LARGEST)
+            )
     labelled = np.array([joint is not None for joint in joints], bool)
     joints_img = np.array([joint or (0, 0) for joint in joints], np.float32).reshape(layout.count, 2)
     visible = _visible(record, layout.count)
@@ -169,26 +185,36 @@ def _person(record, layout, image_folder, source):
         joints_img, labelled = joints_img[layout.chosen], labelled[layout.chosen]
         visible = None if visible is None else visible[layout.chosen]
     return Person(
-        image=image, image_path=os.path.join(image_folder, image), person_id=person_id,
-        box_img=_numbers(record, 'box', 4, needed=True), joints_img=joints_img, labelled=labelled,
-        head_box_img=_numbers(record, 'head_box', 4), source=source, visible=visible,
-        centre_img=_numbers(record, 'centre', 2), scale=_scale(record), split=_split(record),
-        person_index=_index(record))
+        image=image,
+        image_path=os.path.join(image_folder, image),
+        person_id=person_id,
+        box_img=_numbers(record, 'box', 4, needed=True),
+        joints_img=joints_img,
+        labelled=labelled,
+        head_box_img=_numbers(record, 'head_box', 4),
+        source=source,
+        visible=visible,
+        centre_img=_numbers(record, 'centre', 2),
+        scale=_scale(record),
+        split=_split(record),
+        person_index=_index(record),
+    )
 
 
 def _text(record, key):
     value = record.get(key)
     if not (isinstance(value, str) and value and '\0' not in value):
-        raise AnnotationError('%s is %s; a text is needed' % (key, _shown(value)))
+        raise AnnotationError(f'{key} is {_shown(value)}; a text is needed')
     return value
 
 
 def _list(record, key, count):
     value = record.get(key)
     if not (isinstance(value, list) and len(value) == count):
-        found = '%d entries' % len(value) if isinstance(value, list) else _shown(value)
-        raise AnnotationError('%s is %s; a list of %d is needed, one entry for each joint of the header'
-                              % (key, found, count))
+        found = f'{len(value)} entries' if isinstance(value, list) else _shown(value)
+        raise AnnotationError(
+            '%s is %s; a list of %d is needed, one entry for each joint of the header' % (key, found, count)
+        )
     return value
 
 
@@ -197,7 +223,7 @@ def _visible(record, count):
         return None
     values = _list(record, 'visible', count)
     if not all(value in (0, 1) for value in values):
-        raise AnnotationError('visible is %s; each entry has to be 1 or 0' % _shown(values))
+        raise AnnotationError(f'visible is {_shown(values)}; each entry has to be 1 or 0')
     return np.array(values, bool)
 
 
@@ -206,16 +232,22 @@ def _numbers(record, key, count, needed=False):
     if value is None and not needed:
         return None
     if not _are_numbers(value, count):
-        raise AnnotationError('%s is %s; a list of %d numbers of pixels within %d is needed'
-                              % (key, _shown(value), count, _LARGEST))
+        raise AnnotationError(
+            '%s is %s; a list of %d numbers of pixels within %d is needed' % (key, _shown(value), count, _LARGEST)
+        )
     return np.array(value, np.float64)
 
 
 def _are_numbers(value, count):
     # The comparison is also false for nan.
-    return isinstance(value, list) and len(value) == count and all(
-        isinstance(number, (int, float)) and not isinstance(number, bool) and abs(number) <= _LARGEST
-        for number in value)
+    return (
+        isinstance(value, list)
+        and len(value) == count
+        and all(
+            isinstance(number, (int, float)) and not isinstance(number, bool) and abs(number) <= _LARGEST
+            for number in value
+        )
+    )
 
 
 def _scale(record):
@@ -223,25 +255,26 @@ def _scale(record):
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _LARGEST:
-        raise AnnotationError('scale is %s; a number above 0 is needed, the height of the person / 200 px'
-                              % _shown(value))
+        raise AnnotationError(
+            f'scale is {_shown(value)}; a number above 0 is needed, the height of the person / 200 px'
+        )
     return float(value)
 
 
 def _split(record):
     value = record.get('split')
     if value is not None and value not in SPLITS:
-        raise AnnotationError('split is %s; one of %s is needed' % (_shown(value), ', '.join(map(repr, SPLITS))))
+        raise AnnotationError(f'split is {_shown(value)}; one of {", ".join(map(repr, SPLITS))} is needed')
     return value
 
 
 def _index(record):
     value = record.get('person_index')
     if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise AnnotationError('person_index is %s; an integer from 0 is needed' % _shown(value))
+        raise AnnotationError(f'person_index is {_shown(value)}; an integer from 0 is needed')
     return value
 
 
 def _shown(value):
     text = json.dumps(value)
-    return text if len(text) <= 60 else text[:57] + '...'
+    return text if len(text) <= 60 else f'{text[:57]}...'

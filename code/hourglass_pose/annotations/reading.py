@@ -7,15 +7,17 @@ from typing import Tuple
 
 from hourglass_pose.annotations.dataset_txt import read_dataset_txt
 from hourglass_pose.annotations.gzip_files import open_bytes
-from hourglass_pose.images import image_size
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import is_header, read_person_lines
 from hourglass_pose.errors import AnnotationError, ImageError
+from hourglass_pose.images import image_size
 
 # First bytes of files that "prepare" turns into annotations, and what they are.
 _TO_PREPARE = (
-    (re.compile(rb'MATLAB 5\.0 MAT-file'), 'a MATLAB file'), (re.compile(rb'\x89HDF\r\n'), 'an HDF5 file'),
-    (re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*(\{|$)|\{\s*("|$))'), 'JSON'))
+    (re.compile(rb'MATLAB 5\.0 MAT-file'), 'a MATLAB file'),
+    (re.compile(rb'\x89HDF\r\n'), 'an HDF5 file'),
+    (re.compile(rb'(\xef\xbb\xbf)?\s*(\[\s*(\{|$)|\{\s*("|$))'), 'JSON'),
+)
 
 _LISTED_PROBLEMS = 10
 _LONGEST_HEADER = 1 << 16  # bytes
@@ -37,13 +39,24 @@ class AnnotationSet:
     def describe(self):
         """Return one line such as '4,945 persons in 4,945 images from 2 files, 0 problems'."""
         images = len({(person.source, person.image) for person in self.persons})
-        return '%s in %s from %s, %s' % (
-            _counted(len(self.persons), 'person'), _counted(images, 'image'),
-            _counted(len(self.sources), 'file'), _counted(len(self.problems), 'problem'))
+        return '{} in {} from {}, {}'.format(
+            _counted(len(self.persons), 'person'),
+            _counted(images, 'image'),
+            _counted(len(self.sources), 'file'),
+            _counted(len(self.problems), 'problem'),
+        )
 
 
-def read_annotations(annotation_files, image_folders, num_joints, on_error='strict', check_sizes=False,
-                     joint_names=None, need_images=True, needs_centre=False):
+def read_annotations(
+    annotation_files,
+    image_folders,
+    num_joints,
+    on_error='strict',
+    check_sizes=False,
+    joint_names=None,
+    need_images=True,
+    needs_centre=False,
+):
     """Read every person of the annotation files into an AnnotationSet.
 
     annotation_files, image_folders: a path each, or sequences of the same length; image_folders None does not look
@@ -62,7 +75,7 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
     another on_error.
     """
     if on_error not in ('strict', 'skip'):
-        raise ValueError("on_error is 'strict' or 'skip', not %r" % (on_error,))
+        raise ValueError(f"on_error is 'strict' or 'skip', not {on_error!r}")
     sources = _paired(annotation_files, image_folders)
     listing = _ImageListing() if need_images and image_folders is not None else None
     sizes = {} if check_sizes else None
@@ -77,7 +90,7 @@ def read_annotations(annotation_files, image_folders, num_joints, on_error='stri
             else:
                 problems.append(problem)
         if empty:
-            problems.append('%s: no persons; a line for each person is needed' % path)
+            problems.append(f'{path}: no persons; a line for each person is needed')
     if problems and (on_error == 'strict' or not persons):
         raise AnnotationError(_listed(problems, len(persons)))
     return AnnotationSet(tuple(persons), tuple(problems), sources)
@@ -91,13 +104,18 @@ def problem_in_image(person, width, height):
     """
     x0, y0, x1, y1 = person.box_img
     if x1 < 0 or y1 < 0 or x0 > width - 1 or y0 > height - 1:
-        return ('the box %s lies outside of the image of %d x %d pixels; they have to overlap'
-                % (_box(person), width, height))
+        return 'the box %s lies outside of the image of %d x %d pixels; they have to overlap' % (
+            _box(person),
+            width,
+            height,
+        )
     for index in person.labelled.nonzero()[0]:
         x, y = person.joints_img[index]
         if not (-width <= x <= 2 * width - 1 and -height <= y <= 2 * height - 1):
-            return ('joint %d at %g %g is further outside of the image of %d x %d pixels than its size; '
-                    'mend it or mark it as missing' % (index + 1, x, y, width, height))
+            return (
+                'joint %d at %g %g is further outside of the image of %d x %d pixels than its size; '
+                'mend it or mark it as missing' % (index + 1, x, y, width, height)
+            )
     return None
 
 
@@ -106,16 +124,23 @@ def _paired(annotation_files, image_folders):
     files = _as_paths(annotation_files)
     folders = ('',) * len(files) if image_folders is None else _as_paths(image_folders)
     if not files or len(files) != len(folders):
-        raise AnnotationError('%s and %s of images; give one or more files and one folder for each'
-                              % (_counted(len(files), 'annotation file'), _counted(len(folders), 'folder')))
+        raise AnnotationError(
+            '{} and {} of images; give one or more files and one folder for each'.format(
+                _counted(len(files), 'annotation file'), _counted(len(folders), 'folder')
+            )
+        )
     for path in files:
         if not os.path.isfile(path):
-            raise AnnotationError('no annotation file at %s; make it, or name another as '
-                                  'DataSetHG.training_txt_file or --annotations' % os.path.abspath(path))
+            raise AnnotationError(
+                f'no annotation file at {os.path.abspath(path)}; make it, or name another as '
+                'DataSetHG.training_txt_file or --annotations'
+            )
     for folder in folders if image_folders is not None else ():
         if not os.path.isdir(folder):
-            raise AnnotationError('no folder of images at %s; make it, or name another as '
-                                  'DataSetHG.img_directory or --images' % os.path.abspath(folder))
+            raise AnnotationError(
+                f'no folder of images at {os.path.abspath(folder)}; make it, or name another as '
+                'DataSetHG.img_directory or --images'
+            )
     return tuple(zip(files, folders))
 
 
@@ -133,8 +158,9 @@ def _read(path, num_joints, image_folder, source, joint_names):
         return read_person_lines(path, num_joints, image_folder, source, joint_names)
     for start, what in _TO_PREPARE:
         if start.match(first):
-            raise AnnotationError('%s: this is %s; turn it into annotations by "python -m hourglass_pose prepare"'
-                                  % (path, what))
+            raise AnnotationError(
+                f'{path}: this is {what}; turn it into annotations by "python -m hourglass_pose prepare"'
+            )
     return read_dataset_txt(path, num_joints, image_folder, source)
 
 
@@ -148,7 +174,9 @@ def _checked(path, read, listing, sizes, needs_centre):
         first = first_lines.setdefault(found.person_id, line)
         if first != line:
             problem = '%r is the name of line %d, too; the persons of an image need letters of their own' % (
-                found.person_id, first)
+                found.person_id,
+                first,
+            )
         else:
             problem = _problem(found, needs_centre) or (listing and listing.problem(found.image_path))
         if problem is None and sizes is not None:
@@ -163,14 +191,16 @@ def _problem(person, needs_centre):
     """Return what is wrong with a person wherever the image is, or None."""
     x0, y0, x1, y1 = person.box_img
     if x1 < x0 or y1 < y0:
-        return 'the box %s ends before it starts; xmin <= xmax and ymin <= ymax are needed' % _box(person)
+        return f'the box {_box(person)} ends before it starts; xmin <= xmax and ymin <= ymax are needed'
     if x1 < 0 or y1 < 0:
-        return 'the box %s lies outside of the image; it has to reach pixels from 0 on' % _box(person)
+        return f'the box {_box(person)} lies outside of the image; it has to reach pixels from 0 on'
     if not person.labelled.any() and person.split != 'test':
         return 'all %d joints are missing; at least one is needed' % len(person.labelled)
     if needs_centre and (person.centre_img is None or person.scale is None):
-        return ("no %s, which crops by DataSetHG.crop_rule 'centre_scale' need; take a file that has it, or rule 'box'"
-                % ('centre' if person.centre_img is None else 'scale'))
+        return (
+            "no %s, which crops by DataSetHG.crop_rule 'centre_scale' need; take a file that has it, or rule 'box'"
+            % ('centre' if person.centre_img is None else 'scale')
+        )
     return None
 
 
@@ -199,8 +229,8 @@ class _ImageListing:
             return None
         stem = os.path.splitext(name)[0].lower()
         alike = sorted(other for other in self._names[folder] if os.path.splitext(other)[0].lower() == stem)
-        hint = '; did you mean %s' % alike[0] if alike else ''
-        return 'there is no image %s%s' % (os.path.abspath(path), hint)
+        hint = f'; did you mean {alike[0]}' if alike else ''
+        return f'there is no image {os.path.abspath(path)}{hint}'
 
     @staticmethod
     def _list(folder):
@@ -223,8 +253,9 @@ def _listed(problems, num_good):
     if len(problems) > len(listed):
         title += ', the first %d' % len(listed)
     if num_good:
-        advice = ("mend them, or go on with the other %s by DataSetHG.on_bad_annotation='skip'"
-                  % _counted(num_good, 'person'))
+        advice = "mend them, or go on with the other {} by DataSetHG.on_bad_annotation='skip'".format(
+            _counted(num_good, 'person')
+        )
     else:
         advice = 'no person is left; mend them'
     return '\n  '.join([title + ':'] + listed) + '\n' + advice
@@ -235,4 +266,4 @@ def _counted(number, noun):
 
 
 def _box(person):
-    return '%g %g %g %g' % tuple(person.box_img)
+    return '{:g} {:g} {:g} {:g}'.format(*tuple(person.box_img))

@@ -18,9 +18,9 @@ def read_split_list(path):
         with open_bytes(path) as stream:
             entries = {line.strip() for line in stream.read().decode('utf-8-sig').splitlines()} - {''}
     except UnicodeDecodeError as error:
-        raise AnnotationError('%s: no UTF-8 text (%s); one image name or NAME[LETTER] a line is needed' % (path, error))
+        raise AnnotationError(f'{path}: no UTF-8 text ({error}); one image name or NAME[LETTER] a line is needed')
     if not entries:
-        raise AnnotationError('%s: an empty list; one image name or NAME[LETTER] a line is needed' % path)
+        raise AnnotationError(f'{path}: an empty list; one image name or NAME[LETTER] a line is needed')
     return entries
 
 
@@ -45,5 +45,7 @@ def split_by_list(persons, path):
             yield None if person.image in images else replace(person, split='train')
     lost = sorted(entries - fitting)
     if lost:
-        raise AnnotationError('%s: %d entries fit nobody, such as %s; one image name or NAME[LETTER] a line is needed, '
-                              'as in the annotations' % (path, len(lost), ', '.join(map(repr, lost[:_LISTED]))))
+        raise AnnotationError(
+            '%s: %d entries fit nobody, such as %s; one image name or NAME[LETTER] a line is needed, '
+            'as in the annotations' % (path, len(lost), ', '.join(map(repr, lost[:_LISTED])))
+        )

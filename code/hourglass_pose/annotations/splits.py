@@ -18,7 +18,7 @@ def split_of(image_name, seed, valid_fraction):
     Raises ValueError where valid_fraction is not in [0, 1].
     """
     if not 0 <= valid_fraction <= 1:
-        raise ValueError('valid_fraction is in [0, 1], not %r' % (valid_fraction,))
+        raise ValueError(f'valid_fraction is in [0, 1], not {valid_fraction!r}')
     return 'valid' if _draw(_file_name(image_name), seed) < valid_fraction else 'train'
 
 
@@ -42,8 +42,10 @@ def split_persons(persons, valid_fraction, seed):
         if side in split:
             split[side].append(person)
     if 0 < valid_fraction < 1 and not all(split.values()):
-        raise AnnotationError('%d person(s) to train on and %d to validate with, as the annotations say; both are '
-                              'needed' % (len(split['train']), len(split['valid'])))
+        raise AnnotationError(
+            '%d person(s) to train on and %d to validate with, as the annotations say; both are '
+            'needed' % (len(split['train']), len(split['valid']))
+        )
     return split
 
 
@@ -58,8 +60,9 @@ def _sides_of_images(persons, valid_fraction, seed):
     side_of = {name: split_of(name, seed, valid_fraction) for name in names}
     if 0 < valid_fraction < 1 and not said:
         if len(names) < 2:
-            raise AnnotationError('%d image(s) cannot be divided into training and validation; '
-                                  'annotate two or more' % len(names))
+            raise AnnotationError(
+                '%d image(s) cannot be divided into training and validation; annotate two or more' % len(names)
+            )
         ranked = sorted(names, key=lambda name: (_draw(name, seed), name))
         side_of[ranked[0]], side_of[ranked[-1]] = 'valid', 'train'
     side_of.update((name, said[name]) for name in open_names & set(said))
@@ -71,8 +74,9 @@ def split_hash(split):
 
     split: as split_persons returns it. Hashed are the lines of JSON [side, source, person_id], sorted.
     """
-    entries = sorted(json.dumps([side, person.source, person.person_id])
-                     for side, persons in split.items() for person in persons)
+    entries = sorted(
+        json.dumps([side, person.source, person.person_id]) for side, persons in split.items() for person in persons
+    )
     return hashlib.sha256('\n'.join(entries).encode('ascii')).hexdigest()
 
 
@@ -83,4 +87,4 @@ def _file_name(image_name):
 def _draw(name, seed):
     """Return the number in [0, 1) that is drawn for a file name: 48 bits of SHA-256, exact as a float."""
     digest = hashlib.sha256(('%d:%s' % (seed, name)).encode('utf-8', 'surrogateescape')).digest()
-    return int.from_bytes(digest[:6], 'big') / 2.0 ** 48
+    return int.from_bytes(digest[:6], 'big') / 2.0**48

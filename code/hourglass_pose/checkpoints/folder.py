@@ -15,8 +15,8 @@ import os
 import re
 import shutil
 
-from hourglass_pose.files import write_whole
 from hourglass_pose.errors import CheckpointError, UserError
+from hourglass_pose.files import write_whole
 
 MANIFEST = 'manifest.json'
 MANIFEST_FORMAT = 2
@@ -42,7 +42,7 @@ class CheckpointFolder:
         """
         final = os.path.join(self.folder, _FOLDER % step)
         partial = os.path.join(self.folder, '%s%s-%d' % (_PARTIAL, _FOLDER % step, os.getpid()))
-        replaced = partial + '.replaced'
+        replaced = f'{partial}.replaced'
         try:
             os.makedirs(partial)
             write_files(partial)
@@ -101,7 +101,7 @@ class CheckpointFolder:
                 verify(folder)
                 return folder
             except CheckpointError as error:
-                report('%s; the checkpoint before it is used' % error)
+                report(f'{error}; the checkpoint before it is used')
         return None
 
     def remove_partial(self):
@@ -125,12 +125,13 @@ class CheckpointFolder:
         return CheckpointError(
             '%s: the checkpoint of step %d cannot be written (%s); earlier checkpoints are untouched: free some '
             'space or mend the folder, then go on with load.py'
-            % (self.folder, step, getattr(error, 'strerror', None) or error))
+            % (self.folder, step, getattr(error, 'strerror', None) or error)
+        )
 
     def _prune(self, newest):
         best = os.path.realpath(os.path.join(self.folder, 'best'))
         # Later ones can only be damaged: the run has gone back behind them, and they must not count as kept.
-        for step in [step for step in self.steps() if step <= newest][:-self.keep_last]:
+        for step in [step for step in self.steps() if step <= newest][: -self.keep_last]:
             folder = os.path.join(self.folder, _FOLDER % step)
             if os.path.realpath(folder) != best:
                 shutil.rmtree(folder)
@@ -148,10 +149,14 @@ def find_checkpoint(path):
     if newest:
         return newest
     if not os.path.exists(path):
-        raise CheckpointError('%s: there is no such checkpoint; give a run folder, or a checkpoint in it such as '
-                              'runs/hourglass/latest' % path)
-    raise CheckpointError('%s: this is no checkpoint, it has no %s; give a run folder, or a checkpoint in it such as '
-                          'runs/hourglass/latest' % (path, MANIFEST))
+        raise CheckpointError(
+            f'{path}: there is no such checkpoint; give a run folder, or a checkpoint in it such as '
+            'runs/hourglass/latest'
+        )
+    raise CheckpointError(
+        f'{path}: this is no checkpoint, it has no {MANIFEST}; give a run folder, or a checkpoint in it such as '
+        'runs/hourglass/latest'
+    )
 
 
 def read_manifest(folder):
@@ -161,16 +166,20 @@ def read_manifest(folder):
         with open(path) as stream:
             manifest = json.load(stream)
         if manifest['format'] > MANIFEST_FORMAT:
-            raise CheckpointError('%s: written by a newer version (format %s, this one reads format %d)'
-                                  % (path, manifest['format'], MANIFEST_FORMAT))
+            raise CheckpointError(
+                '%s: written by a newer version (format %s, this one reads format %d)'
+                % (path, manifest['format'], MANIFEST_FORMAT)
+            )
         if manifest['format'] < MANIFEST_FORMAT:
-            raise CheckpointError('%s: written by an older version (format %s, this one reads format %d), whose '
-                                  'variables had other names; train anew, or use that version'
-                                  % (path, manifest['format'], MANIFEST_FORMAT))
+            raise CheckpointError(
+                '%s: written by an older version (format %s, this one reads format %d), whose '
+                'variables had other names; train anew, or use that version'
+                % (path, manifest['format'], MANIFEST_FORMAT)
+            )
         if manifest.pop('sha256') != _digest_of(manifest):
             raise ValueError('its text is not what was written')
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError('%s: the manifest cannot be read (%s: %s)' % (path, type(error).__name__, error))
+        raise CheckpointError(f'{path}: the manifest cannot be read ({type(error).__name__}: {error})')
     return manifest
 
 
@@ -183,11 +192,13 @@ def verify(folder):
     for name, record in manifest['files'].items():
         path = os.path.join(folder, name)
         if not os.path.isfile(path):
-            raise CheckpointError('%s: damaged, the file is missing' % path)
+            raise CheckpointError(f'{path}: damaged, the file is missing')
         found = _file_record(path)
         if found != record:
-            raise CheckpointError('%s: damaged, %d bytes with SHA-256 %.8s, the manifest says %d bytes with %.8s'
-                                  % (path, found['size'], found['sha256'], record['size'], record['sha256']))
+            raise CheckpointError(
+                '%s: damaged, %d bytes with SHA-256 %.8s, the manifest says %d bytes with %.8s'
+                % (path, found['size'], found['sha256'], record['size'], record['sha256'])
+            )
     return manifest
 
 
@@ -195,7 +206,7 @@ def _write_manifest(folder, manifest, files):
     manifest = dict(manifest, format=MANIFEST_FORMAT, files=files)
     manifest['sha256'] = _digest_of(manifest)
     text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
-    write_whole(os.path.join(folder, MANIFEST), (text + '\n').encode('ascii'))
+    write_whole(os.path.join(folder, MANIFEST), (f'{text}\n').encode('ascii'))
 
 
 def _digest_of(manifest):
@@ -205,7 +216,7 @@ def _digest_of(manifest):
 def _file_record(path):
     digest = hashlib.sha256()
     with open(path, 'rb') as stream:
-        for block in iter(lambda: stream.read(2 ** 20), b''):
+        for block in iter(lambda: stream.read(2**20), b''):
             digest.update(block)
     return {'size': os.path.getsize(path), 'sha256': digest.hexdigest()}
 

@@ -3,8 +3,8 @@
 import os
 import re
 
-from hourglass_pose.graph.architectures import MODELZOO_ATTENTION_FEATURES
 from hourglass_pose.errors import CheckpointError
+from hourglass_pose.graph.architectures import MODELZOO_ATTENTION_FEATURES
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.skeleton import MPII_JOINTS
 
@@ -22,7 +22,7 @@ def find_original(path):
     `checkpoint` names, else the one that was written last.
     """
     prefix = re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', path)
-    if os.path.isfile(prefix + '.index'):
+    if os.path.isfile(f'{prefix}.index'):
         return prefix
     if not os.path.isdir(path):
         return None
@@ -31,12 +31,12 @@ def find_original(path):
             named = re.search(r'^model_checkpoint_path: "(.*)"', stream.read(), re.MULTILINE)
         # The file may have been moved together with its folder.
         prefix = os.path.join(path, os.path.basename(named.group(1)))
-        if os.path.isfile(prefix + '.index'):
+        if os.path.isfile(f'{prefix}.index'):
             return prefix
     except (OSError, UnicodeDecodeError, AttributeError):
         pass
     indices = [os.path.join(path, name) for name in os.listdir(path) if name.endswith('.index')]
-    return max(indices, key=lambda name: (os.path.getmtime(name), name))[:-len('.index')] if indices else None
+    return max(indices, key=lambda name: (os.path.getmtime(name), name))[: -len('.index')] if indices else None
 
 
 def recognise(shapes):
@@ -51,12 +51,14 @@ def recognise(shapes):
     elif _ATTENTION_STEM in shapes:
         values = _attention_values(shapes)
     else:
-        raise CheckpointError('it has no variable %s, as the original hourglass has, and no %s, as its attention '
-                              'network has; it has %s' % (_STEM, _ATTENTION_STEM, _sample(shapes)))
+        raise CheckpointError(
+            f'it has no variable {_STEM}, as the original hourglass has, and no {_ATTENTION_STEM}, as its attention '
+            f'network has; it has {_sample(shapes)}'
+        )
     try:
         return NetworkTraits(arch='modelzoo', **values)
     except ValueError as error:
-        raise CheckpointError('its variables make no network that the original code builds (%s)' % error)
+        raise CheckpointError(f'its variables make no network that the original code builds ({error})')
 
 
 def _standard_values(shapes):
@@ -68,8 +70,14 @@ def _standard_values(shapes):
     norms_of_residual, residuals_of_stem = (1, 2) if tiny else (3, 3)
     norms_of_stack = norms_of_residual * (3 * (levels + 1) + 1) + 1
     norms = 1 + norms_of_residual * residuals_of_stem + stacks * norms_of_stack
-    return {'num_stacks': stacks, 'num_features': features, 'num_poolings': levels, 'num_joints': joints,
-            'tiny': tiny, 'modif': _count(r'^(BatchNorm(?:_\d+)?)/beta$', shapes) == norms + stacks}
+    return {
+        'num_stacks': stacks,
+        'num_features': features,
+        'num_poolings': levels,
+        'num_joints': joints,
+        'tiny': tiny,
+        'modif': _count(r'^(BatchNorm(?:_\d+)?)/beta$', shapes) == norms + stacks,
+    }
 
 
 def _attention_values(shapes):
@@ -79,10 +87,14 @@ def _attention_values(shapes):
     if not parts:
         raise CheckpointError('it has the stem of the original attention network, but no attention by parts')
     last = max(parts, key=lambda scope: (len(scope), scope))
-    return {'num_stacks': stacks, 'num_features': MODELZOO_ATTENTION_FEATURES, 'attention': True,
-            'num_poolings': 1 + _deepest(r'^stacks/houglass_1/mcam_hg((?:/mcam_hg)*)/', '/mcam_hg', shapes),
-            'num_joints': _count(r'^stacks/%s/(conv(?:_\d+)?)/weights$' % last, shapes),
-            'tiny': 'preprocessing/residual_block/conv_block/conv/weights' in shapes}
+    return {
+        'num_stacks': stacks,
+        'num_features': MODELZOO_ATTENTION_FEATURES,
+        'attention': True,
+        'num_poolings': 1 + _deepest(r'^stacks/houglass_1/mcam_hg((?:/mcam_hg)*)/', '/mcam_hg', shapes),
+        'num_joints': _count(rf'^stacks/{last}/(conv(?:_\d+)?)/weights$', shapes),
+        'tiny': 'preprocessing/residual_block/conv_block/conv/weights' in shapes,
+    }
 
 
 def _count(pattern, shapes):
@@ -97,20 +109,29 @@ def _deepest(pattern, step, shapes):
 
 def _shape(shapes, name):
     if len(shapes.get(name, ())) != 4:
-        raise CheckpointError('it has the stem of the original network, but no %s' % name)
+        raise CheckpointError(f'it has the stem of the original network, but no {name}')
     return shapes[name]
 
 
 def _sample(shapes):
     names = sorted(name for name in shapes if not name.startswith('save'))
-    return '%d others, such as %s' % (len(names), ', '.join(names[:3])) if names else 'none at all'
+    return f'{len(names)} others, such as {", ".join(names[:3])}' if names else 'none at all'
 
 
 def original_recipe(traits):
     """Return what prediction must know of the original code's training, as in the manifests of ours."""
     is_mpii = traits.num_joints == len(MPII_JOINTS)
     joints = list(MPII_JOINTS) if is_mpii else ['joint_%d' % index for index in range(traits.num_joints)]
-    return {'joints': joints, 'kept_joints': [True] * len(joints), 'loss': 'sigmoid', 'sigma': ORIGINAL_SIGMA,
-            # Without names nobody knows which joints are left and right.
-            'decoding': 'dark', 'flip_test': is_mpii, 'box_margin': 0.2, 'crop_rule': 'box',
-            'crop_corners': 'exact', 'mean_pose_crop': None}
+    return {
+        'joints': joints,
+        'kept_joints': [True] * len(joints),
+        'loss': 'sigmoid',
+        'sigma': ORIGINAL_SIGMA,
+        # Without names nobody knows which joints are left and right.
+        'decoding': 'dark',
+        'flip_test': is_mpii,
+        'box_margin': 0.2,
+        'crop_rule': 'box',
+        'crop_corners': 'exact',
+        'mean_pose_crop': None,
+    }

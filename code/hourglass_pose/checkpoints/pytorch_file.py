@@ -34,13 +34,13 @@ def read_state_dict(path, say=print):
             warnings.simplefilter('ignore')
             contents = torch.load(stream, map_location='cpu', weights_only=True)
     except OSError as error:
-        raise CheckpointError('%s: the file cannot be read (%s)' % (path, error.strerror or error))
+        raise CheckpointError(f'{path}: the file cannot be read ({error.strerror or error})')
     except Exception as error:  # what a damaged or crafted file raises depends on where PyTorch stumbles
-        raise CheckpointError('%s: %s' % (path, _refusal(error)))
+        raise CheckpointError(f'{path}: {_refusal(error)}')
     try:
         return {name: tensor.detach().float().numpy() for name, tensor in unwrap(contents).items()}
     except CheckpointError as error:
-        raise CheckpointError('%s: %s' % (path, error))
+        raise CheckpointError(f'{path}: {error}')
 
 
 def unwrap(contents):
@@ -55,18 +55,23 @@ def unwrap(contents):
             break
         contents = inner[0]
     if not isinstance(contents, Mapping):
-        raise CheckpointError('it holds a %s and no state dict; save the network\'s state_dict() by torch.save'
-                              % type(contents).__name__)
+        raise CheckpointError(
+            f"it holds a {type(contents).__name__} and no state dict; save the network's state_dict() by torch.save"
+        )
     others = [str(name) for name, value in contents.items() if not (isinstance(name, str) and hasattr(value, 'shape'))]
     if others or not contents:
-        raise CheckpointError('it holds a dict that is no state dict (%s), and none under %s; save the network\'s '
-                              'state_dict() by torch.save' % (
-                                  'not a tensor: %s' % ', '.join(others[:3]) if others else 'it is empty',
-                                  ', '.join(map(repr, _WRAPPERS))))
+        raise CheckpointError(
+            "it holds a dict that is no state dict ({}), and none under {}; save the network's "
+            'state_dict() by torch.save'.format(
+                'not a tensor: {}'.format(', '.join(others[:3])) if others else 'it is empty',
+                ', '.join(map(repr, _WRAPPERS)),
+            )
+        )
     state = {_PREFIXES.sub('', name): value for name, value in contents.items()}
     if len(state) < len(contents):
-        raise CheckpointError('it holds two sets of weights that differ by the prefixes \'module.\' or \'model.\' '
-                              'alone; save one of them')
+        raise CheckpointError(
+            "it holds two sets of weights that differ by the prefixes 'module.' or 'model.' alone; save one of them"
+        )
     return state
 
 
@@ -81,7 +86,7 @@ def _numpy_scalars_allowed(torch):
     make_scalar = np.float64(0).__reduce__()[0]
     kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64)]
     # NumPy 2 has moved the function; a file names the place where it was when the file was written.
-    places = [(make_scalar, '%s.multiarray.scalar' % module) for module in ('numpy.core', 'numpy._core')]
+    places = [(make_scalar, f'{module}.multiarray.scalar') for module in ('numpy.core', 'numpy._core')]
     with safe_globals(places + [np.dtype] + kinds):
         yield
 
@@ -90,14 +95,18 @@ def _import_torch(say):
     try:
         import torch
     except ImportError as error:
-        raise UserError('PyTorch, which reads the file, cannot be imported (%s); %s' % (error, _INSTALL))
+        raise UserError(f'PyTorch, which reads the file, cannot be imported ({error}); {_INSTALL}')
     version = tuple(int(number) for number in re.findall(r'\d+', torch.__version__)[:2])
     if version < _OLDEST:
-        raise UserError('PyTorch %s cannot read a file without running code from it, %d.%d or newer can; %s' % (
-            (torch.__version__,) + _OLDEST + (_INSTALL,)))
+        raise UserError(
+            'PyTorch %s cannot read a file without running code from it, %d.%d or newer can; %s'
+            % ((torch.__version__,) + _OLDEST + (_INSTALL,))
+        )
     if version < _SAFE:
-        say('note: PyTorch %s refuses dangerous files less surely than %d.%d (CVE-2025-32434, CVE-2026-24747): import '
-            'only what you trust' % ((torch.__version__,) + _SAFE))
+        say(
+            'note: PyTorch %s refuses dangerous files less surely than %d.%d (CVE-2025-32434, CVE-2026-24747): import '
+            'only what you trust' % ((torch.__version__,) + _SAFE)
+        )
     return torch
 
 
@@ -106,11 +115,14 @@ def _refusal(error):
     message = str(error)
     forbidden = re.search(r'GLOBAL (\S+)', message)
     if forbidden:
-        return ('refused: it holds more than tensors and plain values, %s, and opening that would run code from the '
-                'file; where you trust it, save the state dict alone by torch.save(network.state_dict(), FILE)'
-                % forbidden.group(1))
+        return (
+            f'refused: it holds more than tensors and plain values, {forbidden.group(1)}, and opening that '
+            f'would run code from the '
+            'file; where you trust it, save the state dict alone by torch.save(network.state_dict(), FILE)'
+        )
     # The rest of a long message advises to open the file without care.
     operand = re.search(r'Unsupported operand \d+', message)
     detail = operand.group(0) if operand else re.split(r'[.\n](?:\s|$)', message)[0]
-    return ('PyTorch cannot read it, it is damaged or no file of torch.save (%s)'
-            % ': '.join(filter(None, (type(error).__name__, detail[:200]))))
+    return 'PyTorch cannot read it, it is damaged or no file of torch.save ({})'.format(
+        ': '.join(filter(None, (type(error).__name__, detail[:200])))
+    )

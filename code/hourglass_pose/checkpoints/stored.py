@@ -3,13 +3,13 @@
 import os
 from dataclasses import dataclass
 
+from hourglass_pose.checkpoints.folder import MANIFEST, find_checkpoint, verify
+from hourglass_pose.checkpoints.original import find_original, original_recipe, recognise
+from hourglass_pose.checkpoints.unrecognised import describe_strange
+from hourglass_pose.checkpoints.variables import checkpoint_prefix
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.checkpoints.folder import MANIFEST, find_checkpoint, verify
-from hourglass_pose.checkpoints.original import find_original, original_recipe, recognise
-from hourglass_pose.checkpoints.variables import checkpoint_prefix
-from hourglass_pose.checkpoints.unrecognised import describe_strange
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,17 @@ def open_stored(path):
     except CheckpointError as error:
         if original is None:
             strange = describe_strange(path)
-            raise CheckpointError('%s%s' % (error, '; ' + strange if strange else ''))
+            raise CheckpointError('{}{}'.format(error, '; ' + strange if strange else ''))
         return _open_original(original)
     manifest = verify(folder)
-    return StoredNetwork(folder, checkpoint_prefix(folder), NetworkTraits(**manifest['traits']), manifest['recipe'],
-                         manifest['global_step'], manifest)
+    return StoredNetwork(
+        folder,
+        checkpoint_prefix(folder),
+        NetworkTraits(**manifest['traits']),
+        manifest['recipe'],
+        manifest['global_step'],
+        manifest,
+    )
 
 
 def _open_original(prefix):
@@ -55,8 +61,10 @@ def _open_original(prefix):
     try:
         traits = recognise(shapes)
     except CheckpointError as error:
-        raise CheckpointError('%s: this is a TensorFlow checkpoint, but none of ours and none of the original '
-                              'hourglass code: %s' % (prefix, error))
+        raise CheckpointError(
+            f'{prefix}: this is a TensorFlow checkpoint, but none of ours and none of the original '
+            f'hourglass code: {error}'
+        )
     step = int(reader.get_tensor('steps/global_step')) if 'steps/global_step' in shapes else None
     return StoredNetwork(prefix, prefix, traits, original_recipe(traits), step)
 
@@ -67,4 +75,6 @@ def open_variables(prefix):
         return tf.train.NewCheckpointReader(prefix)
     # TensorFlow 1.15 and 2 raise different types here, RuntimeError and ValueError among them.
     except (tf.errors.OpError, RuntimeError, ValueError) as error:
-        raise CheckpointError('%s: TensorFlow cannot read the checkpoint (%s)' % (prefix, str(error).split('\n')[0]))
+        raise CheckpointError(
+            '{}: TensorFlow cannot read the checkpoint ({})'.format(prefix, str(error).split('\n')[0])
+        )

@@ -6,21 +6,33 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Tuple
 
+from hourglass_pose.checkpoints.folder import read_manifest
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.checkpoints.folder import read_manifest
-from hourglass_pose.training.weight_average import AVERAGE_SUFFIX
+
+AVERAGE_SUFFIX = '/ExponentialMovingAverage'
+"""Ending of an average's name, the one that tf.train.ExponentialMovingAverage uses."""
 
 _NAMES_SHOWN = 3
 
 
 # Why a variable of the graph is not in a checkpoint, or one of a checkpoint not in the graph, by kind of variable.
-_STARTS_FRESH = {'average': 'moving averages of the weights', 'optimizer': "the optimizer's state",
-                 'step': 'the count of steps', 'loss scale': 'the loss scale', 'other': 'not in the checkpoint'}
-_LEFT_OUT = {'average': 'moving averages of the weights', 'optimizer': "an optimizer's state",
-             'step': 'a count of steps', 'loss scale': 'a loss scale', 'other': 'unknown to this network'}
+_STARTS_FRESH = {
+    'average': 'moving averages of the weights',
+    'optimizer': "the optimizer's state",
+    'step': 'the count of steps',
+    'loss scale': 'the loss scale',
+    'other': 'not in the checkpoint',
+}
+_LEFT_OUT = {
+    'average': 'moving averages of the weights',
+    'optimizer': "an optimizer's state",
+    'step': 'a count of steps',
+    'loss scale': 'a loss scale',
+    'other': 'unknown to this network',
+}
 
 
 @dataclass(frozen=True)
@@ -44,9 +56,11 @@ class RestoreReport:
     def lines(self):
         """Return lines for people: what was matched, what starts fresh, what was left out and why."""
         of_network = len(set(self.restored) & set(self.network))
-        return ['matched: %d variables of the network, %d others' % (of_network, len(self.restored) - of_network)] + [
-            'starts fresh: ' + line for line in self._by_kind(self.fresh, _STARTS_FRESH)] + [
-            'left out: ' + line for line in self._by_kind(self.unused, _LEFT_OUT)]
+        return (
+            ['matched: %d variables of the network, %d others' % (of_network, len(self.restored) - of_network)]
+            + [f'starts fresh: {line}' for line in self._by_kind(self.fresh, _STARTS_FRESH)]
+            + [f'left out: {line}' for line in self._by_kind(self.unused, _LEFT_OUT)]
+        )
 
     def _by_kind(self, names, reasons):
         groups = OrderedDict()
@@ -54,8 +68,10 @@ class RestoreReport:
             groups.setdefault(self._kind(name), []).append(name)
         for kind, members in groups.items():
             shown = ', '.join(members[:_NAMES_SHOWN])
-            yield '%s (%s)' % (reasons[kind], shown if len(members) <= _NAMES_SHOWN
-                               else '%d variables, the first: %s' % (len(members), shown))
+            yield '{} ({})'.format(
+                reasons[kind],
+                shown if len(members) <= _NAMES_SHOWN else '%d variables, the first: %s' % (len(members), shown),
+            )
 
     def _kind(self, name):
         owner, _, last = name.rpartition('/')
@@ -108,8 +124,11 @@ class VariableSaver:
         prefix = checkpoint_prefix(path) if os.path.isdir(path) else path
         check_variables(path, prefix, {variable.op.name: variable.shape.as_list() for variable in self._network})
         found = tf.train.NewCheckpointReader(prefix).get_variable_to_shape_map()
-        fitting = [variable for variable in self._variables
-                   if list(found.get(variable.op.name, ('missing',))) == variable.shape.as_list()]
+        fitting = [
+            variable
+            for variable in self._variables
+            if list(found.get(variable.op.name, ('missing',))) == variable.shape.as_list()
+        ]
         if len(fitting) == len(self._variables):
             self._saver.restore(session, prefix)
         else:
@@ -117,8 +136,11 @@ class VariableSaver:
         restored = [variable.op.name for variable in fitting]
         names = [variable.op.name for variable in self._variables]
         return RestoreReport(
-            tuple(restored), tuple(name for name in names if name not in set(restored)),
-            tuple(sorted(set(found) - set(restored))), tuple(variable.op.name for variable in self._network))
+            tuple(restored),
+            tuple(name for name in names if name not in set(restored)),
+            tuple(sorted(set(found) - set(restored))),
+            tuple(variable.op.name for variable in self._network),
+        )
 
 
 def stored_number(path, variable):
@@ -148,8 +170,8 @@ def checkpoint_prefix(folder):
     """Return the path that TensorFlow knows a checkpoint folder's files by. Raises CheckpointError."""
     for name in read_manifest(folder)['files']:
         if name.endswith('.index'):
-            return os.path.join(folder, name[:-len('.index')])
-    raise CheckpointError('%s: the checkpoint has no index file' % folder)
+            return os.path.join(folder, name[: -len('.index')])
+    raise CheckpointError(f'{folder}: the checkpoint has no index file')
 
 
 def check_traits(folder, traits):
@@ -157,25 +179,30 @@ def check_traits(folder, traits):
     found = NetworkTraits(**read_manifest(folder)['traits'])
     differences = found.differences(traits)
     if differences:
-        raise CheckpointError('%s: the checkpoint is of another network (checkpoint / config): %s; use the config it '
-                              'was trained with, or start in another Saver.saver_directory'
-                              % (folder, ', '.join(differences)))
+        raise CheckpointError(
+            '{}: the checkpoint is of another network (checkpoint / config): {}; use the config it '
+            'was trained with, or start in another Saver.saver_directory'.format(folder, ', '.join(differences))
+        )
 
 
 def check_variables(path, prefix, wanted):
     """Raise CheckpointError naming variables {name: shape} that a checkpoint lacks or holds in another shape."""
     found = tf.train.NewCheckpointReader(prefix).get_variable_to_shape_map()
     missing = sorted(set(wanted) - set(found))
-    reshaped = ['%s: %s / %s' % (name, found[name], wanted[name])
-                for name in sorted(set(wanted) & set(found)) if list(found[name]) != list(wanted[name])]
+    reshaped = [
+        f'{name}: {found[name]} / {wanted[name]}'
+        for name in sorted(set(wanted) & set(found))
+        if list(found[name]) != list(wanted[name])
+    ]
     if missing or reshaped:
         parts = []
         if missing:
-            parts.append('%d variables are not in it, the first: %s' % (len(missing), ', '.join(missing[:3])))
+            parts.append(f'{len(missing)} variables are not in it, the first: {", ".join(missing[:3])}')
         if reshaped:
-            parts.append('%d have another shape (checkpoint / wanted), the first: %s'
-                         % (len(reshaped), ', '.join(reshaped[:3])))
-        raise CheckpointError('%s: the checkpoint does not fit: %s' % (path, '; '.join(parts)))
+            parts.append(
+                '%d have another shape (checkpoint / wanted), the first: %s' % (len(reshaped), ', '.join(reshaped[:3]))
+            )
+        raise CheckpointError(f'{path}: the checkpoint does not fit: {"; ".join(parts)}')
 
 
 def load_network(session, model, path, prefix):

@@ -11,15 +11,27 @@ from hourglass_pose.errors import UserError
 DONE, BAD_FINDING, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 SUBCOMMANDS = (
-    'prepare', 'doctor', 'train', 'resume', 'evaluate', 'score', 'submit', 'predict', 'export',
-    'inspect', 'import-weights', 'synthesize', 'benchmark')
+    'prepare',
+    'doctor',
+    'train',
+    'resume',
+    'evaluate',
+    'score',
+    'submit',
+    'predict',
+    'export',
+    'inspect',
+    'import-weights',
+    'synthesize',
+    'benchmark',
+)
 
 
 class _Parser(argparse.ArgumentParser):
     """Reports a wrong command line as every other mistake: in one line."""
 
     def error(self, message):
-        self.exit(USERS_MISTAKE, 'error: %s; see %s --help\n' % (message, self.prog))
+        self.exit(USERS_MISTAKE, f'error: {message}; see {self.prog} --help\n')
 
 
 def main(argv=None):
@@ -32,7 +44,7 @@ def main(argv=None):
     parser.add_argument('--version', action='version', version=__version__)
     subparsers = parser.add_subparsers(dest='subcommand', metavar='SUBCOMMAND')
     for name in SUBCOMMANDS:
-        module = importlib.import_module('hourglass_pose.cli.' + name.replace('-', '_'))
+        module = importlib.import_module(f'hourglass_pose.cli.{name.replace("-", "_")}')
         subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
@@ -49,7 +61,7 @@ def report_mistakes(run):
         code = run()
         return DONE if code is None else code
     except UserError as error:
-        print('error: %s' % error, file=sys.stderr)
+        print(f'error: {error}', file=sys.stderr)
         return USERS_MISTAKE
     except KeyboardInterrupt:
         # Ctrl-C in a command without a checkpoint to write, or the second one in training.

@@ -9,15 +9,27 @@ HELP = 'measure images a second of training and of its input, against a rival in
 
 def add_arguments(parser):
     parser.add_argument('--config', default='config.cfg', help='the settings (default: config.cfg)')
-    parser.add_argument('--set', action='append', default=[], metavar='SECTION.KEY=VALUE', dest='overrides',
-                        help='override a setting; may be repeated')
-    parser.add_argument('--rival', action='append', default=[], metavar='SECTION.KEY=VALUE',
-                        help='override a setting of the rival, which is the same config else; may be repeated')
+    parser.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        metavar='SECTION.KEY=VALUE',
+        dest='overrides',
+        help='override a setting; may be repeated',
+    )
+    parser.add_argument(
+        '--rival',
+        action='append',
+        default=[],
+        metavar='SECTION.KEY=VALUE',
+        help='override a setting of the rival, which is the same config else; may be repeated',
+    )
     parser.add_argument('--steps', type=int, default=20, help='steps measured of each (default: 20)')
 
 
 def run(options):
     from hourglass_pose.config.config import load_config
+
     configs = [load_config(options.config, options.overrides)]
     if options.rival:
         configs.append(load_config(options.config, options.overrides + options.rival))
@@ -27,10 +39,13 @@ def run(options):
         for side in sides:
             side.step()
     for name, side in zip(('config', 'rival'), sides):
-        print('%-7s %s' % (name, side.describe()))
+        print(f'{name:7} {side.describe()}')
     if len(sides) == 2:
-        print('config / rival: training %.2f, input %.2f' % tuple(
-            ours / theirs for ours, theirs in zip(sides[0].rates(), sides[1].rates())))
+        print(
+            'config / rival: training {:.2f}, input {:.2f}'.format(
+                *tuple(ours / theirs for ours, theirs in zip(sides[0].rates(), sides[1].rates()))
+            )
+        )
     for side in sides:
         side.close()
 
@@ -46,6 +61,7 @@ class Contestant:
         from hourglass_pose.graph.summary import summarise_network
         from hourglass_pose.runtime.selection import open_runtime
         from hourglass_pose.tf_compat import tf
+
         experiment = Experiment(config)
         traits, device = experiment.traits(), config.Device
         self.batch_size = config.Train.batch_size
@@ -56,9 +72,12 @@ class Contestant:
             self.session = tf.Session(graph=graph, config=self.runtime.session_config())
             self.session.run(self.graph.initialisation)
         random = np.random.RandomState(0)
-        self.feed = {tensor: random.randint(0, 256, tensor.shape).astype(np.uint8) if tensor.dtype == tf.uint8
-                     else random.uniform(size=tensor.shape.as_list())
-                     for tensor in (self.graph.images, self.graph.heatmaps, self.graph.joint_weights)}
+        self.feed = {
+            tensor: random.randint(0, 256, tensor.shape).astype(np.uint8)
+            if tensor.dtype == tf.uint8
+            else random.uniform(size=tensor.shape.as_list())
+            for tensor in (self.graph.images, self.graph.heatmaps, self.graph.joint_weights)
+        }
         self.make_sample = _sample_function(experiment)
         self.training_times, self.input_times = [], []
         for _ in range(self.WARM_UP):
@@ -85,18 +104,26 @@ class Contestant:
 
     def describe(self):
         return 'training %.1f images/s, input %.1f images/s a thread; %s; %s' % (
-            self.rates() + (self.runtime.description, self.summary.describe()))
+            self.rates() + (self.runtime.description, self.summary.describe())
+        )
 
 
 def _sample_function(experiment):
     """Return a function of an index that makes a training sample of a decoded random photo of 640 x 480 pixels."""
     from hourglass_pose.annotations.person import Person
     from hourglass_pose.input.samples import SampleMaker
+
     random = np.random.RandomState(1)
     photo = random.randint(0, 256, (480, 640, 3)).astype(np.uint8)
     joints = len(experiment.skeleton)
-    person = Person('photo', 'photo', 'photo', np.array([200.0, 100.0, 400.0, 400.0]),
-                    random.uniform(150, 350, (joints, 2)).astype(np.float32), np.ones(joints, bool))
+    person = Person(
+        'photo',
+        'photo',
+        'photo',
+        np.array([200.0, 100.0, 400.0, 400.0]),
+        random.uniform(150, 350, (joints, 2)).astype(np.float32),
+        np.ones(joints, bool),
+    )
 
     class Photo:
         """Stands for the image cache: reading and decoding are not measured here."""
@@ -104,6 +131,13 @@ def _sample_function(experiment):
         def read(self, path):
             return photo
 
-    maker = SampleMaker(Photo(), experiment.codec, experiment.rule, experiment.skeleton.flip_permutation,
-                        experiment.kept_joints, experiment.ranges, seed=0)
+    maker = SampleMaker(
+        Photo(),
+        experiment.codec,
+        experiment.rule,
+        experiment.skeleton.flip_permutation,
+        experiment.kept_joints,
+        experiment.ranges,
+        seed=0,
+    )
     return lambda index: maker.training_sample(person, 0, index)

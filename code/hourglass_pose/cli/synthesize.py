@@ -12,13 +12,14 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.experiment.experiment import make_folder
     from hourglass_pose.cli.train import drawing_bar
-    from hourglass_pose.synthetic.dataset import write_synthetic_dataset
     from hourglass_pose.errors import UserError
+    from hourglass_pose.experiment.experiment import make_folder
+    from hourglass_pose.synthetic.dataset import write_synthetic_dataset
+
     if options.images < 1:
         raise UserError('--images: expected an integer >= 1, found %d' % options.images)
-    if not 0 <= options.seed < 2 ** 32:
+    if not 0 <= options.seed < 2**32:
         raise UserError('--seed: expected an integer from 0 to 2^32 - 1, found %d' % options.seed)
     make_folder(options.output)
     print(write_synthetic_dataset(options.output, options.images, options.seed, drawing_bar, os.cpu_count() or 1))

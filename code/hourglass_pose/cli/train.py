@@ -7,10 +7,10 @@ import time
 from tqdm import tqdm
 
 import hourglass_pose
-from hourglass_pose.files import write_whole
-from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.config.config import format_config, load_config
 from hourglass_pose.errors import AnnotationError, ConfigError
+from hourglass_pose.experiment.experiment import Experiment, make_folder
+from hourglass_pose.files import write_whole
 
 HELP = 'train a network from the settings of a config.cfg'
 CONFIG_COPY = 'config.cfg'
@@ -21,17 +21,25 @@ PROGRAM = os.path.dirname(os.path.abspath(hourglass_pose.__file__))
 
 def add_arguments(parser):
     add_config_arguments(parser)
-    parser.add_argument('--synthetic', action='store_true',
-                        help='draw DataSetHG.synthetic_images pictures of people and train on them')
-    parser.add_argument('--fresh', action='store_true',
-                        help='start over: an earlier run in Saver.saver_directory is set aside')
+    parser.add_argument(
+        '--synthetic', action='store_true', help='draw DataSetHG.synthetic_images pictures of people and train on them'
+    )
+    parser.add_argument(
+        '--fresh', action='store_true', help='start over: an earlier run in Saver.saver_directory is set aside'
+    )
 
 
 def add_config_arguments(parser):
     """Add the arguments that `train` and `resume` share."""
     parser.add_argument('--config', default='config.cfg', help='the settings (default: config.cfg)')
-    parser.add_argument('--set', action='append', default=[], metavar='SECTION.KEY=VALUE', dest='overrides',
-                        help='override a setting, for instance Train.batch_size=8; may be repeated')
+    parser.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        metavar='SECTION.KEY=VALUE',
+        dest='overrides',
+        help='override a setting, for instance Train.batch_size=8; may be repeated',
+    )
     parser.add_argument('--quiet', action='store_true', help='do not print the resolved settings')
 
 
@@ -50,17 +58,28 @@ def run(options):
 def validate(config):
     """Measure the newest checkpoint of the run on its validation persons."""
     from hourglass_pose.cli.evaluate import evaluate
+
     data, folder = config.DataSetHG, config.Saver.saver_directory
-    evaluate(folder, data.training_txt_file, data.img_directory, folder, 'valid', data.on_bad_annotation,
-             flip_test=config.Validation.flip_test, decoding=config.Validation.decoding,
-             device=config.Device.device, precision=config.Device.precision,
-             batch_size=config.Validation.valid_batch_size)
+    evaluate(
+        folder,
+        data.training_txt_file,
+        data.img_directory,
+        folder,
+        'valid',
+        data.on_bad_annotation,
+        flip_test=config.Validation.flip_test,
+        decoding=config.Validation.decoding,
+        device=config.Device.device,
+        precision=config.Device.precision,
+        batch_size=config.Validation.valid_batch_size,
+    )
 
 
 def with_synthetic_people(config):
     """Return the config with its data replaced by a data set of drawn people, drawing it where it is not there."""
     from hourglass_pose.config.config import config_from_dict
     from hourglass_pose.synthetic.dataset import write_synthetic_dataset
+
     folder = os.path.join(os.path.dirname(config.Saver.saver_directory), 'synthetic_people')
     make_folder(folder)
     count = config.DataSetHG.synthetic_images
@@ -80,10 +99,12 @@ def require_data(config):
     missing = [path for path in tuple(data.training_txt_file) + tuple(data.img_directory) if not os.path.exists(path)]
     if missing:
         raise AnnotationError(
-            'no training data: %s is not there. MPII is had from its authors (human-pose.mpi-inf.mpg.de: images and '
+            'no training data: {} is not there. MPII is had from its authors (human-pose.mpi-inf.mpg.de: images and '
             'annotations); name your own files by --set DataSetHG.training_txt_file=FILE --set '
-            'DataSetHG.img_directory=FOLDER; or add --synthetic, which draws people and trains on them'
-            % ', '.join(missing))
+            'DataSetHG.img_directory=FOLDER; or add --synthetic, which draws people and trains on them'.format(
+                ', '.join(missing)
+            )
+        )
 
 
 def train(config, resume_folder=None, initial=None, fresh=False, quiet=False, synthetic=False, notes=()):
@@ -97,6 +118,7 @@ def train(config, resume_folder=None, initial=None, fresh=False, quiet=False, sy
         # A mistake is reported before TensorFlow is loaded, which takes seconds.
         refuse_mixing(config.Saver.saver_directory, fresh)
     from hourglass_pose.experiment.training_run import TrainingRun, open_device
+
     with open_device(config) as runtime:
         say = tqdm.write if runtime.is_chief else silent
         for note in notes:
@@ -140,7 +162,7 @@ def keep_given(folder, text, say):
         if stream.read() == text:
             return
     os.replace(path, given)
-    say('note: the run keeps its settings in %s; the file that was there is now %s' % (path, given))
+    say(f'note: the run keeps its settings in {path}; the file that was there is now {given}')
 
 
 def silent(*lines):
@@ -150,21 +172,27 @@ def silent(*lines):
 def refuse_mixing(folder, fresh):
     """Raise ConfigError where a new run would mix with an earlier one."""
     from hourglass_pose.checkpoints.folder import CheckpointFolder
+
     if not fresh and CheckpointFolder(folder).steps():
-        raise ConfigError('%s holds an earlier run; go on with it by "python load.py", start over by --fresh, or name '
-                          'another folder by --set Saver.saver_directory=FOLDER' % folder)
+        raise ConfigError(
+            f'{folder} holds an earlier run; go on with it by "python load.py", start over by --fresh, or name '
+            'another folder by --set Saver.saver_directory=FOLDER'
+        )
 
 
 def make_way(folder, fresh):
     """Keep a new run from mixing with an earlier one: refuse, or set the earlier one aside."""
     from hourglass_pose.checkpoints.folder import CheckpointFolder
+
     refuse_mixing(folder, fresh)
     if not CheckpointFolder(folder).steps():
         return
     for inside in (os.getcwd(), PROGRAM):
         if os.path.commonpath([os.path.realpath(folder), os.path.realpath(inside)]) == os.path.realpath(folder):
-            raise ConfigError('%s holds an earlier run and cannot be set aside, for %s is in it; name another folder '
-                              'by --set Saver.saver_directory=FOLDER' % (folder, inside))
-    aside = '%s.%s' % (folder, time.strftime('%Y%m%d-%H%M%S'))
+            raise ConfigError(
+                f'{folder} holds an earlier run and cannot be set aside, for {inside} is in it; name another folder '
+                'by --set Saver.saver_directory=FOLDER'
+            )
+    aside = '{}.{}'.format(folder, time.strftime('%Y%m%d-%H%M%S'))
     os.rename(folder, aside)
-    print('the earlier run is now in %s' % aside)
+    print(f'the earlier run is now in {aside}')

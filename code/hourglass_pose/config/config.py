@@ -14,7 +14,8 @@ _MISTAKES_SHOWN = 10
 
 _SECTION_TYPES = {
     section: make_dataclass(section, [key.name for key in KEYS if key.section == section], frozen=True)
-    for section in SECTIONS}
+    for section in SECTIONS
+}
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,17 @@ class Config:
 
     def as_dict(self):
         """Return a dict of sections, each a dict of keys, for json; config_from_dict inverts it."""
-        return OrderedDict((section, OrderedDict(
-            (key.name, _plain(getattr(getattr(self, section), key.name)))
-            for key in KEYS if key.section == section)) for section in SECTIONS)
+        return OrderedDict(
+            (
+                section,
+                OrderedDict(
+                    (key.name, _plain(getattr(getattr(self, section), key.name)))
+                    for key in KEYS
+                    if key.section == section
+                ),
+            )
+            for section in SECTIONS
+        )
 
     def with_overrides(self, overrides):
         """Return the Config that load_config would make of this one's text and the overrides."""
@@ -71,8 +80,7 @@ def config_from_dict(values, overrides=(), source='config'):
     """
     draft = _Draft(source, os.path.abspath(os.curdir))
     if not isinstance(values, dict) or not all(isinstance(keys, dict) for keys in values.values()):
-        raise ConfigError('%s: expected a dict of sections, each a dict of keys, found %s'
-                          % (source, shown(printed(values))))
+        raise ConfigError(f'{source}: expected a dict of sections, each a dict of keys, found {shown(printed(values))}')
     for section, keys in values.items():
         if draft.opens(str(section)):
             for spelling, value in keys.items():
@@ -89,7 +97,7 @@ def format_sections(sections):
     """Return the text of a config.cfg of a dict of sections, each a dict of keys, as manifests hold them."""
     lines = []
     for section, values in sections.items():
-        lines += ['[%s]' % section] + ['%s: %r' % item for item in values.items()] + ['']
+        lines += [f'[{section}]'] + ['{}: {!r}'.format(*item) for item in values.items()] + ['']
     return '\n'.join(lines)
 
 
@@ -106,11 +114,10 @@ class _Draft:
 
     def opens(self, section):
         """Tell whether the keys of a section can be taken: it is known, and has not been seen before."""
-        place = '%s [%s]' % (self._source, shown(section))
+        place = f'{self._source} [{shown(section)}]'
         name = self._known_section(place, section)
         if name in self._sections:
-            self._mistakes.append('%s: the section is already there as [%s]; join the two'
-                                  % (place, self._sections[name]))
+            self._mistakes.append(f'{place}: the section is already there as [{self._sections[name]}]; join the two')
             return False
         if name is not None:
             self._sections[name] = section
@@ -118,13 +125,15 @@ class _Draft:
 
     def put(self, section, spelling, found, read):
         """Take one key of the source; found is its value for people, read() the value or ValueError."""
-        place = '%s [%s] %s' % (self._source, shown(section), shown(spelling))
+        place = f'{self._source} [{shown(section)}] {shown(spelling)}'
         key = self._known_key(place, section, spelling)
         if key is None:
             return
         if key.name in self._places:
-            self._mistakes.append('%s: the same key is already there as%s; keep one of them'
-                                  % (place, self._places[key.name][len(self._source):]))
+            self._mistakes.append(
+                f'{place}: the same key is already there as{self._places[key.name][len(self._source) :]}; keep '
+                f'one of them'
+            )
             return
         self._accept(key, place, found, read, self._folder)
 
@@ -138,20 +147,29 @@ class _Draft:
         self._stop_at_mistakes()
         values = self._complete()
         for name, expected, found in contradictions(values):
-            self._mistakes.append('%s: expected %s, found %s' % (
-                self._places.get(name, self._place_of_default(name)), expected, shown(found)))
+            self._mistakes.append(
+                f'{self._places.get(name, self._place_of_default(name))}: expected {expected}, found {shown(found)}'
+            )
         self._stop_at_mistakes()
-        return Config(**{section: _SECTION_TYPES[section](**{
-            key.name: values[key.name] for key in KEYS if key.section == section}) for section in SECTIONS})
+        return Config(
+            **{
+                section: _SECTION_TYPES[section](
+                    **{key.name: values[key.name] for key in KEYS if key.section == section}
+                )
+                for section in SECTIONS
+            }
+        )
 
     def _override(self, override):
         name, equals, text = override.partition('=')
         section, dot, spelling = name.strip().partition('.')
-        place = '--set %s' % shown(name)
+        place = f'--set {shown(name)}'
         if not equals or not dot:
             key = KEY_BY_SPELLING.get(name.strip().lower(), KEY_BY_SPELLING['batch_size'])
-            self._mistakes.append('%s: expected Section.key=value, for instance %s.%s=%s; found %s' % (
-                place, key.section, key.name, shown(text) if equals else 8, shown(override)))
+            self._mistakes.append(
+                f'{place}: expected Section.key=value, for instance '
+                f'{key.section}.{key.name}={shown(text) if equals else 8}; found {shown(override)}'
+            )
         elif self._known_section(place, section):
             key = self._known_key(place, section, spelling)
             if key is not None:
@@ -162,8 +180,11 @@ class _Draft:
         section = section.strip().lower()
         if section not in names:
             near = difflib.get_close_matches(section[:60], names, 1, 0.0)[0]
-            self._mistakes.append('%s: unknown section, the nearest is [%s]; there are %s'
-                                  % (place, names[near], ' '.join('[%s]' % name for name in SECTIONS)))
+            self._mistakes.append(
+                '{}: unknown section, the nearest is [{}]; there are {}'.format(
+                    place, names[near], ' '.join(f'[{name}]' for name in SECTIONS)
+                )
+            )
         return names.get(section)
 
     def _known_key(self, place, section, spelling):
@@ -171,11 +192,13 @@ class _Draft:
         if key is None:
             near = difflib.get_close_matches(spelling.strip()[:60].lower(), KEY_BY_SPELLING, 1, 0.0)[0]
             key = KEY_BY_SPELLING[near]
-            self._mistakes.append('%s: unknown key, the nearest known key is %s of [%s]' % (
-                place, key.name if near == key.name.lower() else key.other, key.section))
+            self._mistakes.append(
+                f'{place}: unknown key, the nearest known key is '
+                f'{key.name if near == key.name.lower() else key.other} of [{key.section}]'
+            )
             return None
         if not key.anywhere and key.section.lower() != section.strip().lower():
-            self._mistakes.append('%s: the key belongs to [%s]; move it there' % (place, key.section))
+            self._mistakes.append(f'{place}: the key belongs to [{key.section}]; move it there')
             return None
         return key
 
@@ -184,8 +207,7 @@ class _Draft:
         try:
             self._values[key.name] = _resolve(key, key.rule.accept(read()), folder)
         except ValueError as error:
-            self._mistakes.append('%s: expected %s, found %s'
-                                  % (place, str(error) or key.rule.allowed, shown(found)))
+            self._mistakes.append(f'{place}: expected {str(error) or key.rule.allowed}, found {shown(found)}')
 
     def _release_derived(self):
         complete = self._complete()
@@ -194,15 +216,19 @@ class _Draft:
                 del self._values[key.name]
 
     def _complete(self):
-        values = {key.name: self._values[key.name] if key.name in self._values
-                  else _resolve(key, key.rule.accept(key.default), self._folder) for key in KEYS}
+        values = {
+            key.name: self._values[key.name]
+            if key.name in self._values
+            else _resolve(key, key.rule.accept(key.default), self._folder)
+            for key in KEYS
+        }
         for key in KEYS:
             if key.derive and values[key.name] is None:
                 values[key.name] = key.derive(values)
         return values
 
     def _place_of_default(self, name):
-        return '%s [%s] %s' % (self._source, KEY_BY_SPELLING[name.lower()].section, name)
+        return f'{self._source} [{KEY_BY_SPELLING[name.lower()].section}] {name}'
 
     def _stop_at_mistakes(self):
         lines = self._mistakes[:_MISTAKES_SHOWN]

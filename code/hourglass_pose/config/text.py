@@ -8,7 +8,7 @@ import warnings
 from hourglass_pose.config.keys import KEY_BY_SPELLING
 from hourglass_pose.errors import ConfigError
 
-_FILE_LIMIT = 2 ** 20  # characters; no configuration is as long, a picture given by mistake is
+_FILE_LIMIT = 2**20  # characters; no configuration is as long, a picture given by mistake is
 _VALUE_LIMIT = 10000  # characters; bounds the nesting of literals, which costs the parser stack
 
 
@@ -19,20 +19,24 @@ def read_ini(path):
         with open(path, encoding='utf-8-sig') as stream:
             text = stream.read(_FILE_LIMIT + 1)
     except UnicodeDecodeError:
-        raise ConfigError('%s: expected a text file in UTF-8, found other bytes; save it as UTF-8' % source)
+        raise ConfigError(f'{source}: expected a text file in UTF-8, found other bytes; save it as UTF-8')
     except (OSError, ValueError) as error:
-        raise ConfigError('%s: expected a configuration file, but %s cannot be read (%s); name another' % (
-            source, shown(os.path.abspath(path), 200), getattr(error, 'strerror', None) or error))
+        raise ConfigError(
+            '{}: expected a configuration file, but {} cannot be read ({}); name another'.format(
+                source, shown(os.path.abspath(path), 200), getattr(error, 'strerror', None) or error
+            )
+        )
     if len(text) > _FILE_LIMIT:
-        raise ConfigError('%s: expected a configuration file, found more than %d characters; name another'
-                          % (source, _FILE_LIMIT))
+        raise ConfigError(
+            '%s: expected a configuration file, found more than %d characters; name another' % (source, _FILE_LIMIT)
+        )
     # No section is the default one: its keys would turn up in every other section.
     parser = configparser.ConfigParser(interpolation=None, default_section='')
     parser.optionxform = str
     try:
         parser.read_string(text, source)
     except configparser.Error as error:
-        raise ConfigError('%s: %s' % (source, shown(str(error), 300)))
+        raise ConfigError(f'{source}: {shown(str(error), 300)}')
     return parser
 
 
@@ -66,6 +70,7 @@ def literal(text):
 
 def literal_or_words(text):
     """Return the value of an override, whose quotes the shell may have taken: ['a','b'] arrives as [a,b]."""
+
     def literal_or_word(word):
         try:
             return literal(word)
@@ -73,6 +78,7 @@ def literal_or_words(text):
             if not word.strip() or word.strip()[0] in '[({\'"' or len(word) > _VALUE_LIMIT:
                 raise
             return word.strip()
+
     text = text.strip()
     if text[:1] == '[' and text[-1:] == ']':
         try:
@@ -87,11 +93,11 @@ def printed(value):
     try:
         return repr(value)
     except (ValueError, RecursionError):  # an integer too long to print, a list in itself
-        return 'a %s that cannot be printed' % type(value).__name__
+        return f'a {type(value).__name__} that cannot be printed'
 
 
 def shown(text, limit=60):
     """Return text as one printable line of at most limit characters."""
     line = ' '.join(text[:9999].split())
     line = ''.join(character if character.isprintable() else '?' for character in line)
-    return (line if len(line) <= limit else line[:limit - 3] + '...') or 'nothing'
+    return (line if len(line) <= limit else f'{line[: limit - 3]}...') or 'nothing'

@@ -12,8 +12,20 @@ from hourglass_pose.skeleton import MPII_JOINTS
 _NUM_KEYPOINTS = 17
 
 # Place among COCO's keypoints, which begin with nose, eyes and ears, of MPII's joints.
-_PLACES = {'l_shoulder': 5, 'r_shoulder': 6, 'l_elbow': 7, 'r_elbow': 8, 'l_wrist': 9, 'r_wrist': 10, 'l_hip': 11,
-           'r_hip': 12, 'l_knee': 13, 'r_knee': 14, 'l_ankle': 15, 'r_ankle': 16}
+_PLACES = {
+    'l_shoulder': 5,
+    'r_shoulder': 6,
+    'l_elbow': 7,
+    'r_elbow': 8,
+    'l_wrist': 9,
+    'r_wrist': 10,
+    'l_hip': 11,
+    'r_hip': 12,
+    'l_knee': 13,
+    'r_knee': 14,
+    'l_ankle': 15,
+    'r_ankle': 16,
+}
 
 
 def read_coco_json(path):
@@ -30,7 +42,7 @@ def read_coco_json(path):
         if key == 'images':
             names[_get(path, item, 'id')] = _get(path, item, 'file_name')
     if not names:
-        raise AnnotationError('%s: no "images" in it; give a person_keypoints file of COCO' % path)
+        raise AnnotationError(f'{path}: no "images" in it; give a person_keypoints file of COCO')
     seen, number, split = Counter(), 0, split_of_file(path)
     for key, item in json_items(path):
         if key == 'annotations':
@@ -40,7 +52,7 @@ def read_coco_json(path):
 
 def _get(path, item, key):
     if not isinstance(item, dict) or key not in item:
-        raise AnnotationError('%s: an image without "%s"; give a person_keypoints file of COCO' % (path, key))
+        raise AnnotationError(f'{path}: an image without "{key}"; give a person_keypoints file of COCO')
     return item[key]
 
 
@@ -50,8 +62,10 @@ def _person(path, number, item, names, seen, split):
         keypoints = np.array(item['keypoints'], np.float64).reshape(_NUM_KEYPOINTS, 3)
         x, y, width, height = (float(value) for value in item['bbox'])
     except (KeyError, TypeError, ValueError) as error:
-        raise AnnotationError('%s: annotation %d has no usable image_id, keypoints (51 numbers) and bbox (%s: %s); '
-                              'give a person_keypoints file of COCO' % (path, number, type(error).__name__, error))
+        raise AnnotationError(
+            '%s: annotation %d has no usable image_id, keypoints (51 numbers) and bbox (%s: %s); '
+            'give a person_keypoints file of COCO' % (path, number, type(error).__name__, error)
+        )
     index, seen[image] = seen[image], seen[image] + 1
     joints_img = np.zeros((len(MPII_JOINTS), 2))
     marks = np.zeros(len(MPII_JOINTS))

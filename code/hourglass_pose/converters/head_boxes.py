@@ -33,8 +33,10 @@ def add_head_boxes(persons, path):
             row += 1
         yield person
     if row != len(boxes):
-        raise AnnotationError('%s: %d rows for %d persons of the split valid; give the ground truth of the same split'
-                              % (path, len(boxes), row))
+        raise AnnotationError(
+            '%s: %d rows for %d persons of the split valid; give the ground truth of the same split'
+            % (path, len(boxes), row)
+        )
 
 
 def _read(path):
@@ -42,13 +44,16 @@ def _read(path):
     content = load_matlab(path, _NEEDED)
     absent = [name for name in _NEEDED if name not in content]
     if absent:
-        raise AnnotationError('%s: no %s in it; give detections_our_format.mat, or gt_valid.mat of HRNet'
-                              % (path, ', '.join(absent)))
+        raise AnnotationError(
+            '{}: no {} in it; give detections_our_format.mat, or gt_valid.mat of HRNet'.format(path, ', '.join(absent))
+        )
     joints, missing, boxes = (np.asarray(content[name], np.float64) for name in _NEEDED)
     count = joints.shape[-1]
     if (joints.shape[1:], missing.shape[1:], boxes.shape) != ((2, count), (count,), (2, 2, count)):
-        raise AnnotationError('%s: shapes %s, %s and %s; (16, 2, N), (16, N) and (2, 2, N) are needed'
-                              % (path, joints.shape, missing.shape, boxes.shape))
+        raise AnnotationError(
+            f'{path}: shapes {joints.shape}, {missing.shape} and {boxes.shape}; (16, 2, N), (16, N) and (2, 2, '
+            f'N) are needed'
+        )
     # Corner and axis come first; the numbers count from 1.
     return joints.transpose(2, 0, 1), missing.T != 0, boxes.transpose(2, 0, 1).reshape(count, 4) - 1.0
 
@@ -57,6 +62,14 @@ def _check(path, row, person, joints, missing):
     known = person.labelled & ~missing
     differences = np.where(joints == 0, 0.0, np.abs(joints - 1.0 - person.joints_img))[known]
     if not known.any() or differences.max() > _TOLERANCE:
-        raise AnnotationError('%s: row %d is not %s: %s; give the ground truth of the same split, in its order' % (
-            path, row + 1, person.person_id, 'they have no joint in common' if not known.any()
-            else 'their joints differ by %.0f px' % differences.max()))
+        raise AnnotationError(
+            '%s: row %d is not %s: %s; give the ground truth of the same split, in its order'
+            % (
+                path,
+                row + 1,
+                person.person_id,
+                'they have no joint in common'
+                if not known.any()
+                else f'their joints differ by {differences.max():.0f} px',
+            )
+        )

@@ -26,9 +26,9 @@ def json_items(path):
             else:
                 text.fail('a [ or a { is needed at its start')
             if text.peek():
-                text.fail('nothing may follow its end, but there is %r' % text.peek())
+                text.fail(f'nothing may follow its end, but there is {text.peek()!r}')
         except UnicodeDecodeError as error:
-            raise AnnotationError('%s: no UTF-8 text (%s); save the file as UTF-8' % (path, error))
+            raise AnnotationError(f'{path}: no UTF-8 text ({error}); save the file as UTF-8')
 
 
 class _Text:
@@ -43,7 +43,7 @@ class _Text:
         self._ended = False
 
     def fail(self, what):
-        raise AnnotationError('%s: this is no complete JSON: %s; get the file again' % (self._path, what))
+        raise AnnotationError(f'{self._path}: this is no complete JSON: {what}; get the file again')
 
     def peek(self):
         """Return the next character that is no space, '' at the end."""
@@ -51,7 +51,7 @@ class _Text:
             while self._start < len(self._text) and self._text[self._start] in _SPACE:
                 self._start += 1
             if self._start < len(self._text) or not self._more():
-                return self._text[self._start:self._start + 1]
+                return self._text[self._start : self._start + 1]
 
     def take(self, character):
         """Step over the next character that is no space if it is this one, and return whether it was."""
@@ -69,7 +69,7 @@ class _Text:
             if self.take(']'):
                 return
             if not self.take(','):
-                self.fail('a comma or ] is needed, found %r' % self.peek())
+                self.fail(f'a comma or ] is needed, found {self.peek()!r}')
 
     def members(self):
         """Yield (key, item) of an object whose { has been taken, arrays item by item."""
@@ -78,7 +78,7 @@ class _Text:
         while True:
             key = self._value()
             if not isinstance(key, str) or not self.take(':'):
-                self.fail('"key": is needed, found %r' % (key,))
+                self.fail(f'"key": is needed, found {key!r}')
             if self.take('['):
                 for item in self.items():
                     yield key, item
@@ -87,7 +87,7 @@ class _Text:
             if self.take('}'):
                 return
             if not self.take(','):
-                self.fail('a comma or } is needed, found %r' % self.peek())
+                self.fail(f'a comma or }} is needed, found {self.peek()!r}')
 
     def _value(self):
         self.peek()
@@ -107,7 +107,7 @@ class _Text:
     def _more(self):
         """Read on, at least as much as is left over, and return whether there was more."""
         if not self._ended:
-            self._text = self._text[self._start:]
+            self._text = self._text[self._start :]
             self._start = 0
             block = self._stream.read(max(_BLOCK, len(self._text)))
             self._ended = not block

@@ -4,13 +4,27 @@ import os
 
 import numpy as np
 
-from hourglass_pose.images import image_size
 from hourglass_pose.converters.official import box_of, load_matlab, make_person
 from hourglass_pose.errors import AnnotationError
+from hourglass_pose.images import image_size
 from hourglass_pose.skeleton import MPII_JOINTS
 
-LSP_JOINTS = ('r_ankle', 'r_knee', 'r_hip', 'l_hip', 'l_knee', 'l_ankle', 'r_wrist', 'r_elbow', 'r_shoulder',
-              'l_shoulder', 'l_elbow', 'l_wrist', 'neck', 'head')
+LSP_JOINTS = (
+    'r_ankle',
+    'r_knee',
+    'r_hip',
+    'l_hip',
+    'l_knee',
+    'l_ankle',
+    'r_wrist',
+    'r_elbow',
+    'r_shoulder',
+    'l_shoulder',
+    'l_elbow',
+    'l_wrist',
+    'neck',
+    'head',
+)
 
 # Joints of MPII that LSP lacks, and the two that they are put in the middle of.
 _MIDPOINTS = {'pelvis': ('r_hip', 'l_hip'), 'thorax': ('r_shoulder', 'l_shoulder')}
@@ -30,26 +44,31 @@ def read_lsp_mat(path, image_folder, boxes='joints'):
     joints = load_matlab(path, ['joints']).get('joints')
     shape = None if joints is None else joints.shape
     if shape is None or joints.ndim != 3 or shape[:2] not in ((3, 14), (14, 3)):
-        raise AnnotationError('%s: joints are of shape %s; (3, 14, N) of LSP or (14, 3, N) of LSP-extended are needed'
-                              % (path, shape))
+        raise AnnotationError(
+            f'{path}: joints are of shape {shape}; (3, 14, N) of LSP or (14, 3, N) of LSP-extended are needed'
+        )
     extended = shape[:2] == (14, 3)
     people = joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)
     for number, person in enumerate(people, 1):
         image = ('im%05d.jpg' if extended else 'im%04d.jpg') % number
         flags = person[:, 2] != 0
         joints_img, labelled, visible = _in_mpii_order(
-            person[:, :2], flags if extended else np.ones(14, bool), None if extended else ~flags)
+            person[:, :2], flags if extended else np.ones(14, bool), None if extended else ~flags
+        )
         if not labelled.any():
             yield None
         else:
-            yield make_person(image, 0, joints_img, labelled, visible,
-                              _box(image_folder, image, joints_img, labelled, boxes), None)
+            yield make_person(
+                image, 0, joints_img, labelled, visible, _box(image_folder, image, joints_img, labelled, boxes), None
+            )
 
 
 def _in_mpii_order(joints, labelled, visible):
     """Return joints (16, 2), labelled (16,) and visible (16,) or None of LSP's fourteen."""
-    by_name = {name: (joints[index], labelled[index], visible is None or visible[index])
-               for index, name in enumerate(LSP_JOINTS)}
+    by_name = {
+        name: (joints[index], labelled[index], visible is None or visible[index])
+        for index, name in enumerate(LSP_JOINTS)
+    }
     for name, sides in _MIDPOINTS.items():
         (first, first_labelled, first_visible), (second, second_labelled, second_visible) = map(by_name.get, sides)
         by_name[name] = ((first + second) / 2, first_labelled and second_labelled, first_visible and second_visible)

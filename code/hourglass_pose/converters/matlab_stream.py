@@ -31,8 +31,11 @@ class MatlabStruct:
     def fields(self, wanted):
         """Return {name: value} of those of the wanted fields that are there."""
         with _damage_reported(self.path), open(self.path, 'rb') as stream:
-            return {name: _parse(source.read(size), order) for name, size, source, order in self._fields(stream)
-                    if name in wanted}
+            return {
+                name: _parse(source.read(size), order)
+                for name, size, source, order in self._fields(stream)
+                if name in wanted
+            }
 
     def records(self, field, wanted):
         """Yield {name: value} of each record of a struct array in a field, with those of the wanted names there are."""
@@ -60,11 +63,10 @@ def _damage_reported(path):
     try:
         yield
     except OSError as error:
-        raise AnnotationError('%s: cannot be read (%s); check the path and its permissions'
-                              % (path, error.strerror or error))
+        raise AnnotationError(f'{path}: cannot be read ({error.strerror or error}); check the path and its permissions')
     # Bytes that are none of the format's mean anything.
     except (zlib.error, struct.error, _Broken, ValueError, LookupError, OverflowError, RecursionError) as error:
-        raise AnnotationError('%s: this MATLAB file is damaged (%s); get it again' % (path, error))
+        raise AnnotationError(f'{path}: this MATLAB file is damaged ({error}); get it again')
 
 
 class _Broken(Exception):
@@ -86,7 +88,7 @@ class _Source:
         while len(self._buffer) < size:
             block = self._stream.read(min(_BLOCK, self._left))
             if not block:
-                raise _Broken('it ends within %s' % ('a variable' if self.position else 'its first bytes'))
+                raise _Broken(f'it ends within {"a variable" if self.position else "its first bytes"}')
             self._left -= len(block)
             self._buffer += self._unpack.decompress(block) if self._unpack else block
         taken = bytes(self._buffer[:size])
@@ -110,7 +112,7 @@ def _variables(stream):
         tag = stream.read(8)
         if len(tag) < 8:
             return
-        kind, size = struct.unpack(order + 'II', tag)
+        kind, size = struct.unpack(f'{order}II', tag)
         end = stream.tell() + size
         if kind == _COMPRESSED:
             source = _Source(stream, size, True)
@@ -123,7 +125,7 @@ def _variables(stream):
 
 def _tag(source, order):
     """Return the size of the matrix that follows in a source."""
-    kind, size = struct.unpack(order + 'II', source.read(8))
+    kind, size = struct.unpack(f'{order}II', source.read(8))
     if kind != _MATRIX:
         raise _Broken('an element of type %d where a matrix is needed' % kind)
     return size
@@ -132,15 +134,15 @@ def _tag(source, order):
 def _element(source, order):
     """Return (type, bytes) of the next element of numbers or text in a source."""
     head = source.read(8)
-    kind, size = struct.unpack(order + 'II', head)
+    kind, size = struct.unpack(f'{order}II', head)
     if kind >> 16:
-        return kind & 0xffff, head[4:4 + (kind >> 16)]
+        return kind & 0xFFFF, head[4 : 4 + (kind >> 16)]
     return kind, source.read(size + -size % 8)[:size]
 
 
 def _header(source, order):
     """Return (class, count of records, names of fields, name of the variable) of a matrix in a source."""
-    kind = struct.unpack(order + 'I', _element(source, order)[1][:4])[0] & 0xff
+    kind = struct.unpack(f'{order}I', _element(source, order)[1][:4])[0] & 0xFF
     count = 1
     for length in _numbers(*_element(source, order), order=order):
         count *= length
@@ -149,7 +151,7 @@ def _header(source, order):
     if kind == _STRUCT:
         width = _numbers(*_element(source, order), order=order)[0]
         text = _element(source, order)[1]
-        names = [text[i:i + width].split(b'\0')[0].decode('latin-1') for i in range(0, len(text), width)]
+        names = [text[i : i + width].split(b'\0')[0].decode('latin-1') for i in range(0, len(text), width)]
     return kind, count, names, title
 
 
@@ -180,7 +182,7 @@ class _Bytes:
         start, self.position = self.position, self.position + size
         if self.position > len(self._content):
             raise _Broken('a value is longer than its place')
-        return self._content[start:self.position]
+        return self._content[start : self.position]
 
     def left(self):
         """Return how many bytes have not been read."""

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from hourglass_pose.annotations.dataset_txt import read_dataset_txt
 from hourglass_pose.annotations.gzip_files import open_bytes
+from hourglass_pose.annotations.person_lines import is_header, read_person_lines
 from hourglass_pose.converters.mpii_json import read_mpii_json
 from hourglass_pose.converters.mpii_mat import read_mpii_mat
 from hourglass_pose.converters.newell_h5 import read_newell_h5
-from hourglass_pose.annotations.person_lines import is_header, read_person_lines
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.skeleton import MPII_JOINTS
 
@@ -35,7 +35,7 @@ def read_mpii(path, boxes='joints'):
     if first.lstrip(b'\xef\xbb\xbf \t\r\n')[:1] in (b'[', b'{'):
         return read_mpii_json(path, boxes)
     if first.startswith(b'MATLAB 7.3'):
-        raise AnnotationError('%s: a MATLAB file of version 7.3; load it in MATLAB and save it by -v7' % path)
+        raise AnnotationError(f'{path}: a MATLAB file of version 7.3; load it in MATLAB and save it by -v7')
     return map(_from_one, _of_lines(read_dataset_txt(path, len(MPII_JOINTS))))
 
 

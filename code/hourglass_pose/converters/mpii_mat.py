@@ -22,8 +22,9 @@ def read_mpii_mat(path, boxes='joints'):
     release = MatlabStruct(path, 'RELEASE')
     img_train = release.fields(('img_train',)).get('img_train')
     if not isinstance(img_train, tuple):
-        raise AnnotationError('%s: no RELEASE with annolist and img_train in it; give the official '
-                              'mpii_human_pose_v1_u12_1.mat' % path)
+        raise AnnotationError(
+            f'{path}: no RELEASE with annolist and img_train in it; give the official mpii_human_pose_v1_u12_1.mat'
+        )
     number = 0
     for number, entry in enumerate(release.records('annolist', ('image', 'annorect')), 1):
         name = _field(_first(entry.get('image')), 'name')
@@ -36,8 +37,10 @@ def read_mpii_mat(path, boxes='joints'):
         for index, rectangle in enumerate(rectangles):
             yield _person(name.strip(), index, rectangle, bool(img_train[number - 1]), boxes)
     if number != len(img_train):
-        raise AnnotationError('%s: %d images in annolist and %d in img_train; they have to be as many; get the file '
-                              'again' % (path, number, len(img_train)))
+        raise AnnotationError(
+            '%s: %d images in annolist and %d in img_train; they have to be as many; get the file '
+            'again' % (path, number, len(img_train))
+        )
 
 
 def _person(name, index, rectangle, is_training, boxes):
@@ -50,8 +53,18 @@ def _person(name, index, rectangle, is_training, boxes):
     head_box = [_number(_field(rectangle, side)) for side in ('x1', 'y1', 'x2', 'y2')]
     if is_training and not labelled.any():
         return None
-    return mpii_person(name, index, joints, labelled, visible, centre, scale, None if is_training else 'test', boxes,
-                       None if None in head_box else head_box)
+    return mpii_person(
+        name,
+        index,
+        joints,
+        labelled,
+        visible,
+        centre,
+        scale,
+        None if is_training else 'test',
+        boxes,
+        None if None in head_box else head_box,
+    )
 
 
 def _joints(annopoints):

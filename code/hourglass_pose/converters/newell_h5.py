@@ -35,28 +35,44 @@ def read_newell_h5(path, boxes='joints'):
         known = scales[row] > 0
         index = int(places[row]) if places is not None else seen[image]
         seen[image] += 1
-        yield mpii_person(image, index, part, labelled, visible, centres[row] if known else None,
-                          scales[row] if known else None, split, boxes, indexed=places is not None)
+        yield mpii_person(
+            image,
+            index,
+            part,
+            labelled,
+            visible,
+            centres[row] if known else None,
+            scales[row] if known else None,
+            split,
+            boxes,
+            indexed=places is not None,
+        )
 
 
 def _read(path):
     # h5py is loaded here and not with the package, for few commands need it.
     import h5py
+
     try:
         with h5py.File(path, 'r') as stream:
             missing = [name for name in _NEEDED if name not in stream]
             if missing:
-                raise AnnotationError('%s: no %s among its data sets %s; give train.h5 or valid.h5 of MPII' % (
-                    path, ', '.join(missing), ', '.join(sorted(stream)) or '(none)'))
+                raise AnnotationError(
+                    '{}: no {} among its data sets {}; give train.h5 or valid.h5 of MPII'.format(
+                        path, ', '.join(missing), ', '.join(sorted(stream)) or '(none)'
+                    )
+                )
             rows = {name: stream[name][()] for name in _NEEDED + ('visible', 'person') if name in stream}
     except OSError as error:
-        raise AnnotationError('%s: this HDF5 file cannot be read (%s); get it again' % (path, error))
+        raise AnnotationError(f'{path}: this HDF5 file cannot be read ({error}); get it again')
     count = len(rows['part'])
     shapes = {'part': (count, len(MPII_JOINTS), 2), 'center': (count, 2), 'visible': (count, len(MPII_JOINTS))}
     for name, array in rows.items():
         if array.shape != shapes.get(name, array.shape) or len(array) != count:
-            raise AnnotationError('%s: %s is of shape %s beside %d rows of part; give train.h5 or valid.h5 of MPII'
-                                  % (path, name, array.shape, count))
+            raise AnnotationError(
+                '%s: %s is of shape %s beside %d rows of part; give train.h5 or valid.h5 of MPII'
+                % (path, name, array.shape, count)
+            )
     return rows
 
 
@@ -70,8 +86,10 @@ def _official(path, centres, scales):
         # The arithmetic that lowered them was in float64, or stored in float32.
         if np.abs(rows - np.rint(rows)).max(initial=0.0) < 1e-2:
             return np.rint(found_centres), found_scales
-    raise AnnotationError('%s: its centres are neither whole numbers, as the official ones, nor those lowered by 15 x '
-                          'scale; give train.h5 or valid.h5 of MPII' % path)
+    raise AnnotationError(
+        f'{path}: its centres are neither whole numbers, as the official ones, nor those lowered by 15 x '
+        'scale; give train.h5 or valid.h5 of MPII'
+    )
 
 
 def _text(name):

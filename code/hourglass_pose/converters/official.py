@@ -15,8 +15,9 @@ BOXES = ('joints', 'centre_scale', 'image')
 _HEIGHT = 200.0
 
 
-def mpii_person(image, index, joints, labelled, visible, centre, scale, split, boxes='joints', head_box=None,
-                indexed=True):
+def mpii_person(
+    image, index, joints, labelled, visible, centre, scale, split, boxes='joints', head_box=None, indexed=True
+):
     """Return the Person of MPII's own numbers, which count pixels from 1: the one place where they are converted.
 
     image: file name. index: place among the annotated persons of the image, from 0. joints: (16, 2), anything where
@@ -31,22 +32,52 @@ def mpii_person(image, index, joints, labelled, visible, centre, scale, split, b
     if box is None:
         return None
     return make_person(
-        image, index, joints_img, labelled, visible, box, split, centre_img, scale,
-        None if head_box is None else np.asarray(head_box, np.float64) - 1.0, indexed)
+        image,
+        index,
+        joints_img,
+        labelled,
+        visible,
+        box,
+        split,
+        centre_img,
+        scale,
+        None if head_box is None else np.asarray(head_box, np.float64) - 1.0,
+        indexed,
+    )
 
 
-def make_person(image, index, joints_img, labelled, visible, box_img, split, centre_img=None, scale=None, head_box=None,
-                indexed=True):
+def make_person(
+    image,
+    index,
+    joints_img,
+    labelled,
+    visible,
+    box_img,
+    split,
+    centre_img=None,
+    scale=None,
+    head_box=None,
+    indexed=True,
+):
     """Return a Person named after its image; image_path is left to the reader of what is written of it.
 
     indexed: False where `index` tells persons apart without being their place in the official file.
     """
     labelled = np.asarray(labelled, bool)
     return Person(
-        image=image, image_path='', person_id=person_name(image, index), box_img=np.asarray(box_img, np.float64),
-        joints_img=np.asarray(joints_img, np.float32), labelled=labelled, head_box_img=head_box,
-        visible=None if visible is None else np.asarray(visible, bool) & labelled, centre_img=centre_img,
-        scale=None if scale is None else float(scale), split=split, person_index=int(index) if indexed else None)
+        image=image,
+        image_path='',
+        person_id=person_name(image, index),
+        box_img=np.asarray(box_img, np.float64),
+        joints_img=np.asarray(joints_img, np.float32),
+        labelled=labelled,
+        head_box_img=head_box,
+        visible=None if visible is None else np.asarray(visible, bool) & labelled,
+        centre_img=centre_img,
+        scale=None if scale is None else float(scale),
+        split=split,
+        person_index=int(index) if indexed else None,
+    )
 
 
 def box_of(joints_img, labelled, centre_img, scale, boxes):
@@ -79,11 +110,14 @@ def load_matlab(path, names):
     """Return what scipy.io.loadmat reads of the variables `names` of a file. Raises AnnotationError."""
     # SciPy is loaded here and not with the package, for few commands need it.
     import scipy.io
+
     try:
         return scipy.io.loadmat(path, variable_names=names)
     except OSError as error:
-        raise AnnotationError('%s: cannot be read (%s); check the path and its permissions'
-                              % (path, error.strerror or error))
+        raise AnnotationError(f'{path}: cannot be read ({error.strerror or error}); check the path and its permissions')
     except Exception as error:  # SciPy raises whatever its parser meets in a damaged file
-        raise AnnotationError('%s: this MATLAB file is damaged or of version 7.3 (%s: %s); get it again, or save it as '
-                              'version 7' % (path, type(error).__name__, error))
+        raise AnnotationError(
+            f'{path}: this MATLAB file is damaged or of version 7.3 ({type(error).__name__}: {error}); get it '
+            f'again, or save it as '
+            'version 7'
+        )

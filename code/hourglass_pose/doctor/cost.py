@@ -61,12 +61,19 @@ def check_disk(config, length, summary, bytes_of_tile):
     one = checkpoint_bytes(summary, config.Train.ema_decay > 0)
     saver = config.Saver
     kept = min(saver.keep_last, length.epochs // saver.checkpoint_every + 1) + _MORE_CHECKPOINTS
-    pictures = bytes_of_tile * (TILES_OF_SUMMARY * (length.steps // saver.saver_step)
-                                + TILES_OF_VALIDATION * length.validations)
+    pictures = bytes_of_tile * (
+        TILES_OF_SUMMARY * (length.steps // saver.saver_step) + TILES_OF_VALIDATION * length.validations
+    )
     needed = one * kept + pictures
     free = shutil.disk_usage(_existing_part(saver.saver_directory)).free
     message = 'the run takes about %s in %s (%d checkpoints of %s, pictures for TensorBoard %s); free: %s' % (
-        size_text(needed), saver.saver_directory, kept, size_text(one), size_text(pictures), size_text(free))
+        size_text(needed),
+        saver.saver_directory,
+        kept,
+        size_text(one),
+        size_text(pictures),
+        size_text(free),
+    )
     if needed > free:
         message += '; make room, lower Saver.keep_last, raise Saver.saver_step or name another Saver.saver_directory'
     return Finding('disk', needed > free, message)
@@ -99,38 +106,65 @@ def check_time(config, length, seconds_of_sample, num_samples, step_seconds=None
     needed = []
     if seconds_of_sample is not None:
         needed.append(seconds_of_sample * length.steps * length.persons_per_step / threads)
-        parts.append('input alone %s (%.1f ms a person on one thread, measured on %d; %d threads at best)' % (
-            time_text(needed[-1]), 1000 * seconds_of_sample, num_samples, threads))
+        parts.append(
+            'input alone %s (%.1f ms a person on one thread, measured on %d; %d threads at best)'
+            % (time_text(needed[-1]), 1000 * seconds_of_sample, num_samples, threads)
+        )
     if step_seconds is None:
         parts.append('what the network takes is measured with --steps 5')
-        heading = 'at least %s' % time_text(needed[0]) if needed else 'not known'
+        heading = f'at least {time_text(needed[0])}' if needed else 'not known'
     else:
         training = step_seconds * length.steps
         # Forward is a third of a step's arithmetic; the flip test does it twice.
         passes = 2 if config.Validation.flip_test else 1
-        validation = (step_seconds / length.persons_per_step / 3 * passes * length.valid_persons * length.validations)
-        parts += ['the network %s (%.2f s a step, measured on %d steps of random images)' % (
-            time_text(training), step_seconds, num_steps),
-            'validation %s (estimated as a third of a step a person%s)' % (
-                time_text(validation), ', twice with the flip test' if passes == 2 else '')]
-        heading = 'about %s' % time_text(max([training] + needed) + validation)
-    return Finding('time', False, '%s for %s steps of %d persons in %d epochs: %s' % (
-        heading, '{:,}'.format(length.steps), length.persons_per_step, length.epochs, '; '.join(parts)))
+        validation = step_seconds / length.persons_per_step / 3 * passes * length.valid_persons * length.validations
+        parts += [
+            'the network %s (%.2f s a step, measured on %d steps of random images)'
+            % (time_text(training), step_seconds, num_steps),
+            'validation {} (estimated as a third of a step a person{})'.format(
+                time_text(validation), ', twice with the flip test' if passes == 2 else ''
+            ),
+        ]
+        heading = f'about {time_text(max([training] + needed) + validation)}'
+    return Finding(
+        'time',
+        False,
+        '%s for %s steps of %d persons in %d epochs: %s'
+        % (heading, f'{length.steps:,}', length.persons_per_step, length.epochs, '; '.join(parts)),
+    )
 
 
 def check_settings(config, length, num_train):
     """Return Findings about settings that fit neither each other nor the data."""
     train, findings = config.Train, []
     if train.warmup_steps >= length.steps:
-        findings.append(Finding('settings', True, 'Train.warmup_steps is %d, but the steps of the run are %d: the '
-                                'learning rate never gets to Train.lear_rate' % (train.warmup_steps, length.steps)))
+        findings.append(
+            Finding(
+                'settings',
+                True,
+                'Train.warmup_steps is %d, but the steps of the run are %d: the '
+                'learning rate never gets to Train.lear_rate' % (train.warmup_steps, length.steps),
+            )
+        )
     if train.batch_size > num_train:
-        findings.append(Finding('settings', False, 'Train.batch_size is %d, but there are %d persons to train on'
-                                % (train.batch_size, num_train)))
+        findings.append(
+            Finding(
+                'settings',
+                False,
+                'Train.batch_size is %d, but there are %d persons to train on' % (train.batch_size, num_train),
+            )
+        )
     seen = length.steps * length.persons_per_step
     if seen < num_train:
-        findings.append(Finding('settings', True, 'the run ends before it has seen everybody: %s persons are drawn, '
-                                '%s are there' % ('{:,}'.format(seen), '{:,}'.format(num_train))))
+        findings.append(
+            Finding(
+                'settings',
+                True,
+                'the run ends before it has seen everybody: {} persons are drawn, {} are there'.format(
+                    f'{seen:,}', f'{num_train:,}'
+                ),
+            )
+        )
     return findings
 
 
@@ -138,11 +172,9 @@ def size_text(num_bytes):
     """Return such as '1.5 GB'."""
     for unit in ('B', 'kB', 'MB'):
         if num_bytes < 1000:
-            break
+            return f'{num_bytes:.3g} {unit}'
         num_bytes /= 1000.0
-    else:
-        unit = 'GB'
-    return '%.3g %s' % (num_bytes, unit)
+    return f'{num_bytes:.3g} GB'
 
 
 def time_text(seconds):
@@ -150,7 +182,7 @@ def time_text(seconds):
     for limit, size, unit in ((120, 1, 's'), (7200, 60, 'min'), (172800, 3600, 'h')):
         if seconds < limit:
             return '%.*f %s' % (1 if unit == 'h' else 0, seconds / float(size), unit)
-    return '%.1f days' % (seconds / 86400.0)
+    return f'{seconds / 86400.0:.1f} days'
 
 
 def _existing_part(path):

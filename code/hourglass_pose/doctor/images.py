@@ -11,8 +11,8 @@ import numpy as np
 
 from hourglass_pose.annotations.reading import problem_in_image
 from hourglass_pose.doctor.persons import MOST_OUTSIDE, Finding, counted
-from hourglass_pose.images import read_image
 from hourglass_pose.errors import ImageError
+from hourglass_pose.images import read_image
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,19 @@ def check_missing(persons, missing, stops, max_unreadable):
         return []
     total = len({person.image_path for person in persons})
     harmful = stops or len(missing) > max_unreadable * total
-    return [Finding('images', harmful, '%s of %s missing, with %s, in %s' % (
-        counted(len(missing), 'picture'), '{:,}'.format(total),
-        counted(sum(person.image_path in missing for person in persons), 'person'),
-        ', '.join(sorted({os.path.dirname(path) or '.' for path in missing}))), tuple(sorted(missing)))]
+    return [
+        Finding(
+            'images',
+            harmful,
+            '{} of {} missing, with {}, in {}'.format(
+                counted(len(missing), 'picture'),
+                f'{total:,}',
+                counted(sum(person.image_path in missing for person in persons), 'person'),
+                ', '.join(sorted({os.path.dirname(path) or '.' for path in missing})),
+            ),
+            tuple(sorted(missing)),
+        )
+    ]
 
 
 def check_opened(persons, opened, max_unreadable):
@@ -69,8 +78,14 @@ def check_opened(persons, opened, max_unreadable):
     unreadable = [picture.problem for picture in opened.values() if picture.problem]
     findings = []
     if unreadable:
-        findings.append(Finding('images', len(unreadable) > max_unreadable * len(opened), '%s of %d opened cannot be '
-                                'read' % (counted(len(unreadable), 'picture'), len(opened)), tuple(unreadable)))
+        findings.append(
+            Finding(
+                'images',
+                len(unreadable) > max_unreadable * len(opened),
+                '%s of %d opened cannot be read' % (counted(len(unreadable), 'picture'), len(opened)),
+                tuple(unreadable),
+            )
+        )
     return findings + _check_labels(persons, opened)
 
 
@@ -87,12 +102,24 @@ def check_copies(split, opened):
     shared = [names for names in copies if len(set().union(*names.values())) > 1]
     findings = []
     if shared:
-        findings.append(Finding('split', True, '%s under several names, trained on and validated with' % counted(
-            len(shared), 'picture'), tuple(name for names in shared for name in names)))
+        findings.append(
+            Finding(
+                'split',
+                True,
+                '{} under several names, trained on and validated with'.format(counted(len(shared), 'picture')),
+                tuple(name for names in shared for name in names),
+            )
+        )
     alike = [names for names in copies if names not in shared]
     if alike:
-        findings.append(Finding('images', False, '%s under several names on one side of the split' % counted(
-            len(alike), 'picture'), tuple(name for names in alike for name in names)))
+        findings.append(
+            Finding(
+                'images',
+                False,
+                '{} under several names on one side of the split'.format(counted(len(alike), 'picture')),
+                tuple(name for names in alike for name in names),
+            )
+        )
     return findings
 
 
@@ -110,7 +137,7 @@ def _open(path):
     except ImageError as error:
         return OpenedPicture(None, str(error), '')
     except OSError as error:
-        return OpenedPicture(None, '%s: cannot be opened (%s)' % (path, error.strerror), '')
+        return OpenedPicture(None, f'{path}: cannot be opened ({error.strerror})', '')
 
 
 def _check_labels(persons, opened):
@@ -122,7 +149,7 @@ def _check_labels(persons, opened):
             continue
         problem = problem_in_image(person, *picture.size_wh)
         if problem:
-            absurd.append('%s: %s' % (person.person_id, problem))
+            absurd.append(f'{person.person_id}: {problem}')
         joints = person.joints_img[person.labelled]
         out = int((~((joints >= -0.5) & (joints < np.array(picture.size_wh) - 0.5)).all(axis=1)).sum())
         outside += out
@@ -131,10 +158,26 @@ def _check_labels(persons, opened):
             names.append(person.person_id)
     findings = []
     if absurd:
-        findings.append(Finding('labels', True, '%s far outside of the picture; do labels and pictures belong '
-                                'together?' % counted(len(absurd), 'person'), tuple(absurd)))
+        findings.append(
+            Finding(
+                'labels',
+                True,
+                '{} far outside of the picture; do labels and pictures belong together?'.format(
+                    counted(len(absurd), 'person')
+                ),
+                tuple(absurd),
+            )
+        )
     if outside:
         share = outside / float(labelled)
-        findings.append(Finding('labels', share > MOST_OUTSIDE, '%s of %s (%.2f %%) outside of the picture' % (
-            counted(outside, 'label'), counted(len(names), 'person'), 100 * share), tuple(names)))
+        findings.append(
+            Finding(
+                'labels',
+                share > MOST_OUTSIDE,
+                '{} of {} ({:.2f} %) outside of the picture'.format(
+                    counted(outside, 'label'), counted(len(names), 'person'), 100 * share
+                ),
+                tuple(names),
+            )
+        )
     return findings

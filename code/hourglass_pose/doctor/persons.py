@@ -49,14 +49,27 @@ def check_split(split):
     for noun, groups in (('picture', by_picture), ('person by its labels', by_labels)):
         shared = [names for names in groups.values() if all(names.values())]
         if shared:
-            findings.append(Finding('split', True, '%s trained on and validated with, so that the validation flatters'
-                                    % counted(len(shared), noun),
-                                    tuple(name for names in shared for side in names.values() for name in side)))
+            findings.append(
+                Finding(
+                    'split',
+                    True,
+                    f'{counted(len(shared), noun)} trained on and validated with, so that the validation flatters',
+                    tuple(name for names in shared for side in names.values() for name in side),
+                )
+            )
     repeated = [sum(names.values(), []) for names in by_labels.values()]
     repeated = [names for names in repeated if len(names) > 1]
     if repeated:
-        findings.append(Finding('split', False, '%s with the very labels of another' % counted(
-            sum(len(names) - 1 for names in repeated), 'person'), tuple(sum(repeated, []))))
+        findings.append(
+            Finding(
+                'split',
+                False,
+                '{} with the very labels of another'.format(
+                    counted(sum(len(names) - 1 for names in repeated), 'person')
+                ),
+                tuple(sum(repeated, [])),
+            )
+        )
     return findings
 
 
@@ -69,15 +82,28 @@ def check_joints(persons, joints, kept):
     findings = []
     never = [name for name, count, wanted in zip(joints, labelled.sum(axis=0), kept) if wanted and not count]
     if never:
-        findings.append(Finding('joints', True, 'nobody has %s labelled, so the network learns nothing of it; leave it '
-                                'out by DataSetHG.remove_joints' % ', '.join(never), tuple(never)))
+        findings.append(
+            Finding(
+                'joints',
+                True,
+                'nobody has {} labelled, so the network learns nothing of it; leave it '
+                'out by DataSetHG.remove_joints'.format(', '.join(never)),
+                tuple(never),
+            )
+        )
     rare = [name for name, share, wanted in zip(joints, labelled.mean(axis=0), kept) if wanted and 0 < share < 0.02]
     if rare:
-        findings.append(Finding('joints', False, 'fewer than 2 %% of the persons have %s labelled' % ', '.join(rare),
-                                tuple(rare)))
+        findings.append(
+            Finding(
+                'joints', False, 'fewer than 2 % of the persons have {} labelled'.format(', '.join(rare)), tuple(rare)
+            )
+        )
     if not {'neck', 'head'} <= set(joints) and all(person.head_box_img is None for person in persons):
-        findings.append(Finding('joints', False, 'no head boxes, and no joints named neck and head: PCKh has no unit '
-                                'and is left out'))
+        findings.append(
+            Finding(
+                'joints', False, 'no head boxes, and no joints named neck and head: PCKh has no unit and is left out'
+            )
+        )
     return findings
 
 
@@ -95,8 +121,16 @@ def check_crops(persons, rule):
         return []
     share = outside / float(labelled)
     advice = '; widen the crops by DataSetHG.box_margin or mend the boxes' if share > MOST_OUTSIDE else ''
-    return [Finding('crops', share > MOST_OUTSIDE, '%s of %s (%.2f %%) outside of the crop%s' % (
-        counted(outside, 'label'), counted(len(names), 'person'), 100 * share, advice), tuple(names))]
+    return [
+        Finding(
+            'crops',
+            share > MOST_OUTSIDE,
+            '{} of {} ({:.2f} %) outside of the crop{}'.format(
+                counted(outside, 'label'), counted(len(names), 'person'), 100 * share, advice
+            ),
+            tuple(names),
+        )
+    ]
 
 
 def check_scales(persons, rule):
@@ -106,8 +140,8 @@ def check_scales(persons, rule):
     known = np.isfinite(poses)
     tiny_pose = known & (sides > _LARGEST_CROP * np.where(known, poses, np.inf))
     tiny_crop = sides < _SMALLEST_CROP_PX
-    findings = _odd(persons, tiny_pose, 'in a crop more than %g times as large as the pose' % _LARGEST_CROP)
-    findings += _odd(persons, tiny_crop, 'in a crop of less than %g px of the photo' % _SMALLEST_CROP_PX)
+    findings = _odd(persons, tiny_pose, f'in a crop more than {_LARGEST_CROP:g} times as large as the pose')
+    findings += _odd(persons, tiny_crop, f'in a crop of less than {_SMALLEST_CROP_PX:g} px of the photo')
     scales = np.array([np.nan if person.scale is None else person.scale for person in persons], np.float64)
     given = np.array([person.scale is not None for person in persons])
     positive = np.isfinite(scales) & (np.where(np.isfinite(scales), scales, 0) > 0)
@@ -120,7 +154,7 @@ def check_scales(persons, rule):
         ratios = ratios / np.median(ratios[usable])
         off = np.abs(np.log(np.where(usable, ratios, 1.0)))
         odd = off > np.log(_ODD_SCALE)
-        findings += _odd(persons, odd, 'whose scale fits the pose %g times worse than the median\'s' % _ODD_SCALE)
+        findings += _odd(persons, odd, f"whose scale fits the pose {_ODD_SCALE:g} times worse than the median's")
     return findings
 
 
@@ -167,5 +201,11 @@ def _odd(persons, mask, what):
     if not names:
         return []
     share = len(names) / float(len(persons))
-    return [Finding('scales', share > MOST_ODD, '%s (%.2f %%) %s' % (
-        counted(len(names), 'person'), 100 * share, what), names)]
+    return [
+        Finding(
+            'scales',
+            share > MOST_ODD,
+            '{} ({:.2f} %) {}'.format(counted(len(names), 'person'), 100 * share, what),
+            names,
+        )
+    ]

@@ -5,10 +5,10 @@ from collections import OrderedDict
 
 import numpy as np
 
-from hourglass_pose.report.results import SHEET_COLUMNS, SHEET_PERSONS
 from hourglass_pose.doctor.images import sample_of
-from hourglass_pose.report.tables import write_json
 from hourglass_pose.report.drawing import contact_sheet, draw_skeleton, heatmap_overlay, legend_strip, write_png
+from hourglass_pose.report.results import SHEET_COLUMNS, SHEET_PERSONS
+from hourglass_pose.report.tables import write_json
 
 _TILE_WH = (200, 200)
 
@@ -18,24 +18,45 @@ _SUSPICIOUS = ('sides', 'scales', 'crops')
 
 def write_doctor_files(folder, findings, patient, say=print):
     """Write doctor.json, and crops.png, heatmaps.png and suspects.png where there are pictures for them."""
-    write_json(os.path.join(folder, 'doctor.json'), OrderedDict([
-        ('data', patient.annotations.describe()), ('opened', patient.opened_text()),
-        ('findings', [OrderedDict([('check', finding.check), ('harmful', finding.harmful),
-                                   ('message', finding.message), ('names', finding.names)])
-                      for finding in findings])]))
+    write_json(
+        os.path.join(folder, 'doctor.json'),
+        OrderedDict(
+            [
+                ('data', patient.annotations.describe()),
+                ('opened', patient.opened_text()),
+                (
+                    'findings',
+                    [
+                        OrderedDict(
+                            [
+                                ('check', finding.check),
+                                ('harmful', finding.harmful),
+                                ('message', finding.message),
+                                ('names', finding.names),
+                            ]
+                        )
+                        for finding in findings
+                    ],
+                ),
+            ]
+        ),
+    )
     written = ['doctor.json']
     persons = patient.some_persons(SHEET_PERSONS)
     suspects = suspicious_persons(findings, patient.persons, patient.missing)
     for name, tiles, captions in (
-            ('crops.png',) + labelled_crops(patient, persons, [person.person_id for person in persons]),
-            ('heatmaps.png',) + target_maps(patient, persons),
-            ('suspects.png',) + labelled_crops(patient, [person for person, _ in suspects],
-                                               ['%s: %s' % (why, person.person_id) for person, why in suspects])):
+        ('crops.png',) + labelled_crops(patient, persons, [person.person_id for person in persons]),
+        ('heatmaps.png',) + target_maps(patient, persons),
+        ('suspects.png',)
+        + labelled_crops(
+            patient, [person for person, _ in suspects], [f'{why}: {person.person_id}' for person, why in suspects]
+        ),
+    ):
         if tiles:
             sheet = contact_sheet(tiles, SHEET_COLUMNS, _TILE_WH, captions, legend=False)
             write_png(os.path.join(folder, name), np.concatenate([sheet, legend_strip(sheet.shape[1], False)]))
             written.append(name)
-    say('in %s: %s' % (folder, ', '.join(written)))
+    say(f'in {folder}: {", ".join(written)}')
 
 
 def suspicious_persons(findings, persons, missing):
@@ -54,13 +75,17 @@ def labelled_crops(patient, persons, captions):
     """Return (tiles, captions): the evaluation crops of persons with their labels."""
     captions = dict(zip(map(id, persons), captions))
     shown, samples = patient.samples(persons, augmented=False)
-    tiles = [draw_skeleton(sample.crop, sample.joints_crop, patient.experiment.skeleton,
-                           person.labelled.astype(float), 0.5) for person, sample in zip(shown, samples)]
+    tiles = [
+        draw_skeleton(sample.crop, sample.joints_crop, patient.experiment.skeleton, person.labelled.astype(float), 0.5)
+        for person, sample in zip(shown, samples)
+    ]
     return tiles, [captions[id(person)] for person in shown]
 
 
 def target_maps(patient, persons):
     """Return (tiles, captions): augmented training crops of persons under the heatmaps that are to be learnt."""
     shown, samples = patient.samples(persons, augmented=True)
-    return ([heatmap_overlay(sample.crop, sample.heatmaps, patient.experiment.skeleton) for sample in samples],
-            [person.person_id for person in shown])
+    return (
+        [heatmap_overlay(sample.crop, sample.heatmaps, patient.experiment.skeleton) for sample in samples],
+        [person.person_id for person in shown],
+    )

@@ -36,8 +36,7 @@ def check_sides(persons, skeleton, sources=None):
     crossed = crossed_limbs(joints, labelled, skeleton)
     opposite = opposed_torsos(shoulders, hips)
     findings = _share(persons, opposite, MOST_TORSOS, 'whose shoulders and hips say opposite things of where right is')
-    findings += _share(persons, crossed, MOST_LIMBS,
-                       'whose elbows, wrists, knees or ankles would fit better exchanged')
+    findings += _share(persons, crossed, MOST_LIMBS, 'whose elbows, wrists, knees or ankles would fit better exchanged')
     by_source = np.array([person.source for person in persons])
     for source in np.unique(by_source):
         chosen = by_source == source
@@ -48,15 +47,26 @@ def check_sides(persons, skeleton, sources=None):
 
 def _check_facing(name, seen, facing):
     """Return Findings about a file in which `facing` of `seen` torsos face the camera."""
-    message = '%s: only %.0f %% of %s face the camera, ' % (
-        name, 100.0 * facing / max(seen, 1), counted(seen, 'person'))
+    message = f'{name}: only {100.0 * facing / max(seen, 1):.0f} % of {counted(seen, "person")} face the camera, '
     # Were the labels right, at least every other one would; a chance share is off by its standard error, sqrt(n) / 2.
     if seen and seen - 2 * facing > CERTAIN * np.sqrt(seen):
-        return [Finding('sides', True, message + 'while most people in photos do: left and right are probably '
-                        'exchanged in the whole file', (name,))]
+        return [
+            Finding(
+                'sides',
+                True,
+                message + 'while most people in photos do: left and right are probably exchanged in the whole file',
+                (name,),
+            )
+        ]
     if seen and USUALLY_FACING * seen - facing > CERTAIN * np.sqrt(seen) / 2:
-        return [Finding('sides', False, message + '70 % and more are usual: left and right may be exchanged in a part '
-                        'of the file', (name,))]
+        return [
+            Finding(
+                'sides',
+                False,
+                message + '70 % and more are usual: left and right may be exchanged in a part of the file',
+                (name,),
+            )
+        ]
     return []
 
 
@@ -74,8 +84,10 @@ def torso_widths(joints_img, labelled, skeleton):
     length = np.linalg.norm(up, axis=1)
     known = labelled[:, corners].all(axis=1) & (length > 0)
     square = np.where(known, length, 1.0) ** 2
-    return tuple(np.where(known, (up[:, 0] * across[:, 1] - up[:, 1] * across[:, 0]) / square, np.nan)
-                 for across in (l_shoulder - r_shoulder, l_hip - r_hip))
+    return tuple(
+        np.where(known, (up[:, 0] * across[:, 1] - up[:, 1] * across[:, 0]) / square, np.nan)
+        for across in (l_shoulder - r_shoulder, l_hip - r_hip)
+    )
 
 
 def opposed_torsos(shoulders, hips):
@@ -114,5 +126,4 @@ def _share(persons, mask, most, what):
     if not names:
         return []
     share = len(names) / float(len(persons))
-    return [Finding('sides', share > most, '%s (%.2f %%) %s' % (counted(len(names), 'person'), 100 * share, what),
-                    names)]
+    return [Finding('sides', share > most, f'{counted(len(names), "person")} ({100 * share:.2f} %) {what}', names)]

@@ -56,10 +56,25 @@ class Breakdown:
         """Return it JSON-able: the metric, and each category's definition and rows by its name."""
         content = OrderedDict([('metric', self.metric)])
         for category in self.categories:
-            content[category.name] = OrderedDict([
-                ('definition', category.definition),
-                ('rows', [OrderedDict([('label', row.label), ('persons', row.persons), ('joints', row.joints),
-                                       ('percent', row.percent)]) for row in category.rows])])
+            content[category.name] = OrderedDict(
+                [
+                    ('definition', category.definition),
+                    (
+                        'rows',
+                        [
+                            OrderedDict(
+                                [
+                                    ('label', row.label),
+                                    ('persons', row.persons),
+                                    ('joints', row.joints),
+                                    ('percent', row.percent),
+                                ]
+                            )
+                            for row in category.rows
+                        ],
+                    ),
+                ]
+            )
         return content
 
 
@@ -80,21 +95,27 @@ class PersonTraits:
 
     def of_rows(self, rows):
         """Return the traits of some of the persons."""
-        return replace(self, **{name: None if getattr(self, name) is None else getattr(self, name)[rows]
-                                for name in ('visible', 'visible_known', 'size', 'neighbours')})
+        return replace(
+            self,
+            **{
+                name: None if getattr(self, name) is None else getattr(self, name)[rows]
+                for name in ('visible', 'visible_known', 'size', 'neighbours')
+            },
+        )
 
 
 def traits_of_persons(persons, everyone):
     """Return the PersonTraits of annotated persons. everyone: all persons of their images, for the neighbours."""
     known = np.array([person.visible is not None for person in persons])
-    visible = np.array([np.zeros(len(person.labelled), bool) if person.visible is None else person.visible
-                        for person in persons])
+    visible = np.array(
+        [np.zeros(len(person.labelled), bool) if person.visible is None else person.visible for person in persons]
+    )
     scales = np.array([np.nan if person.scale is None else person.scale for person in persons], np.float64)
     if np.isfinite(scales).any():
         size, definition = scales, 'scale of the person as annotated: height / 200 px; by quarters of the persons'
     else:
         size = np.array([max(person.box_img[2:] - person.box_img[:2]) + 1.0 for person in persons])
-        definition = 'longer side of the person\'s box in px; by quarters of the persons'
+        definition = "longer side of the person's box in px; by quarters of the persons"
     return PersonTraits(visible if known.any() else None, known, size, definition, count_neighbours(persons, everyone))
 
 
@@ -146,12 +167,15 @@ def format_breakdown(breakdown, titles):
         groups = [name for name in category.rows[0].percent] if category.rows else []
         widths = [max(7, len(_title(name)) + 2) for name in groups]
         heading = '%-13s %8s %8s' % (category.name, 'persons', 'joints') + ''.join(
-            '%*s' % (width, _title(name)) for width, name in zip(widths, groups))
-        lines += ['', '%s by %s: %s' % (titles[breakdown.metric], category.name, category.definition), heading]
+            '%*s' % (width, _title(name)) for width, name in zip(widths, groups)
+        )
+        lines += ['', f'{titles[breakdown.metric]} by {category.name}: {category.definition}', heading]
         for row in category.rows:
-            cells = ['-' if row.percent[name] is None else '%.2f' % row.percent[name] for name in groups]
-            lines.append('%-13s %8d %8d' % (row.label, row.persons, row.joints) + ''.join(
-                '%*s' % sized for sized in zip(widths, cells)))
+            cells = ['-' if row.percent[name] is None else f'{row.percent[name]:.2f}' for name in groups]
+            lines.append(
+                '%-13s %8d %8d' % (row.label, row.persons, row.joints)
+                + ''.join('%*s' % sized for sized in zip(widths, cells))
+            )
     return '\n'.join(lines[1:])
 
 
@@ -159,14 +183,20 @@ def _divisions(traits):
     """Yield (name, definition, [(label, bool mask that broadcasts to (N, J))]) of each category that is known."""
     if traits.visible is not None:
         known = traits.visible_known[:, None]
-        yield 'visibility', 'of the joint itself, as annotated', [
-            ('visible', known & traits.visible), ('occluded', known & ~traits.visible), ('unknown', ~known)]
+        yield (
+            'visibility',
+            'of the joint itself, as annotated',
+            [('visible', known & traits.visible), ('occluded', known & ~traits.visible), ('unknown', ~known)],
+        )
     if traits.size is not None:
         yield 'scale', traits.size_definition, _by_size(traits.size)
     if traits.neighbours is not None:
         counts = np.minimum(traits.neighbours, _MANY_NEIGHBOURS)[:, None]
-        yield 'neighbours', NEIGHBOUR, [(_neighbours_label(count), counts == count)
-                                        for count in range(_MANY_NEIGHBOURS + 1)]
+        yield (
+            'neighbours',
+            NEIGHBOUR,
+            [(_neighbours_label(count), counts == count) for count in range(_MANY_NEIGHBOURS + 1)],
+        )
 
 
 def _main_metric(result):
@@ -189,11 +219,19 @@ def _by_size(size):
     known = np.isfinite(size)
     edges = np.unique(_quantiles(size[known])) if known.any() else np.array([])
     places = np.searchsorted(edges, np.where(known, size, 0.0), side='left')
-    bounds = ['%.4g' % edge for edge in edges]
-    labels = ['all'] if not bounds else (
-        ['to %s' % bounds[0]] + ['%s to %s' % pair for pair in zip(bounds, bounds[1:])] + ['over %s' % bounds[-1]])
+    bounds = [f'{edge:.4g}' for edge in edges]
+    labels = (
+        ['all']
+        if not bounds
+        else (
+            [f'to {bounds[0]}']
+            + ['{} to {}'.format(*pair) for pair in zip(bounds, bounds[1:])]
+            + [f'over {bounds[-1]}']
+        )
+    )
     return [(label, (known & (places == place))[:, None]) for place, label in enumerate(labels)] + [
-        ('unknown', ~known[:, None])]
+        ('unknown', ~known[:, None])
+    ]
 
 
 def _quantiles(values):
@@ -207,5 +245,6 @@ def _row(label, distances, threshold, skeleton):
     scores = summarise_joints(percent[0], counts, skeleton)
     del scores['joints']
     kept = distances[:, skeleton.mean_joints]
-    return BreakdownRow(label, int((~np.isnan(kept)).any(axis=1).sum()), int(counts[skeleton.mean_joints].sum()),
-                        dict(scores))
+    return BreakdownRow(
+        label, int((~np.isnan(kept)).any(axis=1).sum()), int(counts[skeleton.mean_joints].sum()), dict(scores)
+    )

@@ -56,8 +56,10 @@ def flip_averaged_maps(predict_logits, codec, images, flip_test, flip_permutatio
 def averaged_maps(predict_logits, sample_maker, batch, flip_test, flip_permutation):
     """Return the heatmaps (B, H, W, J) of a Batch, averaged over the crop's mirror image and over all scales."""
     pictures = batch.zoomed if len(batch.zoomed) else [batch.images]
-    maps = [flip_averaged_maps(predict_logits, sample_maker.codec, images, flip_test, flip_permutation)
-            for images in pictures]
+    maps = [
+        flip_averaged_maps(predict_logits, sample_maker.codec, images, flip_test, flip_permutation)
+        for images in pictures
+    ]
     return average_over_scales(maps, sample_maker.scales) if len(batch.zoomed) else maps[0]
 
 
@@ -114,22 +116,26 @@ class Evaluator:
         order = np.argsort(columns['indices'], kind='stable')
         columns = {name: column[order] for name, column in columns.items()}
         if not len(order):
-            raise ImageError('none of the %d persons to measure has a picture that can be read; mend the pictures'
-                             % len(self.generator.persons))
+            raise ImageError(
+                'none of the %d persons to measure has a picture that can be read; mend the pictures'
+                % len(self.generator.persons)
+            )
         persons = [self.generator.persons[index] for index in columns['indices']]
-        results = OrderedDict((name, self._result(name, columns, persons))
-                              for name in ['network'] + list(self.baseline_poses))
+        results = OrderedDict(
+            (name, self._result(name, columns, persons)) for name in ['network'] + list(self.baseline_poses)
+        )
         return Evaluation(results.pop('network'), results, persons, columns['joints_network'], columns['scores'])
 
     def _columns(self, batches, predict_logits):
         """Return arrays with a row for each person of this process's share: who it is, and what was found."""
         maker = self.generator.sample_maker
         codec = maker.codec
-        rows_of = OrderedDict([('indices', [np.zeros(0, np.int64)]),
-                               ('scores', [np.zeros((0, len(self.skeleton)), np.float32)])])
+        rows_of = OrderedDict(
+            [('indices', [np.zeros(0, np.int64)]), ('scores', [np.zeros((0, len(self.skeleton)), np.float32)])]
+        )
         for name in ['network'] + list(self.baseline_poses):
-            rows_of['joints_' + name] = [np.zeros((0, len(self.skeleton), 2))]
-            rows_of['argmax_' + name] = [np.zeros((0, len(self.skeleton)))]
+            rows_of[f'joints_{name}'] = [np.zeros((0, len(self.skeleton), 2))]
+            rows_of[f'argmax_{name}'] = [np.zeros((0, len(self.skeleton)))]
         for batch in batches:
             rows = np.flatnonzero(batch.mask)
             if not len(rows):
@@ -144,25 +150,33 @@ class Evaluator:
             rows_of['scores'].append(scores)
             for name, pose_crop, cells_hm in poses:
                 joints_img, argmax = self._measure(batch, rows, pose_crop, cells_hm)
-                rows_of['joints_' + name].append(joints_img)
-                rows_of['argmax_' + name].append(argmax)
+                rows_of[f'joints_{name}'].append(joints_img)
+                rows_of[f'argmax_{name}'].append(argmax)
         return {name: np.concatenate(rows) for name, rows in rows_of.items()}
 
     def _measure(self, batch, rows, joints_crop, cells_hm):
         """Return poses in crop pixels as poses in photo pixels, and the argmax accuracies of their cells."""
         codec = self.generator.sample_maker.codec
-        joints_img = np.stack([
-            geometry.transform_points(geometry.invert(batch.affines_crop_from_img[row]), pose)
-            for row, pose in zip(rows, joints_crop)])
+        joints_img = np.stack(
+            [
+                geometry.transform_points(geometry.invert(batch.affines_crop_from_img[row]), pose)
+                for row, pose in zip(rows, joints_crop)
+            ]
+        )
         # The original compares with the target's own highest cell, so a joint that has no target is left out.
         true_cells = codec.peak_cells(batch.heatmaps[rows])
-        return joints_img, argmax_accuracies(
-            cells_hm, true_cells, codec.heatmap_size, batch.joint_weights[rows] > 0)
+        return joints_img, argmax_accuracies(cells_hm, true_cells, codec.heatmap_size, batch.joint_weights[rows] > 0)
 
     def _result(self, name, columns, persons):
         """Return the PckhResult of the poses of the network or of a baseline."""
         measured = PckhEvaluator(self.skeleton)
         labelled = np.array([person.labelled for person in persons]) & self.generator.sample_maker.kept_joints
-        measured.add(columns['indices'], columns['joints_' + name], np.array([person.joints_img for person in persons]),
-                     labelled, [person.head_box_img for person in persons], columns['argmax_' + name])
+        measured.add(
+            columns['indices'],
+            columns[f'joints_{name}'],
+            np.array([person.joints_img for person in persons]),
+            labelled,
+            [person.head_box_img for person in persons],
+            columns[f'argmax_{name}'],
+        )
         return measured.result()

@@ -62,8 +62,7 @@ class PckhEvaluator:
         self._skeleton = skeleton
         self._batches = []
 
-    def add(self, person_indices, joints_pred_img, joints_img, labelled, head_boxes_img=None,
-            argmax_percent=None):
+    def add(self, person_indices, joints_pred_img, joints_img, labelled, head_boxes_img=None, argmax_percent=None):
         """Add a batch of N persons.
 
         person_indices: int (N,), a different number for every person of the data set.
@@ -80,13 +79,18 @@ class PckhEvaluator:
         boxes = np.array([[np.nan] * 4 if box is None else box for box in boxes], np.float64).reshape(-1, 4)
         if argmax_percent is None:
             argmax_percent = np.full((count, joints), np.nan)
-        batch = (np.asarray(person_indices, np.int64), np.asarray(joints_pred_img, np.float64), joints_img,
-                 np.asarray(labelled, bool), boxes, np.asarray(argmax_percent, np.float64))
-        shapes = ((count,), (count, joints, 2), (count, joints, 2), (count, joints), (count, 4),
-                  (count, joints))
+        batch = (
+            np.asarray(person_indices, np.int64),
+            np.asarray(joints_pred_img, np.float64),
+            joints_img,
+            np.asarray(labelled, bool),
+            boxes,
+            np.asarray(argmax_percent, np.float64),
+        )
+        shapes = ((count,), (count, joints, 2), (count, joints, 2), (count, joints), (count, 4), (count, joints))
         for array, shape in zip(batch, shapes):
             if array.shape != shape:
-                raise ValueError('expected an array of shape %s, found %s' % (shape, array.shape))
+                raise ValueError(f'expected an array of shape {shape}, found {array.shape}')
         self._batches.append(batch)
 
     def result(self):
@@ -108,18 +112,27 @@ class PckhEvaluator:
         curve, labelled_with_head = percent_within(by_head, CURVE_THRESHOLDS)
         torso_percent, labelled_with_torso = percent_within(by_torso, [0.2])
         person_percent, _ = percent_within(by_head[:, self._skeleton.mean_joints].T, [0.5])
-        by_joint = OrderedDict([
-            ('pckh@0.5', (curve[50], labelled_with_head)),
-            ('pckh@0.1', (curve[10], labelled_with_head)),
-            ('pck@0.2', (torso_percent[0], labelled_with_torso)),
-            ('auc', (area_under_curve(curve), labelled_with_head)),
-            ('argmax_accuracy', _column_means(argmax_percent))])
+        by_joint = OrderedDict(
+            [
+                ('pckh@0.5', (curve[50], labelled_with_head)),
+                ('pckh@0.1', (curve[10], labelled_with_head)),
+                ('pck@0.2', (torso_percent[0], labelled_with_torso)),
+                ('auc', (area_under_curve(curve), labelled_with_head)),
+                ('argmax_accuracy', _column_means(argmax_percent)),
+            ]
+        )
         return PckhResult(
-            metrics=OrderedDict((name, summarise_joints(values, counts, self._skeleton))
-                                for name, (values, counts) in by_joint.items()),
+            metrics=OrderedDict(
+                (name, summarise_joints(values, counts, self._skeleton)) for name, (values, counts) in by_joint.items()
+            ),
             curves=_summarise_curve(curve, self._skeleton),
-            head_sources=head_sources, torso_sources=torso_sources, person_indices=indices,
-            person_pckh=person_percent[0], head_distances=by_head, torso_distances=by_torso)
+            head_sources=head_sources,
+            torso_sources=torso_sources,
+            person_indices=indices,
+            person_pckh=person_percent[0],
+            head_distances=by_head,
+            torso_distances=by_torso,
+        )
 
 
 def normalised_distances(joints_pred_img, joints_img, labelled, lengths):
@@ -130,7 +143,7 @@ def normalised_distances(joints_pred_img, joints_img, labelled, lengths):
     """
     found = np.isfinite(joints_pred_img).all(axis=-1)
     difference = np.where(found[..., None], joints_pred_img, 0.0) - np.asarray(joints_img, np.float64)
-    distances = np.sqrt((difference ** 2).sum(axis=-1)) / np.asarray(lengths, np.float64)[:, None]
+    distances = np.sqrt((difference**2).sum(axis=-1)) / np.asarray(lengths, np.float64)[:, None]
     distances = np.where(found, distances, np.inf)
     return np.where(labelled & np.isfinite(lengths)[:, None], distances, np.nan)
 
@@ -166,7 +179,7 @@ def argmax_accuracies(cells_pred_hm, cells_true_hm, heatmap_size, labelled):
         that, pass them as labelled, there.
     """
     difference = np.asarray(cells_pred_hm, np.float64) - np.asarray(cells_true_hm, np.float64)
-    distances = np.sqrt((difference ** 2).sum(axis=-1))
+    distances = np.sqrt((difference**2).sum(axis=-1))
     return np.where(labelled, 100.0 * (1.0 - distances / (_ARGMAX_DIAGONAL_PER_CELL * heatmap_size)), np.nan)
 
 
@@ -181,8 +194,9 @@ def measure_heads(joints_img, labelled, head_boxes_img, skeleton):
     boxes = np.asarray(head_boxes_img, np.float64)
     diagonals = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) ** 2).sum(axis=1))
     neck_to_head = _joint_distance(joints_img, labelled, skeleton, 'neck', 'head')
-    return _first_positive([('head_box', HEAD_BOX_FACTOR * diagonals),
-                            ('neck_to_head', NECK_TO_HEAD_FACTOR * neck_to_head)])
+    return _first_positive(
+        [('head_box', HEAD_BOX_FACTOR * diagonals), ('neck_to_head', NECK_TO_HEAD_FACTOR * neck_to_head)]
+    )
 
 
 def measure_torsos(joints_img, labelled, skeleton):
@@ -190,8 +204,9 @@ def measure_torsos(joints_img, labelled, skeleton):
 
     Shapes and sources as in measure_heads.
     """
-    return _first_positive([('%s_to_%s' % pair, _joint_distance(joints_img, labelled, skeleton, *pair))
-                            for pair in _TORSOS])
+    return _first_positive(
+        [('{}_to_{}'.format(*pair), _joint_distance(joints_img, labelled, skeleton, *pair)) for pair in _TORSOS]
+    )
 
 
 def summarise_joints(values, counts, skeleton):
@@ -205,8 +220,7 @@ def summarise_joints(values, counts, skeleton):
     kept = skeleton.mean_joints
     scores['mean'] = _mean(values[kept])
     scores['mean_weighted'] = _mean(values[kept], counts[kept])
-    scores['joints'] = OrderedDict((name, _mean(values[[joint]]))
-                                   for joint, name in enumerate(skeleton.joints))
+    scores['joints'] = OrderedDict((name, _mean(values[[joint]])) for joint, name in enumerate(skeleton.joints))
     return scores
 
 
@@ -226,8 +240,9 @@ def _column_means(table):
 
 def _summarise_curve(curve, skeleton):
     rows = [summarise_joints(row, np.ones(len(row)), skeleton) for row in curve]
-    return OrderedDict((name, np.array([row[name] for row in rows], np.float64))
-                       for name in list(skeleton.groups) + ['mean'])
+    return OrderedDict(
+        (name, np.array([row[name] for row in rows], np.float64)) for name in list(skeleton.groups) + ['mean']
+    )
 
 
 def _joint_distance(joints_img, labelled, skeleton, first, second):
@@ -235,7 +250,7 @@ def _joint_distance(joints_img, labelled, skeleton, first, second):
     if a is None or b is None:
         return np.full(len(joints_img), np.nan)
     difference = np.asarray(joints_img[:, a], np.float64) - joints_img[:, b]
-    return np.where(labelled[:, a] & labelled[:, b], np.sqrt((difference ** 2).sum(axis=1)), np.nan)
+    return np.where(labelled[:, a] & labelled[:, b], np.sqrt((difference**2).sum(axis=1)), np.nan)
 
 
 def _first_positive(candidates):

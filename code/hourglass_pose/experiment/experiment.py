@@ -6,12 +6,12 @@ from collections import OrderedDict
 import numpy as np
 
 from hourglass_pose.annotations.reading import read_annotations
+from hourglass_pose.annotations.splits import split_hash, split_persons
+from hourglass_pose.errors import ConfigError
 from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.annotations.splits import split_hash, split_persons
-from hourglass_pose.errors import ConfigError
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.skeleton import Skeleton
 
@@ -28,60 +28,112 @@ class Experiment:
         data, network = config.DataSetHG, config.Network
         self.skeleton = Skeleton(tuple(data.joint_list))
         self.kept_joints = np.array(data.remove_joints or [1] * len(self.skeleton), bool)
-        self.rule = CropRule(network.img_size, data.box_margin, data.train_crop, data.joints_margin, data.crop_rule,
-                             data.crop_corners)
+        self.rule = CropRule(
+            network.img_size, data.box_margin, data.train_crop, data.joints_margin, data.crop_rule, data.crop_corners
+        )
         self.codec = HeatmapCodec(
-            network.hm_size, network.img_size // network.hm_size, config.Train.sigma, config.Train.loss,
-            config.Validation.decoding)
-        self.ranges = AugmentationRanges(**{
-            name: getattr(data, name) for name in AugmentationRanges.__dataclass_fields__})
+            network.hm_size,
+            network.img_size // network.hm_size,
+            config.Train.sigma,
+            config.Train.loss,
+            config.Validation.decoding,
+        )
+        self.ranges = AugmentationRanges(
+            **{name: getattr(data, name) for name in AugmentationRanges.__dataclass_fields__}
+        )
         self.cache = ImageCache(config.Train.cache_mb)
         self._split = None
 
     def traits(self):
         """Return the NetworkTraits. Raises ConfigError for a network that cannot be built."""
         from hourglass_pose.graph.traits import NetworkTraits
+
         network = self.config.Network
         try:
             return NetworkTraits(
-                network.arch, network.nStack, network.nFeat, network.nLow, network.nModules, network.outputDim,
-                network.img_size, network.stem_feat, network.tiny, network.attention, network.attention_kernel,
-                network.attention_iterations, network.modif, network.drop_rate, network.input_mean)
+                network.arch,
+                network.nStack,
+                network.nFeat,
+                network.nLow,
+                network.nModules,
+                network.outputDim,
+                network.img_size,
+                network.stem_feat,
+                network.tiny,
+                network.attention,
+                network.attention_kernel,
+                network.attention_iterations,
+                network.modif,
+                network.drop_rate,
+                network.input_mean,
+            )
         except ValueError as error:
-            raise ConfigError('config [Network]: %s' % error)
+            raise ConfigError(f'config [Network]: {error}')
 
     def split(self):
         """Return {'train': persons, 'valid': persons}. Raises AnnotationError."""
         if self._split is None:
             data = self.config.DataSetHG
             annotations = read_annotations(
-                data.training_txt_file, data.img_directory, len(self.skeleton), data.on_bad_annotation,
-                joint_names=self.skeleton.joints, needs_centre=self.rule.needs_centre)
+                data.training_txt_file,
+                data.img_directory,
+                len(self.skeleton),
+                data.on_bad_annotation,
+                joint_names=self.skeleton.joints,
+                needs_centre=self.rule.needs_centre,
+            )
             for problem in annotations.problems:
-                self.say('left out: %s' % problem)
+                self.say(f'left out: {problem}')
             self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed)
-            self.say('data: %s; %d to train on, %d to validate with' % (
-                annotations.describe(), len(self._split['train']), len(self._split['valid'])))
+            self.say(
+                'data: %s; %d to train on, %d to validate with'
+                % (annotations.describe(), len(self._split['train']), len(self._split['valid']))
+            )
         return self._split
 
     def generator(self, persons, batch_size, rank=0, world_size=1):
         """Return the DataGenerator of some persons."""
         data, train = self.config.DataSetHG, self.config.Train
-        maker = SampleMaker(self.cache, self.codec, self.rule, self.skeleton.flip_permutation, self.kept_joints,
-                            self.ranges, train.seed, train.weighted_loss)
+        maker = SampleMaker(
+            self.cache,
+            self.codec,
+            self.rule,
+            self.skeleton.flip_permutation,
+            self.kept_joints,
+            self.ranges,
+            train.seed,
+            train.weighted_loss,
+        )
         return DataGenerator(
-            persons, maker, batch_size, train.seed, rank, world_size, train.workers, train.prefetch,
-            data.max_unreadable, lambda message: self.say('left out: %s' % message))
+            persons,
+            maker,
+            batch_size,
+            train.seed,
+            rank,
+            world_size,
+            train.workers,
+            train.prefetch,
+            data.max_unreadable,
+            lambda message: self.say(f'left out: {message}'),
+        )
 
     def recipe(self, mean_pose_crop):
         """Return what prediction must know of the training, JSON-able, for the manifests."""
         train, validation = self.config.Train, self.config.Validation
-        return OrderedDict([
-            ('joints', list(self.skeleton.joints)), ('kept_joints', self.kept_joints.tolist()),
-            ('loss', train.loss), ('sigma', train.sigma), ('decoding', validation.decoding),
-            ('flip_test', validation.flip_test), ('box_margin', self.rule.box_margin),
-            ('crop_rule', self.rule.crop_rule), ('crop_corners', self.rule.corners),
-            ('mean_pose_crop', np.asarray(mean_pose_crop).tolist())])
+        return OrderedDict(
+            [
+                ('joints', list(self.skeleton.joints)),
+                ('kept_joints', self.kept_joints.tolist()),
+                ('loss', train.loss),
+                ('sigma', train.sigma),
+                ('decoding', validation.decoding),
+                ('flip_test', validation.flip_test),
+                ('box_margin', self.rule.box_margin),
+                ('crop_rule', self.rule.crop_rule),
+                ('crop_corners', self.rule.corners),
+                ('mean_pose_crop', np.asarray(mean_pose_crop).tolist()),
+            ]
+        )
 
     def split_hash(self):
         """Return the digest of who is trained on and who is validated with."""
@@ -95,5 +147,7 @@ def make_folder(path):
         if not os.access(path, os.W_OK):
             raise PermissionError(13, 'permission denied')
     except OSError as error:
-        raise ConfigError('%s: the folder for results cannot be written (%s); name another, for a run by '
-                          '--set Saver.saver_directory=FOLDER' % (path, error.strerror))
+        raise ConfigError(
+            f'{path}: the folder for results cannot be written ({error.strerror}); name another, for a run by '
+            '--set Saver.saver_directory=FOLDER'
+        )

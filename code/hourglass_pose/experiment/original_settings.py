@@ -1,23 +1,37 @@
 """The settings that a checkpoint of the original code is used with: what it shows, a config.cfg, and overrides."""
 
-from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.config.config import config_from_dict, load_config
 from hourglass_pose.config.text import given_keys
 from hourglass_pose.errors import CheckpointError, UserError
+from hourglass_pose.experiment.experiment import Experiment
 
 # What the original code does where its config.cfg has no key for it.
 _TRAINING = {'loss': 'sigmoid', 'optimizer': 'rmsprop', 'schedule': 'exponential', 'warmup_steps': 0}
 
 # Traits that variables show, by the key that says them.
-_SHOWN = {'arch': 'arch', 'nStack': 'num_stacks', 'nFeat': 'num_features', 'nLow': 'num_poolings',
-          'nModules': 'num_modules', 'outputDim': 'num_joints', 'tiny': 'tiny', 'attention': 'attention'}
+_SHOWN = {
+    'arch': 'arch',
+    'nStack': 'num_stacks',
+    'nFeat': 'num_features',
+    'nLow': 'num_poolings',
+    'nModules': 'num_modules',
+    'outputDim': 'num_joints',
+    'tiny': 'tiny',
+    'attention': 'attention',
+}
 
 
 def add_arguments(parser):
     """Add --config and --set, for what a checkpoint of the original code cannot show."""
-    parser.add_argument('--config', help="config.cfg of a checkpoint of the original code, which has no manifest")
-    parser.add_argument('--set', action='append', default=[], metavar='SECTION.KEY=VALUE', dest='overrides',
-                        help='a setting of such a checkpoint, for instance Network.modif=True; may be repeated')
+    parser.add_argument('--config', help='config.cfg of a checkpoint of the original code, which has no manifest')
+    parser.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        metavar='SECTION.KEY=VALUE',
+        dest='overrides',
+        help='a setting of such a checkpoint, for instance Network.modif=True; may be repeated',
+    )
 
 
 def predictor_options(options):
@@ -25,10 +39,13 @@ def predictor_options(options):
     if not options.config and not options.overrides:
         return {}
     from hourglass_pose.checkpoints.stored import open_stored
+
     stored = open_stored(options.checkpoint)
     if stored.manifest:
-        raise UserError('%s carries its own settings; leave out --config and --set, which are for checkpoints of the '
-                        'original code' % stored.path)
+        raise UserError(
+            f'{stored.path} carries its own settings; leave out --config and --set, which are for checkpoints of the '
+            'original code'
+        )
     experiment = Experiment(config_of_original(stored, options.config, options.overrides))
     return {'traits': experiment.traits(), 'recipe': experiment.recipe(None)}
 
@@ -46,18 +63,32 @@ def config_of_original(stored, path=None, overrides=()):
     training = dict(_TRAINING, sigma=stored.recipe['sigma'])
     if path is None:
         data = {'joint_list': stored.recipe['joints']}
-        config = config_from_dict({'DataSetHG': data, 'Network': shown, 'Train': training,
-                                   'Validation': {'flip_test': stored.recipe['flip_test']}}, overrides, stored.path)
+        config = config_from_dict(
+            {
+                'DataSetHG': data,
+                'Network': shown,
+                'Train': training,
+                'Validation': {'flip_test': stored.recipe['flip_test']},
+            },
+            overrides,
+            stored.path,
+        )
     else:
         given = given_keys(path)
-        seen = ['Network.%s=%r' % item for item in shown.items()]
-        lacking = ['Train.%s=%r' % item for item in training.items() if item[0] not in given]
+        seen = ['Network.{}={!r}'.format(*item) for item in shown.items()]
+        lacking = ['Train.{}={!r}'.format(*item) for item in training.items() if item[0] not in given]
         config = load_config(path, seen + lacking + list(overrides))
-    differences = ['%s: %r / %r' % (key, value, getattr(config.Network, key))
-                   for key, value in shown.items() if getattr(config.Network, key) != value]
+    differences = [
+        f'{key}: {value!r} / {getattr(config.Network, key)!r}'
+        for key, value in shown.items()
+        if getattr(config.Network, key) != value
+    ]
     if differences:
-        raise CheckpointError('%s: the checkpoint is of another network (checkpoint / --set): %s; leave these settings '
-                              'out' % (stored.path, ', '.join(differences)))
+        raise CheckpointError(
+            '{}: the checkpoint is of another network (checkpoint / --set): {}; leave these settings out'.format(
+                stored.path, ', '.join(differences)
+            )
+        )
     return config
 
 
@@ -67,9 +98,13 @@ def notes_on_original(stored, path, config):
     given = given_keys(path)
     for key, trait in _SHOWN.items():
         if given.get(key) is not None and given[key] != getattr(stored.traits, trait):
-            notes.append('note: %s says %s %r; the checkpoint has %r, which is used'
-                         % (path, key, given[key], getattr(stored.traits, trait)))
+            notes.append(
+                f'note: {path} says {key} {given[key]!r}; the checkpoint has {getattr(stored.traits, trait)!r}, '
+                f'which is used'
+            )
     if config.Train.loss != _TRAINING['loss']:
-        notes.append("note: the checkpoint was trained with loss 'sigmoid', it is now trained on with '%s', as %s says"
-                     % (config.Train.loss, path))
+        notes.append(
+            f"note: the checkpoint was trained with loss 'sigmoid', it is now trained on with "
+            f"'{config.Train.loss}', as {path} says"
+        )
     return notes

@@ -37,8 +37,11 @@ def compare(predictor, offline, model, crops):
         lines, passed, record = _compare_heatmaps(maps, outputs[0], offline)
     metric, scores = _scores(predictor, crops, poses)
     record.update(metric=metric, checkpoint=scores[0], offline=scores[1])
-    lines.append('PCKh was not measured: the network has none of the joints that the people of the crops have'
-                 if metric is None else '%s %.2f of the checkpoint, %.2f of the offline model' % (metric, *scores))
+    lines.append(
+        'PCKh was not measured: the network has none of the joints that the people of the crops have'
+        if metric is None
+        else '{} {:.2f} of the checkpoint, {:.2f} of the offline model'.format(metric, *scores)
+    )
     record.update(crops=crops.description, passed=bool(passed))
     return GateResult(tuple(lines), bool(passed), record)
 
@@ -48,10 +51,11 @@ def _compare_heatmaps(expected, found, offline):
     # An output that is not finite is infinitely far away.
     difference = float(np.where(np.isfinite(found), np.abs(found - expected), np.inf).max())
     bound = offline.relative_bound * largest
-    line = ('largest difference of heatmaps %.2g, of values up to %.3g; bound %.2g, %.2g of these: 16 x 2^-24 x '
-            'sqrt(%d additions in a row)' % (difference, largest, bound, offline.relative_bound, offline.additions))
-    return [line], difference <= bound, {
-        'largest_difference': difference, 'largest_value': largest, 'bound': bound}
+    line = (
+        'largest difference of heatmaps %.2g, of values up to %.3g; bound %.2g, %.2g of these: 16 x 2^-24 x '
+        'sqrt(%d additions in a row)' % (difference, largest, bound, offline.relative_bound, offline.additions)
+    )
+    return [line], difference <= bound, {'largest_difference': difference, 'largest_value': largest, 'bound': bound}
 
 
 def _compare_poses(codec, logits, outputs, relative_bound):
@@ -71,13 +75,18 @@ def _compare_poses(codec, logits, outputs, relative_bound):
             np.maximum(largest, change, out=largest)
     record, lines, passed = {}, [], True
     for name, unit, found, allowed in zip(
-            ('joints', 'scores'), (' px of the crop', ''), _differences(outputs, expected),
-            (_DECODING_BOUND_PX + 2 * moved[0], _DECODING_BOUND_SCORE + 2 * moved[1])):
+        ('joints', 'scores'),
+        (' px of the crop', ''),
+        _differences(outputs, expected),
+        (_DECODING_BOUND_PX + 2 * moved[0], _DECODING_BOUND_SCORE + 2 * moved[1]),
+    ):
         beyond = int((found > allowed).sum())
         worst = np.unravel_index(np.argmax(found / allowed), found.shape)
-        lines.append('largest difference of %s %.2g%s; %d of %d beyond what noise of %.2g in the heatmaps allows (the '
-                     'nearest to its bound: %.2g of %.2g)' % (name, found.max(), unit, beyond, found.size, noise,
-                                                              found[worst], allowed[worst]))
+        lines.append(
+            'largest difference of %s %.2g%s; %d of %d beyond what noise of %.2g in the heatmaps allows (the '
+            'nearest to its bound: %.2g of %.2g)'
+            % (name, found.max(), unit, beyond, found.size, noise, found[worst], allowed[worst])
+        )
         passed = passed and beyond == 0
         record[name] = {'largest_difference': float(found.max()), 'beyond': beyond}
     return lines, passed, record
@@ -122,13 +131,21 @@ def _scores(predictor, crops, poses):
 
 
 def _metrics(predictor, crops, joints_crop):
-    joints_img = np.stack([geometry.transform_points(geometry.invert(affine), joints)
-                           for affine, joints in zip(crops.affines_crop_from_img, joints_crop)])
+    joints_img = np.stack(
+        [
+            geometry.transform_points(geometry.invert(affine), joints)
+            for affine, joints in zip(crops.affines_crop_from_img, joints_crop)
+        ]
+    )
     persons = crops.persons
     evaluator = PckhEvaluator(predictor.skeleton)
-    evaluator.add(np.arange(len(persons)), joints_img, np.array([person.joints_img for person in persons]),
-                  np.array([person.labelled for person in persons]) & predictor.kept_joints,
-                  [person.head_box_img for person in persons])
+    evaluator.add(
+        np.arange(len(persons)),
+        joints_img,
+        np.array([person.joints_img for person in persons]),
+        np.array([person.labelled for person in persons]) & predictor.kept_joints,
+        [person.head_box_img for person in persons],
+    )
     return evaluator.result().metrics
 
 

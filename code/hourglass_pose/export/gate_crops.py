@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hourglass_pose.input.cropping import warp_crop
-from hourglass_pose.images import read_image
 from hourglass_pose.annotations.person import Person
-from hourglass_pose.synthetic.scenes import draw_image
+from hourglass_pose.images import read_image
+from hourglass_pose.input.cropping import warp_crop
 from hourglass_pose.skeleton import MPII_JOINTS
+from hourglass_pose.synthetic.scenes import draw_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +27,13 @@ def crops_of_persons(persons, predictor, count):
     """Return the GateCrops of up to `count` annotated persons, spread evenly over all. Raises ImageError."""
     chosen = np.unique(np.linspace(0, len(persons) - 1, min(count, len(persons))).astype(int))
     persons = [persons[index] for index in chosen]
-    return _crops(persons, [read_image(person.image_path) for person in persons],
-                  [predictor.rule.person_affine(person) for person in persons], predictor,
-                  '%d annotated persons' % len(persons))
+    return _crops(
+        persons,
+        [read_image(person.image_path) for person in persons],
+        [predictor.rule.person_affine(person) for person in persons],
+        predictor,
+        f'{len(persons)} annotated persons',
+    )
 
 
 def crops_of_drawn_people(predictor, count, seed=20160726):
@@ -43,9 +47,13 @@ def crops_of_drawn_people(predictor, count, seed=20160726):
             images.append(image)
         number += 1
     # Drawn people have boxes alone.
-    return _crops(persons[:count], images[:count],
-                  [predictor.rule.evaluation_affine(person.box_img) for person in persons[:count]], predictor,
-                  '%d drawn people, for no --annotations were given' % count)
+    return _crops(
+        persons[:count],
+        images[:count],
+        [predictor.rule.evaluation_affine(person.box_img) for person in persons[:count]],
+        predictor,
+        '%d drawn people, for no --annotations were given' % count,
+    )
 
 
 def _joints_of(person, skeleton):
@@ -60,5 +68,9 @@ def _joints_of(person, skeleton):
 
 def _crops(persons, images, affines, predictor, description):
     size = predictor.rule.crop_size
-    return GateCrops(np.stack([warp_crop(image, affine, size) for image, affine in zip(images, affines)]),
-                     np.stack(affines), persons, description)
+    return GateCrops(
+        np.stack([warp_crop(image, affine, size) for image, affine in zip(images, affines)]),
+        np.stack(affines),
+        persons,
+        description,
+    )

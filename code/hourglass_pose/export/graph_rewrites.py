@@ -22,18 +22,27 @@ def freeze(session, outputs):
     for operation in operations:
         if operation.type == 'Placeholder' or any(tensor.op.name in depends for tensor in operation.inputs):
             depends.add(operation.name)
-    kept = [operation for operation in operations if operation.name in depends and (
-        operation.type not in _PASSED_THROUGH or operation.name in ends)]
+    kept = [
+        operation
+        for operation in operations
+        if operation.name in depends and (operation.type not in _PASSED_THROUGH or operation.name in ends)
+    ]
     inputs = {operation.name: [_source(tensor) for tensor in operation.inputs] for operation in kept}
-    fixed = OrderedDict((_constant_name(tensor), tensor) for operation in kept for tensor in inputs[operation.name]
-                        if tensor.op.name not in depends)
+    fixed = OrderedDict(
+        (_constant_name(tensor), tensor)
+        for operation in kept
+        for tensor in inputs[operation.name]
+        if tensor.op.name not in depends
+    )
     nodes = OrderedDict()
     for name, value in session.run(fixed).items():
         _add(nodes, constant_node(name, value))
     for operation in kept:
         node = tf.NodeDef(name=operation.name, op=operation.type)
-        node.input.extend(_node_input(tensor) if tensor.op.name in depends else _constant_name(tensor)
-                          for tensor in inputs[operation.name])
+        node.input.extend(
+            _node_input(tensor) if tensor.op.name in depends else _constant_name(tensor)
+            for tensor in inputs[operation.name]
+        )
         for name, value in operation.node_def.attr.items():
             # Left out are notes of the session for itself, and what TensorFlow 1.15 does not know and nobody sets.
             if not name.startswith('_') and (operation.type, name) != ('MaxPool', 'explicit_paddings'):
@@ -72,7 +81,7 @@ def _node_input(tensor):
 
 def _add(nodes, node):
     if node.name in nodes:
-        raise ValueError('%s: two nodes of that name' % node.name)
+        raise ValueError(f'{node.name}: two nodes of that name')
     nodes[node.name] = node
 
 
@@ -136,7 +145,7 @@ def _fold(nodes, norm, convolution, bias_add):
         offset = offset + factor * value_of(nodes, bias_add.input[1])
         del nodes[bias_add.name]
     del nodes[convolution.name]
-    kernel, biases = norm.name + '/folded_weights', norm.name + '/folded_biases'
+    kernel, biases = f'{norm.name}/folded_weights', f'{norm.name}/folded_biases'
     _add(nodes, constant_node(kernel, np.float32(value_of(nodes, convolution.input[1]) * factor)))
     _add(nodes, constant_node(biases, np.float32(offset)))
     folded = tf.NodeDef()
@@ -175,15 +184,19 @@ def name_upsamplings(nodes):
     dropped = set()
     for name, node in nodes.items():
         total = nodes[node.input[0]] if node.op == 'Reshape' else None
-        if total is None or total.op not in ('Add', 'AddV2') or readers[total.name] != 1 or not all(
-                nodes[part].op == 'Reshape' and readers[part] == 1 for part in total.input):
+        if (
+            total is None
+            or total.op not in ('Add', 'AddV2')
+            or readers[total.name] != 1
+            or not all(nodes[part].op == 'Reshape' and readers[part] == 1 for part in total.input)
+        ):
             result[name] = node
             continue
         fine, coarse = [nodes[part] for part in total.input]
         batch, height, _, width, _, channels = value_of(nodes, coarse.input[1]).tolist()
         if value_of(nodes, fine.input[1]).tolist() != [batch, height, 2, width, 2, channels]:
-            raise ValueError('%s: this is no sum with an upsampled map' % name)
-        size, resized = name + '/size', name + '/upsampled'
+            raise ValueError(f'{name}: this is no sum with an upsampled map')
+        size, resized = f'{name}/size', f'{name}/upsampled'
         _add(result, constant_node(size, np.array([2 * height, 2 * width], np.int32)))
         resize = _node('ResizeNearestNeighbor', resized, [coarse.input[0], size])
         resize.attr['align_corners'].b = resize.attr['half_pixel_centers'].b = False

@@ -6,17 +6,17 @@ from typing import Tuple
 
 import numpy as np
 
-from hourglass_pose.representations.decoding import decode_heatmaps
-from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.export import graph_rewrites
-from hourglass_pose.tf_compat import tf
 from hourglass_pose.checkpoints.variables import constants_of
+from hourglass_pose.export import graph_rewrites
+from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.representations.decoding import decode_heatmaps
+from hourglass_pose.tf_compat import tf
 
 INPUT = 'image'
 HEATMAPS, JOINTS, SCORES = 'heatmaps', 'joints', 'scores'
 NORMALISATIONS = ('in_graph', 'aipp')
 
-_UNIT_ROUNDOFF = 2.0 ** -24
+_UNIT_ROUNDOFF = 2.0**-24
 _ROUNDING_MARGIN = 16
 
 
@@ -48,10 +48,16 @@ class OfflineGraph:
 
     def lines(self):
         """Return lines for people: what was done to the network, and what goes in and comes out."""
-        return ['batch norms: %d folded into convolutions, %d made a factor and an offset of each channel' % (
-            self.folded, self.spelled_out),
-            'input: %s %s %s; output: %s' % (INPUT, self.input_type, list(self.input_shape), ', '.join(
-                '%s float32 %s' % (name, list(shape)) for name, shape in zip(self.outputs, self.output_shapes)))]
+        return [
+            'batch norms: %d folded into convolutions, %d made a factor and an offset of each channel'
+            % (self.folded, self.spelled_out),
+            'input: {} {} {}; output: {}'.format(
+                INPUT,
+                self.input_type,
+                list(self.input_shape),
+                ', '.join(f'{name} float32 {list(shape)}' for name, shape in zip(self.outputs, self.output_shapes)),
+            ),
+        ]
 
     @property
     def relative_bound(self):
@@ -87,7 +93,8 @@ def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
         model = HourglassModel(traits)
         # The last of the stacks that are put together here, so that nothing is left of putting them together.
         logits = model.build_logits(
-            images, is_training=False, getter=constants_of(stored.path, stored.prefix)).op.inputs[-1]
+            images, is_training=False, getter=constants_of(stored.path, stored.prefix)
+        ).op.inputs[-1]
         if decode:
             joints, scores = decode_heatmaps(logits, codec)
             outputs = [tf.identity(joints, JOINTS), tf.identity(scores, SCORES)]
@@ -99,9 +106,17 @@ def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
     nodes, folded, spelled_out = graph_rewrites.fold_batch_norms(nodes)
     nodes, upsamplings = graph_rewrites.name_upsamplings(nodes)
     return OfflineGraph(
-        graph_rewrites.graph_def_of(nodes), tuple(images.shape.as_list()), input_type.name, tuple(mean),
-        tuple(tensor.op.name for tensor in outputs), tuple(tuple(tensor.shape.as_list()) for tensor in outputs),
-        folded, spelled_out, upsamplings, additions)
+        graph_rewrites.graph_def_of(nodes),
+        tuple(images.shape.as_list()),
+        input_type.name,
+        tuple(mean),
+        tuple(tensor.op.name for tensor in outputs),
+        tuple(tuple(tensor.shape.as_list()) for tensor in outputs),
+        folded,
+        spelled_out,
+        upsamplings,
+        additions,
+    )
 
 
 def _longest_sum(outputs):

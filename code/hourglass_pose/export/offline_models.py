@@ -5,9 +5,9 @@ import logging
 
 import numpy as np
 
-from hourglass_pose.files import write_whole
 from hourglass_pose.errors import UserError
 from hourglass_pose.export.offline_graph import INPUT
+from hourglass_pose.files import write_whole
 from hourglass_pose.tf_compat import tf
 
 DEFAULT_OPSET = 15
@@ -24,12 +24,15 @@ def write_saved_model(offline, path):
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
         tf.import_graph_def(offline.graph_def, name='')
         signature = tf.saved_model.predict_signature_def(
-            {INPUT: graph.get_tensor_by_name(INPUT + ':0')},
-            {name: graph.get_tensor_by_name(name + ':0') for name in offline.outputs})
+            {INPUT: graph.get_tensor_by_name(f'{INPUT}:0')},
+            {name: graph.get_tensor_by_name(f'{name}:0') for name in offline.outputs},
+        )
         builder = tf.saved_model.Builder(path)
         builder.add_meta_graph_and_variables(
-            session, [tf.saved_model.tag_constants.SERVING],
-            {tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY: signature})
+            session,
+            [tf.saved_model.tag_constants.SERVING],
+            {tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY: signature},
+        )
         builder.save()
 
 
@@ -37,10 +40,15 @@ def write_onnx(offline, path, opset=DEFAULT_OPSET):
     """Write an OfflineGraph as an ONNX model, maps (N, H, W, C) at input and outputs as in TensorFlow."""
     converter, _ = require_onnx()
     logging.getLogger('tf2onnx').setLevel(logging.ERROR)
-    tensors = [name + ':0' for name in (INPUT,) + offline.outputs]
+    tensors = [f'{name}:0' for name in (INPUT,) + offline.outputs]
     model, _ = converter.from_graph_def(
-        offline.graph_def, name='hourglass', input_names=tensors[:1], output_names=tensors[1:], opset=opset,
-        tensors_to_rename={tensor: tensor[:-2] for tensor in tensors})
+        offline.graph_def,
+        name='hourglass',
+        input_names=tensors[:1],
+        output_names=tensors[1:],
+        opset=opset,
+        tensors_to_rename={tensor: tensor[:-2] for tensor in tensors},
+    )
     write_whole(path, model.SerializeToString())
 
 
@@ -49,7 +57,7 @@ def require_onnx():
     try:
         return importlib.import_module('tf2onnx.convert'), importlib.import_module('onnxruntime')
     except ImportError as error:
-        raise UserError('--format onnx: a library is missing (%s); install it with "pip install .[onnx]"' % error)
+        raise UserError(f'--format onnx: a library is missing ({error}); install it with "pip install .[onnx]"')
 
 
 class _TensorFlowModel:
@@ -77,7 +85,7 @@ class FrozenModel(_TensorFlowModel):
             graph_def.ParseFromString(stream.read())
         with self.graph.as_default():
             tf.import_graph_def(graph_def, name='')
-        self._image, self._outputs = INPUT + ':0', [name + ':0' for name in outputs]
+        self._image, self._outputs = f'{INPUT}:0', [f'{name}:0' for name in outputs]
 
 
 class SavedModel(_TensorFlowModel):
@@ -120,8 +128,8 @@ def run_crops(model, offline, crops):
     size = offline.input_shape[0]
     batches = []
     for start in range(0, len(crops), size):
-        part = crops[start:start + size]
+        part = crops[start : start + size]
         padded = np.zeros(offline.input_shape, np.uint8)
-        padded[:len(part)] = part
-        batches.append([output[:len(part)] for output in model.run(offline.prepare(padded))])
+        padded[: len(part)] = part
+        batches.append([output[: len(part)] for output in model.run(offline.prepare(padded))])
     return [np.concatenate(parts) for parts in zip(*batches)]

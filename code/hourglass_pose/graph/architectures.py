@@ -32,13 +32,23 @@ def modelzoo_attention_modules(num_stacks, num_poolings):
 def modelzoo_limits(num_stacks, num_features, num_poolings, num_modules, attention):
     """Yield (trait, what it would have to be and why, what it is) for what the original's graph cannot be."""
     if attention and num_features != MODELZOO_ATTENTION_FEATURES:
-        yield ('num_features', '%d, which the stem of the original attention network ends with'
-               % MODELZOO_ATTENTION_FEATURES, num_features)
+        yield (
+            'num_features',
+            '%d, which the stem of the original attention network ends with' % MODELZOO_ATTENTION_FEATURES,
+            num_features,
+        )
     if attention and not modelzoo_attention_modules(num_stacks, num_poolings):
-        yield ('num_stacks', 'at most %d: the original attention network divides so many modules among its stacks'
-               % modelzoo_attention_modules(1, num_poolings), num_stacks)
+        yield (
+            'num_stacks',
+            'at most %d: the original attention network divides so many modules among its stacks'
+            % modelzoo_attention_modules(1, num_poolings),
+            num_stacks,
+        )
     if not attention and num_stacks == 1:
-        yield ('num_stacks', '2 or more: for 1 the original graph builds two stacks and supervises the second as '
-               'the first', num_stacks)
+        yield (
+            'num_stacks',
+            '2 or more: for 1 the original graph builds two stacks and supervises the second as the first',
+            num_stacks,
+        )
     if num_modules != 1:
         yield 'num_modules', '1, the original graph has no other', num_modules

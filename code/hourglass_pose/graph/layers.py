@@ -35,8 +35,11 @@ def kernel(size, in_channels, filters, name='weights', mode='fan_out'):
     with 2 / (size**2 * in_channels), eq. 10, which keeps the size of few maps that are made of many.
     """
     return tf.get_variable(
-        name, [size, size, in_channels, filters], tf.float32,
-        tf.variance_scaling_initializer(2.0, mode=mode, distribution='untruncated_normal'))
+        name,
+        [size, size, in_channels, filters],
+        tf.float32,
+        tf.variance_scaling_initializer(2.0, mode=mode, distribution='untruncated_normal'),
+    )
 
 
 def biases(count, name='biases'):
@@ -59,9 +62,11 @@ def batch_norm(x, is_training, name='batch_norm', has_scale=True):
         variance = tf.get_variable('moving_variance', shape, tf.float32, tf.ones_initializer(), trainable=False)
         if not is_training:
             return tf.nn.fused_batch_norm(
-                x, scale, offset, mean, variance, epsilon=BATCH_NORM_EPSILON, is_training=False)[0]
+                x, scale, offset, mean, variance, epsilon=BATCH_NORM_EPSILON, is_training=False
+            )[0]
         y, batch_mean, batch_variance = tf.nn.fused_batch_norm(
-            x, scale, offset, epsilon=BATCH_NORM_EPSILON, is_training=True)
+            x, scale, offset, epsilon=BATCH_NORM_EPSILON, is_training=True
+        )
         for average, value in ((mean, batch_mean), (variance, batch_variance)):
             tf.add_to_collection(tf.GraphKeys.UPDATE_OPS, tf.assign_sub(average, moving_change(average, value)))
             tf.add_to_collection(MOVING_STATISTICS, (average, value))

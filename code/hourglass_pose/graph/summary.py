@@ -26,8 +26,15 @@ class NetworkSummary:
         traits = self.traits
         stacks = '%d %s' % (traits.num_stacks, 'stack' if traits.num_stacks == 1 else 'stacks')
         return '%s, %s of %d features, %d joints, input %d, heatmaps %d: %.2f M parameters, %.2f GFLOPs' % (
-            traits.arch, stacks, traits.num_features, traits.num_joints, traits.input_size, traits.heatmap_size,
-            self.parameters / 1e6, self.gflops)
+            traits.arch,
+            stacks,
+            traits.num_features,
+            traits.num_joints,
+            traits.input_size,
+            traits.heatmap_size,
+            self.parameters / 1e6,
+            self.gflops,
+        )
 
 
 def summarise_network(traits):

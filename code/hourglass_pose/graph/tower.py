@@ -9,11 +9,26 @@ from hourglass_pose.tf_compat import tf
 
 # The names of the original TensorFlow 1 code, which its checkpoints are known by.
 _MODELZOO_NAMES = {
-    'stem': 'preprocessing', 'conv_in': 'conv_256_to_128', 'residual_0': 'r1', 'residual_1': 'r2', 'residual_2': 'r3',
-    'conv_1': 'conv_block/norm_1/conv', 'conv_2': 'conv_block/norm_2/conv', 'conv_3': 'conv_block/norm_3/conv',
-    'skip': 'skip_layer/conv', 'up_0': 'up_1', 'low_in_0': 'low_1', 'low_mid_0': 'low_2', 'low': 'low_2',
-    'low_out_0': 'low_3', 'linear': 'conv', 'heatmaps': 'out', 'features_back': 'll', 'heatmaps_back': 'out_',
-    'attention': 'attention_part'}
+    'stem': 'preprocessing',
+    'conv_in': 'conv_256_to_128',
+    'residual_0': 'r1',
+    'residual_1': 'r2',
+    'residual_2': 'r3',
+    'conv_1': 'conv_block/norm_1/conv',
+    'conv_2': 'conv_block/norm_2/conv',
+    'conv_3': 'conv_block/norm_3/conv',
+    'skip': 'skip_layer/conv',
+    'up_0': 'up_1',
+    'low_in_0': 'low_1',
+    'low_mid_0': 'low_2',
+    'low': 'low_2',
+    'low_out_0': 'low_3',
+    'linear': 'conv',
+    'heatmaps': 'out',
+    'features_back': 'll',
+    'heatmaps_back': 'out_',
+    'attention': 'attention_part',
+}
 
 
 class Tower:
@@ -38,8 +53,7 @@ class Tower:
             yield
 
     def conv(self, x, filters, kernel_size=1, stride=1, name='conv'):
-        return layers.conv(
-            x, filters, kernel_size, stride, self._numbered(name), has_bias=not self.traits.is_modelzoo)
+        return layers.conv(x, filters, kernel_size, stride, self._numbered(name), has_bias=not self.traits.is_modelzoo)
 
     def batch_norm_relu(self, x, name='batch_norm'):
         if not self.traits.is_modelzoo:
@@ -66,6 +80,6 @@ class Tower:
     def _numbered(self, name):
         if self.traits.is_modelzoo:
             name = re.sub(r'^stack_(\d+)$', r'stacks/stage_\1', _MODELZOO_NAMES.get(name, name))
-        path = '%s/%s' % (tf.get_variable_scope().name, name)
+        path = f'{tf.get_variable_scope().name}/{name}'
         self._uses[path] += 1
         return name if self._uses[path] == 1 else '%s_%d' % (name, self._uses[path] - 1)

@@ -4,7 +4,14 @@ from dataclasses import asdict, dataclass
 from typing import Tuple
 
 from hourglass_pose.graph.architectures import (
-    ARCHS, STRIDE, hourglass_depth, input_step, modelzoo_attention_modules, modelzoo_limits, modelzoo_stem)
+    ARCHS,
+    STRIDE,
+    hourglass_depth,
+    input_step,
+    modelzoo_attention_modules,
+    modelzoo_limits,
+    modelzoo_stem,
+)
 
 
 @dataclass(frozen=True)
@@ -62,30 +69,41 @@ class NetworkTraits:
 
     def _mistakes(self):
         if self.arch not in ARCHS:
-            yield 'arch: expected %s, found %r' % (' or '.join(map(repr, ARCHS)), self.arch)
-        for name in ('num_stacks', 'num_features', 'num_poolings', 'num_modules', 'num_joints', 'attention_kernel',
-                     'attention_iterations'):
+            yield f'arch: expected {" or ".join(map(repr, ARCHS))}, found {self.arch!r}'
+        for name in (
+            'num_stacks',
+            'num_features',
+            'num_poolings',
+            'num_modules',
+            'num_joints',
+            'attention_kernel',
+            'attention_iterations',
+        ):
             if getattr(self, name) < 1:
-                yield '%s: expected an integer >= 1, found %r' % (name, getattr(self, name))
+                yield f'{name}: expected an integer >= 1, found {getattr(self, name)!r}'
         step = input_step(self.arch, self.num_poolings, self.attention)
         if self.input_size < step or self.input_size % step:
-            yield ('input_size: expected a multiple of %d for %d poolings, found %d'
-                   % (step, self.depth, self.input_size))
+            yield (
+                'input_size: expected a multiple of %d for %d poolings, found %d' % (step, self.depth, self.input_size)
+            )
         if len(self.stem_features) != 3 or len(self.input_mean) != 3:
             yield 'stem_features and input_mean: expected three numbers each'
         divisor = self.bottleneck_divisor
         # The first convolution is no residual module; where one of its width follows, its bottleneck is rounded down.
         if any(width % divisor for width in (self.num_features,) + self.stem_features[1:]):
-            yield ('num_features and the last two of stem_features: expected multiples of %d, found %s'
-                   % (divisor, ', '.join(map(str, (self.num_features,) + self.stem_features))))
+            yield (
+                'num_features and the last two of stem_features: expected multiples of %d, found %s'
+                % (divisor, ', '.join(map(str, (self.num_features,) + self.stem_features)))
+            )
         if not self.attention_kernel % 2:
             yield 'attention_kernel: expected an odd number, found %d' % self.attention_kernel
         if self.modif and self.arch != 'modelzoo':
             yield "modif: expected False, or arch 'modelzoo'"
         if self.arch == 'modelzoo':
             for name, expected, found in modelzoo_limits(
-                    self.num_stacks, self.num_features, self.num_poolings, self.num_modules, self.attention):
-                yield '%s: expected %s, found %s' % (name, expected, found)
+                self.num_stacks, self.num_features, self.num_poolings, self.num_modules, self.attention
+            ):
+                yield f'{name}: expected {expected}, found {found}'
 
     @property
     def is_modelzoo(self):
@@ -140,4 +158,4 @@ class NetworkTraits:
     def differences(self, other):
         """Return lines 'trait: ours / theirs' for every trait in which two records differ."""
         mine, theirs = self.as_dict(), other.as_dict()
-        return ['%s: %s / %s' % (name, mine[name], theirs[name]) for name in mine if mine[name] != theirs[name]]
+        return [f'{name}: {mine[name]} / {theirs[name]}' for name in mine if mine[name] != theirs[name]]

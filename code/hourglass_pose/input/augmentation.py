@@ -60,7 +60,8 @@ def draw_view(rng, ranges):
         scale=1.0 + scales * scale * ranges.scale_range,
         shift_x=shifts * shift_x * ranges.shift_range,
         shift_y=shifts * shift_y * ranges.shift_range,
-        flip=flips)
+        flip=flips,
+    )
 
 
 def change_colours(crop, rng, ranges):
@@ -79,7 +80,7 @@ def occlude(crop, rng, ranges):
     """Return the crop (H, W, 3) uint8 with a rectangle of noise over a random place, as an object in front of it."""
     happens = rng.uniform() < ranges.occluder_prob
     centre, sides = rng.uniform(size=2), rng.uniform(0.3, 1.0, size=2)
-    colour, noise_seed = rng.uniform(0, 255, size=3), rng.randint(2 ** 31 - 1)
+    colour, noise_seed = rng.uniform(0, 255, size=3), rng.randint(2**31 - 1)
     if not happens:
         return crop
     size = np.array(crop.shape[1::-1])

@@ -97,10 +97,11 @@ def warp_crop(image, affine_crop_from_img, crop_size):
     # Whole blocks of shrink x shrink pixels, for which averaging is fastest. Where the photo ends it gives less than
     # these, and the blocks become a little smaller instead: every pixel counts and their frame stays exact.
     columns, rows = -(-(x1 - x0) // shrink), -(-(y1 - y0) // shrink)
-    part = image[y0:y0 + rows * shrink, x0:x0 + columns * shrink]
+    part = image[y0 : y0 + rows * shrink, x0 : x0 + columns * shrink]
     block_x, block_y = part.shape[1] / columns, part.shape[0] / rows
     if shrink > 1:
         part = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
-    affine = geometry.compose(affine_crop_from_img, np.array(
-        [[block_x, 0, x0 + (block_x - 1) / 2], [0, block_y, y0 + (block_y - 1) / 2]]))
+    affine = geometry.compose(
+        affine_crop_from_img, np.array([[block_x, 0, x0 + (block_x - 1) / 2], [0, block_y, y0 + (block_y - 1) / 2]])
+    )
     return cv2.warpAffine(part, affine, (crop_size, crop_size), flags=cv2.INTER_LINEAR)

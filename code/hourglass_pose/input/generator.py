@@ -46,8 +46,19 @@ class DataGenerator:
     picture are masked, `on_unreadable(message)` is called once, and its path joins the set `unreadable`.
     """
 
-    def __init__(self, persons, sample_maker, batch_size, seed=0, rank=0, world_size=1, workers=None, prefetch=4,
-                 max_unreadable=0.0, on_unreadable=None):
+    def __init__(
+        self,
+        persons,
+        sample_maker,
+        batch_size,
+        seed=0,
+        rank=0,
+        world_size=1,
+        workers=None,
+        prefetch=4,
+        max_unreadable=0.0,
+        on_unreadable=None,
+    ):
         if not persons:
             raise ValueError('persons: expected at least one')
         if not 0 <= rank < world_size:
@@ -155,14 +166,18 @@ class DataGenerator:
             indices=np.zeros(self.batch_size, np.int64),
             joints_crop=np.zeros((self.batch_size, joints, 2)),
             affines_crop_from_img=np.tile(np.eye(2, 3), (self.batch_size, 1, 1)),
-            zoomed=np.zeros((zooms, self.batch_size, crop_size, crop_size, 3), np.uint8))
+            zoomed=np.zeros((zooms, self.batch_size, crop_size, crop_size, 3), np.uint8),
+        )
         failures = []
         for row, (index, epoch) in enumerate(rows):
             batch.indices[row] = index
             person = self.persons[index]
             try:
-                sample = (self.sample_maker.evaluation_sample(person) if epoch is None
-                          else self.sample_maker.training_sample(person, epoch, index))
+                sample = (
+                    self.sample_maker.evaluation_sample(person)
+                    if epoch is None
+                    else self.sample_maker.training_sample(person, epoch, index)
+                )
             except ImageError as error:
                 failures.append((index, str(error)))
                 continue
@@ -187,5 +202,6 @@ class DataGenerator:
                 raise ImageError(
                     '%d of %d pictures cannot be read, the last one: %s; mend them or allow more by '
                     'DataSetHG.max_unreadable (now %g)'
-                    % (len(self.unreadable), self._num_pictures, message, self.max_unreadable))
+                    % (len(self.unreadable), self._num_pictures, message, self.max_unreadable)
+                )
         return batch

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hourglass_pose.input.augmentation import change_colours, draw_view, occlude, sample_rng
-from hourglass_pose.input.cropping import warp_crop
-from hourglass_pose.images import read_image
 from hourglass_pose.errors import ImageError
 from hourglass_pose.geometry import compose, transform_points, zoom_affine
+from hourglass_pose.images import read_image
+from hourglass_pose.input.augmentation import change_colours, draw_view, occlude, sample_rng
+from hourglass_pose.input.cropping import warp_crop
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class ImageCache:
     """
 
     def __init__(self, capacity_mb=0):
-        self._free_bytes = capacity_mb * 2 ** 20
+        self._free_bytes = capacity_mb * 2**20
         self._images = {}
         self._lock = threading.Lock()
         self.unreadable = {}
@@ -74,8 +74,9 @@ class SampleMaker:
     scales: at which evaluation looks at a person, as factors on its size in the crop.
     """
 
-    def __init__(self, cache, codec, rule, flip_permutation, kept_joints, ranges, seed, weighted_loss=True,
-                 scales=(1.0,)):
+    def __init__(
+        self, cache, codec, rule, flip_permutation, kept_joints, ranges, seed, weighted_loss=True, scales=(1.0,)
+    ):
         self.cache = cache
         self.codec = codec
         self.rule = rule
@@ -107,12 +108,17 @@ class SampleMaker:
         """Return the Sample of a person as the rule cuts it, zoomed where there are scales but 1. Raises ImageError."""
         affine = self.rule.person_affine(person)
         image, size = self.cache.read(person.image_path), self.rule.crop_size
-        sample = self._sample(warp_crop(image, affine, size), transform_points(affine, person.joints_img),
-                              person.labelled, affine)
+        sample = self._sample(
+            warp_crop(image, affine, size), transform_points(affine, person.joints_img), person.labelled, affine
+        )
         if self.scales == (1.0,):
             return sample
-        return replace(sample, zoomed=np.stack([
-            warp_crop(image, compose(zoom_affine(scale, size), affine), size) for scale in self.scales]))
+        return replace(
+            sample,
+            zoomed=np.stack(
+                [warp_crop(image, compose(zoom_affine(scale, size), affine), size) for scale in self.scales]
+            ),
+        )
 
     def _sample(self, crop, joints_crop, labelled, affine):
         heatmaps, weights = self.codec.encode(joints_crop, labelled & self.kept_joints)

@@ -35,10 +35,15 @@ ARGUMENTS = (
     Argument('batch_size', TEXT, 'persons in a step of one device', setting='Train.batch_size'),
     Argument('train_epochs', TEXT, 'epochs of the run', setting='Train.nEpochs'),
     Argument('train_steps', TEXT, 'steps of an epoch; without train_epochs, of the run', setting='Train.epoch_size'),
-    Argument('precision_mode', TEXT, 'allow_mix_precision, allow_fp32_to_fp16, must_keep_origin_dtype, force_fp32, ...',
-             setting='Device.precision_mode'),
-    Argument('loss_scale', TEXT, "factor on the loss, None for a dynamic one, 'none' for none",
-             setting='Device.loss_scale'),
+    Argument(
+        'precision_mode',
+        TEXT,
+        'allow_mix_precision, allow_fp32_to_fp16, must_keep_origin_dtype, force_fp32, ...',
+        setting='Device.precision_mode',
+    ),
+    Argument(
+        'loss_scale', TEXT, "factor on the loss, None for a dynamic one, 'none' for none", setting='Device.loss_scale'
+    ),
     Argument('over_dump', FLAG, 'writes out operations that overflow', False),
     Argument('over_dump_path', TEXT, 'where to (default: OUTPUT/overflow_dump)'),
     Argument('data_dump_flag', FLAG, 'writes out the tensors of operations', False),
@@ -77,12 +82,12 @@ def parse_arguments(words):
         argument, equals, text = _split(word)
         if not equals and argument.kind != FLAG:
             if not waiting or waiting[0].startswith('--'):
-                raise LaunchError('%s: expected --%s=value; --help lists all arguments' % (word, argument.name))
+                raise LaunchError(f'{word}: expected --{argument.name}=value; --help lists all arguments')
             text = waiting.pop(0)
         value = True if argument.kind == FLAG and not equals else _value(argument, text)
         values[argument.name] = values[argument.name] + (value,) if argument.kind == MANY else value
     if values['case'] not in ('acc', 'perf'):
-        raise LaunchError("--case: expected acc or perf, found '%s'" % values['case'])
+        raise LaunchError(f"--case: expected acc or perf, found '{values['case']}'")
     return SimpleNamespace(**values)
 
 
@@ -90,24 +95,24 @@ def _split(word):
     """Return (Argument, '=' or '', text of the value)."""
     name, equals, text = word.partition('=')
     if not name.startswith('--'):
-        raise LaunchError("expected --key=value, found '%s'; --help lists all arguments" % word)
+        raise LaunchError(f"expected --key=value, found '{word}'; --help lists all arguments")
     name = name[2:]
     if name not in _BY_NAME:
         near = difflib.get_close_matches(name[:60].lower(), _BY_NAME, 1, 0.0)
-        raise LaunchError('--%s: unknown argument, the nearest known one is --%s; --help lists all' % (name, near[0]))
+        raise LaunchError(f'--{name}: unknown argument, the nearest known one is --{near[0]}; --help lists all')
     return _BY_NAME[name], equals, text
 
 
 def _value(argument, text):
     if argument.kind == FLAG:
         if text.lower() not in _TRUE + _FALSE:
-            raise LaunchError("--%s: expected True or False, found '%s'" % (argument.name, text))
+            raise LaunchError(f"--{argument.name}: expected True or False, found '{text}'")
         return text.lower() in _TRUE
     if not text:
-        raise LaunchError('--%s: expected a value after =, found none' % argument.name)
+        raise LaunchError(f'--{argument.name}: expected a value after =, found none')
     if argument.kind == INTEGER:
         if not text.isdigit():
-            raise LaunchError("--%s: expected an integer >= 0, found '%s'" % (argument.name, text))
+            raise LaunchError(f"--{argument.name}: expected an integer >= 0, found '{text}'")
         return int(text)
     return text
 
@@ -118,11 +123,11 @@ def settings_of(arguments):
     for argument in ARGUMENTS:
         value = getattr(arguments, argument.name)
         if argument.setting and value is not None:
-            overrides.append('%s=%s' % (argument.setting, value))
+            overrides.append(f'{argument.setting}={value}')
     if arguments.train_steps is not None and arguments.train_epochs is None:
         overrides.append('Train.nEpochs=1')
     if arguments.run_dir and not arguments.ckpt_path:
-        overrides.append('Saver.saver_directory=%r' % arguments.run_dir)
+        overrides.append(f'Saver.saver_directory={arguments.run_dir!r}')
     return overrides + _debugging(arguments) + list(arguments.set)
 
 
@@ -130,35 +135,44 @@ def debugging_folders(arguments):
     """Return {what: folder} that the run is asked to write for those who look for mistakes. Raises LaunchError."""
     if arguments.over_dump and arguments.data_dump_flag:
         raise LaunchError('--over_dump and --data_dump_flag: the device does one of them at a time; leave one out')
-    asked = (('overflow_dump', arguments.over_dump, arguments.over_dump_path),
-             ('data_dump', arguments.data_dump_flag, arguments.data_dump_path),
-             ('profiling', arguments.profiling, arguments.profiling_dump_path))
-    return {name: os.path.abspath(path or os.path.join(arguments.output, name))
-            for name, wanted, path in asked if wanted}
+    asked = (
+        ('overflow_dump', arguments.over_dump, arguments.over_dump_path),
+        ('data_dump', arguments.data_dump_flag, arguments.data_dump_path),
+        ('profiling', arguments.profiling, arguments.profiling_dump_path),
+    )
+    return {
+        name: os.path.abspath(path or os.path.join(arguments.output, name)) for name, wanted, path in asked if wanted
+    }
 
 
 def _debugging(arguments):
     folders, overrides = debugging_folders(arguments), []
     if 'overflow_dump' in folders:
-        overrides += ['Device.over_dump=True', 'Device.dump_path=%r' % folders['overflow_dump']]
+        overrides += ['Device.over_dump=True', f'Device.dump_path={folders["overflow_dump"]!r}']
     if 'data_dump' in folders:
-        overrides += ['Device.data_dump=True', 'Device.dump_path=%r' % folders['data_dump'],
-                      'Device.dump_step=%r' % (arguments.data_dump_step or '10')]
+        overrides += [
+            'Device.data_dump=True',
+            f'Device.dump_path={folders["data_dump"]!r}',
+            'Device.dump_step=%r' % (arguments.data_dump_step or '10'),
+        ]
     if 'profiling' in folders:
-        overrides += ['Device.profiling=True', 'Device.profiling_path=%r' % folders['profiling']]
+        overrides += ['Device.profiling=True', f'Device.profiling_path={folders["profiling"]!r}']
     return overrides
 
 
 def help_text():
-    lines = ['usage: bash scripts/run_npu.sh [--key=value ...]', '',
-             'Trains on the Ascend devices of this server, one process a device.', '']
+    lines = [
+        'usage: bash scripts/run_npu.sh [--key=value ...]',
+        '',
+        'Trains on the Ascend devices of this server, one process a device.',
+        '',
+    ]
     for argument in ARGUMENTS:
-        name = '--%s%s' % (argument.name, '' if argument.kind == FLAG else '=...')
+        name = f'--{argument.name}{"" if argument.kind == FLAG else "=..."}'
         effect = argument.effect
         if argument.kind not in (FLAG, MANY) and argument.default is not None:
-            effect += ' (default: %s)' % argument.default
-        lines += textwrap.wrap(effect, 116, initial_indent='  %-26s' % name,
-                               subsequent_indent=' ' * 28)
+            effect += f' (default: {argument.default})'
+        lines += textwrap.wrap(effect, 116, initial_indent=f'  {name:26}', subsequent_indent=' ' * 28)
     return '\n'.join(lines)
 
 
@@ -166,8 +180,9 @@ def document_arguments():
     """Return the arguments as a Markdown table."""
     lines = ['| argument | default | setting | effect |', '| --- | --- | --- | --- |']
     for argument in ARGUMENTS:
-        default = '' if argument.kind in (FLAG, MANY) or argument.default is None else '`%s`' % argument.default
-        setting = argument.setting and '`%s`' % argument.setting
-        lines.append('| `--%s` | %s | %s | %s |' % (
-            argument.name, default, setting, argument.effect.replace('|', '\\|')))
+        default = '' if argument.kind in (FLAG, MANY) or argument.default is None else f'`{argument.default}`'
+        setting = argument.setting and f'`{argument.setting}`'
+        lines.append(
+            '| `--{}` | {} | {} | {} |'.format(argument.name, default, setting, argument.effect.replace('|', '\\|'))
+        )
     return '\n'.join(lines)

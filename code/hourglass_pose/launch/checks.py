@@ -18,16 +18,16 @@ _DEVICE_LINE = re.compile(r'^\|\s*(\d+)\s+(\S*[A-Za-z]\S*)\s*\|\s*(\S+)', re.MUL
 _SICK = ('alarm', 'critical')
 
 _PACKAGES = ('numpy', 'cv2', 'PIL', 'matplotlib', 'tqdm')
-_PROBE = '''
+_PROBE = f"""
 import importlib.util, json
-found = {'missing': [name for name in %r if importlib.util.find_spec(name) is None]}
+found = {{'missing': [name for name in {_PACKAGES!r} if importlib.util.find_spec(name) is None]}}
 for name in ('tensorflow', 'npu_bridge'):
     try:
         found[name] = str(getattr(__import__(name), '__version__', ''))
     except Exception as error:
-        found[name + ' failed'] = ('%%s: %%s' %% (type(error).__name__, error)).splitlines()[0]
+        found[name + ' failed'] = ('%s: %s' % (type(error).__name__, error)).splitlines()[0]
 print('\\n' + json.dumps(found))
-''' % (_PACKAGES,)
+"""
 
 
 def check_toolkit(environ):
@@ -37,34 +37,45 @@ def check_toolkit(environ):
     if any(os.path.isdir(path) for path in named):
         return None
     scripts = [path for path in map(os.path.expanduser, _SET_ENV) if os.path.isfile(path)]
-    found = 'they name %s, which is not there' % named[0] if named else 'none is set'
-    return ('toolkit: neither ASCEND_TOOLKIT_HOME, ASCEND_HOME_PATH nor LD_LIBRARY_PATH names a folder of it, %s; run '
-            '"source %s" first' % (found, (scripts or _SET_ENV)[0]))
+    found = f'they name {named[0]}, which is not there' if named else 'none is set'
+    return (
+        f'toolkit: neither ASCEND_TOOLKIT_HOME, ASCEND_HOME_PATH nor LD_LIBRARY_PATH names a folder of it, '
+        f'{found}; run '
+        f'"source {(scripts or _SET_ENV)[0]}" first'
+    )
 
 
 def check_python(python, environ):
     """Yield a line for what the Python of the processes lacks: TensorFlow 1.15, npu_bridge, our requirements."""
     try:
-        done = subprocess.run([python, '-c', _PROBE], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              stdin=subprocess.DEVNULL, timeout=_IMPORT_SECONDS)
+        done = subprocess.run(
+            [python, '-c', _PROBE], env=environ, capture_output=True, stdin=subprocess.DEVNULL, timeout=_IMPORT_SECONDS
+        )
         found = json.loads(done.stdout.decode('utf-8', 'replace').strip().split('\n')[-1])
     except (OSError, subprocess.TimeoutExpired) as error:
-        yield 'python: %s cannot be asked (%s); name another by PYTHON=/path/to/python' % (python, _one_line(error))
+        yield f'python: {python} cannot be asked ({_one_line(error)}); name another by PYTHON=/path/to/python'
         return
     except ValueError:
-        yield ('python: %s ended with exit code %d while it imported tensorflow and npu_bridge; try "%s -c \'import '
-               'npu_bridge\'"' % (python, done.returncode, python))
+        yield (
+            'python: %s ended with exit code %d while it imported tensorflow and npu_bridge; try "%s -c \'import '
+            'npu_bridge\'"' % (python, done.returncode, python)
+        )
         return
     version = found.get('tensorflow')
     if version is None or version.split('.')[:2] != ['1', '15']:
-        yield ('TensorFlow: 1.15 is needed, %s has %s; install the TensorFlow 1.15 of the toolkit, or name the Python '
-               'that has it by PYTHON=/path/to/python' % (python, version or found['tensorflow failed']))
+        yield (
+            'TensorFlow: 1.15 is needed, {} has {}; install the TensorFlow 1.15 of the toolkit, or name the Python '
+            'that has it by PYTHON=/path/to/python'.format(python, version or found['tensorflow failed'])
+        )
     if 'npu_bridge' not in found:
-        yield ('npu_bridge: %s cannot import it (%s); install the toolkit\'s TensorFlow plugin (tfplugin) for this '
-               'Python and source its set_env.sh' % (python, found['npu_bridge failed']))
+        yield (
+            "npu_bridge: {} cannot import it ({}); install the toolkit's TensorFlow plugin (tfplugin) for this "
+            'Python and source its set_env.sh'.format(python, found['npu_bridge failed'])
+        )
     if found['missing']:
-        yield 'requirements: %s lacks %s; run "%s -m pip install ." in the project' % (
-            python, ', '.join(found['missing']), python)
+        yield 'requirements: {} lacks {}; run "{} -m pip install ." in the project'.format(
+            python, ', '.join(found['missing']), python
+        )
 
 
 def check_devices(devices, environ):
@@ -73,22 +84,31 @@ def check_devices(devices, environ):
     if program is None:
         return 'devices: there is no npu-smi; install the driver, or add its folder (/usr/local/sbin) to PATH'
     try:
-        done = subprocess.run([program, 'info'], env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              stdin=subprocess.DEVNULL, timeout=_ANSWER_SECONDS)
+        done = subprocess.run(
+            [program, 'info'],
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            timeout=_ANSWER_SECONDS,
+        )
     except subprocess.TimeoutExpired:
         return 'devices: "npu-smi info" has not answered for %d s; restart the devices or the server' % _ANSWER_SECONDS
     except OSError as error:
-        return 'devices: %s cannot be run (%s)' % (program, error.strerror)
+        return f'devices: {program} cannot be run ({error.strerror})'
     text = done.stdout.decode('utf-8', 'replace')
     if done.returncode:
         return 'devices: "npu-smi info" ended with exit code %d (%s); check driver and permissions' % (
-            done.returncode, _one_line(text))
+            done.returncode,
+            _one_line(text),
+        )
     health = {int(number): state for number, _, state in _DEVICE_LINE.findall(text)}
     # Inside a container the table may keep the server's numbers, where processes count from 0.
     missing = [device for device in devices if health and device not in health and device >= len(health)]
     if missing:
-        return 'devices: npu-smi lists %s and not %s; choose others by --device_ids' % (
-            ', '.join(map(str, sorted(health))), ', '.join(map(str, missing)))
+        return 'devices: npu-smi lists {} and not {}; choose others by --device_ids'.format(
+            ', '.join(map(str, sorted(health))), ', '.join(map(str, missing))
+        )
     sick = [device for device in devices if health.get(device, '').lower() in _SICK]
     if sick:
         return 'devices: npu-smi calls device %d %s; choose others by --device_ids' % (sick[0], health[sick[0]])
@@ -101,8 +121,11 @@ def check_data(config):
     missing = [path for path in data.training_txt_file if not os.path.isfile(path)]
     missing += [path for path in data.img_directory if not os.path.isdir(path)]
     if missing:
-        return ('data: %s is not there; give a folder with dataset.txt (or one *.jsonl, *.jsonl.gz) and images/ by '
-                '--data_path=FOLDER' % missing[0])
+        return (
+            f'data: {missing[0]} is not there; give a folder with dataset.txt (or one *.jsonl, *.jsonl.gz) and '
+            f'images/ by '
+            '--data_path=FOLDER'
+        )
     return None
 
 
@@ -110,8 +133,11 @@ def check_earlier_run(folder, may_be_there):
     """A new run must not mix with an earlier one in its folder."""
     if may_be_there or not CheckpointFolder(folder).steps():
         return None
-    return ('checkpoints: %s holds an earlier run; go on with it by --ckpt_path=%s, set it aside by --fresh, or name '
-            'another folder by --run_dir=FOLDER' % (folder, folder))
+    return (
+        f'checkpoints: {folder} holds an earlier run; go on with it by --ckpt_path={folder}, set it aside by '
+        f'--fresh, or name '
+        'another folder by --run_dir=FOLDER'
+    )
 
 
 def check_writable(folder):
@@ -119,8 +145,8 @@ def check_writable(folder):
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        return '%s: the folder cannot be made (%s)' % (folder, error.strerror)
-    return None if os.access(folder, os.W_OK) else '%s: the folder cannot be written to' % folder
+        return f'{folder}: the folder cannot be made ({error.strerror})'
+    return None if os.access(folder, os.W_OK) else f'{folder}: the folder cannot be written to'
 
 
 def _one_line(text):

@@ -5,12 +5,18 @@ import os
 import sys
 import time
 
-from hourglass_pose.files import write_whole
 from hourglass_pose.cli import DONE, INTERRUPTED, USERS_MISTAKE
 from hourglass_pose.errors import UserError
+from hourglass_pose.files import write_whole
 from hourglass_pose.launch.arguments import debugging_folders, help_text, parse_arguments
 from hourglass_pose.launch.checks import (
-    check_data, check_devices, check_earlier_run, check_python, check_toolkit, check_writable)
+    check_data,
+    check_devices,
+    check_earlier_run,
+    check_python,
+    check_toolkit,
+    check_writable,
+)
 from hourglass_pose.launch.placement import place_processes
 from hourglass_pose.launch.plan import make_plan
 from hourglass_pose.launch.processes import Processes
@@ -41,11 +47,11 @@ def main(words=None):
         problems += filter(None, map(check_writable, [output, plan.config.Saver.saver_directory]))
         if problems:
             for problem in problems:
-                print('error: %s' % problem, file=sys.stderr)
+                print(f'error: {problem}', file=sys.stderr)
             return USERS_MISTAKE
         return carry_out(plan, arguments, output)
     except UserError as error:
-        print('error: %s' % error, file=sys.stderr)
+        print(f'error: {error}', file=sys.stderr)
         return USERS_MISTAKE
     except KeyboardInterrupt:
         print('interrupted before anything was started', file=sys.stderr)
@@ -55,7 +61,7 @@ def main(words=None):
 def cheap_problems(plan, arguments):
     """Yield what is wrong that can be told by looking at files."""
     if plan.placement.problem:
-        yield 'rank table: %s' % plan.placement.problem
+        yield f'rank table: {plan.placement.problem}'
     problem = plan.data_problem or check_data(plan.config)
     if problem:
         yield problem
@@ -80,9 +86,9 @@ def show(plan, arguments):
     """Print what would be started."""
     placement = plan.placement
     for problem in cheap_problems(plan, arguments):
-        print('# not yet right: %s' % problem)
+        print(f'# not yet right: {problem}')
     if placement.table:
-        print('# %s would hold %s' % (placement.table_path, json.dumps(placement.table)))
+        print(f'# {placement.table_path} would hold {json.dumps(placement.table)}')
     for process in plan.processes:
         print('# rank %d of %d, device %d' % (process.rank, placement.size, process.device))
         print(process.shell())
@@ -95,21 +101,23 @@ def carry_out(plan, arguments, output):
         os.makedirs(folder, exist_ok=True)
     folder = plan.config.Saver.saver_directory
     if plan.placement.table:
-        write_whole(plan.placement.table_path, (json.dumps(plan.placement.table, indent=2) + '\n').encode('utf-8'))
+        write_whole(plan.placement.table_path, (f'{json.dumps(plan.placement.table, indent=2)}\n').encode())
     results = Results(folder)
     processes = Processes(plan.processes, arguments.stop_seconds, lambda line: print(line, flush=True))
     code = processes.run()
     if code:
         return code
     if processes.stopped_by and not results.read(PERFORMANCE).get('finished'):
-        print('stopped; --ckpt_path=%s goes on from the last checkpoint' % folder)
+        print(f'stopped; --ckpt_path={folder} goes on from the last checkpoint')
         return 128 + processes.stopped_by
     if plan.processes[0].rank != 0:
         print('done; the results are where rank 0 ran')
         return DONE
-    collected = results.collect(plan.config.Train.batch_size, plan.placement.size, arguments.case,
-                                time.monotonic() - started)
-    write_whole(os.path.join(plan.processes[0].folder, collected['CaseName'] + '.log'),
-                case_log(collected).encode('utf-8'))
+    collected = results.collect(
+        plan.config.Train.batch_size, plan.placement.size, arguments.case, time.monotonic() - started
+    )
+    write_whole(
+        os.path.join(plan.processes[0].folder, f'{collected["CaseName"]}.log'), case_log(collected).encode('utf-8')
+    )
     print('\n'.join(final_lines(collected)))
     return DONE

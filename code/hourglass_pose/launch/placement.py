@@ -7,7 +7,12 @@ from typing import Any, Optional, Tuple
 
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch.rank_table import (
-    Place, address_of_this_server, is_here, read_rank_table, table_of_one_server)
+    Place,
+    address_of_this_server,
+    is_here,
+    read_rank_table,
+    table_of_one_server,
+)
 
 RANK_TABLE = 'rank_table.json'
 
@@ -43,12 +48,17 @@ def place_processes(arguments, environ, output):
     else:
         placement = _on_this_server(arguments, environ, asked, output)
     if arguments.rank_size not in (None, placement.size):
-        raise LaunchError('--rank_size=%d: %d processes follow from %s; leave one of them out' % (
-            arguments.rank_size, placement.size, '%s %s' % (name, path) if path else '--device_ids'))
+        raise LaunchError(
+            '--rank_size=%d: %d processes follow from %s; leave one of them out'
+            % (arguments.rank_size, placement.size, f'{name} {path}' if path else '--device_ids')
+        )
     others = [name for name in _CM_VARIABLES if environ.get(name)]
     if others:
-        raise LaunchError('%s is set, which excludes the RANK_SIZE and rank table of these processes: unset %s'
-                          % (others[0], ' '.join(others)))
+        raise LaunchError(
+            '{} is set, which excludes the RANK_SIZE and rank table of these processes: unset {}'.format(
+                others[0], ' '.join(others)
+            )
+        )
     return placement
 
 
@@ -60,16 +70,18 @@ def asked_devices(arguments):
         for part in arguments.device_ids.split(','):
             match = re.match(r'^\s*(\d+)(?:-(\d+))?\s*$', part)
             if not match:
-                raise LaunchError("--device_ids: expected numbers such as 0,1,2,3 or 0-7, found '%s'"
-                                  % arguments.device_ids)
+                raise LaunchError(
+                    f"--device_ids: expected numbers such as 0,1,2,3 or 0-7, found '{arguments.device_ids}'"
+                )
             first, last = match.group(1), match.group(2) or match.group(1)
             devices += range(int(first), int(last) + 1)
         if len(set(devices)) != len(devices) or not devices:
-            raise LaunchError("--device_ids: expected each device once, found '%s'" % arguments.device_ids)
+            raise LaunchError(f"--device_ids: expected each device once, found '{arguments.device_ids}'")
     if arguments.device_id is not None:
         if devices not in (None, [arguments.device_id]):
-            raise LaunchError('--device_id=%d and --device_ids=%s: give one of them'
-                              % (arguments.device_id, arguments.device_ids))
+            raise LaunchError(
+                '--device_id=%d and --device_ids=%s: give one of them' % (arguments.device_id, arguments.device_ids)
+            )
         devices = [arguments.device_id]
     return devices
 
@@ -80,16 +92,22 @@ def _by_table(path, name, server_id, asked):
     if server is None:
         near = [each for each in table.servers if is_here(each)] if len(table.servers) > 1 else table.servers
         if len(near) != 1:
-            raise LaunchError('%s %s: which of its servers this is cannot be told by the address; say so by '
-                              '--server_id=%s' % (name, path, ' or '.join(table.servers)))
+            raise LaunchError(
+                '{} {}: which of its servers this is cannot be told by the address; say so by --server_id={}'.format(
+                    name, path, ' or '.join(table.servers)
+                )
+            )
         server = near[0]
     elif server not in table.servers:
-        raise LaunchError('--server_id=%s: the rank table %s has %s' % (server, path, ', '.join(table.servers)))
+        raise LaunchError(f'--server_id={server}: the rank table {path} has {", ".join(table.servers)}')
     here = table.on(server)
     devices = sorted(place.device for place in here)
     if asked is not None and sorted(asked) != devices:
-        raise LaunchError('%s %s: its devices on this server are %s, asked for are %s; leave out the devices or the '
-                          'table' % (name, path, _listed(devices), _listed(asked)))
+        raise LaunchError(
+            f'{name} {path}: its devices on this server are {_listed(devices)}, asked for are {_listed(asked)}; '
+            f'leave out the devices or the '
+            'table'
+        )
     return Placement(here, len(table.places), path if len(table.places) > 1 else None)
 
 
@@ -113,7 +131,7 @@ def _device_of_environment(environ):
     for name in ('ASCEND_DEVICE_ID', 'DEVICE_ID'):
         if environ.get(name):
             if not environ[name].isdigit():
-                raise LaunchError("%s: expected the number of a device, found '%s'" % (name, environ[name]))
+                raise LaunchError(f"{name}: expected the number of a device, found '{environ[name]}'")
             return int(environ[name])
     return 0
 

@@ -34,10 +34,9 @@ class Process:
 
     def shell(self):
         """Return the shell command that starts it."""
-        settings = ' '.join('%s=%s' % (name, shlex.quote(value)) for name, value in self.environment.items())
+        settings = ' '.join(f'{name}={shlex.quote(value)}' for name, value in self.environment.items())
         command = ' '.join(shlex.quote(word) for word in self.command)
-        return '(cd %s && env %s %s > %s 2>&1)' % (
-            shlex.quote(self.folder), settings, command, shlex.quote(self.log))
+        return f'(cd {shlex.quote(self.folder)} && env {settings} {command} > {shlex.quote(self.log)} 2>&1)'
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,16 @@ def make_plan(arguments, placement, environ, output):
         chosen, data_problem = data_settings(arguments.data_path, arguments.set)
         settings = chosen + settings
     # As load.py has it: a run goes on where it is, whatever the folder was called when it began.
-    config = load_config(os.path.join(going_on, CONFIG), ['Saver.saver_directory=%r' % going_on] + settings) \
-        if going_on else load_config(source, settings)
+    config = (
+        load_config(os.path.join(going_on, CONFIG), [f'Saver.saver_directory={going_on!r}'] + settings)
+        if going_on
+        else load_config(source, settings)
+    )
     settings += _share_of_workers(config, len(placement.here))
     if config.Device.device != 'npu' and placement.size > 1:
-        raise LaunchError("Device.device: expected 'npu' for %d processes, found '%s'"
-                          % (placement.size, config.Device.device))
+        raise LaunchError(
+            "Device.device: expected 'npu' for %d processes, found '%s'" % (placement.size, config.Device.device)
+        )
     program = 'load.py' if arguments.ckpt_path else 'train_launcher.py'
     command = [environ.get('PYTHON') or sys.executable, os.path.join(CODE, program)]
     command += [os.path.abspath(arguments.ckpt_path)] if arguments.ckpt_path else []
@@ -73,8 +76,7 @@ def make_plan(arguments, placement, environ, output):
     command += ['--fresh'] if arguments.fresh and not arguments.ckpt_path else []
     for setting in settings:
         command += ['--set', _rooted(setting, config)]
-    processes = tuple(
-        _process(place, placement, command, environ, output) for place in placement.here)
+    processes = tuple(_process(place, placement, command, environ, output) for place in placement.here)
     return Plan(processes, placement, config, going_on, data_problem)
 
 
@@ -85,12 +87,20 @@ def _process(place, placement, command, environ, output):
     paths = [path for path in environ.get('PYTHONPATH', '').split(os.pathsep) if path]
     environment['PYTHONPATH'] = os.pathsep.join(paths if CODE in paths else [CODE] + paths)
     environment['PYTHONUNBUFFERED'] = '1'
-    environment.update([('ASCEND_DEVICE_ID', device), ('DEVICE_ID', device), ('DEVICE_INDEX', str(place.rank)),
-                        ('RANK_ID', str(place.rank)), ('RANK_SIZE', str(placement.size))])
+    environment.update(
+        [
+            ('ASCEND_DEVICE_ID', device),
+            ('DEVICE_ID', device),
+            ('DEVICE_INDEX', str(place.rank)),
+            ('RANK_ID', str(place.rank)),
+            ('RANK_SIZE', str(placement.size)),
+        ]
+    )
     if placement.table_path:
         environment['RANK_TABLE_FILE'] = placement.table_path
-    return Process(place.rank, place.device, environment, tuple(command), folder,
-                   os.path.join(folder, 'train_%s.log' % device))
+    return Process(
+        place.rank, place.device, environment, tuple(command), folder, os.path.join(folder, f'train_{device}.log')
+    )
 
 
 def _run_folder(path):
@@ -100,30 +110,38 @@ def _run_folder(path):
     if os.path.isdir(path) and os.path.isfile(os.path.join(path, CONFIG)):
         return os.path.abspath(path)
     if os.path.isfile(os.path.join(path, 'manifest.json')):
-        raise LaunchError('--ckpt_path=%s: this is one checkpoint of a run, which goes on from its newest; give the '
-                          'run folder, %s' % (path, os.path.dirname(os.path.abspath(path))))
-    if os.path.isdir(path) or glob.glob(glob.escape(path) + '.*'):
+        raise LaunchError(
+            f'--ckpt_path={path}: this is one checkpoint of a run, which goes on from its newest; give the '
+            f'run folder, {os.path.dirname(os.path.abspath(path))}'
+        )
+    if os.path.isdir(path) or glob.glob(f'{glob.escape(path)}.*'):
         return None
-    raise LaunchError('--ckpt_path=%s: there is neither a run folder nor a checkpoint with this prefix' % path)
+    raise LaunchError(f'--ckpt_path={path}: there is neither a run folder nor a checkpoint with this prefix')
 
 
 def data_settings(folder, given):
     """Return (settings for the data in a folder, what is wrong with it or None). given: settings that win anyway."""
     folder = os.path.abspath(folder)
-    images = 'DataSetHG.img_directory=%r' % os.path.join(folder, 'images')
+    images = f'DataSetHG.img_directory={os.path.join(folder, "images")!r}'
     if any(setting.lower().startswith('datasethg.training_txt_file=') for setting in given):
         return [images], None
-    found = [path for pattern in ('dataset.txt', '*.jsonl', '*.jsonl.gz')
-             for path in sorted(glob.glob(os.path.join(glob.escape(folder), pattern)))]
+    found = [
+        path
+        for pattern in ('dataset.txt', '*.jsonl', '*.jsonl.gz')
+        for path in sorted(glob.glob(os.path.join(glob.escape(folder), pattern)))
+    ]
     problem = None
     if not os.path.isdir(folder):
-        problem = 'data: --data_path=%s: there is no such folder' % folder
+        problem = f'data: --data_path={folder}: there is no such folder'
     elif len(found) != 1:
-        problem = ('data: %s: expected one of dataset.txt, *.jsonl and *.jsonl.gz, found %s; name the file by '
-                   '--set=DataSetHG.training_txt_file=FILE' % (
-                       folder, ' and '.join(map(os.path.basename, found)) or 'none of them'))
+        problem = (
+            'data: {}: expected one of dataset.txt, *.jsonl and *.jsonl.gz, found {}; name the file by '
+            '--set=DataSetHG.training_txt_file=FILE'.format(
+                folder, ' and '.join(map(os.path.basename, found)) or 'none of them'
+            )
+        )
     annotations = found[0] if found else os.path.join(folder, 'dataset.txt')
-    return ['DataSetHG.training_txt_file=%r' % annotations, images], problem
+    return [f'DataSetHG.training_txt_file={annotations!r}', images], problem
 
 
 def _share_of_workers(config, processes):
@@ -137,4 +155,4 @@ def _rooted(setting, config):
     """Return a setting with its paths absolute, for a process works in another folder than its user."""
     name, _, _ = setting.partition('=')
     key = KEY_BY_SPELLING[name.rpartition('.')[2].strip().lower()]
-    return '%s=%r' % (name, config.as_dict()[key.section][key.name]) if key.rule.is_path else setting
+    return f'{name}={config.as_dict()[key.section][key.name]!r}' if key.rule.is_path else setting

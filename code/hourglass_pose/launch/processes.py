@@ -46,8 +46,11 @@ class Processes:
         the second Ctrl-C kills. Raises LaunchError where a process cannot be started.
         """
         # A handler may interrupt whatever is being printed, so it only takes note.
-        previous = {number: signal.signal(number, lambda number, frame: self._signals.append(number))
-                    for number in _SIGNALS if not _is_for_nohup(number)}
+        previous = {
+            number: signal.signal(number, lambda number, frame: self._signals.append(number))
+            for number in _SIGNALS
+            if not _is_for_nohup(number)
+        }
         try:
             for process in self.processes:
                 if not self._signals:
@@ -68,19 +71,29 @@ class Processes:
         try:
             os.makedirs(process.folder, exist_ok=True)
             if os.path.exists(process.log):
-                os.replace(process.log, process.log + '.previous')
+                os.replace(process.log, f'{process.log}.previous')
             with open(process.log, 'wb') as log:
-                log.write(('command: %s\n' % ' '.join(map(shlex.quote, process.command))).encode('utf-8'))
+                log.write(f'command: {" ".join(map(shlex.quote, process.command))}\n'.encode())
                 log.flush()
                 # In a session of its own: Ctrl-C reaches the launcher alone, which passes it on.
                 self._running[process.rank] = subprocess.Popen(
-                    process.command, cwd=process.folder, env=dict(os.environ, **process.environment),
-                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+                    process.command,
+                    cwd=process.folder,
+                    env=dict(os.environ, **process.environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
         except OSError as error:
-            raise LaunchError('rank %d cannot be started: %s (%s)' % (
-                process.rank, error.filename or process.command[0], error.strerror))
-        self.say('rank %d on device %d: process %d, log %s' % (
-            process.rank, process.device, self._running[process.rank].pid, process.log))
+            raise LaunchError(
+                'rank %d cannot be started: %s (%s)'
+                % (process.rank, error.filename or process.command[0], error.strerror)
+            )
+        self.say(
+            'rank %d on device %d: process %d, log %s'
+            % (process.rank, process.device, self._running[process.rank].pid, process.log)
+        )
 
     def _look(self):
         """Take note of processes that have ended, and end the others where one failed."""
@@ -97,7 +110,7 @@ class Processes:
         self._show_log()
         now = time.monotonic()
         if self._stop_at is not None and self._running and now >= self._stop_at:
-            self.say('stopping the other %d' % len(self._running))
+            self.say(f'stopping the other {len(self._running)}')
             self._stop_at, self._kill_at = None, now + self.stop_seconds
             self._signal_all(signal.SIGTERM)
         if self._kill_at is not None and self._running and now >= self._kill_at:
@@ -106,8 +119,10 @@ class Processes:
             self._signal_all(signal.SIGKILL)
 
     def _take_failure(self, process, code):
-        self.say('rank %d on device %d ended with exit code %d%s' % (
-            process.rank, process.device, code, ', for it lost another one' if code == LOST_RANK else ''))
+        self.say(
+            'rank %d on device %d ended with exit code %d%s'
+            % (process.rank, process.device, code, ', for it lost another one' if code == LOST_RANK else '')
+        )
         self._failures.append((process, code))
         if self._kill_at is None:
             wait = _CAUSE_SECONDS if code == LOST_RANK else 0
@@ -118,10 +133,12 @@ class Processes:
         if not self._failures:
             return 0
         process, code = next((failure for failure in self._failures if failure[1] != LOST_RANK), self._failures[0])
-        self.say('error: rank %d on device %d failed with exit code %d; the last lines of %s:' % (
-            process.rank, process.device, code, process.log))
+        self.say(
+            'error: rank %d on device %d failed with exit code %d; the last lines of %s:'
+            % (process.rank, process.device, code, process.log)
+        )
         for line in last_lines(process.log):
-            self.say('  ' + line)
+            self.say(f'  {line}')
         return code
 
     def _pass_on_signals(self):
@@ -130,8 +147,10 @@ class Processes:
             number = self._signals.pop(0)
             if self.stopped_by is None:
                 self.stopped_by = number
-                self.say('stopping %d processes: each ends its step, and a checkpoint is written; Ctrl-C again kills '
-                         'them' % len(self._running))
+                self.say(
+                    'stopping %d processes: each ends its step, and a checkpoint is written; Ctrl-C again kills '
+                    'them' % len(self._running)
+                )
                 self._signal_all(signal.SIGTERM)
             elif number == signal.SIGINT:
                 self._signal_all(signal.SIGKILL)
@@ -152,7 +171,7 @@ class Processes:
         except OSError:
             return
         # Whole lines only, so that ours do not get between.
-        new = new[:new.rfind(b'\n') + 1]
+        new = new[: new.rfind(b'\n') + 1]
         self._shown += len(new)
         sys.stdout.write(new.decode('utf-8', 'replace'))
         sys.stdout.flush()

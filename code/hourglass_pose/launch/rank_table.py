@@ -43,34 +43,37 @@ def read_rank_table(path):
         with open(path, encoding='utf-8') as stream:
             table = json.load(stream)
     except OSError as error:
-        raise LaunchError('%s: the rank table cannot be read (%s); give another by --rank_table=FILE'
-                          % (path, error.strerror))
+        raise LaunchError(
+            f'{path}: the rank table cannot be read ({error.strerror}); give another by --rank_table=FILE'
+        )
     except ValueError as error:
-        raise LaunchError('%s: the rank table is no JSON (%s)' % (path, error))
+        raise LaunchError(f'{path}: the rank table is no JSON ({error})')
     try:
         return _checked(table)
     except LaunchError as error:
-        raise LaunchError('%s: %s' % (path, error))
+        raise LaunchError(f'{path}: {error}')
 
 
 def _checked(table):
     version = table.get('version') if isinstance(table, dict) else None
     if version != '1.0' or not isinstance(table.get('server_list'), list):
-        raise LaunchError("expected a rank table of version '1.0' with a server_list, found %s"
-                          % ('version %r' % (version,) if isinstance(table, dict) else 'no object'))
+        raise LaunchError(
+            "expected a rank table of version '1.0' with a server_list, found %s"
+            % (f'version {version!r}' if isinstance(table, dict) else 'no object')
+        )
     if table.get('status') != 'completed':
-        raise LaunchError("status: expected 'completed', found %r; the table is not finished" % (table.get('status'),))
+        raise LaunchError(f"status: expected 'completed', found {table.get('status')!r}; the table is not finished")
     places, servers, addresses = [], [], []
     for server in table['server_list']:
         name = _text(server, 'server_id', 'server_list')
         if name in servers:
-            raise LaunchError('server_id: %s is there twice' % name)
+            raise LaunchError(f'server_id: {name} is there twice')
         servers.append(name)
         devices = server.get('device')
         if not isinstance(devices, list) or not devices:
-            raise LaunchError('server %s: expected a list of devices as device, found %r' % (name, devices))
+            raise LaunchError(f'server {name}: expected a list of devices as device, found {devices!r}')
         for device in devices:
-            where = 'server %s' % name
+            where = f'server {name}'
             addresses.append(_address(_text(device, 'device_ip', where), where))
             places.append(Place(_count(device, 'rank_id', where), name, _count(device, 'device_id', where)))
     _require_count(table, len(servers))
@@ -80,34 +83,40 @@ def _checked(table):
 
 def _require_count(table, found):
     if str(table.get('server_count', found)) != str(found):
-        raise LaunchError('server_count: expected %d, the length of server_list, found %s'
-                          % (found, table['server_count']))
+        raise LaunchError(
+            'server_count: expected %d, the length of server_list, found %s' % (found, table['server_count'])
+        )
 
 
 def _require_distinct(places, addresses):
     ranks = sorted(place.rank for place in places)
     if ranks != list(range(len(places))):
-        raise LaunchError('rank_id: expected each of 0 to %d once, found %s' % (
-            len(places) - 1, ', '.join(str(rank) for rank in ranks)))
+        raise LaunchError(
+            'rank_id: expected each of 0 to %d once, found %s'
+            % (len(places) - 1, ', '.join(str(rank) for rank in ranks))
+        )
     devices = [(place.server, place.device) for place in places]
     for found, what in ((devices, 'device_id'), (addresses, 'device_ip')):
         twice = [each for each in found if found.count(each) > 1]
         if twice:
-            raise LaunchError('%s: %s is there twice' % (
-                what, twice[0] if what == 'device_ip' else '%d of server %s' % twice[0][::-1]))
+            raise LaunchError(
+                '{}: {} is there twice'.format(
+                    what, twice[0] if what == 'device_ip' else '%d of server %s' % twice[0][::-1]
+                )
+            )
 
 
 def _text(record, key, where):
     value = record.get(key) if isinstance(record, dict) else None
     if not isinstance(value, (str, int)) or value == '':
-        raise LaunchError('%s: expected a text as %s, found %r' % (where, key, value))
+        raise LaunchError(f'{where}: expected a text as {key}, found {value!r}')
     return str(value)
 
 
 def _count(record, key, where):
     text = _text(record, key, where)
     if not text.isdigit():
-        raise LaunchError('%s: expected a number as %s, found %r' % (where, key, text))
+        raise LaunchError(f'{where}: expected a number as {key}, found {text!r}')
     return int(text)
 
 
@@ -115,7 +124,7 @@ def _address(text, where):
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise LaunchError('%s: expected an IP address as address of a device, found %r' % (where, text))
+        raise LaunchError(f'{where}: expected an IP address as address of a device, found {text!r}')
 
 
 def table_of_one_server(devices, server, hccn_conf):
@@ -128,14 +137,45 @@ def table_of_one_server(devices, server, hccn_conf):
     if missing:
         raise LaunchError(
             '%s: there is no line address_%d=IP, but for %s; give device %d its address by "hccn_tool -i %d -ip -s '
-            'address IP netmask MASK", or a rank table by --rank_table=FILE' % (
-                hccn_conf, missing[0], ', '.join('device %d' % device for device in sorted(addresses)) or 'no device',
-                missing[0], missing[0]))
-    return OrderedDict([
-        ('status', 'completed'), ('version', '1.0'), ('server_count', '1'), ('server_list', [OrderedDict([
-            ('server_id', server), ('device', [OrderedDict([
-                ('device_id', str(device)), ('device_ip', addresses[device]), ('rank_id', str(rank))])
-                for rank, device in enumerate(devices)])])])])
+            'address IP netmask MASK", or a rank table by --rank_table=FILE'
+            % (
+                hccn_conf,
+                missing[0],
+                ', '.join('device %d' % device for device in sorted(addresses)) or 'no device',
+                missing[0],
+                missing[0],
+            )
+        )
+    return OrderedDict(
+        [
+            ('status', 'completed'),
+            ('version', '1.0'),
+            ('server_count', '1'),
+            (
+                'server_list',
+                [
+                    OrderedDict(
+                        [
+                            ('server_id', server),
+                            (
+                                'device',
+                                [
+                                    OrderedDict(
+                                        [
+                                            ('device_id', str(device)),
+                                            ('device_ip', addresses[device]),
+                                            ('rank_id', str(rank)),
+                                        ]
+                                    )
+                                    for rank, device in enumerate(devices)
+                                ],
+                            ),
+                        ]
+                    )
+                ],
+            ),
+        ]
+    )
 
 
 def read_hccn_conf(path):
@@ -144,8 +184,11 @@ def read_hccn_conf(path):
         with open(path, encoding='utf-8', errors='replace') as stream:
             found = [_ADDRESS.match(line) for line in stream]
     except OSError as error:
-        raise LaunchError('%s: cannot be read (%s), and tells the addresses of the devices for a rank table; give the '
-                          'file by --hccn_conf=FILE or a rank table by --rank_table=FILE' % (path, error.strerror))
+        raise LaunchError(
+            f'{path}: cannot be read ({error.strerror}), and tells the addresses of the devices for a rank '
+            f'table; give the '
+            'file by --hccn_conf=FILE or a rank table by --rank_table=FILE'
+        )
     return {int(match.group(1)): _address(match.group(2).strip('"\''), path) for match in found if match}
 
 

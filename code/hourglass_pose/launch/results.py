@@ -46,13 +46,20 @@ class Results:
         """
         speed, metrics = self.read(PERFORMANCE), self.read(METRICS)
         step = speed.get('seconds_per_step')
-        return OrderedDict([
-            ('Network', NETWORK), ('RankSize', size), ('BatchSize', batch_size), ('DeviceType', platform.machine()),
-            ('CaseName', '%s_bs%s_%dp_%s' % (NETWORK, batch_size, size, case)),
-            ('ActualFPS', _shown(speed.get('images_per_second'), '%.2f')),
-            ('TrainingTime', _shown(step and 1000 * step, '%.2f')),
-            ('TrainAccuracy', _shown(metrics.get('pckh@0.5', {}).get('mean'), '%.2f')),
-            ('ActualLoss', _shown(speed.get('last_loss'), '%.6g')), ('E2ETrainingTime', '%d' % round(seconds))])
+        return OrderedDict(
+            [
+                ('Network', NETWORK),
+                ('RankSize', size),
+                ('BatchSize', batch_size),
+                ('DeviceType', platform.machine()),
+                ('CaseName', '%s_bs%s_%dp_%s' % (NETWORK, batch_size, size, case)),
+                ('ActualFPS', _shown(speed.get('images_per_second'), '%.2f')),
+                ('TrainingTime', _shown(step and 1000 * step, '%.2f')),
+                ('TrainAccuracy', _shown(metrics.get('pckh@0.5', {}).get('mean'), '%.2f')),
+                ('ActualLoss', _shown(speed.get('last_loss'), '%.6g')),
+                ('E2ETrainingTime', '%d' % round(seconds)),
+            ]
+        )
 
 
 def _shown(value, form):
@@ -61,11 +68,13 @@ def _shown(value, form):
 
 def final_lines(collected):
     """Return the lines that are printed at the end of a run."""
-    return ['Final Performance images/sec : %s' % collected['ActualFPS'],
-            'Final Train Accuracy : %s' % collected['TrainAccuracy'],
-            'E2E Training Duration sec : %s' % collected['E2ETrainingTime']]
+    return [
+        f'Final Performance images/sec : {collected["ActualFPS"]}',
+        f'Final Train Accuracy : {collected["TrainAccuracy"]}',
+        f'E2E Training Duration sec : {collected["E2ETrainingTime"]}',
+    ]
 
 
 def case_log(collected):
     """Return the text of CaseName.log."""
-    return ''.join('%s = %s\n' % item for item in collected.items())
+    return ''.join('{} = {}\n'.format(*item) for item in collected.items())

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from hourglass_pose import geometry
-from hourglass_pose.graph.architectures import STRIDE
-from hourglass_pose.input.cropping import CropRule, warp_crop
-from hourglass_pose.images import read_image
+from hourglass_pose.checkpoints.stored import open_stored
+from hourglass_pose.checkpoints.variables import load_network
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
+from hourglass_pose.graph.architectures import STRIDE
 from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.images import read_image
+from hourglass_pose.input.cropping import CropRule, warp_crop
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.skeleton import Skeleton
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.checkpoints.variables import load_network
-from hourglass_pose.checkpoints.stored import open_stored
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +34,10 @@ class Pose:
     def as_dict(self):
         """Return a JSON-able dict: joints by name as [x, y, score], and the box as [x, y, width, height]."""
         x0, y0, x1, y1 = [float(value) for value in self.box_img]
-        joints = OrderedDict((name, [float(x), float(y), float(score)]) for name, (x, y), score
-                             in zip(self.names, self.joints_img, self.scores))
+        joints = OrderedDict(
+            (name, [float(x), float(y), float(score)])
+            for name, (x, y), score in zip(self.names, self.joints_img, self.scores)
+        )
         return OrderedDict([('joints', joints), ('box', [x0, y0, x1 - x0 + 1, y1 - y0 + 1])])
 
 
@@ -51,19 +53,33 @@ class Predictor:
     cannot be used.
     """
 
-    def __init__(self, checkpoint, flip_test=None, decoding=None, device='auto', precision='float32', batch_size=None,
-                 traits=None, recipe=None, crop_rule=None):
+    def __init__(
+        self,
+        checkpoint,
+        flip_test=None,
+        decoding=None,
+        device='auto',
+        precision='float32',
+        batch_size=None,
+        traits=None,
+        recipe=None,
+        crop_rule=None,
+    ):
         self.stored = open_stored(checkpoint)
         recipe = recipe or self.stored.recipe
         self.traits = traits or self.stored.traits
         self.skeleton = Skeleton(tuple(recipe['joints']))
-        self.codec = HeatmapCodec(self.traits.heatmap_size, STRIDE, recipe['sigma'], recipe['loss'],
-                                  decoding or recipe['decoding'])
+        self.codec = HeatmapCodec(
+            self.traits.heatmap_size, STRIDE, recipe['sigma'], recipe['loss'], decoding or recipe['decoding']
+        )
         self.flip_test = recipe['flip_test'] if flip_test is None else flip_test
         # Checkpoints from before there were two rules do not name theirs.
-        self.rule = CropRule(self.traits.input_size, recipe['box_margin'],
-                             crop_rule=crop_rule or recipe.get('crop_rule', 'box'),
-                             corners=recipe.get('crop_corners', 'exact'))
+        self.rule = CropRule(
+            self.traits.input_size,
+            recipe['box_margin'],
+            crop_rule=crop_rule or recipe.get('crop_rule', 'box'),
+            corners=recipe.get('crop_corners', 'exact'),
+        )
         # In crops by another rule the mean pose of training lies elsewhere.
         mean_pose = recipe['mean_pose_crop'] if self.rule.crop_rule == recipe.get('crop_rule', 'box') else None
         self.mean_pose_crop = None if mean_pose is None else np.array(mean_pose)
@@ -105,17 +121,17 @@ class Predictor:
         if crops.shape[1:] != (size, size, 3):
             raise ValueError('crops: expected (N, %d, %d, 3), found %s' % (size, size, crops.shape))
         if crops.dtype != np.uint8 and crops.dtype.kind != 'f':
-            raise ValueError('crops: expected float in [0, 1] or uint8, found %s' % crops.dtype)
+            raise ValueError(f'crops: expected float in [0, 1] or uint8, found {crops.dtype}')
         # The same product of float32 numbers as in the graph that takes uint8.
         crops = crops.astype(np.float32) * np.float32(1.0 / 255.0) if crops.dtype == np.uint8 else crops
         cells, stacks = self.traits.heatmap_size, self.traits.num_stacks
         maps = np.empty((len(crops), stacks, cells, cells, self.traits.num_joints), np.float32)
         for start in range(0, len(crops), self.batch_size):
-            part = crops[start:start + self.batch_size]
+            part = crops[start : start + self.batch_size]
             images, logits, output = self._towers[1 if len(part) == 1 else self.batch_size]
             padded = np.zeros(images.shape.as_list(), np.float32)
-            padded[:len(part)] = part
-            maps[start:start + len(part)] = self._session.run(choose(logits, output), {images: padded})[:len(part)]
+            padded[: len(part)] = part
+            maps[start : start + len(part)] = self._session.run(choose(logits, output), {images: padded})[: len(part)]
         return maps
 
     def predict(self, image, box=None):
@@ -127,12 +143,13 @@ class Predictor:
         """
         image = image if isinstance(image, np.ndarray) else read_image(image)
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise ValueError('image: expected uint8 RGB (H, W, 3), found %s %s' % (image.dtype, image.shape))
+            raise ValueError(f'image: expected uint8 RGB (H, W, 3), found {image.dtype} {image.shape}')
         box_img = _checked_box(box, image.shape[1], image.shape[0])
         affine = self.rule.evaluation_affine(box_img)
         crop = warp_crop(image, affine, self.rule.crop_size)
         maps = flip_averaged_maps(
-            self.last_logits, self.codec, crop[None], self.flip_test, self.skeleton.flip_permutation)
+            self.last_logits, self.codec, crop[None], self.flip_test, self.skeleton.flip_permutation
+        )
         joints_crop, scores = self.codec.decode(maps[0])
         joints_img = geometry.transform_points(geometry.invert(affine), joints_crop)
         return Pose(self.skeleton.joints, joints_img, scores, box_img)
@@ -155,8 +172,17 @@ def _checked_box(box, width, height):
         return np.array([0, 0, width - 1, height - 1], np.float64)
     x, y, box_width, box_height = [float(value) for value in box]
     box_img = np.array([x, y, x + box_width - 1, y + box_height - 1])
-    if not np.isfinite(box_img).all() or box_width <= 0 or box_height <= 0 or \
-            x >= width or y >= height or x + box_width <= 0 or y + box_height <= 0:
-        raise UserError('box %g,%g,%g,%g: expected x,y,width,height of an area within the photo, which is %d x %d '
-                        'pixels' % (x, y, box_width, box_height, width, height))
+    if (
+        not np.isfinite(box_img).all()
+        or box_width <= 0
+        or box_height <= 0
+        or x >= width
+        or y >= height
+        or x + box_width <= 0
+        or y + box_height <= 0
+    ):
+        raise UserError(
+            'box %g,%g,%g,%g: expected x,y,width,height of an area within the photo, which is %d x %d '
+            'pixels' % (x, y, box_width, box_height, width, height)
+        )
     return box_img

@@ -6,8 +6,8 @@ Every picture is uint8 RGB (H, W, 3); no function changes the picture it is give
 import cv2
 import numpy as np
 
-from hourglass_pose.files import write_whole
 from hourglass_pose.errors import UserError
+from hourglass_pose.files import write_whole
 
 # After the palette of Okabe and Ito 2008, told apart with every common colour blindness: vermilion, sky blue
 # and yellow, brightened for photos.
@@ -84,8 +84,17 @@ def heatmap_overlay(crop_rgb, maps, skeleton=None):
     return np.clip(np.rint(0.5 * crop_rgb * (1 - opacity) + glow * opacity), 0, 255).astype(np.uint8)
 
 
-def pose_tile(image_rgb, skeleton, tile_size_wh, joints_pred_img=None, joints_true_img=None, labelled=None,
-              scores=None, min_score=0.0, box_img=None):
+def pose_tile(
+    image_rgb,
+    skeleton,
+    tile_size_wh,
+    joints_pred_img=None,
+    joints_true_img=None,
+    labelled=None,
+    scores=None,
+    min_score=0.0,
+    box_img=None,
+):
     """Return a tile with the picture as large as it fits, the labelled pose in white over the predicted one.
 
     tile_size_wh: (width, height) of the tile in pixels. box_img: (x0, y0, x1, y1), the part of the picture to
@@ -117,8 +126,7 @@ def contact_sheet(tiles, columns, tile_size_wh, captions=None, legend=True):
     Raises ValueError without tiles, or with a number of captions that is not theirs.
     """
     if not tiles or (captions is not None and len(captions) != len(tiles)):
-        raise ValueError('expected tiles and as many captions, found %d and %d'
-                         % (len(tiles), len(captions or ())))
+        raise ValueError(f'expected tiles and as many captions, found {len(tiles)} and {len(captions or ())}')
     width, height = tile_size_wh
     columns = min(columns, len(tiles))
     rows = -(-len(tiles) // columns)
@@ -126,7 +134,7 @@ def contact_sheet(tiles, columns, tile_size_wh, captions=None, legend=True):
     sheet = _blank(columns * (width + _GAP) + _GAP, rows * row_height + _GAP)
     for index, tile in enumerate(tiles):
         x, y = _GAP + index % columns * (width + _GAP), _GAP + index // columns * row_height
-        sheet[y:y + height, x:x + width] = _centre_on(_fit(_checked(tile), tile_size_wh)[0], tile_size_wh)
+        sheet[y : y + height, x : x + width] = _centre_on(_fit(_checked(tile), tile_size_wh)[0], tile_size_wh)
         if captions is not None:
             _write_text(sheet, captions[index], x, y + height + _STRIP_HEIGHT // 2, width, centred=True)
     return np.concatenate([sheet, legend_strip(sheet.shape[1])]) if legend else sheet
@@ -138,8 +146,11 @@ def legend_strip(width, predicted=True):
     predicted: whether predictions are in colour and labels in white; else there are labels alone, in colour.
     """
     strip = _blank(width, _STRIP_HEIGHT + _GAP)
-    entries = [('%s right' % ('predicted' if predicted else 'labelled'), SIDE_COLOURS['right'], 4),
-               ('left', SIDE_COLOURS['left'], 4), ('middle', SIDE_COLOURS['middle'], 4)]
+    entries = [
+        (f'{"predicted" if predicted else "labelled"} right', SIDE_COLOURS['right'], 4),
+        ('left', SIDE_COLOURS['left'], 4),
+        ('middle', SIDE_COLOURS['middle'], 4),
+    ]
     if predicted:
         entries.append(('labelled', TRUTH_COLOUR, 2))
     x, y = _GAP, _STRIP_HEIGHT // 2
@@ -154,15 +165,14 @@ def write_png(path, image_rgb):
     """Write a picture as PNG; the file appears whole or not at all. Raises UserError if that fails."""
     encoded, content = cv2.imencode('.png', cv2.cvtColor(_checked(image_rgb), cv2.COLOR_RGB2BGR))
     if not encoded:
-        raise UserError('%s: a picture of %s pixels cannot be written as PNG' % (path, image_rgb.shape[:2]))
+        raise UserError(f'{path}: a picture of {image_rgb.shape[:2]} pixels cannot be written as PNG')
     write_whole(path, content.tobytes())
 
 
 def _checked(image_rgb):
     image_rgb = np.asarray(image_rgb)
     if image_rgb.dtype != np.uint8 or image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or 0 in image_rgb.shape:
-        raise ValueError('expected a uint8 RGB picture (H, W, 3), found %s %s'
-                         % (image_rgb.dtype, image_rgb.shape))
+        raise ValueError(f'expected a uint8 RGB picture (H, W, 3), found {image_rgb.dtype} {image_rgb.shape}')
     return image_rgb
 
 
@@ -187,7 +197,7 @@ def _limb_side(skeleton, a, b):
 
 
 def _fixed_point(point):
-    return tuple(int(round(value * 2 ** _FRACTION_BITS)) for value in point)
+    return tuple(int(round(value * 2**_FRACTION_BITS)) for value in point)
 
 
 def _draw_line(canvas, start, end, colour, thickness):
@@ -195,8 +205,15 @@ def _draw_line(canvas, start, end, colour, thickness):
 
 
 def _draw_disc(canvas, centre, radius, colour):
-    cv2.circle(canvas, _fixed_point(centre), int(round(radius * 2 ** _FRACTION_BITS)), colour, cv2.FILLED,
-               cv2.LINE_AA, _FRACTION_BITS)
+    cv2.circle(
+        canvas,
+        _fixed_point(centre),
+        int(round(radius * 2**_FRACTION_BITS)),
+        colour,
+        cv2.FILLED,
+        cv2.LINE_AA,
+        _FRACTION_BITS,
+    )
 
 
 def _blank(width, height):
@@ -212,7 +229,7 @@ def _cut(image_rgb, box_img):
     margin = 0.125 * max(x1 - x0, y1 - y0)
     left, top = int(np.clip(x0 - margin, 0, width - 1)), int(np.clip(y0 - margin, 0, height - 1))
     right, bottom = int(np.clip(x1 + margin, left, width - 1)), int(np.clip(y1 + margin, top, height - 1))
-    return image_rgb[top:bottom + 1, left:right + 1], np.array([left, top], np.float64)
+    return image_rgb[top : bottom + 1, left : right + 1], np.array([left, top], np.float64)
 
 
 def _fit(image_rgb, size_wh):
@@ -230,12 +247,13 @@ def _centre_on(photo, size_wh):
     tile = _blank(*size_wh)
     height, width = photo.shape[:2]
     x, y = (size_wh[0] - width) // 2, (size_wh[1] - height) // 2
-    tile[y:y + height, x:x + width] = photo
+    tile[y : y + height, x : x + width] = photo
     return tile
 
 
 def _write_text(canvas, text, x, y_centre, max_width, centred=False):
     """Write a line of text, shortened in its middle to fit, and return the width it takes."""
+
     def size(candidate):
         return cv2.getTextSize(candidate, _FONT, 0.45, 1)[0]
 
@@ -243,7 +261,7 @@ def _write_text(canvas, text, x, y_centre, max_width, centred=False):
     shortened = text
     while size(shortened)[0] > max_width and kept > 0:
         kept -= 1
-        shortened = text[:(kept + 1) // 2] + '..' + text[len(text) - kept // 2:]
+        shortened = f'{text[: (kept + 1) // 2]}..{text[len(text) - kept // 2 :]}'
     if centred:
         x += (max_width - size(shortened)[0]) // 2
     cv2.putText(canvas, shortened, (x, y_centre + size('X')[1] // 2), _FONT, 0.45, _TEXT, 1, cv2.LINE_AA)

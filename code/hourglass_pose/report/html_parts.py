@@ -40,16 +40,24 @@ def escape(value):
 
 def printable(text):
     """Return the text with what UTF-8 or HTML cannot hold, such as halves of characters, made visible."""
-    return ''.join(letter if letter in '\n\t' or ' ' <= letter < '\x7f' or
-                   ('\xa0' <= letter and not '\ud800' <= letter <= '\udfff' and letter not in '\ufffe\uffff')
-                   else letter.encode('unicode_escape').decode('ascii') for letter in text)
+    return ''.join(
+        letter
+        if letter in '\n\t'
+        or ' ' <= letter < '\x7f'
+        or ('\xa0' <= letter and not '\ud800' <= letter <= '\udfff' and letter not in '\ufffe\uffff')
+        else letter.encode('unicode_escape').decode('ascii')
+        for letter in text
+    )
 
 
 def tag(name, *content, **attributes):
     """Return an element: its content and attributes are escaped unless they are Html; class_ stands for class."""
-    written = ''.join(' %s="%s"' % (key.rstrip('_').replace('_', '-'), escape(value))
-                      for key, value in attributes.items() if value is not None)
-    return Html('<%s%s>%s</%s>' % (name, written, ''.join(map(escape, content)), name))
+    written = ''.join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f'<{name}{written}>{"".join(map(escape, content))}</{name}>')
 
 
 def join(parts, between=''):
@@ -59,7 +67,7 @@ def join(parts, between=''):
 
 def percent_text(value):
     """Return a percentage with two decimals, a dash where there is none."""
-    return '–' if value is None or not np.isfinite(value) else '%.2f' % value
+    return '–' if value is None or not np.isfinite(value) else f'{value:.2f}'
 
 
 def table(titles, rows):
@@ -68,8 +76,10 @@ def table(titles, rows):
     titles: of the columns. rows: (class or None, cells); the first cell of a row is its heading.
     """
     head = tag('thead', tag('tr', *[tag('th', title, scope='col') for title in titles]))
-    body = [tag('tr', tag('th', cells[0], scope='row'), *[tag('td', cell) for cell in cells[1:]], class_=kind)
-            for kind, cells in rows]
+    body = [
+        tag('tr', tag('th', cells[0], scope='row'), *[tag('td', cell) for cell in cells[1:]], class_=kind)
+        for kind, cells in rows
+    ]
     return tag('div', tag('table', head, tag('tbody', *body)), class_='wide', tabindex='0')
 
 
@@ -87,32 +97,59 @@ def plot(xs, curves, x_ticks, y_ticks, x_title, y_title, description):
     def down(y):
         return 100.0 - 100.0 * (y - low) / ((high - low) or 1.0)
 
-    grid = ['M0 %.3f H100' % down(y) for y, _ in y_ticks] + ['M%.3f 0 V100' % across(x) for x, _ in x_ticks]
-    lines = [tag('path', tag('title', '%s %s' % (curve.name, curve.note)), d=_path(xs, curve.ys, across, down),
-                 style='stroke: %s; stroke-width: %g' % (curve.colour, curve.width),
-                 stroke_dasharray=curve.dashes or None) for curve in curves]
-    svg = tag('svg', tag('path', d=' '.join(grid), class_='grid'), *lines, viewBox='0 0 100 100',
-              preserveAspectRatio='none', role='img', aria_label=description)
-    texts = [tag('span', text, class_='x', style='left: %.3f%%' % across(x)) for x, text in x_ticks]
-    texts += [tag('span', text, class_='y', style='top: %.3f%%' % down(y)) for y, text in y_ticks]
-    return join([legend([(curve.name + ' ' + curve.note, curve.colour, curve.dashes) for curve in curves]),
-                 tag('p', y_title, class_='soft'),
-                 tag('div', svg, *texts + [tag('span', x_title, class_='title')], class_='plot')])
+    grid = [f'M0 {down(y):.3f} H100' for y, _ in y_ticks] + [f'M{across(x):.3f} 0 V100' for x, _ in x_ticks]
+    lines = [
+        tag(
+            'path',
+            tag('title', f'{curve.name} {curve.note}'),
+            d=_path(xs, curve.ys, across, down),
+            style=f'stroke: {curve.colour}; stroke-width: {curve.width:g}',
+            stroke_dasharray=curve.dashes or None,
+        )
+        for curve in curves
+    ]
+    svg = tag(
+        'svg',
+        tag('path', d=' '.join(grid), class_='grid'),
+        *lines,
+        viewBox='0 0 100 100',
+        preserveAspectRatio='none',
+        role='img',
+        aria_label=description,
+    )
+    texts = [tag('span', text, class_='x', style=f'left: {across(x):.3f}%') for x, text in x_ticks]
+    texts += [tag('span', text, class_='y', style=f'top: {down(y):.3f}%') for y, text in y_ticks]
+    return join(
+        [
+            legend([(f'{curve.name} {curve.note}', curve.colour, curve.dashes) for curve in curves]),
+            tag('p', y_title, class_='soft'),
+            tag('div', svg, *texts + [tag('span', x_title, class_='title')], class_='plot'),
+        ]
+    )
 
 
 def legend(entries, class_='legend'):
     """Return a list that explains lines: (text, CSS colour, dashes or '')."""
-    return tag('ul', *[tag('li', tag('i', style='border-top-color: %s%s' % (
-        colour, '; border-top-style: dashed' if dashes else '')), text) for text, colour, dashes in entries],
-        class_=class_)
+    return tag(
+        'ul',
+        *[
+            tag(
+                'li',
+                tag('i', style='border-top-color: {}{}'.format(colour, '; border-top-style: dashed' if dashes else '')),
+                text,
+            )
+            for text, colour, dashes in entries
+        ],
+        class_=class_,
+    )
 
 
 def bars(rows):
     """Return bars of percentages: (name, percent or None, percent of a mark or None)."""
     drawn = []
     for name, value, mark in rows:
-        parts = [] if value is None else [tag('i', style='width: %.2f%%' % value)]
-        parts += [] if mark is None else [tag('u', style='left: %.2f%%' % min(mark, 99.5))]
+        parts = [] if value is None else [tag('i', style=f'width: {value:.2f}%')]
+        parts += [] if mark is None else [tag('u', style=f'left: {min(mark, 99.5):.2f}%')]
         drawn.append(tag('div', tag('span', name), tag('span', *parts, class_='track'), tag('b', percent_text(value))))
     return tag('div', *drawn, class_='bars')
 
@@ -128,7 +165,7 @@ def picture(image_rgb, text, most_pixels=MOST_PIXELS):
         width, height = max(1, int(round(width * factor))), max(1, int(round(height * factor)))
         image_rgb = cv2.resize(image_rgb, (width, height), interpolation=cv2.INTER_AREA)
     jpeg = cv2.imencode('.jpg', cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1]
-    source = 'data:image/jpeg;base64,' + base64.b64encode(jpeg.tobytes()).decode('ascii')
+    source = f'data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode("ascii")}'
     return Html('<img src="%s" alt="%s" width="%d" height="%d">' % (source, escape(text), width, height))
 
 
@@ -139,6 +176,6 @@ def _path(xs, ys, across, down):
         if y is None or not np.isfinite(y):
             pen = 'M'
             continue
-        parts.append('%s%.3f %.3f' % (pen, across(x), down(y)))
+        parts.append(f'{pen}{across(x):.3f} {down(y):.3f}')
         pen = 'L'
     return ' '.join(parts)

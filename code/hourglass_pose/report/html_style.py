@@ -2,23 +2,35 @@
 
 # Okabe and Ito's palette, one colour a joint group: (on a light page, on a dark page).
 CURVE_COLOURS = (
-    ('#c95400', '#ff8a3d'), ('#b57c00', '#f2b632'), ('#857800', '#e8dc4a'), ('#007a59', '#2fd0a2'),
-    ('#2a86bd', '#7cc8f5'), ('#0063a0', '#4d9fe0'), ('#a3547f', '#e39cc2'))
+    ('#c95400', '#ff8a3d'),
+    ('#b57c00', '#f2b632'),
+    ('#857800', '#e8dc4a'),
+    ('#007a59', '#2fd0a2'),
+    ('#2a86bd', '#7cc8f5'),
+    ('#0063a0', '#4d9fe0'),
+    ('#a3547f', '#e39cc2'),
+)
 
-_LIGHT, _DARK = ['\n'.join('  --curve-%d: %s;' % item for item in enumerate(colours))
-                 for colours in zip(*CURVE_COLOURS)]
+_LIGHT, _DARK = [
+    '\n'.join('  --curve-%d: %s;' % item for item in enumerate(colours)) for colours in zip(*CURVE_COLOURS)
+]
 
-STYLE = ''':root {
+STYLE = (
+    """:root {
   color-scheme: light dark;
   --page: #f4f5f7; --card: #ffffff; --text: #1b1f24; --soft: #5c6570; --line: #dde1e6; --bar: #d8e6f5;
   --accent: #0063a0; --mark: #b04a00; --mean: #1b1f24; --grey: #8a929c;
-''' + _LIGHT + '''
+"""
+    + _LIGHT
+    + """
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #14171b; --card: #1d2126; --text: #e8ebee; --soft: #a0a9b3; --line: #343a42; --bar: #24405c;
     --accent: #6db4ee; --mark: #ff9a55; --mean: #ffffff; --grey: #8b949e;
-''' + _DARK + '''
+"""
+    + _DARK
+    + """
   }
 }
 * { box-sizing: border-box; }
@@ -91,4 +103,5 @@ summary { cursor: pointer; font-weight: 600; }
   nav { display: none; }
   section, .tile { break-inside: avoid; border-color: #bbb; }
 }
-'''
+"""
+)

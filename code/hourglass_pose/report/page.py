@@ -3,21 +3,33 @@
 import os
 from collections import OrderedDict
 
-from hourglass_pose.images import read_image
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.breakdown import worst_persons
-from hourglass_pose.report.html_report import REPORT, Picture, write_html_report
+from hourglass_pose.images import read_image
 from hourglass_pose.report.drawing import SIDE_COLOURS, TRUTH_COLOUR, pose_tile
+from hourglass_pose.report.html_report import REPORT, Picture, write_html_report
 
 PICTURED = 12
 _TILE_WH = (320, 320)
 
-_COLOURS = tuple([('predicted, ' + side, SIDE_COLOURS[side]) for side in ('right', 'left', 'middle')]
-                 + [('labelled', TRUTH_COLOUR)])
+_COLOURS = tuple(
+    [(f'predicted, {side}', SIDE_COLOURS[side]) for side in ('right', 'left', 'middle')] + [('labelled', TRUTH_COLOUR)]
+)
 
 
-def write_report_page(folder, title, metrics, result, baselines, skeleton, persons=None, joints_img=None,
-                      subject='this network', history=(), config_text=''):
+def write_report_page(
+    folder,
+    title,
+    metrics,
+    result,
+    baselines,
+    skeleton,
+    persons=None,
+    joints_img=None,
+    subject='this network',
+    history=(),
+    config_text='',
+):
     """Write report.html and return ['report.html'].
 
     metrics: as build_metrics made it of the PckhResult `result` and of `baselines`, name -> PckhResult. persons: those
@@ -26,18 +38,21 @@ def write_report_page(folder, title, metrics, result, baselines, skeleton, perso
     """
     curves = OrderedDict(result.curves)
     for name, baseline in baselines.items():
-        curves['without image: ' + name.replace('_', ' ')] = baseline.curves['mean']
+        curves[f'without image: {name.replace("_", " ")}'] = baseline.curves['mean']
     pictures, colours = [], ()
     if persons is not None:
         places, percents = worst_persons(result, skeleton)
         ranked = list(zip(places, percents))
         # Of a few persons, nobody is among the worst and the best at once.
         count = min(PICTURED, -(-len(ranked) // 2))
-        pictures = [('Worst persons', draw_persons(ranked, persons, joints_img, skeleton, count)),
-                    ('Best persons', draw_persons(ranked[count:][::-1], persons, joints_img, skeleton, count))]
+        pictures = [
+            ('Worst persons', draw_persons(ranked, persons, joints_img, skeleton, count)),
+            ('Best persons', draw_persons(ranked[count:][::-1], persons, joints_img, skeleton, count)),
+        ]
         colours = _COLOURS
-    write_html_report(os.path.join(folder, REPORT), title, metrics, curves, subject, pictures, history, config_text,
-                      colours)
+    write_html_report(
+        os.path.join(folder, REPORT), title, metrics, curves, subject, pictures, history, config_text, colours
+    )
     return [REPORT]
 
 
@@ -54,7 +69,8 @@ def draw_persons(ranked, persons, joints_img, skeleton, count):
             # A report with the pictures that are there is better than none. Where a folder has none, one try a
             # picture is soon over.
             continue
-        tile = pose_tile(image, skeleton, _TILE_WH, joints_img[place], person.joints_img, person.labelled,
-                         box_img=person.box_img)
-        pictures.append(Picture(tile, person.person_id, '%.0f %%' % percent))
+        tile = pose_tile(
+            image, skeleton, _TILE_WH, joints_img[place], person.joints_img, person.labelled, box_img=person.box_img
+        )
+        pictures.append(Picture(tile, person.person_id, f'{percent:.0f} %'))
     return pictures

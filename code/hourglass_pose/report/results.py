@@ -4,15 +4,25 @@ import os
 
 import numpy as np
 
-from hourglass_pose.report.page import write_report_page
-from hourglass_pose.images import read_image
 from hourglass_pose.errors import ImageError
-from hourglass_pose.report import tables as report
 from hourglass_pose.evaluation.breakdown import (
-    WORST_PERSONS, break_down, format_breakdown, traits_of_persons, worst_persons)
+    WORST_PERSONS,
+    break_down,
+    format_breakdown,
+    traits_of_persons,
+    worst_persons,
+)
+from hourglass_pose.images import read_image
+from hourglass_pose.report import tables as report
 from hourglass_pose.report.drawing import (
-    contact_sheet, draw_skeleton, draw_truth, heatmap_overlay, pose_tile, write_png)
-from hourglass_pose.tf_compat import describe_versions
+    contact_sheet,
+    draw_skeleton,
+    draw_truth,
+    heatmap_overlay,
+    pose_tile,
+    write_png,
+)
+from hourglass_pose.report.page import write_report_page
 
 SHEET_PERSONS = 24
 SHEET_COLUMNS = 6
@@ -30,25 +40,40 @@ def write_results(folder, evaluation, skeleton, protocol, sources, everyone, say
     breakdown = break_down(evaluation.result, skeleton, traits_of_persons(evaluation.persons, everyone))
     places, percents = [ranked[:WORST_PERSONS] for ranked in worst_persons(evaluation.result, skeleton)]
     worst = [evaluation.persons[place] for place in places]
-    metrics = report.build_metrics(evaluation.result, evaluation.baselines, protocol, breakdown,
-                                   [(person.person_id, percent) for person, percent in zip(worst, percents)])
+    metrics = report.build_metrics(
+        evaluation.result,
+        evaluation.baselines,
+        protocol,
+        breakdown,
+        [(person.person_id, percent) for person, percent in zip(worst, percents)],
+    )
     report.write_json(os.path.join(folder, 'metrics.json'), metrics)
-    report.draw_pckh_curve(os.path.join(folder, 'pckh.png'), evaluation.result, evaluation.baselines,
-                           protocol.get('data', ''))
+    report.draw_pckh_curve(
+        os.path.join(folder, 'pckh.png'), evaluation.result, evaluation.baselines, protocol.get('data', '')
+    )
     predictions = [
         report.Prediction(person.image, person.person_id, joints, scores, person.box_img, sources[person.source][0])
-        for person, joints, scores in zip(evaluation.persons, evaluation.joints_img, evaluation.scores)]
-    report.write_predictions(os.path.join(folder, 'predictions.json'), predictions, skeleton, describe_versions())
+        for person, joints, scores in zip(evaluation.persons, evaluation.joints_img, evaluation.scores)
+    ]
+    report.write_predictions(os.path.join(folder, 'predictions.json'), predictions, skeleton, protocol['versions'])
     write_png(os.path.join(folder, 'predictions.png'), sheet_of_predictions(evaluation, skeleton))
     written = write_report_page(
-        folder, ', '.join(os.path.basename(path) for path, _ in sources), metrics, evaluation.result,
-        evaluation.baselines, skeleton, evaluation.persons, evaluation.joints_img, history=history,
-        config_text=config_text)
+        folder,
+        ', '.join(os.path.basename(path) for path, _ in sources),
+        metrics,
+        evaluation.result,
+        evaluation.baselines,
+        skeleton,
+        evaluation.persons,
+        evaluation.joints_img,
+        history=history,
+        config_text=config_text,
+    )
     written += ['metrics.json', 'pckh.png', 'predictions.json', 'predictions.png']
     written += write_worst(folder, worst, evaluation.joints_img[places], percents, skeleton)
     say(report.format_table(metrics))
-    say('\n' + format_breakdown(breakdown, report.METRIC_TITLES) + '\n')
-    say('in %s: %s' % (folder, ', '.join(written)))
+    say(f'\n{format_breakdown(breakdown, report.METRIC_TITLES)}\n')
+    say(f'in {folder}: {", ".join(written)}')
 
 
 def write_worst(folder, persons, joints_img, percents, skeleton):
@@ -63,9 +88,10 @@ def write_worst(folder, persons, joints_img, percents, skeleton):
         except ImageError:
             # Scores need no pictures, so a sheet of those that are there is better than an end.
             continue
-        tiles.append(pose_tile(image, skeleton, _TILE_WH, joints, person.joints_img, person.labelled,
-                               box_img=person.box_img))
-        captions.append('%.0f %% %s' % (percent, person.person_id))
+        tiles.append(
+            pose_tile(image, skeleton, _TILE_WH, joints, person.joints_img, person.labelled, box_img=person.box_img)
+        )
+        captions.append(f'{percent:.0f} % {person.person_id}')
     if not tiles:
         return []
     write_png(os.path.join(folder, 'worst.png'), contact_sheet(tiles, _WORST_COLUMNS, _TILE_WH, captions))
@@ -79,8 +105,17 @@ def sheet_of_predictions(evaluation, skeleton):
     for index in np.unique(np.linspace(0, len(evaluation.persons) - 1, count).astype(int)):
         person = evaluation.persons[index]
         image = read_image(person.image_path)
-        tiles.append(pose_tile(image, skeleton, _TILE_WH, evaluation.joints_img[index], person.joints_img,
-                               person.labelled, box_img=person.box_img))
+        tiles.append(
+            pose_tile(
+                image,
+                skeleton,
+                _TILE_WH,
+                evaluation.joints_img[index],
+                person.joints_img,
+                person.labelled,
+                box_img=person.box_img,
+            )
+        )
         captions.append(person.person_id)
     return contact_sheet(tiles, SHEET_COLUMNS, _TILE_WH, captions)
 
@@ -99,9 +134,12 @@ class TrainingPictures:
             crop, maps = batch.images[row], self.codec.maps_of_logits(logits[row])
             joints, _ = self.codec.decode(maps)
             truth = draw_truth(crop, batch.joints_crop[row], batch.joint_weights[row] > 0, self.skeleton)
-            tiles += [crop, heatmap_overlay(crop, batch.heatmaps[row], self.skeleton),
-                      heatmap_overlay(crop, np.maximum(maps, 0), self.skeleton),
-                      draw_skeleton(truth, joints, self.skeleton)]
+            tiles += [
+                crop,
+                heatmap_overlay(crop, batch.heatmaps[row], self.skeleton),
+                heatmap_overlay(crop, np.maximum(maps, 0), self.skeleton),
+                draw_skeleton(truth, joints, self.skeleton),
+            ]
         if tiles:
             captions = ['input', 'target', 'prediction', 'overlay'] * (len(tiles) // 4)
             run_log.picture('train', step, 'samples', contact_sheet(tiles, 4, _TILE_WH, captions))

@@ -9,28 +9,40 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hourglass_pose.files import write_whole
 from hourglass_pose.evaluation.pckh import CURVE_THRESHOLDS
+from hourglass_pose.files import write_whole
 
-METRIC_TITLES = OrderedDict([
-    ('pckh@0.5', 'PCKh@0.5'), ('pckh@0.1', 'PCKh@0.1'), ('auc', 'AUC'), ('pck@0.2', 'PCK@0.2'),
-    ('argmax_accuracy', 'argmax acc.')])
+METRIC_TITLES = OrderedDict(
+    [
+        ('pckh@0.5', 'PCKh@0.5'),
+        ('pckh@0.1', 'PCKh@0.1'),
+        ('auc', 'AUC'),
+        ('pck@0.2', 'PCK@0.2'),
+        ('argmax_accuracy', 'argmax acc.'),
+    ]
+)
 NOT_GROUPS = ('mean', 'mean_weighted', 'joints')
 
 # How a source of measure_heads or measure_torsos is called in the line under the table.
 _SOURCE_TITLES = {
-    'head_box': '0.6 x diagonal of the head box', 'neck_to_head': '0.75 x neck to head top',
-    'l_shoulder_to_r_hip': 'left shoulder to right hip', 'r_shoulder_to_l_hip': 'right shoulder to left hip',
-    'none': 'unknown and left out'}
+    'head_box': '0.6 x diagonal of the head box',
+    'neck_to_head': '0.75 x neck to head top',
+    'l_shoulder_to_r_hip': 'left shoulder to right hip',
+    'r_shoulder_to_l_hip': 'right shoulder to left hip',
+    'none': 'unknown and left out',
+}
 
-_DEFINITIONS = OrderedDict([
-    ('unit', 'percent of labelled joints; null where nothing is labelled'),
-    ('thresholds', 'inclusive'),
-    ('groups', 'mean of the joints of a group; head is the head top'),
-    ('mean', 'mean over all joints but pelvis and thorax'),
-    ('mean_weighted', 'the same, weighted by the number of labelled joints'),
-    ('auc', 'integral of PCKh over thresholds 0 to 0.5 by trapezia of width 0.01, divided by 0.5'),
-    ('argmax_accuracy', '100 x (1 - distance of the heatmaps\' largest cells / (91 / 64 x heatmap side))')])
+_DEFINITIONS = OrderedDict(
+    [
+        ('unit', 'percent of labelled joints; null where nothing is labelled'),
+        ('thresholds', 'inclusive'),
+        ('groups', 'mean of the joints of a group; head is the head top'),
+        ('mean', 'mean over all joints but pelvis and thorax'),
+        ('mean_weighted', 'the same, weighted by the number of labelled joints'),
+        ('auc', 'integral of PCKh over thresholds 0 to 0.5 by trapezia of width 0.01, divided by 0.5'),
+        ('argmax_accuracy', "100 x (1 - distance of the heatmaps' largest cells / (91 / 64 x heatmap side))"),
+    ]
+)
 
 # Okabe and Ito's palette, one colour a joint group.
 _CURVE_COLOURS = ('#d55e00', '#e69f00', '#c9b800', '#009e73', '#56b4e9', '#0072b2', '#cc79a7')
@@ -66,13 +78,17 @@ def build_metrics(result, baselines, protocol, breakdown=None, worst_persons=Non
     metrics['baselines'] = OrderedDict((name, baseline.metrics) for name, baseline in baselines.items())
     metrics['protocol'] = OrderedDict(protocol)
     metrics['protocol'].update(
-        num_persons=result.num_persons, head_sizes=result.head_sources, torso_sizes=result.torso_sources,
-        definitions=_DEFINITIONS)
+        num_persons=result.num_persons,
+        head_sizes=result.head_sources,
+        torso_sizes=result.torso_sources,
+        definitions=_DEFINITIONS,
+    )
     if breakdown is not None:
         metrics['breakdown'] = breakdown.as_dict()
     if worst_persons is not None:
-        metrics['worst_persons'] = [OrderedDict([('person', name), ('percent', percent)])
-                                    for name, percent in worst_persons]
+        metrics['worst_persons'] = [
+            OrderedDict([('person', name), ('percent', percent)]) for name, percent in worst_persons
+        ]
     return json_ready(metrics)
 
 
@@ -91,7 +107,7 @@ def json_ready(value):
 
 def write_json(path, value):
     """Write a value that json_ready takes as indented JSON, atomically. Raises UserError if that fails."""
-    write_whole(path, (json.dumps(json_ready(value), indent=2, allow_nan=False) + '\n').encode('ascii'))
+    write_whole(path, (f'{json.dumps(json_ready(value), indent=2, allow_nan=False)}\n').encode('ascii'))
 
 
 def format_table(metrics, width=100, subject='this network'):
@@ -108,7 +124,7 @@ def format_table(metrics, width=100, subject='this network'):
     widths = [max(7, len(title) + 2) for title in titles]
 
     def line(first, second, cells):
-        return '%-12s %-13s' % (first, second) + ''.join('%*s' % sized for sized in zip(widths, cells))
+        return f'{first:12} {second:13}{"".join("%*s" % sized for sized in zip(widths, cells))}'
 
     lines = [line('percent', '', titles)]
     for metric, title in METRIC_TITLES.items():
@@ -119,7 +135,7 @@ def format_table(metrics, width=100, subject='this network'):
         defined = poses if metrics[metric]['mean'] is not None else poses[:1]
         for row, (pose, scores) in enumerate(defined):
             values = [scores[metric][name] for name in columns]
-            cells = ['-' if value is None else '%.2f' % value for value in values]
+            cells = ['-' if value is None else f'{value:.2f}' for value in values]
             lines.append(line('' if row else title, pose, cells))
     lines.append('-' * len(lines[0]))
     return '\n'.join(lines + textwrap.wrap(_describe_protocol(metrics['protocol']), width))
@@ -129,13 +145,12 @@ def _describe_protocol(protocol):
     parts = ['%d persons' % protocol['num_persons']]
     for key, value in protocol.items():
         if key in ('head_sizes', 'torso_sizes'):
-            counts = ', '.join('%s: %d' % (_SOURCE_TITLES[source], count)
-                               for source, count in value.items() if count)
-            parts.append('%s (%s)' % (key.replace('_', ' '), counts))
+            counts = ', '.join('%s: %d' % (_SOURCE_TITLES[source], count) for source, count in value.items() if count)
+            parts.append(f'{key.replace("_", " ")} ({counts})')
         elif isinstance(value, bool):
-            parts.append('%s %s' % (key.replace('_', ' '), 'on' if value else 'off'))
+            parts.append(f'{key.replace("_", " ")} {"on" if value else "off"}')
         elif isinstance(value, (str, int, float)) and key not in ('num_persons', 'command'):
-            parts.append('%s %s' % (key.replace('_', ' '), value))
+            parts.append(f'{key.replace("_", " ")} {value}')
     return '; '.join(parts)
 
 
@@ -156,8 +171,14 @@ def draw_pckh_curve(path, result, baselines, title='PCKh'):
         _plot_curve(axes, result.curves[group], group.capitalize(), color=colour, linewidth=1.8)
     _plot_curve(axes, result.curves['mean'], 'Mean', color='black', linewidth=3)
     for (name, baseline), style in zip(baselines.items(), ('--', ':', '-.')):
-        _plot_curve(axes, baseline.curves['mean'], 'without image: ' + name.replace('_', ' '), color='0.45',
-                    linestyle=style, linewidth=2)
+        _plot_curve(
+            axes,
+            baseline.curves['mean'],
+            f'without image: {name.replace("_", " ")}',
+            color='0.45',
+            linestyle=style,
+            linewidth=2,
+        )
     axes.set(xlim=(0, 0.5), ylim=(0, 100), xlabel='threshold [head sizes]', ylabel='PCKh [%]', title=title)
     axes.grid(color='0.9')
     axes.set_axisbelow(True)
@@ -171,7 +192,7 @@ def draw_pckh_curve(path, result, baselines, title='PCKh'):
 
 def _plot_curve(axes, curve, label, **style):
     known = np.isfinite(curve).all()
-    label = '%s  %s' % (label, '%.1f' % curve[-1] if known else 'undefined')
+    label = '{}  {}'.format(label, f'{curve[-1]:.1f}' if known else 'undefined')
     axes.plot(CURVE_THRESHOLDS, curve, label=label, clip_on=False, **style)
 
 
@@ -181,17 +202,38 @@ def write_predictions(path, predictions, skeleton, versions):
     versions: JSON-able dict of program and libraries. The numbers are written with all their digits, so that
     scoring the file gives the very metrics of the evaluation. Raises UserError if the file cannot be written.
     """
-    header = OrderedDict([
-        ('format', 'hourglass-pose predictions'), ('format_version', 1),
-        ('frame', '0-based pixels of the image: x right, y down, pixel centres at integers; a box is x0, y0, '
-                  'x1, y1 of its first and last pixel'),
-        ('joints', skeleton.joints), ('versions', versions)])
-    lines = [json.dumps(json_ready(OrderedDict([
-        ('image', person.image), ('person_id', person.person_id),
-        ('joints_img', np.asarray(person.joints_img)), ('scores', np.asarray(person.scores)),
-        ('box_img', np.asarray(person.box_img)), ('source', person.source)])), allow_nan=False)
-        for person in predictions]
+    header = OrderedDict(
+        [
+            ('format', 'hourglass-pose predictions'),
+            ('format_version', 1),
+            (
+                'frame',
+                '0-based pixels of the image: x right, y down, pixel centres at integers; a box is x0, y0, '
+                'x1, y1 of its first and last pixel',
+            ),
+            ('joints', skeleton.joints),
+            ('versions', versions),
+        ]
+    )
+    lines = [
+        json.dumps(
+            json_ready(
+                OrderedDict(
+                    [
+                        ('image', person.image),
+                        ('person_id', person.person_id),
+                        ('joints_img', np.asarray(person.joints_img)),
+                        ('scores', np.asarray(person.scores)),
+                        ('box_img', np.asarray(person.box_img)),
+                        ('source', person.source),
+                    ]
+                )
+            ),
+            allow_nan=False,
+        )
+        for person in predictions
+    ]
     # Indenting it all would give each coordinate a line, so the list is put before the header's last brace.
     opening = json.dumps(json_ready(header), indent=2, allow_nan=False)[:-2]
-    text = '%s,\n  "predictions": [\n%s\n  ]\n}\n' % (opening, ',\n'.join(lines))
+    text = '{},\n  "predictions": [\n{}\n  ]\n}}\n'.format(opening, ',\n'.join(lines))
     write_whole(path, text.encode('ascii'))

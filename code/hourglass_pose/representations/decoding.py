@@ -23,7 +23,8 @@ def decode_heatmaps(logits, codec):
     row = tf.floordiv(index, width)
     peak = _Peak(tf.cast(index - row * width, tf.float32), tf.cast(row, tf.float32), width, height)
     offset_x, offset_y = _OFFSETS[codec.decoding](
-        tf.reshape(planes, [batch * joints, height, width]), peak, codec.sigma_hm)
+        tf.reshape(planes, [batch * joints, height, width]), peak, codec.sigma_hm
+    )
     joints_hm = tf.stack([peak.x + offset_x, peak.y + offset_y], axis=1)
     scores = tf.minimum(tf.maximum(tf.reduce_max(planes, axis=1), 0.0), 1.0)
     joints_crop = (joints_hm + 0.5) * codec.stride - 0.5
@@ -34,7 +35,7 @@ def _maps_of_logits(planes, codec):
     if codec.loss == 'sigmoid':
         return tf.sigmoid(planes)
     if codec.loss == 'softmax':
-        return tf.nn.softmax(planes) * np.float32(2 * np.pi * codec.sigma_hm ** 2)
+        return tf.nn.softmax(planes) * np.float32(2 * np.pi * codec.sigma_hm**2)
     return planes
 
 
@@ -55,8 +56,10 @@ class _Peak:
 
 def _around(position, size):
     """Return (positions before, at and after each peak (P, 3, 1), positions of all cells (1, 1, size))."""
-    return (tf.reshape(position, [-1, 1, 1]) + np.array([[[-1.0], [0.0], [1.0]]], np.float32),
-            np.arange(size, dtype=np.float32).reshape((1, 1, size)))
+    return (
+        tf.reshape(position, [-1, 1, 1]) + np.array([[[-1.0], [0.0], [1.0]]], np.float32),
+        np.arange(size, dtype=np.float32).reshape((1, 1, size)),
+    )
 
 
 def _picking_rows(position, size):
@@ -73,7 +76,7 @@ def _smoothing_rows(position, size, sigma_hm):
     around, cells = _around(position, size)
     distance = tf.abs(cells - around)
     is_near = tf.nn.relu(1.0 - tf.nn.relu(distance - radius))
-    return tf.exp(tf.square(distance) * np.float32(-0.5 / sigma_hm ** 2)) * is_near * np.float32(1.0 / total)
+    return tf.exp(tf.square(distance) * np.float32(-0.5 / sigma_hm**2)) * is_near * np.float32(1.0 / total)
 
 
 def _cut_out(planes, rows, columns):
@@ -90,8 +93,10 @@ def _no_offset(planes, peak, sigma_hm):
 def _quarter_offset(planes, peak, sigma_hm):
     del sigma_hm
     near = _cut_out(planes, _picking_rows(peak.y, peak.height), _picking_rows(peak.x, peak.width))
-    return (0.25 * tf.sign(near[1][2] - near[1][0]) * peak.inner_x,
-            0.25 * tf.sign(near[2][1] - near[0][1]) * peak.inner_y)
+    return (
+        0.25 * tf.sign(near[1][2] - near[1][0]) * peak.inner_x,
+        0.25 * tf.sign(near[2][1] - near[0][1]) * peak.inner_y,
+    )
 
 
 def _dark_offset(planes, peak, sigma_hm):
@@ -105,17 +110,22 @@ def _dark_offset(planes, peak, sigma_hm):
     is_concave = peak.inner_x * peak.inner_y * tf.cast(tf.logical_and(determinant > 0, dxx < 0), tf.float32)
     safe = is_concave * determinant + (1.0 - is_concave)
     step = (dxy * dy - dyy * dx) / safe, (dxy * dx - dxx * dy) / safe
-    return tuple(is_concave * tf.minimum(tf.maximum(newton, -0.5), 0.5) + (1.0 - is_concave) * quarter
-                 for newton, quarter in zip(step, _quarter_offset(planes, peak, sigma_hm)))
+    return tuple(
+        is_concave * tf.minimum(tf.maximum(newton, -0.5), 0.5) + (1.0 - is_concave) * quarter
+        for newton, quarter in zip(step, _quarter_offset(planes, peak, sigma_hm))
+    )
 
 
 def _log_of_smoothed(planes, peak, sigma_hm):
     """Return the logarithm of the smoothed map around each peak, as `_cut_out`; near the border it is not smoothed."""
     reach = int(np.ceil(3 * sigma_hm)) + 1
-    far = tf.reshape(peak.lies_within(peak.x, reach, peak.width) * peak.lies_within(peak.y, reach, peak.height),
-                     [-1, 1, 1])
-    rows, columns = [far * _smoothing_rows(position, size, sigma_hm) + (1.0 - far) * _picking_rows(position, size)
-                     for position, size in ((peak.y, peak.height), (peak.x, peak.width))]
+    far = tf.reshape(
+        peak.lies_within(peak.x, reach, peak.width) * peak.lies_within(peak.y, reach, peak.height), [-1, 1, 1]
+    )
+    rows, columns = [
+        far * _smoothing_rows(position, size, sigma_hm) + (1.0 - far) * _picking_rows(position, size)
+        for position, size in ((peak.y, peak.height), (peak.x, peak.width))
+    ]
     near = [[tf.maximum(value, 0.0) for value in line] for line in _cut_out(planes, rows, columns)]
     largest = near[0][0]
     for value in sum(near, [])[1:]:

@@ -24,11 +24,11 @@ class HeatmapCodec:
 
     def __init__(self, heatmap_size, stride=4, sigma=2.0, loss='softmax', decoding='dark'):
         if decoding not in DECODINGS:
-            raise ValueError('decoding: expected one of %s, found %r' % (', '.join(DECODINGS), decoding))
+            raise ValueError(f'decoding: expected one of {", ".join(DECODINGS)}, found {decoding!r}')
         if loss not in _MAPS_OF_LOGITS:
-            raise ValueError('loss: expected one of %s, found %r' % (', '.join(sorted(_MAPS_OF_LOGITS)), loss))
+            raise ValueError(f'loss: expected one of {", ".join(sorted(_MAPS_OF_LOGITS))}, found {loss!r}')
         if not sigma > 0:
-            raise ValueError('sigma: expected a number > 0, found %r' % (sigma,))
+            raise ValueError(f'sigma: expected a number > 0, found {sigma!r}')
         self.heatmap_size = heatmap_size
         self.stride = stride
         self.sigma_hm = sigma * heatmap_size / float(REFERENCE_SIZE)
@@ -58,7 +58,7 @@ class HeatmapCodec:
         up to four in a corner.
         """
         maps = _MAPS_OF_LOGITS[self.loss](np.asarray(logits, np.float32))
-        return maps * np.float32(2 * np.pi * self.sigma_hm ** 2) if self.loss == 'softmax' else maps
+        return maps * np.float32(2 * np.pi * self.sigma_hm**2) if self.loss == 'softmax' else maps
 
     def decode(self, maps):
         """Return (joints_crop float64 (..., J, 2), scores float32 (..., J) in [0, 1]) of heatmaps (..., H, W, J).
@@ -124,7 +124,7 @@ def _dark_offset(planes, cells, sigma_hm):
     dxx = log_maps[:, 1, 2] - 2 * log_maps[:, 1, 1] + log_maps[:, 1, 0]
     dyy = log_maps[:, 2, 1] - 2 * log_maps[:, 1, 1] + log_maps[:, 0, 1]
     dxy = (log_maps[:, 2, 2] - log_maps[:, 2, 0] - log_maps[:, 0, 2] + log_maps[:, 0, 0]) / 4
-    determinant = dxx * dyy - dxy ** 2
+    determinant = dxx * dyy - dxy**2
     concave = (determinant > 0) & (dxx < 0) & _is_inner(planes, cells).all(axis=1)
     safe = np.where(concave, determinant, 1.0)
     step = -np.stack([dyy * dx - dxy * dy, dxx * dy - dxy * dx], axis=1) / safe[:, None]
@@ -158,7 +158,7 @@ def _smoothed_neighbourhoods(planes, cells, sigma_hm):
     far_from_border = np.all((cells >= reach) & (cells < np.array([width, height]) - reach), axis=1)
     for index in np.flatnonzero(far_from_border):
         x, y = cells[index]
-        patch = planes[index, y - reach:y + reach + 1, x - reach:x + reach + 1]
+        patch = planes[index, y - reach : y + reach + 1, x - reach : x + reach + 1]
         smoothed[index] = rows.dot(patch).dot(rows.T)
     return smoothed
 

@@ -3,15 +3,14 @@
 import os
 
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.runtime.npu_precision import mode_of
-from hourglass_pose.runtime.ascend_options import (
-    DYNAMIC, NONE, NpuSettings, loss_scaling, parameters, rank_environment)
+from hourglass_pose.runtime.ascend_options import DYNAMIC, NONE, NpuSettings, loss_scaling, parameters, rank_environment
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.host_channel import HostChannel
+from hourglass_pose.runtime.npu_precision import mode_of
 from hourglass_pose.tf_compat import TF_VERSION, VERSION, tf
 
 _OFF = 2  # RewriterConfig.OFF, and in memory_optimization what the vendor's own configuration sets
-_LARGEST_SEED = 2 ** 31 - 1
+_LARGEST_SEED = 2**31 - 1
 
 # As the published loss scaling of float16 has it (Micikevicius et al. 2018, section 3.2, and its implementations):
 # halved at every overflow, doubled after this many steps without one. The register that reports an overflow is exact,
@@ -26,6 +25,7 @@ class _Bridge:
         from npu_bridge.estimator import npu_ops
         from npu_bridge.estimator.npu import npu_loss_scale_manager, npu_loss_scale_optimizer, npu_optimizer, util
         from npu_bridge.hccl import hccl_ops
+
         self.ops = npu_ops
         self.managers = npu_loss_scale_manager
         self.LossScaleOptimizer = npu_loss_scale_optimizer.NPULossScaleOptimizer
@@ -47,13 +47,17 @@ class _Bridge:
 
 def _open_bridge():
     if VERSION != (1, 15):
-        raise ConfigError("[Device] device: 'npu' needs TensorFlow 1.15 and its npu_bridge, found TensorFlow %s, for "
-                          "which there is no adapter with loss scaling; use the Python of the toolkit" % TF_VERSION)
+        raise ConfigError(
+            f"[Device] device: 'npu' needs TensorFlow 1.15 and its npu_bridge, found TensorFlow {TF_VERSION}, for "
+            'which there is no adapter with loss scaling; use the Python of the toolkit'
+        )
     try:
         return _Bridge()
     except Exception as error:  # its own import goes on after a library that cannot be loaded, to any kind of error
-        raise ConfigError("[Device] device: 'npu': npu_bridge cannot be loaded (%s: %s); source the toolkit's "
-                          "set_env.sh first" % (type(error).__name__, ' '.join(str(error).split())))
+        raise ConfigError(
+            "[Device] device: 'npu': npu_bridge cannot be loaded ({}: {}); source the toolkit's "
+            'set_env.sh first'.format(type(error).__name__, ' '.join(str(error).split()))
+        )
 
 
 class AscendRuntime(Runtime):
@@ -69,14 +73,15 @@ class AscendRuntime(Runtime):
         environment = rank_environment()
         self._bridge = _open_bridge()
         if environment.chief_ip and not self._bridge.is_newer:
-            raise ConfigError('environment: CM_CHIEF_IP: the npu_bridge that is installed here averages gradients '
-                              'over RANK_SIZE alone; give a RANK_TABLE_FILE')
+            raise ConfigError(
+                'environment: CM_CHIEF_IP: the npu_bridge that is installed here averages gradients '
+                'over RANK_SIZE alone; give a RANK_TABLE_FILE'
+            )
         mode = mode_of(precision, settings.precision_mode)
         self.steps_per_run = steps_per_run
         self._scaling, self._scale = loss_scaling(loss_scale, mode)
         self.skips_overflow = self._scaling != NONE
-        self._parameters = parameters(settings, precision, steps_per_run, environment.num_ranks,
-                                      self._bridge.is_newer)
+        self._parameters = parameters(settings, precision, steps_per_run, environment.num_ranks, self._bridge.is_newer)
         self._loop = self._broadcast = None
         self._channel = None
         self._system = self._open_system()
@@ -85,10 +90,13 @@ class AscendRuntime(Runtime):
         except BaseException:
             self._close_system()
             raise
-        self.description = 'NPU %s, %s, loss scale %s%s%s' % (
-            os.environ.get('ASCEND_DEVICE_ID') or os.environ.get('DEVICE_ID') or '0', mode,
-            {DYNAMIC: 'dynamic from %g' % self._scale, NONE: 'none'}.get(self._scaling, '%g' % self._scale),
-            ', %d ranks' % self.world_size if self.world_size > 1 else '', ' (%s)' % reason if reason else '')
+        self.description = 'NPU {}, {}, loss scale {}{}{}'.format(
+            os.environ.get('ASCEND_DEVICE_ID') or os.environ.get('DEVICE_ID') or '0',
+            mode,
+            {DYNAMIC: f'dynamic from {self._scale:g}', NONE: 'none'}.get(self._scaling, f'{self._scale:g}'),
+            ', %d ranks' % self.world_size if self.world_size > 1 else '',
+            f' ({reason})' if reason else '',
+        )
 
     def _open_system(self):
         """Initialise the system; return (session, operation that shuts it down)."""
@@ -102,13 +110,22 @@ class AscendRuntime(Runtime):
         if environment.num_ranks == 1:
             return
         from hccl.manage import api
+
         self.rank, self.world_size = api.get_rank_id(), api.get_rank_size()
         if self.world_size != environment.num_ranks:
-            raise ConfigError('environment: the number of ranks: expected the %d that HCCL found, found %d'
-                              % (self.world_size, environment.num_ranks))
+            raise ConfigError(
+                'environment: the number of ranks: expected the %d that HCCL found, found %d'
+                % (self.world_size, environment.num_ranks)
+            )
         self._channel = HostChannel(
-            self.rank, self.world_size, environment.meeting_host(self.rank), settings.rank_port, environment.job,
-            settings.rank_timeout, 5 * settings.rank_timeout)
+            self.rank,
+            self.world_size,
+            environment.meeting_host(self.rank),
+            settings.rank_port,
+            environment.job,
+            settings.rank_timeout,
+            5 * settings.rank_timeout,
+        )
 
     def session_config(self):
         config = tf.ConfigProto(allow_soft_placement=True, log_device_placement=False)
@@ -138,8 +155,12 @@ class AscendRuntime(Runtime):
             return optimizer
         if self._scaling == DYNAMIC:
             manager = self._bridge.managers.ExponentialUpdateLossScaleManager(
-                init_loss_scale=self._scale, incr_every_n_steps=_GOOD_STEPS_TO_DOUBLE, decr_every_n_nan_or_inf=1,
-                incr_ratio=2, decr_ratio=0.5)
+                init_loss_scale=self._scale,
+                incr_every_n_steps=_GOOD_STEPS_TO_DOUBLE,
+                decr_every_n_nan_or_inf=1,
+                incr_ratio=2,
+                decr_ratio=0.5,
+            )
         else:
             manager = self._bridge.managers.FixedLossScaleManager(self._scale)
         # Without is_distributed a rank that overflows would skip its step alone, and the ranks drift apart.
@@ -156,9 +177,12 @@ class AscendRuntime(Runtime):
             self._loop.load_iteration_per_loop_var(session, self.steps_per_run)
         if self.world_size > 1:
             variables = [variable for variable in tf.global_variables() if variable.dtype.base_dtype.is_floating]
-            self._broadcast = tf.group(*[
-                tf.assign(variable, self._bridge.hccl_ops.broadcast(tensor=[variable], root_rank=0)[0])
-                for variable in variables])
+            self._broadcast = tf.group(
+                *[
+                    tf.assign(variable, self._bridge.hccl_ops.broadcast(tensor=[variable], root_rank=0)[0])
+                    for variable in variables
+                ]
+            )
             self.synchronise(session)
 
     def synchronise(self, session):

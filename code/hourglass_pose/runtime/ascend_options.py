@@ -10,7 +10,7 @@ from hourglass_pose.errors import ConfigError
 from hourglass_pose.runtime.npu_precision import NEWER_MODES, has_float16, mode_of
 
 DYNAMIC, FIXED, NONE = 'dynamic', 'fixed', 'none'
-INITIAL_LOSS_SCALE = 2.0 ** 16
+INITIAL_LOSS_SCALE = 2.0**16
 _OUR_HOST = '127.0.0.1'
 
 
@@ -35,8 +35,14 @@ class NpuSettings:
     @property
     def asks_for_an_npu(self):
         """Whether something is asked for that no other device can do."""
-        return bool(self.precision_mode or self.modify_mixlist or self.jit_compile or self.data_dump or
-                    self.over_dump or self.profiling)
+        return bool(
+            self.precision_mode
+            or self.modify_mixlist
+            or self.jit_compile
+            or self.data_dump
+            or self.over_dump
+            or self.profiling
+        )
 
 
 def parameters(settings, precision, steps_per_run, num_ranks, is_newer):
@@ -48,14 +54,27 @@ def parameters(settings, precision, steps_per_run, num_ranks, is_newer):
     """
     mode = mode_of(precision, settings.precision_mode)
     if not is_newer:
-        for name, is_unknown in (('precision_mode', mode in NEWER_MODES), ('jit_compile', settings.jit_compile),
-                                 ('modify_mixlist', settings.modify_mixlist)):
+        for name, is_unknown in (
+            ('precision_mode', mode in NEWER_MODES),
+            ('jit_compile', settings.jit_compile),
+            ('modify_mixlist', settings.modify_mixlist),
+        ):
             if is_unknown:
-                raise ConfigError('[Device] %s: %r is unknown to the npu_bridge that is installed here; set None or '
-                                  'install a newer toolkit' % (name, getattr(settings, name)))
-    found = OrderedDict([
-        ('use_off_line', True), ('graph_run_mode', 1), ('mix_compile_mode', False), ('precision_mode', mode),
-        ('iterations_per_loop', steps_per_run), ('enable_data_pre_proc', steps_per_run > 1)])
+                raise ConfigError(
+                    f'[Device] {name}: {getattr(settings, name)!r} is unknown to the npu_bridge that is '
+                    f'installed here; set None or '
+                    'install a newer toolkit'
+                )
+    found = OrderedDict(
+        [
+            ('use_off_line', True),
+            ('graph_run_mode', 1),
+            ('mix_compile_mode', False),
+            ('precision_mode', mode),
+            ('iterations_per_loop', steps_per_run),
+            ('enable_data_pre_proc', steps_per_run > 1),
+        ]
+    )
     if num_ranks > 1:
         found['hcom_parallel'] = True
     if settings.modify_mixlist:
@@ -65,8 +84,13 @@ def parameters(settings, precision, steps_per_run, num_ranks, is_newer):
     found.update(_dump(settings))
     if settings.profiling:
         options = OrderedDict([('output', _existing(settings, 'profiling_path', os.path.isdir))])
-        options.update(json.loads(settings.profiling_options) if settings.profiling_options else OrderedDict([
-            ('training_trace', 'on'), ('task_trace', 'on'), ('aicpu', 'on'), ('fp_point', ''), ('bp_point', '')]))
+        options.update(
+            json.loads(settings.profiling_options)
+            if settings.profiling_options
+            else OrderedDict(
+                [('training_trace', 'on'), ('task_trace', 'on'), ('aicpu', 'on'), ('fp_point', ''), ('bp_point', '')]
+            )
+        )
         found['profiling_mode'] = True
         found['profiling_options'] = json.dumps(options)
     return found
@@ -89,8 +113,11 @@ def _dump(settings):
 def _existing(settings, name, exists):
     path = getattr(settings, name)
     if not path or not exists(path) or not os.access(path, os.R_OK | (os.W_OK if os.path.isdir(path) else 0)):
-        raise ConfigError('[Device] %s: expected a %s that is there and can be used, found %s' % (
-            name, 'file' if exists is os.path.isfile else 'folder', path))
+        raise ConfigError(
+            '[Device] {}: expected a {} that is there and can be used, found {}'.format(
+                name, 'file' if exists is os.path.isfile else 'folder', path
+            )
+        )
     return path
 
 
@@ -101,8 +128,9 @@ def loss_scaling(loss_scale, mode):
     if loss_scale is None:
         return DYNAMIC, INITIAL_LOSS_SCALE
     if loss_scale < 1:
-        raise ConfigError("[Device] loss_scale: expected None, 'none' or a number >= 1 on an NPU, found %g"
-                          % loss_scale)
+        raise ConfigError(
+            f"[Device] loss_scale: expected None, 'none' or a number >= 1 on an NPU, found {loss_scale:g}"
+        )
     return FIXED, float(loss_scale)
 
 
@@ -128,8 +156,9 @@ class RankEnvironment:
             return _OUR_HOST
         if rank == 0:
             return ''
-        return next(server['server_id'] for server in servers
-                    if any(int(device['rank_id']) == 0 for device in server['device']))
+        return next(
+            server['server_id'] for server in servers if any(int(device['rank_id']) == 0 for device in server['device'])
+        )
 
 
 def rank_environment(environment=os.environ):
@@ -141,16 +170,20 @@ def rank_environment(environment=os.environ):
     sizes = [name for name in ('RANK_SIZE', 'CM_WORKER_SIZE') if environment.get(name)]
     size = environment[sizes[0]] if sizes else '1'
     if not size.isdigit() or int(size) < 1:
-        raise ConfigError('environment: %s: expected an integer >= 1, found %r' % (sizes[0], size))
+        raise ConfigError(f'environment: {sizes[0]}: expected an integer >= 1, found {size!r}')
     if int(size) == 1 and len(sizes) < 2:
         return RankEnvironment(job=environment.get('JOB_ID', ''))
     ways = [name for name in ('RANK_TABLE_FILE', 'CM_CHIEF_IP') if environment.get(name)]
     if len(ways) != 1 or len(sizes) != 1 or (ways[0] == 'RANK_TABLE_FILE') != (sizes[0] == 'RANK_SIZE'):
-        raise ConfigError('environment: %s processes need either RANK_TABLE_FILE and RANK_SIZE, or CM_CHIEF_IP and '
-                          'CM_WORKER_SIZE, and not both; found %s' % (size, ', '.join(ways + sizes)))
+        raise ConfigError(
+            'environment: {} processes need either RANK_TABLE_FILE and RANK_SIZE, or CM_CHIEF_IP and '
+            'CM_WORKER_SIZE, and not both; found {}'.format(size, ', '.join(ways + sizes))
+        )
     if not environment.get('JOB_ID'):
-        raise ConfigError('environment: JOB_ID: expected the same text in all %s processes, found nothing; without it '
-                          'gradients cannot be averaged' % size)
+        raise ConfigError(
+            f'environment: JOB_ID: expected the same text in all {size} processes, found nothing; without it '
+            'gradients cannot be averaged'
+        )
     table = None
     if ways[0] == 'RANK_TABLE_FILE':
         table = read_rank_table(environment['RANK_TABLE_FILE'], int(size))
@@ -165,8 +198,10 @@ def read_rank_table(path, num_ranks):
         ranks = sorted(int(device['rank_id']) for server in table['server_list'] for device in server['device'])
         [server['server_id'] for server in table['server_list']]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError('%s: expected a rank table in JSON, with server_list, server_id, device and rank_id (%s: %s)'
-                          % (path, type(error).__name__, error))
+        raise ConfigError(
+            f'{path}: expected a rank table in JSON, with server_list, server_id, device and rank_id '
+            f'({type(error).__name__}: {error})'
+        )
     if ranks != list(range(num_ranks)):
         raise ConfigError('%s: expected the ranks 0 to %d of RANK_SIZE, found %s' % (path, num_ranks - 1, ranks))
     return table

@@ -43,7 +43,7 @@ class Runtime:
 
         step: int tensor, of the training step. salt: int >= 0 that differs by place in the network, seed and rank.
         """
-        seed = tf.stack([tf.cast(step, tf.int32), tf.constant(salt % 2 ** 31, tf.int32)])
+        seed = tf.stack([tf.cast(step, tf.int32), tf.constant(salt % 2**31, tf.int32)])
         keep = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
         return tf.where(keep, x / (1.0 - rate), tf.zeros_like(x))
 
@@ -79,8 +79,9 @@ class Runtime:
 
     def exchange(self, value):
         """Return the list of every process's value, in order of rank. value: what JSON can hold."""
-        return [json.loads(payload.decode('utf-8'))
-                for payload in self.exchange_bytes(json.dumps(value).encode('utf-8'))]
+        return [
+            json.loads(payload.decode('utf-8')) for payload in self.exchange_bytes(json.dumps(value).encode('utf-8'))
+        ]
 
     def exchange_arrays(self, arrays):
         """Return the list of every process's dict {name: array of numbers}, in order of rank, bit for bit."""

@@ -23,7 +23,7 @@ _RETRY_SECONDS = 0.2
 def end_process(message):
     """Say why in one line and end at once, whatever the other threads are blocked in."""
     try:
-        sys.stderr.write('error: %s\n' % message)
+        sys.stderr.write(f'error: {message}\n')
         sys.stderr.flush()
         sys.stdout.flush()
     finally:
@@ -54,7 +54,7 @@ class _Peer:
     def _read(self, count):
         parts = []
         while count:
-            part = self.connection.recv(min(count, 2 ** 20))
+            part = self.connection.recv(min(count, 2**20))
             if not part:
                 raise OSError('the connection was closed')
             parts.append(part)
@@ -103,8 +103,8 @@ class HostChannel:
             return payloads
         except OSError as error:
             # The thread that listens will say it; there is nothing to go on with.
-            self._lose(0 if self.rank else None, 'the connection broke (%s)' % error)
-            raise UserError('the processes have lost each other (%s)' % error)
+            self._lose(0 if self.rank else None, f'the connection broke ({error})')
+            raise UserError(f'the processes have lost each other ({error})')
 
     def close(self, failure=None):
         """End the connections: after all have come here, or at once with a failure, of which the others are told."""
@@ -130,8 +130,10 @@ class HostChannel:
             try:
                 listener.bind(self._place)
             except OSError as error:
-                raise UserError('port %d at %s, where rank 0 meets the others, cannot be opened (%s); set another '
-                                'Device.rank_port' % (self._place[1], self._place[0] or 'this host', error.strerror))
+                raise UserError(
+                    'port %d at %s, where rank 0 meets the others, cannot be opened (%s); set another '
+                    'Device.rank_port' % (self._place[1], self._place[0] or 'this host', error.strerror)
+                )
             listener.listen(self.world_size)
             while len(peers) < self.world_size - 1:
                 missing = sorted(set(range(1, self.world_size)) - set(peers))
@@ -139,8 +141,10 @@ class HostChannel:
                 try:
                     peer = _Peer(listener.accept()[0])
                 except socket.timeout:
-                    raise UserError('rank %s did not connect to rank 0 at port %d; look into the logs of these ranks'
-                                    % (', '.join(map(str, missing)), self._place[1]))
+                    raise UserError(
+                        'rank %s did not connect to rank 0 at port %d; look into the logs of these ranks'
+                        % (', '.join(map(str, missing)), self._place[1])
+                    )
                 if self._welcome(peer, missing):
                     peers[peer.rank] = peer
         return peers
@@ -170,12 +174,16 @@ class HostChannel:
                 kind, _, payload = peer.receive()
                 if kind == _WELCOME:
                     return peer
-                raise UserError('rank %d is not taken in at %s:%d: %s; give every job on these hosts its own '
-                                'Device.rank_port' % ((self.rank,) + self._place + (payload.decode('utf-8'),)))
+                raise UserError(
+                    'rank %d is not taken in at %s:%d: %s; give every job on these hosts its own '
+                    'Device.rank_port' % ((self.rank,) + self._place + (payload.decode('utf-8'),))
+                )
             except OSError as error:
                 if time.time() > deadline:
-                    raise UserError('rank %d does not reach rank 0 at %s:%d (%s); look into the log of rank 0'
-                                    % ((self.rank,) + self._place + (error.strerror or error,)))
+                    raise UserError(
+                        'rank %d does not reach rank 0 at %s:%d (%s); look into the log of rank 0'
+                        % ((self.rank,) + self._place + (error.strerror or error,))
+                    )
                 time.sleep(_RETRY_SECONDS)
 
     def _data_of(self, peer):
@@ -190,7 +198,7 @@ class HostChannel:
             try:
                 kind, number, payload = peer.receive()
             except socket.timeout:
-                return self._lose(peer.rank, 'no sign of life for %g seconds' % self._timeout)
+                return self._lose(peer.rank, f'no sign of life for {self._timeout:g} seconds')
             except OSError as error:
                 if not peer.has_ended:
                     self._lose(peer.rank, str(error))
@@ -215,7 +223,7 @@ class HostChannel:
         """End this process, and from rank 0 the others, for the loss of one."""
         if self._closing.is_set() or not self._loss.acquire(blocking=False):
             return
-        message = message or 'rank %s is lost: %s' % (rank, reason)
+        message = message or f'rank {rank} is lost: {reason}'
         if self.rank == 0:
             for peer in self._peers.values():
                 try:
@@ -223,8 +231,10 @@ class HostChannel:
                     peer.send(_FAILURE, message.encode('utf-8'))
                 except OSError:
                     continue
-        self._on_lost('%s; rank %d ends, too: the last checkpoint is untouched, start all ranks again to go on from '
-                      'it' % (message, self.rank))
+        self._on_lost(
+            '%s; rank %d ends, too: the last checkpoint is untouched, start all ranks again to go on from '
+            'it' % (message, self.rank)
+        )
 
 
 def _joined(payloads):
@@ -234,7 +244,7 @@ def _joined(payloads):
 def _split(joined):
     payloads, start = [], 0
     while start < len(joined):
-        length, = struct.unpack_from('!Q', joined, start)
-        payloads.append(joined[start + 8:start + 8 + length])
+        (length,) = struct.unpack_from('!Q', joined, start)
+        payloads.append(joined[start + 8 : start + 8 + length])
         start += 8 + length
     return payloads

@@ -55,16 +55,16 @@ class NativeRuntime(Runtime):
         self.steps_per_run = steps_per_run
         obstacle = bfloat16_obstacle() if device == 'cpu' else None
         if precision == 'mixed' and obstacle:
-            raise ConfigError("[Device] precision: 'mixed' cannot be used here, %s; set 'auto' or 'float32'" % obstacle)
+            raise ConfigError(f"[Device] precision: 'mixed' cannot be used here, {obstacle}; set 'auto' or 'float32'")
         self.mixed = precision == 'mixed' or (precision == 'auto' and not obstacle)
         kind = 'float32' if not self.mixed else 'bfloat16' if device == 'cpu' else 'float16'
         self.skips_overflow = kind == 'float16' and loss_scale is None
-        self.description = '%s, %s%s' % (device.upper(), kind, ' (%s)' % reason if reason else '')
+        self.description = '{}, {}{}'.format(device.upper(), kind, f' ({reason})' if reason else '')
 
     def session_config(self):
         config = tf.ConfigProto(
-            intra_op_parallelism_threads=self.intra_threads, inter_op_parallelism_threads=2,
-            allow_soft_placement=True)
+            intra_op_parallelism_threads=self.intra_threads, inter_op_parallelism_threads=2, allow_soft_placement=True
+        )
         rewrite = config.graph_options.rewrite_options
         if self.device == 'cpu':
             config.device_count['GPU'] = 0

@@ -17,7 +17,7 @@ def kind_of(path):
         with open(path, 'rb') as stream:
             start = stream.read(_HDF5_OFFSETS[-1] + len(_HDF5_SIGNATURE))
     except OSError as error:
-        raise UserError('%s: cannot be read (%s); name a file of poses' % (path, error.strerror))
+        raise UserError(f'{path}: cannot be read ({error.strerror}); name a file of poses')
     if any(start[offset:].startswith(_HDF5_SIGNATURE) for offset in _HDF5_OFFSETS):
         return 'hdf5'
     if start.startswith(_MATLAB_HEADER):
@@ -34,18 +34,19 @@ def read_arrays(path, kind=None):
     """
     kind = kind or kind_of(path)
     if kind not in _READERS:
-        raise UserError('%s: neither a .mat nor an .h5 file by its content' % path)
+        raise UserError(f'{path}: neither a .mat nor an .h5 file by its content')
     try:
         return _READERS[kind](path)
     except ImportError as error:
-        raise UserError('%s: reading it needs a library that is missing (%s); pip install scipy h5py' % (path, error))
+        raise UserError(f'{path}: reading it needs a library that is missing ({error}); pip install scipy h5py')
     except Exception as error:
         # Damaged files make the libraries raise nearly everything, after the place of the damage and their version.
-        raise UserError('%s: damaged or truncated (%s)' % (path, str(error).split('\n')[0][:100]))
+        raise UserError('{}: damaged or truncated ({})'.format(path, str(error).split('\n')[0][:100]))
 
 
 def _read_matlab(path):
     from scipy.io import loadmat
+
     content = loadmat(path)
     return OrderedDict((name, _stacked(value)) for name, value in content.items() if not name.startswith('__'))
 
@@ -62,6 +63,7 @@ def _stacked(value):
 
 def _read_hdf5(path):
     import h5py
+
     arrays = OrderedDict()
 
     def collect(name, item):

@@ -48,21 +48,26 @@ def ground_truth_of_arrays(arrays, path):
     """
     missing = [name for name in _VARIABLES if name not in arrays]
     if missing:
-        raise UserError('%s: ground truth without %s; expected the variables %s'
-                        % (path, ', '.join(missing), ', '.join(_VARIABLES)))
+        raise UserError(
+            '{}: ground truth without {}; expected the variables {}'.format(
+                path, ', '.join(missing), ', '.join(_VARIABLES)
+            )
+        )
     names = joint_names(arrays['dataset_joints'], path) if 'dataset_joints' in arrays else MPII_JOINTS
     joints, boxes, lacking = [np.asarray(arrays[name], np.float64) for name in _VARIABLES]
     count = joints.shape[-1]
     wanted = ((len(names), 2, count), (2, 2, count), (len(names), count))
     for name, value, shape in zip(_VARIABLES, (joints, boxes, lacking), wanted):
         if value.shape != shape:
-            raise UserError('%s: %s has the shape %s; expected %s' % (path, name, value.shape, shape))
+            raise UserError(f'{path}: {name} has the shape {value.shape}; expected {shape}')
     joints = joints.transpose(2, 0, 1)
     # The first axis of a head box is its corner, the second x and y.
     boxes = boxes.transpose(2, 0, 1).reshape(count, 4)
     diagonals = np.linalg.norm(boxes[:, 2:] - boxes[:, :2], axis=1)
-    traits = PersonTraits(size=np.where(diagonals > 0, diagonals, np.nan),
-                          size_definition='diagonal of the head box in px; by quarters of the persons')
+    traits = PersonTraits(
+        size=np.where(diagonals > 0, diagonals, np.nan),
+        size_definition='diagonal of the head box in px; by quarters of the persons',
+    )
     return GroundTruth(joints, lacking.T == 0, boxes, names, 1, traits, 'ground truth .mat with head boxes')
 
 
@@ -71,5 +76,11 @@ def ground_truth_of_persons(persons, everyone, names, description):
     boxes = np.array([[np.nan] * 4 if person.head_box_img is None else person.head_box_img for person in persons])
     return GroundTruth(
         np.array([person.joints_img for person in persons], np.float64),
-        np.array([person.labelled for person in persons]), boxes.astype(np.float64), tuple(names), 0,
-        traits_of_persons(persons, everyone), description, list(persons))
+        np.array([person.labelled for person in persons]),
+        boxes.astype(np.float64),
+        tuple(names),
+        0,
+        traits_of_persons(persons, everyone),
+        description,
+        list(persons),
+    )

@@ -18,11 +18,26 @@ _COLUMNS = (2, 3, 5)
 _LAYOUTS = ('NJC', 'CJN', 'JCN', 'NCJ', 'CNJ', 'JNC')
 
 # The short names in MPII's ground truth.
-_SHORT_NAMES = OrderedDict([
-    ('rank', 'r_ankle'), ('rkne', 'r_knee'), ('rhip', 'r_hip'), ('lhip', 'l_hip'), ('lkne', 'l_knee'),
-    ('lank', 'l_ankle'), ('pelv', 'pelvis'), ('thor', 'thorax'), ('neck', 'neck'), ('head', 'head'),
-    ('rwri', 'r_wrist'), ('relb', 'r_elbow'), ('rsho', 'r_shoulder'), ('lsho', 'l_shoulder'), ('lelb', 'l_elbow'),
-    ('lwri', 'l_wrist')])
+_SHORT_NAMES = OrderedDict(
+    [
+        ('rank', 'r_ankle'),
+        ('rkne', 'r_knee'),
+        ('rhip', 'r_hip'),
+        ('lhip', 'l_hip'),
+        ('lkne', 'l_knee'),
+        ('lank', 'l_ankle'),
+        ('pelv', 'pelvis'),
+        ('thor', 'thorax'),
+        ('neck', 'neck'),
+        ('head', 'head'),
+        ('rwri', 'r_wrist'),
+        ('relb', 'r_elbow'),
+        ('rsho', 'r_shoulder'),
+        ('lsho', 'l_shoulder'),
+        ('lelb', 'l_elbow'),
+        ('lwri', 'l_wrist'),
+    ]
+)
 
 
 def joint_names(value, path):
@@ -30,8 +45,11 @@ def joint_names(value, path):
     found = [str(np.asarray(cell).ravel()[0]) if np.asarray(cell).size else '' for cell in np.ravel(value)]
     unknown = [name for name in found if name not in _SHORT_NAMES and name not in MPII_JOINTS]
     if unknown:
-        raise UserError('%s: dataset_joints: expected the short names of MPII (%s), found %r'
-                        % (path, ' '.join(_SHORT_NAMES), unknown[0]))
+        raise UserError(
+            '{}: dataset_joints: expected the short names of MPII ({}), found {!r}'.format(
+                path, ' '.join(_SHORT_NAMES), unknown[0]
+            )
+        )
     return tuple(_SHORT_NAMES.get(name, name) for name in found)
 
 
@@ -49,12 +67,15 @@ def layout_of(shape, num_persons, num_joints):
     return None
 
 
+_MPII_COUNT = len(MPII_JOINTS)
+
+
 def oriented(array, layout):
     """Return float64 (N, J, 2), x and y, of an array in a layout."""
     return np.transpose(array, [layout.index(axis) for axis in 'NJC'])[..., :2].astype(np.float64)
 
 
-def find_poses(arrays, path, num_persons, num_joints=len(MPII_JOINTS), variable=None):
+def find_poses(arrays, path, num_persons, num_joints=_MPII_COUNT, variable=None):
     """Return (poses float64 (N, J, 2), variable, layout) of the arrays of one file.
 
     num_persons: N, or None for any. variable: the name to take, None to look for it: first by the usual names, then
@@ -62,15 +83,18 @@ def find_poses(arrays, path, num_persons, num_joints=len(MPII_JOINTS), variable=
     """
     arrays = OrderedDict((name, _without_single_axes(value)) for name, value in arrays.items())
     if variable is not None and variable not in arrays:
-        raise UserError('%s: there is no variable %s; it has %s' % (path, variable, _listed(arrays)))
+        raise UserError(f'{path}: there is no variable {variable}; it has {_listed(arrays)}')
     names = [variable] if variable is not None else list(arrays)
-    fitting = [name for name in names if arrays[name].dtype.kind in 'iuf'
-               and layout_of(arrays[name].shape, num_persons, num_joints)]
+    fitting = [
+        name
+        for name in names
+        if arrays[name].dtype.kind in 'iuf' and layout_of(arrays[name].shape, num_persons, num_joints)
+    ]
     usual = [name for name in _NAMES if name in fitting]
     if not fitting:
         raise UserError(_what_is_wrong({name: arrays[name] for name in names}, path, num_persons, num_joints))
     if len(fitting) > 1 and not usual:
-        raise UserError('%s: %s could all be the predictions; choose by --variable NAME' % (path, ', '.join(fitting)))
+        raise UserError(f'{path}: {", ".join(fitting)} could all be the predictions; choose by --variable NAME')
     name = (usual or fitting)[0]
     layout = layout_of(arrays[name].shape, num_persons, num_joints)
     return oriented(arrays[name], layout), name, layout
@@ -85,18 +109,22 @@ def _without_single_axes(value):
 
 def _what_is_wrong(arrays, path, num_persons, num_joints):
     wanted = '%s persons x %d joints x 2, in any order of the axes' % (
-        'any number of' if num_persons is None else num_persons, num_joints)
+        'any number of' if num_persons is None else num_persons,
+        num_joints,
+    )
     for name in _NAMES + tuple(arrays):
         value = arrays.get(name)
         if value is None or value.dtype.kind not in 'iuf':
             continue
         if layout_of(value.shape, None, num_joints):
             found = value.shape[layout_of(value.shape, None, num_joints).index('N')]
-            return ('%s: %s has %d persons, the ground truth %d; both have to be of the same persons in the same order'
-                    % (path, name, found, num_persons))
+            return (
+                '%s: %s has %d persons, the ground truth %d; both have to be of the same persons in the same order'
+                % (path, name, found, num_persons)
+            )
         if value.ndim == 3 and num_persons in value.shape and set(value.shape) & set(_COLUMNS):
-            return '%s: %s has the shape %s; expected %s' % (path, name, _shape(value), wanted)
-    return '%s: no variable holds %s; it has %s' % (path, wanted, _listed(arrays))
+            return f'{path}: {name} has the shape {_shape(value)}; expected {wanted}'
+    return f'{path}: no variable holds {wanted}; it has {_listed(arrays)}'
 
 
 def _shape(value):
@@ -104,4 +132,4 @@ def _shape(value):
 
 
 def _listed(arrays):
-    return ', '.join('%s (%s)' % (name, _shape(value)) for name, value in list(arrays.items())[:8]) or 'no variable'
+    return ', '.join(f'{name} ({_shape(value)})' for name, value in list(arrays.items())[:8]) or 'no variable'

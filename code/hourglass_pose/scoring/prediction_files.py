@@ -50,21 +50,33 @@ def read_predictions(path, num_persons=None, variable=None):
     if kind == 'json':
         return _read_json(path)
     if kind == 'other':
-        raise UserError('%s: no file of predictions; expected a .mat or .h5 with an array (N, 16, 2), MPII\'s '
-                        'submission .mat, or a predictions.json of this program' % path)
+        raise UserError(
+            f"{path}: no file of predictions; expected a .mat or .h5 with an array (N, 16, 2), MPII's "
+            'submission .mat, or a predictions.json of this program'
+        )
     arrays = read_arrays(path, kind)
     structure = find_submission(arrays) if variable is None else None
     if structure is not None:
         poses = read_submission(structure, path)
         return PredictedPoses(
-            np.array([pose.joints for pose in poses]), MPII_JOINTS, 1,
+            np.array([pose.joints for pose in poses]),
+            MPII_JOINTS,
+            1,
             'submission structure of MPII with %d persons in %d images' % (len(poses), structure.size),
-            places=[(pose.image, pose.image_index, pose.rect_index) for pose in poses], num_images=structure.size)
+            places=[(pose.image, pose.image_index, pose.rect_index) for pose in poses],
+            num_images=structure.size,
+        )
     names = joint_names(arrays.pop('dataset_joints'), path) if 'dataset_joints' in arrays else MPII_JOINTS
     joints, variable, layout = find_poses(arrays, path, num_persons, len(names), variable)
     axes = {'N': 'persons', 'J': 'joints', 'C': 'columns'}
-    return PredictedPoses(joints, names, 1, 'variable %s, axes %s, joints in %s order' % (
-        variable, ' x '.join(axes[axis] for axis in layout), 'MPII\'s' if names == MPII_JOINTS else 'the named'))
+    return PredictedPoses(
+        joints,
+        names,
+        1,
+        'variable {}, axes {}, joints in {} order'.format(
+            variable, ' x '.join(axes[axis] for axis in layout), "MPII's" if names == MPII_JOINTS else 'the named'
+        ),
+    )
 
 
 def name_images(predictions, images):
@@ -74,12 +86,15 @@ def name_images(predictions, images):
     """
     if predictions.places is None or all(name for name, _, _ in predictions.places):
         return predictions
-    names = {len(listed): [image.name for image in listed]
-             for listed in (images, [image for image in images if not image.is_training])}.get(predictions.num_images)
+    names = {
+        len(listed): [image.name for image in listed]
+        for listed in (images, [image for image in images if not image.is_training])
+    }.get(predictions.num_images)
     if names is None:
-        raise UserError('the submission has %d images without names; the official annotations have %d, %d of them for '
-                        'testing' % (predictions.num_images, len(images),
-                                     sum(not image.is_training for image in images)))
+        raise UserError(
+            'the submission has %d images without names; the official annotations have %d, %d of them for '
+            'testing' % (predictions.num_images, len(images), sum(not image.is_training for image in images))
+        )
     return replace(predictions, places=[(names[index], index, rect) for _, index, rect in predictions.places])
 
 
@@ -88,22 +103,24 @@ def _read_json(path):
         with open(path, encoding='utf-8') as stream:
             content = json.load(stream)
     except (OSError, ValueError) as error:
-        raise UserError('%s: damaged or truncated JSON (%s)' % (path, error))
+        raise UserError(f'{path}: damaged or truncated JSON ({error})')
     if not isinstance(content, dict) or content.get('format') != PREDICTIONS_FORMAT:
-        raise UserError('%s: JSON, but no predictions of this program; expected "format": "%s"'
-                        % (path, PREDICTIONS_FORMAT))
+        raise UserError(f'{path}: JSON, but no predictions of this program; expected "format": "{PREDICTIONS_FORMAT}"')
     if content.get('format_version') != 1:
-        raise UserError('%s: format_version %r; this program reads 1' % (path, content.get('format_version')))
+        raise UserError(f'{path}: format_version {content.get("format_version")!r}; this program reads 1')
     try:
         names = tuple(content['joints'])
         rows = content['predictions']
         # JSON has no NaN: null is a joint that was not found.
-        joints = np.array([[[np.nan if value is None else value for value in joint] for joint in row['joints_img']]
-                           for row in rows], np.float64).reshape(len(rows), len(names), 2)
+        joints = np.array(
+            [[[np.nan if value is None else value for value in joint] for joint in row['joints_img']] for row in rows],
+            np.float64,
+        ).reshape(len(rows), len(names), 2)
         person_ids = [(row['image'], row['person_id']) for row in rows]
     except (KeyError, TypeError, ValueError) as error:
-        raise UserError('%s: not as predictions are written (%s: %s); write the file anew'
-                        % (path, type(error).__name__, error))
+        raise UserError(
+            f'{path}: not as predictions are written ({type(error).__name__}: {error}); write the file anew'
+        )
     if not rows:
-        raise UserError('%s: no predictions; evaluate some persons first' % path)
+        raise UserError(f'{path}: no predictions; evaluate some persons first')
     return PredictedPoses(joints, names, 0, 'predictions.json of this program', person_ids)

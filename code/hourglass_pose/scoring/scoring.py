@@ -32,17 +32,24 @@ def match(predictions, truth, only_predicted=True):
     joints = predictions.joints[:, _joint_order(predictions.names, truth.names)]
     if predictions.in_order:
         if len(joints) != len(truth.joints):
-            raise UserError('%d predictions for %d persons of the ground truth; both have to be of the same persons in '
-                            'the same order' % (len(joints), len(truth.joints)))
+            raise UserError(
+                '%d predictions for %d persons of the ground truth; both have to be of the same persons in '
+                'the same order' % (len(joints), len(truth.joints))
+            )
         return joints, np.arange(len(joints))
     by_place = predictions.person_ids is None
     if truth.persons is None:
         if by_place or len(joints) != len(truth.joints):
-            raise UserError('the predictions name %d persons, but the ground truth has %d rows without names; score '
-                            'them against the annotations that they were made for' % (len(joints), len(truth.joints)))
+            raise UserError(
+                'the predictions name %d persons, but the ground truth has %d rows without names; score '
+                'them against the annotations that they were made for' % (len(joints), len(truth.joints))
+            )
         return joints, np.arange(len(joints))
-    rows = _rows_by_place(predictions.places, truth.persons) if by_place else _rows_by_id(
-        predictions.person_ids, truth.persons)
+    rows = (
+        _rows_by_place(predictions.places, truth.persons)
+        if by_place
+        else _rows_by_id(predictions.person_ids, truth.persons)
+    )
     if only_predicted:
         order = np.argsort(rows, kind='stable')
         return joints[order], rows[order]
@@ -66,8 +73,10 @@ def score(joints, rows, truth):
 def _joint_order(names, wanted):
     lacking = [name for name in wanted if name not in names]
     if lacking:
-        raise UserError('the predictions lack %d of the %d joints of the ground truth: %s'
-                        % (len(lacking), len(wanted), ', '.join(lacking)))
+        raise UserError(
+            'the predictions lack %d of the %d joints of the ground truth: %s'
+            % (len(lacking), len(wanted), ', '.join(lacking))
+        )
     return [names.index(name) for name in wanted]
 
 
@@ -75,30 +84,35 @@ def _rows_by_id(person_ids, persons):
     rows = {}
     for row, person in enumerate(persons):
         if (person.image, person.person_id) in rows:
-            raise UserError('%s, %s: twice in the ground truth; score against one annotation file'
-                            % (person.image, person.person_id))
+            raise UserError(
+                f'{person.image}, {person.person_id}: twice in the ground truth; score against one annotation file'
+            )
         rows[person.image, person.person_id] = row
     return _looked_up(person_ids, rows, 'person %s of image %s', lambda key: (key[1], key[0]))
 
 
 def _rows_by_place(places, persons):
     if any(image is None for image, _, _ in places):
-        raise UserError('the submission does not name its images, so nobody can tell whose its poses are; keep '
-                        'annolist(i).image.name in it')
+        raise UserError(
+            'the submission does not name its images, so nobody can tell whose its poses are; keep '
+            'annolist(i).image.name in it'
+        )
     rows = {(person.image, person.person_index): row for row, person in enumerate(persons)}
-    return _looked_up([(image, rect) for image, _, rect in places], rows, 'person %d of image %s',
-                      lambda key: (key[1] + 1, key[0]))
+    return _looked_up(
+        [(image, rect) for image, _, rect in places], rows, 'person %d of image %s', lambda key: (key[1] + 1, key[0])
+    )
 
 
 def _looked_up(keys, rows, title, values):
     """Return the row of each key. Raises UserError that names the first key without one, and one that comes twice."""
     strangers = [key for key in keys if key not in rows]
     if strangers:
-        raise UserError('%d of %d predictions are of nobody in the ground truth, the first of %s; score them against '
-                        'the annotations that they were made for'
-                        % (len(strangers), len(keys), title % values(strangers[0])))
+        raise UserError(
+            '%d of %d predictions are of nobody in the ground truth, the first of %s; score them against '
+            'the annotations that they were made for' % (len(strangers), len(keys), title % values(strangers[0]))
+        )
     found = np.array([rows[key] for key in keys])
     if len(np.unique(found)) < len(found):
         twice = Counter(keys).most_common(1)[0][0]
-        raise UserError('two predictions of %s; one is allowed' % (title % values(twice)))
+        raise UserError(f'two predictions of {title % values(twice)}; one is allowed')
     return found

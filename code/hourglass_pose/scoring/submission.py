@@ -7,8 +7,8 @@ from typing import FrozenSet, Optional
 
 import numpy as np
 
-from hourglass_pose.files import write_whole
 from hourglass_pose.errors import UserError
+from hourglass_pose.files import write_whole
 
 # What MPII's evaluation code loads, what its documentation calls the structure, and what else it is called.
 VARIABLES = ('pred', 'annolist')
@@ -53,13 +53,21 @@ def official_images(release, path):
     """Return [OfficialImage, ...] of the record that find_release returns. Raises UserError where it is incomplete."""
     annolist, training, single = [np.ravel(release[name]) for name in ('annolist', 'img_train', 'single_person')]
     if not len(annolist) == len(training) == len(single):
-        raise UserError('%s: %d images, %d entries of img_train and %d of single_person; get the official file anew'
-                        % (path, len(annolist), len(training), len(single)))
+        raise UserError(
+            '%s: %d images, %d entries of img_train and %d of single_person; get the official file anew'
+            % (path, len(annolist), len(training), len(single))
+        )
     images = []
     for record, is_training, rects in zip(annolist, training, single):
         indices = np.ravel(np.asarray(rects)) if np.size(rects) else ()
-        images.append(OfficialImage(_image_name(record), bool(is_training), len(_elements(record['annorect'])),
-                                    frozenset(int(index) - 1 for index in indices)))
+        images.append(
+            OfficialImage(
+                _image_name(record),
+                bool(is_training),
+                len(_elements(record['annorect'])),
+                frozenset(int(index) - 1 for index in indices),
+            )
+        )
     return images
 
 
@@ -73,13 +81,15 @@ def write_submission(path, images, joint_ids):
     with empty annopoints. joint_ids: MPII's number of each joint. Raises UserError if the file cannot be written.
     """
     from scipy.io import savemat
+
     records = np.zeros((1, len(images)), [('image', object), ('annorect', object)])
     for index, (name, poses, num_rects) in enumerate(images):
         records['image'][0, index] = _struct(name=name)
         rects = np.zeros((1, num_rects), [('annopoints', object)])
         for rect in range(num_rects):
-            rects['annopoints'][0, rect] = (_struct(point=_points(poses[rect], joint_ids)) if rect in poses
-                                            else np.zeros((0, 0)))
+            rects['annopoints'][0, rect] = (
+                _struct(point=_points(poses[rect], joint_ids)) if rect in poses else np.zeros((0, 0))
+            )
         records['annorect'][0, index] = rects
     content = io.BytesIO()
     savemat(content, OrderedDict((name, records) for name in VARIABLES), do_compression=True)
@@ -126,7 +136,7 @@ def read_submission(value, path, num_joints=16):
             if joints is not None:
                 poses.append(SubmittedPose(_image_name(record), image_index, rect_index, joints))
     if not poses:
-        raise UserError('%s: no person has joints; expected (i).annorect(r).annopoints.point(j) with x, y, id' % path)
+        raise UserError(f'{path}: no person has joints; expected (i).annorect(r).annopoints.point(j) with x, y, id')
     return poses
 
 

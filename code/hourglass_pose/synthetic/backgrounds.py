@@ -50,8 +50,12 @@ def draw_background(rng, width, height, ground):
     else:
         sky, floor = _draw_paint(rng), _draw_paint(rng)
     floor = np.clip(np.array(floor) + rng.uniform(-25, 25, 3), 10, 245)
-    image = np.concatenate([_gradient(sky, np.array(sky) * rng.uniform(0.75, 1), horizon, width),
-                            _gradient(floor * 0.85, floor, height - horizon, width)])
+    image = np.concatenate(
+        [
+            _gradient(sky, np.array(sky) * rng.uniform(0.75, 1), horizon, width),
+            _gradient(floor * 0.85, floor, height - horizon, width),
+        ]
+    )
     texture = _noise(rng, width, height, rng.randint(5, 40))
     amount = rng.uniform(0.05, 0.25)
     cv2.addWeighted(image, 1, texture, amount, -128 * amount, image)

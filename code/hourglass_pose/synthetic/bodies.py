@@ -16,9 +16,19 @@ from hourglass_pose.skeleton import MPII_JOINTS
 # 1966), as in figure 4.1 of Winter, Biomechanics and Motor Control of Human Movement. Breadths are those of
 # the outline.
 SEGMENTS = {
-    'thigh': 0.245, 'shank': 0.246, 'upper_arm': 0.186, 'forearm': 0.146, 'hand': 0.108, 'foot': 0.152,
-    'trunk': 0.288, 'neck': 0.052, 'head': 0.130, 'shoulder_breadth': 0.259, 'hip_breadth': 0.191,
-    'ankle_height': 0.039}
+    'thigh': 0.245,
+    'shank': 0.246,
+    'upper_arm': 0.186,
+    'forearm': 0.146,
+    'hand': 0.108,
+    'foot': 0.152,
+    'trunk': 0.288,
+    'neck': 0.052,
+    'head': 0.130,
+    'shoulder_breadth': 0.259,
+    'hip_breadth': 0.191,
+    'ankle_height': 0.039,
+}
 
 # A joint's centre lies this far inside the outline of shoulders or hips.
 SHOULDER_INSET = 0.028
@@ -41,13 +51,28 @@ _ARMS = {
     'waving': ((70, 110), (-5, 12), (60, 100), (50, 110)),
     'sideways': ((55, 98), (-8, 12), (-60, 60), (2, 30)),
     'forward': ((2, 18), (45, 100), (-20, 15), (5, 50)),
-    'folded': ((6, 22), (5, 40), (-55, 5), (65, 125))}
+    'folded': ((6, 22), (5, 40), (-55, 5), (65, 125)),
+}
 
-_ARM_CHANCES = (('hanging', 0.36), ('on_hip', 0.15), ('raised', 0.15), ('waving', 0.12), ('sideways', 0.12),
-                ('forward', 0.05), ('folded', 0.05))
+_ARM_CHANCES = (
+    ('hanging', 0.36),
+    ('on_hip', 0.15),
+    ('raised', 0.15),
+    ('waving', 0.12),
+    ('sideways', 0.12),
+    ('forward', 0.05),
+    ('folded', 0.05),
+)
 
-_STANCES = (('standing', 0.55), ('striding', 0.22), ('running', 0.025), ('sitting', 0.08), ('bent', 0.05),
-            ('squatting', 0.015), ('kicking', 0.06))
+_STANCES = (
+    ('standing', 0.55),
+    ('striding', 0.22),
+    ('running', 0.025),
+    ('sitting', 0.08),
+    ('bent', 0.05),
+    ('squatting', 0.015),
+    ('kicking', 0.06),
+)
 
 # Ranges in degrees of one leg each: raising sideways, raising forward, bending the knee.
 _LEGS = {
@@ -57,10 +82,18 @@ _LEGS = {
     'sitting': (((3, 18), (72, 94), (65, 98)), ((3, 18), (72, 94), (65, 98))),
     'bent': (((3, 12), (-6, 8), (2, 22)), ((3, 12), (-6, 8), (2, 22))),
     'squatting': (((12, 30), (75, 105), (95, 128)), ((12, 30), (75, 105), (95, 128))),
-    'kicking': (((4, 25), (25, 70), (5, 60)), ((0, 6), (-6, 4), (0, 12)))}
+    'kicking': (((4, 25), (25, 70), (5, 60)), ((0, 6), (-6, 4), (0, 12))),
+}
 
-_BEND = {'standing': (-4, 8), 'striding': (-2, 9), 'running': (6, 20), 'sitting': (-8, 20), 'bent': (25, 65),
-         'squatting': (10, 35), 'kicking': (-12, 8)}
+_BEND = {
+    'standing': (-4, 8),
+    'striding': (-2, 9),
+    'running': (6, 20),
+    'sitting': (-8, 20),
+    'bent': (25, 65),
+    'squatting': (10, 35),
+    'kicking': (-12, 8),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,15 +162,22 @@ def _draw_arms(rng, stance, bend, legs, facing):
     for side in 'lr':
         opposite_thigh = legs['r' if side == 'l' else 'l'][1]
         if stance == 'running':
-            arms[side] = (rng.uniform(10, 25), 0.8 * opposite_thigh - 20 + rng.uniform(-10, 10),
-                          rng.uniform(-25, 5), rng.uniform(70, 110))
+            arms[side] = (
+                rng.uniform(10, 25),
+                0.8 * opposite_thigh - 20 + rng.uniform(-10, 10),
+                rng.uniform(-25, 5),
+                rng.uniform(70, 110),
+            )
         elif stance == 'striding' and rng.uniform() < 0.65:
-            arms[side] = (rng.uniform(8, 22), 0.9 * opposite_thigh + rng.uniform(-10, 10),
-                          rng.uniform(-30, 5), rng.uniform(5, 45))
+            arms[side] = (
+                rng.uniform(8, 22),
+                0.9 * opposite_thigh + rng.uniform(-10, 10),
+                rng.uniform(-30, 5),
+                rng.uniform(5, 45),
+            )
         elif stance == 'bent' and rng.uniform() < 0.7:
             # The arms hang or reach forward from a trunk that leans by `bend`.
-            arms[side] = (rng.uniform(2, 20), bend * rng.uniform(0.6, 1.3),
-                          rng.uniform(-30, 10), rng.uniform(5, 40))
+            arms[side] = (rng.uniform(2, 20), bend * rng.uniform(0.6, 1.3), rng.uniform(-30, 10), rng.uniform(5, 40))
         else:
             style = _pick(rng, _ARM_CHANCES)
             if (style == 'forward' and abs(facing) > 0.8) or (style == 'folded' and facing < 0):
@@ -160,15 +200,15 @@ def _place_leg(points, pelvis, lengths, side, angles):
     hip = pelvis[:, 0] * sign * (lengths['hip_breadth'] / 2 - HIP_INSET)
     thigh = pelvis.dot(_rotation(2, sign * sideways)).dot(_rotation(0, -forward))
     shank = thigh.dot(_rotation(0, knee))
-    points[side + '_hip'] = hip
-    points[side + '_knee'] = _limb(thigh, hip, lengths['thigh'])
-    ankle = points[side + '_ankle'] = _limb(shank, points[side + '_knee'], lengths['shank'])
+    points[f'{side}_hip'] = hip
+    points[f'{side}_knee'] = _limb(thigh, hip, lengths['thigh'])
+    ankle = points[f'{side}_ankle'] = _limb(shank, points[f'{side}_knee'], lengths['shank'])
     # The ankle gives way so that the sole stays near the ground as far as the joint allows.
     level = _within(0.85 * (forward - knee), -30, 25)
     foot = shank.dot(_rotation(0, level)).dot(_rotation(1, sign * 12))
     sole = ankle - foot[:, 1] * lengths['ankle_height'] * 0.6
-    points[side + '_heel'] = sole - foot[:, 2] * lengths['foot'] * 0.22
-    points[side + '_toe'] = sole + foot[:, 2] * lengths['foot'] * 0.66
+    points[f'{side}_heel'] = sole - foot[:, 2] * lengths['foot'] * 0.22
+    points[f'{side}_toe'] = sole + foot[:, 2] * lengths['foot'] * 0.66
 
 
 def _place_arm(points, trunk, lengths, side, angles):
@@ -181,10 +221,10 @@ def _place_arm(points, trunk, lengths, side, angles):
     upper = trunk.dot(_rotation(2, sign * sideways)).dot(_rotation(0, -forward))
     upper = upper.dot(_rotation(1, sign * outward))
     lower = upper.dot(_rotation(0, -elbow))
-    points[side + '_shoulder'] = shoulder
-    points[side + '_elbow'] = _limb(upper, shoulder, lengths['upper_arm'])
-    points[side + '_wrist'] = _limb(lower, points[side + '_elbow'], lengths['forearm'])
-    points[side + '_hand'] = _limb(lower, points[side + '_wrist'], lengths['hand'] * 0.85)
+    points[f'{side}_shoulder'] = shoulder
+    points[f'{side}_elbow'] = _limb(upper, shoulder, lengths['upper_arm'])
+    points[f'{side}_wrist'] = _limb(lower, points[f'{side}_elbow'], lengths['forearm'])
+    points[f'{side}_hand'] = _limb(lower, points[f'{side}_wrist'], lengths['hand'] * 0.85)
 
 
 def draw_figure(rng):

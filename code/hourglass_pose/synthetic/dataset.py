@@ -7,9 +7,9 @@ import os
 import cv2
 import numpy as np
 
+from hourglass_pose.errors import UserError
 from hourglass_pose.files import write_whole
 from hourglass_pose.synthetic.scenes import DRAWING_VERSION, draw_image
-from hourglass_pose.errors import UserError
 
 JPEG_QUALITY = 90
 _IMAGE_FOLDER = 'images'
@@ -29,9 +29,8 @@ def write_synthetic_dataset(folder, num_images, seed, progress=iter, workers=1):
     workers: processes that draw; the files are the same for any number.
     Raises UserError where the folder cannot be written to, or holds files that are not of this function.
     """
-    if num_images < 1 or not 0 <= seed < 2 ** 32:
-        raise ValueError('num_images must be at least 1 and seed in [0, 2**32), got %r and %r'
-                         % (num_images, seed))
+    if num_images < 1 or not 0 <= seed < 2**32:
+        raise ValueError(f'num_images must be at least 1 and seed in [0, 2**32), got {num_images!r} and {seed!r}')
     record = {'num_images': int(num_images), 'seed': int(seed), 'drawing_version': DRAWING_VERSION}
     annotation_path = os.path.join(folder, _ANNOTATION_FILE)
     try:
@@ -47,8 +46,10 @@ def write_synthetic_dataset(folder, num_images, seed, progress=iter, workers=1):
         write_whole(annotation_path, ('\n'.join(lines) + '\n').encode('utf-8'))
         _write_record(folder, record, complete=True)
     except OSError as error:
-        raise UserError('cannot write synthetic people to %s: %s; free some space or choose another folder'
-                        % (error.filename or folder, error.strerror or error)) from error
+        raise UserError(
+            f'cannot write synthetic people to {error.filename or folder}: {error.strerror or error}; free some '
+            f'space or choose another folder'
+        ) from error
     return annotation_path
 
 
@@ -56,7 +57,7 @@ def annotation_line(image_name, letter, person):
     """Return the line of dataset.txt of one SyntheticPerson: name and letter, box and joints in pixels."""
     joints = np.where(person.labelled[:, None], np.rint(person.joints_img), -1).astype(int)
     numbers = person.box_img.astype(int).tolist() + joints.ravel().tolist()
-    return '%s%s %s' % (image_name, letter, ' '.join(str(number) for number in numbers))
+    return '{}{} {}'.format(image_name, letter, ' '.join(str(number) for number in numbers))
 
 
 def image_name(index):
@@ -85,8 +86,7 @@ def _run(function, tasks, workers):
         return
     # Forking a process that holds TensorFlow's threads may hang.
     with multiprocessing.get_context('spawn').Pool(workers) as pool:
-        for result in pool.imap(function, tasks, chunksize=16):
-            yield result
+        yield from pool.imap(function, tasks, chunksize=16)
 
 
 def _is_complete(folder, record):
@@ -114,11 +114,13 @@ def _make_room(folder):
     os.makedirs(images, exist_ok=True)
     if not os.path.exists(os.path.join(folder, _RECORD_FILE)):
         if os.path.exists(annotation_path) or os.listdir(images):
-            raise UserError('%s holds a data set that was not drawn by this program (no %s beside it); '
-                            'choose an empty folder for synthetic people' % (folder, _RECORD_FILE))
+            raise UserError(
+                f'{folder} holds a data set that was not drawn by this program (no {_RECORD_FILE} beside it); '
+                'choose an empty folder for synthetic people'
+            )
         return
     if os.path.exists(annotation_path):
         os.remove(annotation_path)
     for name in os.listdir(images):
-        if name.endswith('.jpg') and name[:-len('.jpg')].isdigit():
+        if name.endswith('.jpg') and name[: -len('.jpg')].isdigit():
             os.remove(os.path.join(images, name))

@@ -7,8 +7,17 @@ import numpy as np
 from hourglass_pose.synthetic.shapes import CIRCLE, Ellipsoid, Sketch, Trunk, discs, hull, shade
 
 # Radii in statures of a lean person's limbs; clothes add to them.
-_RADII = {'hip': 0.049, 'knee': 0.031, 'calf': 0.033, 'ankle': 0.019, 'shoulder': 0.028, 'elbow': 0.0225,
-          'forearm': 0.023, 'wrist': 0.014, 'neck': 0.030}
+_RADII = {
+    'hip': 0.049,
+    'knee': 0.031,
+    'calf': 0.033,
+    'ankle': 0.019,
+    'shoulder': 0.028,
+    'elbow': 0.0225,
+    'forearm': 0.023,
+    'wrist': 0.014,
+    'neck': 0.030,
+}
 # Half of head breadth, height and length; the height comes from the body.
 _HEAD_HALF_BREADTH, _HEAD_HALF_LENGTH = 0.047, 0.056
 
@@ -35,8 +44,14 @@ class FigurePainter:
         self._outfit = outfit
         self._stature = stature_px
         self._sketch = Sketch(light)
-        self._trunk = Trunk(self._points['pelvis'], self._points['thorax'], figure.frames['pelvis'],
-                            figure.frames['trunk'], outfit.girth, stature_px)
+        self._trunk = Trunk(
+            self._points['pelvis'],
+            self._points['thorax'],
+            figure.frames['pelvis'],
+            figure.frames['trunk'],
+            outfit.girth,
+            stature_px,
+        )
 
     def paint(self, image):
         """Paint the person on a uint8 RGB image (H, W, 3), in place."""
@@ -58,8 +73,9 @@ class FigurePainter:
         placed = []
         for first, last, radii, span in tubes:
             start, way = self._points[first], self._points[last] - self._points[first]
-            placed.append((start + way * span[0], start + way * span[1],
-                           radii[0] * self._stature, radii[1] * self._stature))
+            placed.append(
+                (start + way * span[0], start + way * span[1], radii[0] * self._stature, radii[1] * self._stature)
+            )
         self._sketch.tubes(depth, placed, self._dimmed(colour, depth))
 
     def _crease(self, joint, depth, colour, radius):
@@ -69,24 +85,27 @@ class FigurePainter:
 
     def _leg(self, side):
         outfit = self._outfit
-        hip, knee, ankle = side + '_hip', side + '_knee', side + '_ankle'
+        hip, knee, ankle = f'{side}_hip', f'{side}_knee', f'{side}_ankle'
         thigh_depth = 0.5 * (self._depths[hip] + self._depths[knee])
         shank_depth = 0.5 * (self._depths[knee] + self._depths[ankle])
         swell = outfit.bulk * (1.1 if outfit.legs == 'long' else 0.97)
         at_hip, at_knee, at_calf, at_ankle = (_RADII[at] * swell for at in ('hip', 'knee', 'calf', 'ankle'))
         colour = outfit.trousers if outfit.legs == 'long' else outfit.skin
         self._foot(side, shank_depth + 0.004)
-        self._limb(shank_depth, colour, (knee, ankle, (at_knee, at_calf), (0, 0.3)),
-                   (knee, ankle, (at_calf, at_ankle), (0.3, 0.97)))
+        self._limb(
+            shank_depth,
+            colour,
+            (knee, ankle, (at_knee, at_calf), (0, 0.3)),
+            (knee, ankle, (at_calf, at_ankle), (0.3, 0.97)),
+        )
         self._limb(thigh_depth, colour, (hip, knee, (at_hip, at_knee), (0, 1)))
         if outfit.legs == 'shorts':
-            self._limb(thigh_depth + 0.001, outfit.trousers,
-                       (hip, knee, (at_hip * 1.16, at_knee * 1.3), (0, 0.75)))
+            self._limb(thigh_depth + 0.001, outfit.trousers, (hip, knee, (at_hip * 1.16, at_knee * 1.3), (0, 0.75)))
         self._crease(knee, max(thigh_depth, shank_depth) + 0.002, colour, 0.75 * at_knee)
 
     def _foot(self, side, depth):
         places = [self._points[side + name] for name in ('_ankle', '_heel', '_toe')]
-        depth = max(depth, 0.5 * (self._depths[side + '_toe'] + self._depths[side + '_heel']))
+        depth = max(depth, 0.5 * (self._depths[f'{side}_toe'] + self._depths[f'{side}_heel']))
         rims = discs([place[:2] for place in places], np.array([0.02, 0.021, 0.018]) * self._stature)
         self._sketch.solids(depth, [rims], self._dimmed(self._outfit.shoes, depth))
 
@@ -97,25 +116,30 @@ class FigurePainter:
         lower_depth = 0.5 * (self._depths[elbow] + self._depths[wrist]) + _NUDGE['arm'] + 0.004
         upper = (_RADII['shoulder'] * bulk, _RADII['elbow'] * bulk)
         lower = (_RADII['forearm'] * bulk, _RADII['wrist'] * bulk)
-        self._limb(lower_depth - 0.001, outfit.skin, (wrist, hand, (0.0135, 0.0195), (0, 0.4)),
-                   (wrist, hand, (0.0195, 0.011), (0.4, 0.92)))
+        self._limb(
+            lower_depth - 0.001,
+            outfit.skin,
+            (wrist, hand, (0.0135, 0.0195), (0, 0.4)),
+            (wrist, hand, (0.0195, 0.011), (0.4, 0.92)),
+        )
         long = outfit.sleeves == 'long'
         colour, swell = (outfit.shirt, 1.13) if long else (outfit.skin, 1.0)
         upper, lower = ([radius * swell for radius in radii] for radii in (upper, lower))
         self._limb(upper_depth, colour, (shoulder, elbow, upper, (0.04, 1)))
         self._limb(lower_depth, colour, (elbow, wrist, lower, (0, 0.94 if long else 1)))
         if outfit.sleeves == 'short':
-            self._limb(upper_depth + 0.001, outfit.shirt,
-                       (shoulder, elbow, [radius * 1.17 for radius in upper], (0.04, 0.5)))
+            self._limb(
+                upper_depth + 0.001, outfit.shirt, (shoulder, elbow, [radius * 1.17 for radius in upper], (0.04, 0.5))
+            )
         self._crease(elbow, max(upper_depth, lower_depth) + 0.001, colour, 0.75 * upper[1])
 
     def _skirt(self):
         """Add a skirt: the hull of the hips and of both thighs down to above the knees."""
         thighs, depth = [], -1.0
         for side in 'lr':
-            hip, knee = self._points[side + '_hip'], self._points[side + '_knee']
+            hip, knee = self._points[f'{side}_hip'], self._points[f'{side}_knee']
             thighs += [hip[:2], (hip + 0.85 * (knee - hip))[:2]]
-            depth = max(depth, 0.5 * (self._depths[side + '_hip'] + self._depths[side + '_knee']))
+            depth = max(depth, 0.5 * (self._depths[f'{side}_hip'] + self._depths[f'{side}_knee']))
         rims = discs(thighs, np.full(4, 0.052 * self._stature))
         outline = np.concatenate([rims, self._trunk.rings(-0.1, 0.45)])
         self._sketch.solids(depth + _NUDGE['skirt'], [outline], self._outfit.trousers)
@@ -127,7 +151,7 @@ class FigurePainter:
         if outfit.legs != 'skirt':
             for pocket in _POCKETS:
                 sketch.patch(_NUDGE['pelvis'], trunk.strip(*pocket), shade(outfit.trousers, 0.66))
-        shoulders = [self._points[side + '_shoulder'][:2] for side in 'lr']
+        shoulders = [self._points[f'{side}_shoulder'][:2] for side in 'lr']
         inset = [centre + 0.25 * (self._points['thorax'][:2] - centre) for centre in shoulders]
         rims = discs(inset, np.full(2, 0.026 * outfit.bulk * self._stature))
         chest = np.concatenate([trunk.rings(0.4, 1.1), rims])
@@ -187,8 +211,9 @@ class FigurePainter:
         half_height = 0.5 * np.linalg.norm(top - chin)
         frame = self._frames['head']
         depth = 0.5 * (self._depths['chin'] + self._depths['head']) + _NUDGE['head']
-        skull = Ellipsoid(0.5 * (chin + top), frame,
-                          np.array([_HEAD_HALF_BREADTH * unit, half_height, _HEAD_HALF_LENGTH * unit]))
+        skull = Ellipsoid(
+            0.5 * (chin + top), frame, np.array([_HEAD_HALF_BREADTH * unit, half_height, _HEAD_HALF_LENGTH * unit])
+        )
         if outfit.hair_cut in ('long', 'tail'):
             self._long_hair(skull, depth)
         for ear in ((1.0, -0.08, -0.1), (-1.0, -0.08, -0.1)):
@@ -221,8 +246,7 @@ class FigurePainter:
         nose = skull.at([(0.0, 0.05, 1.0), (0.13, -0.3, 1.0), (0.0, -0.3, 1.22), (-0.13, -0.3, 1.0)])
         if nose[1].all():
             sketch.patch(depth, hull(nose[0]), shade(outfit.skin, 0.8))
-        mouth, shown = skull.at([(-0.27, -0.58, 0.77), (0.0, -0.54, 0.86),
-                                 (0.27, -0.58, 0.77), (0.0, -0.68, 0.76)])
+        mouth, shown = skull.at([(-0.27, -0.58, 0.77), (0.0, -0.54, 0.86), (0.27, -0.58, 0.77), (0.0, -0.68, 0.76)])
         if shown.any():
             sketch.patch(depth, mouth, (150, 62, 58) if not outfit.beard else (170, 90, 80))
 
@@ -238,13 +262,18 @@ class FigurePainter:
             self._sketch.solids(behind, [np.concatenate([roots, ends])], shade(outfit.hair, 0.95))
             return
         start, _ = skull.at([(0.0, 0.35, -1.05)])
-        self._sketch.tubes(depth - 0.1 * self._frames['head'][2, 2],
-                           [(start[0], ends.mean(axis=0), 0.02 * unit, 0.008 * unit)], outfit.hair)
+        self._sketch.tubes(
+            depth - 0.1 * self._frames['head'][2, 2],
+            [(start[0], ends.mean(axis=0), 0.02 * unit, 0.008 * unit)],
+            outfit.hair,
+        )
 
     def _cap(self, skull, depth):
         """Add a peaked cap."""
-        peak = np.array([(math.sin(angle) * 0.95, 0.3, math.cos(angle) * 1.55)
-                         for angle in np.linspace(-0.75, 0.75, 5)] + [(0.75, 0.34, 0.6), (-0.75, 0.34, 0.6)])
+        peak = np.array(
+            [(math.sin(angle) * 0.95, 0.3, math.cos(angle) * 1.55) for angle in np.linspace(-0.75, 0.75, 5)]
+            + [(0.75, 0.34, 0.6), (-0.75, 0.34, 0.6)]
+        )
         outline, visible = skull.at(peak)
         front = self._frames['head'][2, 2] > -0.2
         if not front:

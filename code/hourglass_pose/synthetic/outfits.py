@@ -4,12 +4,43 @@ from dataclasses import dataclass
 from typing import Tuple
 
 # sRGB
-_SKINS = ((246, 220, 200), (236, 200, 172), (228, 186, 152), (214, 166, 128), (192, 140, 104), (168, 116, 80),
-          (140, 92, 62), (112, 72, 48), (90, 58, 40))
-_HAIRS = ((24, 20, 20), (40, 28, 22), (64, 42, 28), (92, 60, 36), (122, 82, 46), (168, 126, 72),
-          (206, 172, 112), (150, 74, 40), (150, 148, 146), (206, 204, 200))
-_NEUTRALS = ((28, 30, 34), (52, 56, 64), (92, 94, 98), (150, 150, 150), (214, 212, 206), (240, 240, 238),
-             (34, 44, 76), (58, 78, 116), (92, 116, 152), (120, 100, 78), (176, 156, 124), (70, 72, 48))
+_SKINS = (
+    (246, 220, 200),
+    (236, 200, 172),
+    (228, 186, 152),
+    (214, 166, 128),
+    (192, 140, 104),
+    (168, 116, 80),
+    (140, 92, 62),
+    (112, 72, 48),
+    (90, 58, 40),
+)
+_HAIRS = (
+    (24, 20, 20),
+    (40, 28, 22),
+    (64, 42, 28),
+    (92, 60, 36),
+    (122, 82, 46),
+    (168, 126, 72),
+    (206, 172, 112),
+    (150, 74, 40),
+    (150, 148, 146),
+    (206, 204, 200),
+)
+_NEUTRALS = (
+    (28, 30, 34),
+    (52, 56, 64),
+    (92, 94, 98),
+    (150, 150, 150),
+    (214, 212, 206),
+    (240, 240, 238),
+    (34, 44, 76),
+    (58, 78, 116),
+    (92, 116, 152),
+    (120, 100, 78),
+    (176, 156, 124),
+    (70, 72, 48),
+)
 
 Colour = Tuple[float, float, float]
 
@@ -54,8 +85,7 @@ def draw_cloth(rng):
         # A hue as a mix of two primaries, washed out and darkened by chance.
         hue = [(1, mix, 0), (mix, 1, 0), (0, 1, mix), (0, mix, 1), (mix, 0, 1), (1, 0, mix)][int(pick * 6)]
         colour = [255 * (0.4 + 0.5 * light) * (1 - (1 - share) * (0.35 + 0.5 * pure)) for share in hue]
-    return tuple(min(max(channel + 24 * shift - 12, 5), 250)
-                 for channel, shift in zip(colour, (red, green, blue)))
+    return tuple(min(max(channel + 24 * shift - 12, 5), 250) for channel, shift in zip(colour, (red, green, blue)))
 
 
 def _distance(colour, other):
@@ -90,13 +120,22 @@ def draw_outfit(rng):
         # Hair of the skin's own tone would hide which way the head looks.
         hair = tuple(channel * 0.3 for channel in skin) if sum(skin) > 240 else (16.0, 14.0, 14.0)
     return Outfit(
-        skin=skin, hair=hair, shirt=shirt, accent=_contrast(shirt, rng), trousers=trousers,
-        shoes=draw_cloth(rng), hat=draw_cloth(rng), girth=(girth, girth * rng.uniform(0.95, 1.12)),
+        skin=skin,
+        hair=hair,
+        shirt=shirt,
+        accent=_contrast(shirt, rng),
+        trousers=trousers,
+        shoes=draw_cloth(rng),
+        hat=draw_cloth(rng),
+        girth=(girth, girth * rng.uniform(0.95, 1.12)),
         bulk=min(max(rng.normal(1.05, 0.09), 0.88), 1.28),
-        sleeves=('long', 'short', 'short', 'none')[rng.randint(4)], legs=legs,
+        sleeves=('long', 'short', 'short', 'none')[rng.randint(4)],
+        legs=legs,
         hem=(0.06, 0.25)[rng.randint(2)] if legs != 'skirt' else 0.3,
         front=('buttons', 'vneck', 'jacket', 'print', 'tie', 'zip')[rng.randint(6)],
         back=('plain', 'plain', 'backpack')[rng.randint(3)],
-        pattern=('plain', 'plain', 'plain', 'plain', 'stripes', 'block')[rng.randint(6)], hair_cut=hair_cut,
+        pattern=('plain', 'plain', 'plain', 'plain', 'stripes', 'block')[rng.randint(6)],
+        hair_cut=hair_cut,
         beard=bool(hair_cut not in ('long', 'tail') and rng.uniform() < 0.25),
-        glasses=bool(rng.uniform() < 0.12))
+        glasses=bool(rng.uniform() < 0.12),
+    )

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hourglass_pose.skeleton import MPII_JOINTS
 from hourglass_pose.synthetic.backgrounds import draw_background, finish_picture, paint_clutter
 from hourglass_pose.synthetic.bodies import draw_figure
 from hourglass_pose.synthetic.figures import FigurePainter
 from hourglass_pose.synthetic.outfits import draw_cloth, draw_outfit
 from hourglass_pose.synthetic.shapes import CIRCLE, fill, shade
-from hourglass_pose.skeleton import MPII_JOINTS
 
 # Raise it whenever draw_image returns something else for the same seed and index.
 DRAWING_VERSION = 2
@@ -24,8 +24,9 @@ _CUT_CHANCE = 0.05
 _OCCLUDER_CHANCE = 0.22
 _MAX_HIDDEN_JOINTS = 2
 # Heads stay in sight: without them left and right could not be told.
-_MAY_BE_HIDDEN = [index for index, name in enumerate(MPII_JOINTS)
-                  if name[2:] in ('ankle', 'knee', 'hip', 'elbow', 'wrist')]
+_MAY_BE_HIDDEN = [
+    index for index, name in enumerate(MPII_JOINTS) if name[2:] in ('ankle', 'knee', 'hip', 'elbow', 'wrist')
+]
 
 # Flesh and clothes reach this far beyond the joints, the finger tips and the toes, in statures.
 _MARGIN = 0.045
@@ -57,8 +58,8 @@ def draw_image(seed, index):
     seed, index: ints in [0, 2**32). Returns a uint8 RGB image (H, W, 3), sides of 120 to 260 pixels, and a
     list of one or two SyntheticPerson. Raises ValueError for numbers out of range.
     """
-    if not (0 <= seed < 2 ** 32 and 0 <= index < 2 ** 32):
-        raise ValueError('seed and index must be in [0, 2**32), got %r and %r' % (seed, index))
+    if not (0 <= seed < 2**32 and 0 <= index < 2**32):
+        raise ValueError(f'seed and index must be in [0, 2**32), got {seed!r} and {index!r}')
     rng = np.random.RandomState([seed, index])
     (width, height), placed = _lay_out(rng)
     angle = rng.uniform(-2.4, -0.7)

@@ -83,8 +83,10 @@ class Sketch:
         tubes: (start, end, start radius, end radius) each; start and end are (2,) or longer, in pixels.
         """
         first = len(self._tubes)
-        self._tubes += [(start[0], start[1], end[0], end[1], start_radius, end_radius)
-                        for start, end, start_radius, end_radius in tubes]
+        self._tubes += [
+            (start[0], start[1], end[0], end[1], start_radius, end_radius)
+            for start, end, start_radius, end_radius in tubes
+        ]
         self._groups.append((depth, len(self._groups), range(first, len(self._tubes)), colour))
 
     def solids(self, depth, outlines, colour):
@@ -127,9 +129,12 @@ class Sketch:
         drifts = self._light * np.array([drift for _, drift, _ in _LAYERS])[:, None, None]
         # The inner layers reach the ends, so that no dark rim marks a joint between two tubes.
         overhangs = headings * (1 - shares)[:, :, None]
-        outlines = tube_outlines((starts + start_radii[:, None] * (drifts - overhangs)).reshape(-1, 2),
-                                 (ends + end_radii[:, None] * (drifts + overhangs)).reshape(-1, 2),
-                                 (start_radii * shares).ravel(), (end_radii * shares).ravel())
+        outlines = tube_outlines(
+            (starts + start_radii[:, None] * (drifts - overhangs)).reshape(-1, 2),
+            (ends + end_radii[:, None] * (drifts + overhangs)).reshape(-1, 2),
+            (start_radii * shares).ravel(),
+            (end_radii * shares).ravel(),
+        )
         return outlines.reshape((len(_LAYERS), len(tubes)) + outlines.shape[1:])
 
 
@@ -203,9 +208,18 @@ class Trunk:
     """
 
     # height, half breadth and half depth in statures
-    _LEVELS = np.array([
-        (-0.17, 0.056, 0.050), (-0.06, 0.091, 0.062), (0.05, 0.094, 0.063), (0.22, 0.086, 0.058),
-        (0.42, 0.077, 0.054), (0.68, 0.092, 0.064), (0.90, 0.090, 0.052), (1.03, 0.044, 0.036)])
+    _LEVELS = np.array(
+        [
+            (-0.17, 0.056, 0.050),
+            (-0.06, 0.091, 0.062),
+            (0.05, 0.094, 0.063),
+            (0.22, 0.086, 0.058),
+            (0.42, 0.077, 0.054),
+            (0.68, 0.092, 0.064),
+            (0.90, 0.090, 0.052),
+            (1.03, 0.044, 0.036),
+        ]
+    )
 
     def __init__(self, pelvis_img, thorax_img, pelvis_frame, trunk_frame, girth, stature_px):
         self._base = np.asarray(pelvis_img, np.float64)
@@ -216,8 +230,10 @@ class Trunk:
 
     def _size(self, heights):
         levels = self._LEVELS
-        return (np.interp(heights, levels[:, 0], levels[:, 1]) * self._girth[0],
-                np.interp(heights, levels[:, 0], levels[:, 2]) * self._girth[1])
+        return (
+            np.interp(heights, levels[:, 0], levels[:, 1]) * self._girth[0],
+            np.interp(heights, levels[:, 0], levels[:, 2]) * self._girth[1],
+        )
 
     def at(self, heights, turns, offset=1.0):
         """Return image points with depth, (..., 3), of places; offset swells the surface."""

@@ -38,7 +38,7 @@ def learning_rate(settings, global_step):
         progress = tf.minimum(step / settings.total_steps, 1.0)
         factor = 0.5 * (1.0 + tf.cos(np.pi * progress))
     else:
-        raise ValueError('schedule: expected exponential, multistep or cosine, found %r' % (settings.schedule,))
+        raise ValueError(f'schedule: expected exponential, multistep or cosine, found {settings.schedule!r}')
     if settings.warmup_steps:
         factor *= tf.minimum((step + 1.0) / settings.warmup_steps, 1.0)
     return tf.multiply(settings.lear_rate, factor, name='learning_rate')
@@ -76,7 +76,7 @@ def make_optimizer(kind, rate, weight_decay=0.0):
         return AdamW(rate, weight_decay)
     if kind == 'rmsprop':
         return tf.train.RMSPropOptimizer(rate, decay=0.99, epsilon=1e-8)
-    raise ValueError('optimizer: expected adam, adamw or rmsprop, found %r' % (kind,))
+    raise ValueError(f'optimizer: expected adam, adamw or rmsprop, found {kind!r}')
 
 
 def create_state(optimizer, variables):

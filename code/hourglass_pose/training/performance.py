@@ -13,9 +13,11 @@ PERFORMANCE = 'performance.json'
 # The first steps compile the network for its device, and find the queue of batches full or empty by chance.
 FIRST_STEPS = 10
 
-_DEFINITION = ('images of all processes by seconds, over the steps after the first; a step is from asking for its '
-               'batch to its loss on the host, whether it overflowed or not; validation, checkpoints, summaries and '
-               'pictures are not in it')
+_DEFINITION = (
+    'images of all processes by seconds, over the steps after the first; a step is from asking for its '
+    'batch to its loss on the host, whether it overflowed or not; validation, checkpoints, summaries and '
+    'pictures are not in it'
+)
 
 
 class Performance:
@@ -53,22 +55,29 @@ class Performance:
         The first ten steps are left out; of fewer than twenty, the first half.
         """
         left_out = self._left_out()
-        steps, seconds, images = (total - sum(part[place] for part in left_out) for place, total in enumerate(
-            (self._steps, self._seconds, self._images)))
+        steps, seconds, images = (
+            total - sum(part[place] for part in left_out)
+            for place, total in enumerate((self._steps, self._seconds, self._images))
+        )
         measured = bool(left_out) and steps > 0 and seconds > 0
-        return OrderedDict([
-            ('images_per_second', images / seconds if measured else None),
-            ('seconds_per_step', seconds / steps if measured else None),
-            ('steps', steps if measured else 0), ('images', images if measured else 0),
-            ('seconds', seconds if measured else 0.0),
-            ('steps_left_out', self._steps - (steps if measured else 0)), ('last_loss', _finite(self._loss)),
-            ('definition', _DEFINITION)])
+        return OrderedDict(
+            [
+                ('images_per_second', images / seconds if measured else None),
+                ('seconds_per_step', seconds / steps if measured else None),
+                ('steps', steps if measured else 0),
+                ('images', images if measured else 0),
+                ('seconds', seconds if measured else 0.0),
+                ('steps_left_out', self._steps - (steps if measured else 0)),
+                ('last_loss', _finite(self._loss)),
+                ('definition', _DEFINITION),
+            ]
+        )
 
     def write(self, folder, **more):
         """Write performance.json into a folder; more: what else it says."""
         content = self.as_dict()
         content.update(more)
-        write_whole(os.path.join(folder, PERFORMANCE), (json.dumps(content, indent=2) + '\n').encode('utf-8'))
+        write_whole(os.path.join(folder, PERFORMANCE), (f'{json.dumps(content, indent=2)}\n').encode())
 
     def _left_out(self):
         """Return the (steps, seconds, images) that are not counted: whole runs of a device loop, at least one."""

@@ -8,8 +8,8 @@ from collections import OrderedDict
 import cv2
 import numpy as np
 
-from hourglass_pose.files import write_whole
 from hourglass_pose.errors import UserError
+from hourglass_pose.files import write_whole
 from hourglass_pose.tf_compat import tf
 
 HISTORY = 'history.csv'
@@ -35,15 +35,17 @@ class RunLog:
         try:
             self._rows = [row for row in read_history(self._path) if int(row['step']) <= step]
         except (ValueError, KeyError, TypeError, csv.Error):
-            raise UserError('%s: this is not the table of a run, which has a step in each row; move it away'
-                            % self._path)
+            raise UserError(f'{self._path}: this is not the table of a run, which has a step in each row; move it away')
         for writer in self._writers.values():
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step + 1)
 
     def scalars(self, side, step, values):
         """Write {name: number}; side is 'train' or 'test'."""
-        self._write(side, step, [tf.Summary.Value(tag=name, simple_value=value) for name, value in values.items()
-                                 if value is not None])
+        self._write(
+            side,
+            step,
+            [tf.Summary.Value(tag=name, simple_value=value) for name, value in values.items() if value is not None],
+        )
 
     def picture(self, side, step, name, image_rgb):
         """Write a picture (H, W, 3) uint8 RGB."""
@@ -54,8 +56,9 @@ class RunLog:
 
     def histograms(self, step, arrays):
         """Write {name: array of numbers} as histograms of 30 bins."""
-        self._write('train', step, [tf.Summary.Value(tag=name, histo=_histogram(array))
-                                    for name, array in arrays.items()])
+        self._write(
+            'train', step, [tf.Summary.Value(tag=name, histo=_histogram(array)) for name, array in arrays.items()]
+        )
 
     def epoch(self, row):
         """Append an OrderedDict, which must hold 'step', to history.csv; None stays empty."""
@@ -110,8 +113,10 @@ def _open_writer(folder):
     try:
         return tf.summary.FileWriter(folder)
     except tf.errors.OpError as error:
-        raise UserError('%s: the folder of TensorBoard events cannot be written (%s); name another as '
-                        'Saver.log_dir_train or Saver.log_dir_test' % (folder, error.message.split('\n')[0]))
+        raise UserError(
+            '{}: the folder of TensorBoard events cannot be written ({}); name another as '
+            'Saver.log_dir_train or Saver.log_dir_test'.format(folder, error.message.split('\n')[0])
+        )
 
 
 def read_history(path):
@@ -126,5 +131,11 @@ def _histogram(array):
     values = np.asarray(array, np.float64).ravel()
     counts, edges = np.histogram(values, bins=30)
     return tf.HistogramProto(
-        min=values.min(), max=values.max(), num=values.size, sum=values.sum(), sum_squares=np.square(values).sum(),
-        bucket_limit=edges[1:], bucket=counts)
+        min=values.min(),
+        max=values.max(),
+        num=values.size,
+        sum=values.sum(),
+        sum_squares=np.square(values).sum(),
+        bucket_limit=edges[1:],
+        bucket=counts,
+    )

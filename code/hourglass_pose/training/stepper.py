@@ -39,8 +39,15 @@ class Stepper:
         self.graph = graph
         self.runtime = runtime
         self.data = data
-        self._fetches = [graph.train_op, graph.finished, graph.skipped, graph.loss, graph.loss_sum, graph.rate,
-                         graph.gradient_norm]
+        self._fetches = [
+            graph.train_op,
+            graph.finished,
+            graph.skipped,
+            graph.loss,
+            graph.loss_sum,
+            graph.rate,
+            graph.gradient_norm,
+        ]
         self._session = None
         self._batches = None
         self._step = self._skipped = self._skipped_in_a_row = 0
@@ -88,15 +95,18 @@ class Stepper:
         is_finite = np.isfinite(loss) and (np.isfinite(norm) or self.runtime.skips_overflow)
         if not is_finite:
             place = step + skipped - 1
-            images = ', '.join(self.data.persons[index].image
-                               for _, index in self.data.training_indices(place)[:_IMAGES_NAMED])
+            images = ', '.join(
+                self.data.persons[index].image for _, index in self.data.training_indices(place)[:_IMAGES_NAMED]
+            )
             raise TrainingError(
                 'step %d: the loss is %s and the norm of its gradient %s, at learning rate %.3g, on images %s; '
                 'the last checkpoint is untouched: lower Train.lear_rate, lengthen Train.warmup_steps or set '
-                'Train.clip_norm, then go on with load.py' % (step, loss, norm, rate, images))
+                'Train.clip_norm, then go on with load.py' % (step, loss, norm, rate, images)
+            )
         self._skipped_in_a_row = 0 if step > self._step else self._skipped_in_a_row + skipped - self._skipped
         if self._skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW:
             raise TrainingError(
                 'step %d: the gradient has overflowed %d times in a row, the loss being %.4g; the last checkpoint is '
                 'untouched: lower Train.lear_rate or a fixed Device.loss_scale, then go on with load.py'
-                % (step + 1, self._skipped_in_a_row, loss))
+                % (step + 1, self._skipped_in_a_row, loss)
+            )

@@ -25,15 +25,26 @@ class TrainGraph:
     and `gradient_norm` of that step; `loss_sum`, of the losses of the run's applied steps.
     """
 
-    def __init__(self, model, runtime, schedule, batch_size, valid_batch_size, loss='softmax', optimizer='adam',
-                 weight_decay=0.0, ema_decay=0.0, clip_norm=0.0, seed=0):
+    def __init__(
+        self,
+        model,
+        runtime,
+        schedule,
+        batch_size,
+        valid_batch_size,
+        loss='softmax',
+        optimizer='adam',
+        weight_decay=0.0,
+        ema_decay=0.0,
+        clip_norm=0.0,
+        seed=0,
+    ):
         self.model = model
         traits = model.traits
         size, cells, joints = traits.input_size, traits.heatmap_size, traits.num_joints
         tf.set_random_seed(seed)
         self.global_step = tf.train.get_or_create_global_step()
-        self.skipped_steps = tf.get_variable(
-            'skipped_steps', [], tf.int64, tf.zeros_initializer(), trainable=False)
+        self.skipped_steps = tf.get_variable('skipped_steps', [], tf.int64, tf.zeros_initializer(), trainable=False)
         shapes = ([batch_size, size, size, 3], [batch_size, cells, cells, joints], [batch_size, joints])
         self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES, shapes, _NAMES)
         self.images, self.heatmaps, self.joint_weights = self.input.tensors
@@ -42,7 +53,8 @@ class TrainGraph:
         place = tf.cast(self.global_step, tf.int32) + tf.cast(self.skipped_steps, tf.int32)
         salt = seed + runtime.rank
         self.logits = model.build_logits(
-            self.images, True, lambda x, rate, layer: runtime.dropout(x, rate, place, salt + _PLACES * layer))
+            self.images, True, lambda x, rate, layer: runtime.dropout(x, rate, place, salt + _PLACES * layer)
+        )
         self.loss = heatmap_loss(self.logits, self.heatmaps, self.joint_weights, loss)
         self.rate = learning_rate(schedule, self.global_step)
         self.average = None
@@ -50,16 +62,19 @@ class TrainGraph:
         updates = self._follow(applied, ema_decay, runtime.steps_per_run)
         self.train_op = runtime.loop_operation(tf.group(*updates, name='train_op'))
         self.valid_logits = model.build_logits(
-            self.valid_images, False, getter=self.average.getter if self.average else None)
+            self.valid_images, False, getter=self.average.getter if self.average else None
+        )
         self.initialisation = tf.group(
-            tf.global_variables_initializer(), tf.local_variables_initializer(), name='initialisation')
+            tf.global_variables_initializer(), tf.local_variables_initializer(), name='initialisation'
+        )
 
     def _apply(self, runtime, kind, weight_decay, clip_norm):
         """Build the update of the weights and the count of it; return a bool tensor: whether it took place."""
         plain = make_optimizer(kind, self.rate, weight_decay)
         optimizer = runtime.wrap_optimizer(plain)
-        pairs = [pair for pair in optimizer.compute_gradients(self.loss, tf.trainable_variables())
-                 if pair[0] is not None]
+        pairs = [
+            pair for pair in optimizer.compute_gradients(self.loss, tf.trainable_variables()) if pair[0] is not None
+        ]
         gradients, variables = zip(*pairs)
         create_state(plain, variables)
         self.gradient_norm = tf.global_norm(gradients)
@@ -79,8 +94,10 @@ class TrainGraph:
 
     def _follow(self, is_applied, ema_decay, steps_per_run):
         """Return the operations that take a step in: statistics and averages only of one that was applied."""
-        statistics = [tf.assign_sub(average, _where(is_applied, moving_change(average, value)))
-                      for average, value in tf.get_collection(MOVING_STATISTICS)]
+        statistics = [
+            tf.assign_sub(average, _where(is_applied, moving_change(average, value)))
+            for average, value in tf.get_collection(MOVING_STATISTICS)
+        ]
         skips = tf.cast(tf.logical_not(is_applied), tf.int64)
         self.skipped = tf.cast(tf.assign_add(self.skipped_steps, skips), tf.int32, name='skipped_steps_so_far')
         self.loss_sum = _where(is_applied, self.loss)
@@ -105,8 +122,11 @@ def _where(condition, value):
 
 def _sum_of_run(value, steps_per_run):
     """Return the sum of a scalar over the steps of a run so far, in variables that no checkpoint holds."""
-    count, total = [tf.get_variable(
-        name, [], kind, tf.zeros_initializer(), trainable=False, collections=[tf.GraphKeys.LOCAL_VARIABLES])
-        for name, kind in (('steps_of_run', tf.int32), ('loss_of_run', tf.float32))]
+    count, total = [
+        tf.get_variable(
+            name, [], kind, tf.zeros_initializer(), trainable=False, collections=[tf.GraphKeys.LOCAL_VARIABLES]
+        )
+        for name, kind in (('steps_of_run', tf.int32), ('loss_of_run', tf.float32))
+    ]
     step_of_run = tf.assign(count, tf.floormod(count, steps_per_run) + 1)
     return tf.identity(tf.assign(total, tf.where(tf.equal(step_of_run, 1), value, total + value)))

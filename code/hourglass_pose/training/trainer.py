@@ -8,12 +8,12 @@ from dataclasses import asdict
 import numpy as np
 from tqdm import tqdm
 
+from hourglass_pose.checkpoints.folder import read_manifest
+from hourglass_pose.checkpoints.variables import stored_number
 from hourglass_pose.errors import CheckpointError, ImageError
 from hourglass_pose.tf_compat import describe_versions, tf
-from hourglass_pose.checkpoints.folder import read_manifest
 from hourglass_pose.training.performance import Performance
 from hourglass_pose.training.progress import Clock, Progress
-from hourglass_pose.checkpoints.variables import stored_number
 from hourglass_pose.training.stepper import Stepper
 from hourglass_pose.training.stopping import StopRequest
 
@@ -34,8 +34,9 @@ class Trainer:
     draws pictures, or None. say: function that shows a line.
     """
 
-    def __init__(self, graph, runtime, data, evaluator, checkpoints, saver, run_log, loop, manifest, observe=None,
-                 say=tqdm.write):
+    def __init__(
+        self, graph, runtime, data, evaluator, checkpoints, saver, run_log, loop, manifest, observe=None, say=tqdm.write
+    ):
         self.graph = graph
         self.runtime = runtime
         self.data = data
@@ -84,14 +85,17 @@ class Trainer:
                 self.say('\n'.join(report.lines()))
             if self.graph.average and self.graph.average.has_any(report.fresh):
                 self.session.run(self.graph.average.reset())
-            step, self.skipped = [stored_number(path, variable) if variable.op.name in report.restored else 0
-                                  for variable in (self.graph.global_step, self.graph.skipped_steps)]
+            step, self.skipped = [
+                stored_number(path, variable) if variable.op.name in report.restored else 0
+                for variable in (self.graph.global_step, self.graph.skipped_steps)
+            ]
         if resume_folder:
             self.progress = Progress.restored(read_manifest(resume_folder)['progress'], self.loop, step)
         self._require_agreement(step, path)
         self.runtime.prepare_session(self.session)
         if resume_folder and os.path.dirname(os.path.realpath(resume_folder)) == os.path.realpath(
-                self.checkpoints.folder):
+            self.checkpoints.folder
+        ):
             self._saved = (step, self.skipped)
         self.run_log.start_at(step)
         return step
@@ -103,7 +107,8 @@ class Trainer:
             if start != starts[0]:
                 raise CheckpointError(
                     '%s: rank 0 starts after (applied, skipped) steps and with persons %s, rank %d with %s; give all '
-                    'ranks the same run folder and data' % (path or self.checkpoints.folder, starts[0], rank, start))
+                    'ranks the same run folder and data' % (path or self.checkpoints.folder, starts[0], rank, start)
+                )
 
     def _loop(self, step):
         self._stepper.start(self.session, step, self.skipped)
@@ -117,7 +122,7 @@ class Trainer:
             outcome = self._step()
             before, step, self.skipped = step, outcome.step, outcome.skipped
             bar.update(step - before)
-            bar.set_postfix_str('loss %.4f%s' % (outcome.loss, self._skips()), refresh=False)
+            bar.set_postfix_str(f'loss {outcome.loss:.4f}{self._skips()}', refresh=False)
             if step // self.loop.saver_step > before // self.loop.saver_step:
                 self._summarise(outcome)
             if self._epoch_is_open(step):
@@ -148,9 +153,15 @@ class Trainer:
 
     def _bar(self, step):
         epoch, done = divmod(step, self.loop.steps_per_epoch)
-        return tqdm(total=self.loop.steps_per_epoch, initial=done, unit='step', leave=False, dynamic_ncols=True,
-                    disable=self._hides_bars or step >= self.loop.total_steps or None,
-                    desc='epoch %d/%d' % (epoch + 1, self.loop.num_epochs))
+        return tqdm(
+            total=self.loop.steps_per_epoch,
+            initial=done,
+            unit='step',
+            leave=False,
+            dynamic_ncols=True,
+            disable=self._hides_bars or step >= self.loop.total_steps or None,
+            desc='epoch %d/%d' % (epoch + 1, self.loop.num_epochs),
+        )
 
     def _skips(self):
         return ', %d skipped' % self.skipped if self.skipped else ''
@@ -176,8 +187,11 @@ class Trainer:
 
     def _summarise(self, outcome):
         images = self.data.batch_size * self.data.world_size
-        scalars = {'loss': outcome.loss, 'learning_rate': outcome.rate,
-                   'images_per_second': images * self._clock.steps_per_second(outcome.place)}
+        scalars = {
+            'loss': outcome.loss,
+            'learning_rate': outcome.rate,
+            'images_per_second': images * self._clock.steps_per_second(outcome.place),
+        }
         if self.runtime.skips_overflow:
             scalars['skipped_steps'] = outcome.skipped
         self.run_log.scalars('train', outcome.step, scalars)
@@ -198,9 +212,9 @@ class Trainer:
         logits = []
         for start in range(0, len(images), count):
             part = np.zeros(graph.valid_images.shape.as_list(), np.uint8)
-            part[:len(images) - start] = images[start:start + count]
+            part[: len(images) - start] = images[start : start + count]
             logits.append(self.session.run(graph.valid_logits, {graph.valid_images: part})[:, -1])
-        return np.concatenate(logits)[:len(images)]
+        return np.concatenate(logits)[: len(images)]
 
     def _epoch_is_open(self, step):
         """Return whether an epoch's last step is made, but its validation is not done or its row not written."""
@@ -221,14 +235,30 @@ class Trainer:
         metrics = self.evaluation.result.metrics if progress.validated_step == step else {}
         means = OrderedDict((name, values['mean']) for name, values in metrics.items())
         loss = progress.loss_sum / max(progress.loss_count, 1)
-        self.run_log.epoch(OrderedDict(
-            [('epoch', epoch), ('step', step), ('skipped_steps', self.skipped), ('train_loss', repr(loss)),
-             ('learning_rate', repr(progress.learning_rate))]
-            + [('valid_' + name, value) for name, value in means.items()]))
-        self.say('epoch %d/%d, step %d%s: loss %.4f%s%s' % (
-            epoch, self.loop.num_epochs, step, self._skips(), loss,
-            ''.join(', %s %.2f' % item for item in means.items() if item[1] is not None),
-            ', the best so far' if is_best else ''))
+        self.run_log.epoch(
+            OrderedDict(
+                [
+                    ('epoch', epoch),
+                    ('step', step),
+                    ('skipped_steps', self.skipped),
+                    ('train_loss', repr(loss)),
+                    ('learning_rate', repr(progress.learning_rate)),
+                ]
+                + [(f'valid_{name}', value) for name, value in means.items()]
+            )
+        )
+        self.say(
+            'epoch %d/%d, step %d%s: loss %.4f%s%s'
+            % (
+                epoch,
+                self.loop.num_epochs,
+                step,
+                self._skips(),
+                loss,
+                ''.join(', {} {:.2f}'.format(*item) for item in means.items() if item[1] is not None),
+                ', the best so far' if is_best else '',
+            )
+        )
         progress.loss_sum, progress.loss_count, progress.finished_epochs = 0.0, 0, epoch
         is_saved = self._saved == (step, self.skipped)
         if epoch % self.loop.checkpoint_every == 0 or is_saved or step >= self.loop.total_steps:
@@ -237,10 +267,18 @@ class Trainer:
 
     def _evaluate(self):
         """Return the Evaluation of the network as it is, or None where the wish to stop comes first."""
+
         def until_stopped(batches):
             # All processes have the same number of batches, so all ask each other as often.
-            for batch in tqdm(batches, desc='validation', unit='batch', leave=False, dynamic_ncols=True,
-                              total=self.evaluator.num_batches, disable=self._hides_bars or None):
+            for batch in tqdm(
+                batches,
+                desc='validation',
+                unit='batch',
+                leave=False,
+                dynamic_ncols=True,
+                total=self.evaluator.num_batches,
+                disable=self._hides_bars or None,
+            ):
                 self._stop_evaluation()
                 yield batch
             self._stop_evaluation()
@@ -273,8 +311,14 @@ class Trainer:
         if not self.runtime.is_chief:
             return
         manifest = dict(
-            self.manifest, global_step=step, skipped_steps=self.skipped, epoch=step // self.loop.steps_per_epoch,
-            versions=describe_versions(), steps_per_epoch=self.loop.steps_per_epoch, progress=asdict(self.progress))
+            self.manifest,
+            global_step=step,
+            skipped_steps=self.skipped,
+            epoch=step // self.loop.steps_per_epoch,
+            versions=describe_versions(),
+            steps_per_epoch=self.loop.steps_per_epoch,
+            progress=asdict(self.progress),
+        )
         if self._saved == (step, self.skipped):
             # The variables are on the disk already.
             self.checkpoints.update(step, manifest, is_best)

@@ -1,9 +1,7 @@
 """WeightAverage: an exponential moving average of a network's variables, which evaluation and prediction can use."""
 
+from hourglass_pose.checkpoints.variables import AVERAGE_SUFFIX
 from hourglass_pose.tf_compat import tf
-
-AVERAGE_SUFFIX = '/ExponentialMovingAverage'
-"""Ending of an average's name, the one that tf.train.ExponentialMovingAverage uses."""
 
 
 class WeightAverage:
@@ -19,8 +17,10 @@ class WeightAverage:
         self._decay = decay
         self._averages = {
             variable.op.name: tf.get_variable(
-                variable.op.name + AVERAGE_SUFFIX, variable.shape, tf.float32, tf.zeros_initializer(), trainable=False)
-            for variable in self._variables}
+                variable.op.name + AVERAGE_SUFFIX, variable.shape, tf.float32, tf.zeros_initializer(), trainable=False
+            )
+            for variable in self._variables
+        }
 
     def update(self, finished_steps, is_applied):
         """Return the operation that takes the present values in.

@@ -28,7 +28,7 @@ def state():
     """Return which state of the adapter is played."""
     name = os.environ.get('HOURGLASS_STAND_IN', 'A23')
     if name not in STATES:
-        raise StandInError('HOURGLASS_STAND_IN: expected one of %s, found %r' % (', '.join(STATES), name))
+        raise StandInError(f'HOURGLASS_STAND_IN: expected one of {", ".join(STATES)}, found {name!r}')
     return name
 
 
@@ -48,7 +48,7 @@ def journal(event, **details):
     if path:
         line = json.dumps(dict(details, event=event, rank=rank(), process=os.getpid()), sort_keys=True)
         with open(path, 'a') as stream:
-            stream.write(line + '\n')
+            stream.write(f'{line}\n')
 
 
 class Device:
@@ -75,7 +75,7 @@ def forced_to_overflow(text, index, own_rank):
     for part in filter(None, text.split('|')):
         match = re.match(r'^(\d+)(?:-(\d+))?(?:@(\d+))?$', part)
         if not match:
-            raise StandInError('HOURGLASS_STAND_IN_OVERFLOW: cannot read %r' % part)
+            raise StandInError(f'HOURGLASS_STAND_IN_OVERFLOW: cannot read {part!r}')
         first, last, only = [None if group is None else int(group) for group in match.groups()]
         if first <= index <= (first if last is None else last) and only in (None, own_rank):
             return True
@@ -90,8 +90,10 @@ def gate(module, known, of_the_other_state=()):
 
     A guard such as hasattr(module, name) works for the former; for the latter it raises StandInError.
     """
+
     def missing(name):
         if name in of_the_other_state or (name.startswith('__') and name.endswith('__')):
-            raise AttributeError('%s of %s has no %s' % (module, state(), name))
-        raise StandInError('%s.%s: the stand-in does not know this name, only %s' % (module, name, ', '.join(known)))
+            raise AttributeError(f'{module} of {state()} has no {name}')
+        raise StandInError(f'{module}.{name}: the stand-in does not know this name, only {", ".join(known)}')
+
     return missing

@@ -6,7 +6,8 @@ import tensorflow.compat.v1 as tf
 
 HOST_ONLY = re.compile(
     r'^(EagerPyFunc|PyFunc|PyFuncStateless|Decode\w+|Encode\w+|ReadFile|WriteFile|MatchingFiles|AsString|String\w*|'
-    r'Regex\w+|Substr|Print|PrintV2|ParseExample\w*|ParseSingle\w+|\w*HashTable\w*|LookupTable\w*)$')
+    r'Regex\w+|Substr|Print|PrintV2|ParseExample\w*|ParseSingle\w+|\w*HashTable\w*|LookupTable\w*)$'
+)
 KINDS = 'npu_stand_in_kinds'
 
 
@@ -48,10 +49,12 @@ class RunGraph:
         self.is_loop = any(operation.name == 'IterationOp' for operation in self.operations)
         self.restores = any(name.startswith('Restore') for name in self.types)
         self.saves = any(name.startswith('Save') for name in self.types)
-        self.initialises = any(isinstance(fetch, tf.Operation) and fetch.type == 'NoOp' and fetch.name[:4] == 'init'
-                               for fetch in fetches)
+        self.initialises = any(
+            isinstance(fetch, tf.Operation) and fetch.type == 'NoOp' and fetch.name[:4] == 'init' for fetch in fetches
+        )
         self.trains = 'NpuGetFloatStatus' in self.kinds or any(
-            re.match('^(Resource)?Apply', name) for name in self.types)
+            re.match('^(Resource)?Apply', name) for name in self.types
+        )
 
     def obstacles(self, options):
         """Yield why a device with these session options would not run it as meant."""
@@ -60,7 +63,7 @@ class RunGraph:
                 yield from self._obstacles_of(operation)
         for feed in self.feeds:
             if not feed.shape.is_fully_defined():
-                yield 'the shape of %s, which is fed, is not static: %s' % (feed.name, feed.shape)
+                yield f'the shape of {feed.name}, which is fed, is not static: {feed.shape}'
         loop = options.get('iterations_per_loop', 1)
         if 'OneShotIterator' in self.types:
             yield 'a one-shot iterator; take make_initializable_iterator'
@@ -71,22 +74,23 @@ class RunGraph:
         if self.is_loop and 'IteratorGetNext' not in self.types:
             yield 'IterationOp without IteratorGetNext: each of its steps would see the same batch'
         if self.is_loop and self.feeds:
-            yield 'IterationOp with feeds: %s' % ', '.join(feed.name for feed in self.feeds)
+            yield f'IterationOp with feeds: {", ".join(feed.name for feed in self.feeds)}'
 
     def _obstacles_of(self, operation):
         if re.match(r'.*Summary(V2)?$', operation.type):
-            yield 'the summary operation %s: its value does not come back to the host' % operation.name
+            yield f'the summary operation {operation.name}: its value does not come back to the host'
         elif HOST_ONLY.match(operation.type):
-            yield '%s (%s) runs on the host alone' % (operation.name, operation.type)
+            yield f'{operation.name} ({operation.type}) runs on the host alone'
         if self.saves or self.restores or 'Iterator' in operation.type or 'Dataset' in operation.type:
             return
         for output in operation.outputs:
             kind = output.dtype.base_dtype
             if kind == tf.string and operation.type != 'Const':
-                yield '%s is text' % output.name
+                yield f'{output.name} is text'
             # Reductions over axes that follow from static shapes are folded before the device sees them, and the
             # reserve space of batch normalisation belongs to other devices.
             is_harmless = operation.type.startswith('FusedBatchNorm') or any(
-                tensor.op.type == 'BroadcastGradientArgs' for tensor in operation.inputs)
+                tensor.op.type == 'BroadcastGradientArgs' for tensor in operation.inputs
+            )
             if kind.is_floating and not output.shape.is_fully_defined() and not is_harmless:
-                yield 'the shape of %s (%s) is not static: %s' % (output.name, operation.type, output.shape)
+                yield f'the shape of {output.name} ({operation.type}) is not static: {output.shape}'

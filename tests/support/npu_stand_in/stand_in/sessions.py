@@ -33,15 +33,26 @@ class Watch:
         key = (frozenset(fetch.name for fetch in fetches), frozenset(feed.name for feed in feeds))
         if key not in self.graphs:
             run_graph = self.graphs[key] = RunGraph(session.graph, fetches, feeds)
-            journal('graph', fetches=sorted(key[0]), feeds=sorted(key[1]), kinds=run_graph.kinds,
-                    types=run_graph.types, trains=run_graph.trains, is_loop=run_graph.is_loop)
+            journal(
+                'graph',
+                fetches=sorted(key[0]),
+                feeds=sorted(key[1]),
+                kinds=run_graph.kinds,
+                types=run_graph.types,
+                trains=run_graph.trains,
+                is_loop=run_graph.is_loop,
+            )
             obstacles = list(run_graph.obstacles(self.options))
             if obstacles:
-                raise StandInError('%s\nin the run of %s' % ('\n'.join(obstacles[:8]), ', '.join(sorted(key[0])[:8])))
+                raise StandInError(
+                    '{}\nin the run of {}'.format('\n'.join(obstacles[:8]), ', '.join(sorted(key[0])[:8]))
+                )
             limit = int(os.environ.get('HOURGLASS_STAND_IN_GRAPHS', '16'))
             if len(self.graphs) > limit:
-                raise StandInError('more than %d sets of fetches and feeds in one session, each of which would be '
-                                   'compiled for minutes; the newest: %s' % (limit, sorted(key[0])[:8]))
+                raise StandInError(
+                    'more than %d sets of fetches and feeds in one session, each of which would be '
+                    'compiled for minutes; the newest: %s' % (limit, sorted(key[0])[:8])
+                )
         return self.graphs[key]
 
     def note_order(self, run_graph):
@@ -85,7 +96,7 @@ def new_run(self, fetches, feed_dict=None, options=None, run_metadata=None):
     if watch is None:
         kinds = RunGraph(self.graph, elements, feeds).kinds
         if kinds:
-            raise StandInError('%s in a session without NpuOptimizer' % ', '.join(sorted(kinds)))
+            raise StandInError(f'{", ".join(sorted(kinds))} in a session without NpuOptimizer')
         return ORIGINALS['run'](self, fetches, feed_dict, options, run_metadata)
     run_graph = watch.graph_of(self, elements, feeds)
     watch.note_order(run_graph)
@@ -101,12 +112,16 @@ def new_run(self, fetches, feed_dict=None, options=None, run_metadata=None):
 
 def loop_length(session, watch):
     """Return how many steps one run is, which the session and the graph have to agree about."""
-    found = [variable for variable in session.graph.get_collection(tf.GraphKeys.LOCAL_VARIABLES)
-             if variable.op.name == LOOP_VARIABLE]
+    found = [
+        variable
+        for variable in session.graph.get_collection(tf.GraphKeys.LOCAL_VARIABLES)
+        if variable.op.name == LOOP_VARIABLE
+    ]
     if len(found) != 1:
-        raise StandInError('IterationOp without the variable %s' % LOOP_VARIABLE)
-    length = int(ORIGINALS['run'](session, session.graph.get_tensor_by_name(
-        LOOP_VARIABLE + '/Read/ReadVariableOp:0'))) + 1
+        raise StandInError(f'IterationOp without the variable {LOOP_VARIABLE}')
+    length = (
+        int(ORIGINALS['run'](session, session.graph.get_tensor_by_name(f'{LOOP_VARIABLE}/Read/ReadVariableOp:0'))) + 1
+    )
     wanted = watch.options.get('iterations_per_loop', 1)
     if length != wanted:
         raise StandInError('iterations_per_loop is %d in the session and %d in the graph' % (wanted, length))
@@ -129,8 +144,12 @@ def new_make_callable(self, *arguments, **keywords):
 
 def install():
     """Let every session of this process be watched."""
-    for name, function in (('__init__', new_init), ('run', new_run), ('close', new_close),
-                           ('make_callable', new_make_callable)):
+    for name, function in (
+        ('__init__', new_init),
+        ('run', new_run),
+        ('close', new_close),
+        ('make_callable', new_make_callable),
+    ):
         setattr(BaseSession, name, function)
 
 

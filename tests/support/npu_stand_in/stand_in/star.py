@@ -92,8 +92,10 @@ class Hub:
     def _reply(self, key, parts):
         header, data = parts[0]
         if any(other != header for other, _ in parts):
-            reply = {'key': key, 'trouble': 'the ranks disagree about %s: %s' % (
-                key, [other for other, _ in parts if other != header][0])}
+            reply = {
+                'key': key,
+                'trouble': f'the ranks disagree about {key}: {[other for other, _ in parts if other != header][0]}',
+            }
         elif header['reduction'] == 'gather':
             reply, data = {'key': key}, b''.join(part for _, part in parts)
         elif header['reduction'] == 'root':
@@ -162,7 +164,7 @@ class Star:
             except OSError:
                 pass
         if not entry[0].wait(float(os.environ.get('HOURGLASS_STAND_IN_PATIENCE', '1800'))):
-            raise StandInError('%s waited too long for a rank' % name)
+            raise StandInError(f'{name} waited too long for a rank')
         reply, data = entry[1]
         if 'trouble' in reply:
             raise StandInError(reply['trouble'])

@@ -43,14 +43,19 @@ def require_ranks():
     if by_chief:
         missing = [name for name in BY_CHIEF if not os.environ.get(name)]
         if missing or os.environ.get('RANK_SIZE'):
-            raise StandInError('with CM_CHIEF_IP: missing %s, RANK_SIZE %r' % (missing, os.environ.get('RANK_SIZE')))
+            raise StandInError(f'with CM_CHIEF_IP: missing {missing}, RANK_SIZE {os.environ.get("RANK_SIZE")!r}')
         return
     with open(os.environ['RANK_TABLE_FILE']) as stream:
         table = json.load(stream)
     servers = table['server_list']
     devices = [entry for server in servers for entry in server['device']]
     ranks = sorted(int(entry['rank_id']) for entry in devices)
-    if not (table['status'] == 'completed' and table['version'] == '1.0' and int(table['server_count']) == len(servers)
-            and ranks == list(range(size())) and all(entry['device_ip'] for entry in devices)
-            and all(isinstance(entry[key], str) for entry in devices for key in entry)):
+    if not (
+        table['status'] == 'completed'
+        and table['version'] == '1.0'
+        and int(table['server_count']) == len(servers)
+        and ranks == list(range(size()))
+        and all(entry['device_ip'] for entry in devices)
+        and all(isinstance(entry[key], str) for entry in devices for key in entry)
+    ):
         raise StandInError('RANK_TABLE_FILE: %d ranks, but the table says %s' % (size(), table))

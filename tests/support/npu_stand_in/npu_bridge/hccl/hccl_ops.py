@@ -2,7 +2,6 @@
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-
 from stand_in import StandInError, device, gate, size, state
 from stand_in.graphs import mark
 from stand_in.star import REDUCTIONS
@@ -16,9 +15,9 @@ LAST_BROADCAST = 'npu_stand_in_last_broadcast'
 
 def allreduce(tensor, reduction, fusion=1, fusion_id=-1, group='hccl_world_group'):
     """Return the tensor reduced over the ranks."""
-    tensor, = checked([tf.convert_to_tensor(tensor)], REDUCED_TYPES, group)
+    (tensor,) = checked([tf.convert_to_tensor(tensor)], REDUCED_TYPES, group)
     if reduction not in REDUCTIONS or fusion not in (0, 1, 2):
-        raise StandInError('allreduce: reduction %r, fusion %r' % (reduction, fusion))
+        raise StandInError(f'allreduce: reduction {reduction!r}, fusion {fusion!r}')
     return collective('HcomAllReduce', [tensor], reduction)[0]
 
 
@@ -29,9 +28,9 @@ def allreduce_together(tensors):
 
 def allgather(tensor, rank_size, group='hccl_world_group', **fusion):
     """Return the tensors of all ranks behind each other along the first axis."""
-    tensor, = checked([tf.convert_to_tensor(tensor)], MOVED_TYPES, group)
+    (tensor,) = checked([tf.convert_to_tensor(tensor)], MOVED_TYPES, group)
     if fusion and (state() == 'A21' or set(fusion) - {'fusion', 'fusion_id'}):
-        raise StandInError('allgather: unknown arguments %s' % sorted(fusion))
+        raise StandInError(f'allgather: unknown arguments {sorted(fusion)}')
     if rank_size != size() or tensor.shape.ndims == 0:
         raise StandInError('allgather: rank_size %r of %d, shape %s' % (rank_size, size(), tensor.shape))
     return collective('HcomAllGather', [tensor], 'gather')[0]
@@ -40,9 +39,9 @@ def allgather(tensor, rank_size, group='hccl_world_group', **fusion):
 def broadcast(tensor, root_rank, fusion=2, fusion_id=0, group='hccl_world_group'):
     """Return the root's values of a list of tensors, as a list."""
     if not isinstance(tensor, (list, tuple)):
-        raise StandInError('broadcast: expected a list of tensors, found %r' % (tensor,))
+        raise StandInError(f'broadcast: expected a list of tensors, found {tensor!r}')
     if not 0 <= root_rank < size() or fusion not in (0, 2):
-        raise StandInError('broadcast: root_rank %r, fusion %r' % (root_rank, fusion))
+        raise StandInError(f'broadcast: root_rank {root_rank!r}, fusion {fusion!r}')
     tensors = checked([tf.convert_to_tensor(item) for item in tensor], MOVED_TYPES, group)
     # One after the other in the order of their creation, so that few threads suffice for any number of them.
     last = tf.get_default_graph().get_collection_ref(LAST_BROADCAST)
@@ -55,11 +54,11 @@ def broadcast(tensor, root_rank, fusion=2, fusion_id=0, group='hccl_world_group'
 def checked(tensors, types, group):
     for tensor in tensors:
         if tensor.dtype.base_dtype.name not in types:
-            raise StandInError('%s: HCCL moves %s, not %s' % (tensor.name, ', '.join(types), tensor.dtype.name))
+            raise StandInError(f'{tensor.name}: HCCL moves {", ".join(types)}, not {tensor.dtype.name}')
         if not tensor.shape.is_fully_defined():
-            raise StandInError('%s: the shape has to be static, found %s' % (tensor.name, tensor.shape))
+            raise StandInError(f'{tensor.name}: the shape has to be static, found {tensor.shape}')
     if group != 'hccl_world_group':
-        raise StandInError('group: the stand-in knows the world alone, found %r' % (group,))
+        raise StandInError(f'group: the stand-in knows the world alone, found {group!r}')
     return tensors
 
 
@@ -71,10 +70,10 @@ def collective(kind, tensors, reduction, root=0):
 
     def exchange(*arrays):
         if not device.is_up:
-            raise StandInError('%s of %s, but the device is not up' % (kind, names[0]))
+            raise StandInError(f'{kind} of {names[0]}, but the device is not up')
         data = b''.join(np.ascontiguousarray(array).tobytes() for array in arrays)
         if device.star is not None:
-            data = device.star.exchange(kind + ' ' + names[0], reduction, data, arrays[0].dtype, root)
+            data = device.star.exchange(f'{kind} {names[0]}', reduction, data, arrays[0].dtype, root)
         outputs, start = [], 0
         for array in arrays:
             end = start + array.nbytes * factor

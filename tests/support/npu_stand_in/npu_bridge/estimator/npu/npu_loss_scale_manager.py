@@ -1,7 +1,6 @@
 """Loss scales: fixed, or adapted to the overflows."""
 
 import tensorflow.compat.v1 as tf
-
 from stand_in import StandInError, gate, state
 
 __getattr__ = gate('npu_loss_scale_manager', ('FixedLossScaleManager', 'ExponentialUpdateLossScaleManager'))
@@ -12,9 +11,9 @@ class FixedLossScaleManager:
 
     def __init__(self, loss_scale, **newer):
         if loss_scale < 1:
-            raise StandInError('loss_scale has to be at least 1, found %r' % (loss_scale,))
+            raise StandInError(f'loss_scale has to be at least 1, found {loss_scale!r}')
         if newer and (state() == 'A21' or set(newer) - {'enable_overflow_check'}):
-            raise StandInError('FixedLossScaleManager of %s: unknown %s' % (state(), sorted(newer)))
+            raise StandInError(f'FixedLossScaleManager of {state()}: unknown {sorted(newer)}')
         self.checks_overflow = newer.get('enable_overflow_check', True)
         self._scale = tf.constant(loss_scale, tf.float32)
 
@@ -33,10 +32,16 @@ class ExponentialUpdateLossScaleManager:
     checks_overflow = True
 
     def __init__(self, init_loss_scale, incr_every_n_steps, decr_every_n_nan_or_inf=2, incr_ratio=2, decr_ratio=0.8):
-        if not (init_loss_scale >= 1 and incr_every_n_steps >= 1 and decr_every_n_nan_or_inf >= 1
-                and incr_ratio > 1 > decr_ratio > 0):
-            raise StandInError('ExponentialUpdateLossScaleManager: %r' % (
-                (init_loss_scale, incr_every_n_steps, decr_every_n_nan_or_inf, incr_ratio, decr_ratio),))
+        if not (
+            init_loss_scale >= 1
+            and incr_every_n_steps >= 1
+            and decr_every_n_nan_or_inf >= 1
+            and incr_ratio > 1 > decr_ratio > 0
+        ):
+            raise StandInError(
+                f'ExponentialUpdateLossScaleManager: '
+                f'{(init_loss_scale, incr_every_n_steps, decr_every_n_nan_or_inf, incr_ratio, decr_ratio)!r}'
+            )
         self._incr_every, self._decr_every = incr_every_n_steps, decr_every_n_nan_or_inf
         self._incr_ratio, self._decr_ratio = incr_ratio, decr_ratio
         self._scale = tf.Variable(float(init_loss_scale), trainable=False, name='loss_scale', dtype=tf.float32)
@@ -58,5 +63,6 @@ class ExponentialUpdateLossScaleManager:
         new_good = tf.where(tf.logical_or(changes, tf.logical_not(is_finite)), zero, good + 1)
         new_bad = tf.where(changes, zero, tf.where(is_finite, bad, bad + 1))
         with tf.control_dependencies([new_scale, new_good, new_bad]):
-            return tf.group(tf.assign(self._scale, new_scale), tf.assign(self._good, new_good),
-                            tf.assign(self._bad, new_bad))
+            return tf.group(
+                tf.assign(self._scale, new_scale), tf.assign(self._good, new_good), tf.assign(self._bad, new_bad)
+            )

@@ -2,12 +2,12 @@
 
 import numpy as np
 import tensorflow.compat.v1 as tf
+from stand_in import StandInError, device, gate, size, state
+from stand_in.graphs import mark
 
 from npu_bridge.estimator.npu import npu_plugin
 from npu_bridge.estimator.npu.npu_loss_scale_manager import ExponentialUpdateLossScaleManager, FixedLossScaleManager
 from npu_bridge.hccl import hccl_ops
-from stand_in import StandInError, device, gate, size, state
-from stand_in.graphs import mark
 
 __getattr__ = gate('npu_loss_scale_optimizer', ('NPULossScaleOptimizer',))
 
@@ -19,7 +19,7 @@ class NPULossScaleOptimizer(tf.train.Optimizer):
 
     def __init__(self, opt, loss_scale_manager, is_distributed=False):
         if not isinstance(loss_scale_manager, (ExponentialUpdateLossScaleManager, FixedLossScaleManager)):
-            raise StandInError('loss_scale_manager: %r' % (loss_scale_manager,))
+            raise StandInError(f'loss_scale_manager: {loss_scale_manager!r}')
         if hasattr(opt, 'scales_the_loss'):
             raise StandInError('the loss would be scaled twice')
         if size() > 1 and not is_distributed:
@@ -36,13 +36,17 @@ class NPULossScaleOptimizer(tf.train.Optimizer):
         self._computed = True
         scale = self._manager.get_loss_scale()
         pairs = self._opt.compute_gradients(loss * tf.cast(scale, loss.dtype.base_dtype), *args, **kwargs)
-        return [(None if gradient is None else gradient / tf.cast(scale, gradient.dtype.base_dtype), variable)
-                for gradient, variable in pairs]
+        return [
+            (None if gradient is None else gradient / tf.cast(scale, gradient.dtype.base_dtype), variable)
+            for gradient, variable in pairs
+        ]
 
     def apply_gradients(self, grads_and_vars, global_step=None, name=None):
         if state() == 'A21' and not self._computed:
-            raise StandInError('apply_gradients before compute_gradients of the same optimizer: A21 allocates the '
-                               'overflow status there')
+            raise StandInError(
+                'apply_gradients before compute_gradients of the same optimizer: A21 allocates the '
+                'overflow status there'
+            )
         pairs = list(grads_and_vars)
         is_finite = self._is_finite([gradient for gradient, _ in pairs if gradient is not None])
         applied = tf.cond(is_finite, lambda: self._opt.apply_gradients(pairs, global_step, name), tf.no_op)

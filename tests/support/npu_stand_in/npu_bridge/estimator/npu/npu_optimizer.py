@@ -3,9 +3,9 @@
 import os
 
 import tensorflow.compat.v1 as tf
+from stand_in import StandInError, gate, size, state
 
 from npu_bridge.hccl import hccl_ops
-from stand_in import StandInError, gate, size, state
 
 NEWER = ('npu_distributed_optimizer_wrapper', 'npu_allreduce')
 
@@ -46,7 +46,7 @@ class NPUDistributedOptimizer(tf.train.Optimizer):
         if is_weight_update_sharding:
             raise StandInError('is_weight_update_sharding is not known to the stand-in')
         require_plain(optimizer)
-        super().__init__(use_locking=False, name=name or 'Distributed' + type(optimizer).__name__)
+        super().__init__(use_locking=False, name=name or f'Distributed{type(optimizer).__name__}')
         self._optimizer = optimizer
 
     def compute_gradients(self, *args, **kwargs):
@@ -64,6 +64,7 @@ def require_plain(optimizer):
 
 
 if state() == 'A23':
+
     def npu_distributed_optimizer_wrapper(optimizer):
         """Change the optimizer so that its gradients are the means over the ranks, and return it."""
         require_plain(optimizer)
@@ -78,5 +79,6 @@ if state() == 'A23':
             return [npu_allreduce(value, reduction, fusion, fusion_id, group) for value in values]
         total = hccl_ops.allreduce(values, 'sum' if reduction == 'mean' else reduction, fusion, fusion_id, group)
         return total / tf.cast(size(), total.dtype) if reduction == 'mean' else total
+
 
 __getattr__ = gate('npu_optimizer', ('NPUDistributedOptimizer',) + NEWER, NEWER)

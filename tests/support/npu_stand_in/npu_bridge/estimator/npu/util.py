@@ -1,7 +1,6 @@
 """The device's own loop over training steps."""
 
 import tensorflow.compat.v1 as tf
-
 from stand_in import StandInError, gate
 
 __getattr__ = gate('util', ('set_iteration_per_loop', 'IterationPerLoop'), ('get_ranksize',))
@@ -33,8 +32,17 @@ class IterationPerLoop:
             raise StandInError('a second IterationOp in one graph would not be found by its name')
         with tf.variable_scope('npu_runconfig', reuse=tf.AUTO_REUSE):
             self._variables = [
-                tf.get_variable(name, shape=[], dtype=tf.int64, initializer=tf.zeros_initializer(), trainable=False,
-                                collections=[tf.GraphKeys.LOCAL_VARIABLES], use_resource=True) for name in NAMES]
+                tf.get_variable(
+                    name,
+                    shape=[],
+                    dtype=tf.int64,
+                    initializer=tf.zeros_initializer(),
+                    trainable=False,
+                    collections=[tf.GraphKeys.LOCAL_VARIABLES],
+                    use_resource=True,
+                )
+                for name in NAMES
+            ]
         return tf.group(train_op, name='IterationOp')
 
     def load_iteration_per_loop_var(self, sess, iterations_per_loop=1):
@@ -47,9 +55,9 @@ class IterationPerLoop:
 
 def require_operation(train_op):
     if not isinstance(train_op, tf.Operation):
-        raise StandInError('train_op has to be an Operation, found %r' % (train_op,))
+        raise StandInError(f'train_op has to be an Operation, found {train_op!r}')
 
 
 def require_count(iterations):
     if not isinstance(iterations, int) or isinstance(iterations, bool) or iterations < 1:
-        raise StandInError('iterations_per_loop has to be an integer of at least 1, found %r' % (iterations,))
+        raise StandInError(f'iterations_per_loop has to be an integer of at least 1, found {iterations!r}')
