@@ -63,14 +63,12 @@ def transform_points(affine, points):
     return np.asarray(points, np.float64).dot(affine[:, :2].T) + affine[:, 2]
 
 
-def flip_points(points, width, permutation):
-    """Return joints (..., J, 2) of the mirrored picture: mirrored in x, left and right joints exchanged.
-
-    permutation: Skeleton.flip_permutation.
-    """
-    flipped = np.array(points)[..., permutation, :]
-    flipped[..., 0] = width - 1 - flipped[..., 0]
-    return flipped
+def inside_crop(points_crop: np.ndarray, crop_size: int) -> np.ndarray:
+    """Return bool (...): whether points (..., 2) lie in the crop, whose pixels reach from -0.5 to crop_size - 0.5."""
+    points_crop = np.asarray(points_crop)
+    with np.errstate(invalid='ignore'):
+        inside: np.ndarray = np.all((points_crop >= -0.5) & (points_crop < crop_size - 0.5), axis=-1)
+    return inside
 
 
 def hm_from_crop(points_crop, stride):

@@ -26,6 +26,7 @@ from hourglass_pose.config.rules import (
     zeros_and_ones,
 )
 from hourglass_pose.graph.architectures import ARCHS, input_step, modelzoo_limits, modelzoo_stem
+from hourglass_pose.representations.table import REPRESENTATIONS
 from hourglass_pose.runtime.npu_precision import PRECISION_MODES
 from hourglass_pose.skeleton import MPII_JOINTS
 
@@ -267,8 +268,8 @@ KEYS = (
         'Train',
         'loss',
         'softmax',
-        choice('softmax', 'mse', 'sigmoid'),
-        'cross-entropy of a softmax over the cells of a map, mean squared error, or sigmoid cross-entropy',
+        choice(*REPRESENTATIONS),
+        '; '.join(f'{name}: {effect}' for name, effect in REPRESENTATIONS.items()),
     ),
     Key(
         'Train',

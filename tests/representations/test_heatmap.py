@@ -1,4 +1,4 @@
-"""HeatmapCodec: decode inverts encode within theory's bounds and commutes with flip, rotation and scale."""
+"""Heatmaps in NumPy: decode inverts the target within theory's bounds and commutes with flip, rotation and scale."""
 
 import math
 
@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hourglass_pose.geometry import crop_affine, crop_from_hm, flip_points, transform_points
-from hourglass_pose.representations.heatmap_codec import DECODINGS, HeatmapCodec
+from hourglass_pose.geometry import crop_affine, crop_from_hm, transform_points
+from hourglass_pose.representations.heatmap.numpy import DECODINGS
+from hourglass_pose.representations.table import make_codec
+from mirrored import flip_points
 
 SIZE, STRIDE = 64, 4
 CROP = SIZE * STRIDE
@@ -18,13 +20,13 @@ FLOAT32 = 2.0**-22
 
 
 def codec_of(sigma=2.0, loss='mse', decoding='dark', size=SIZE):
-    return HeatmapCodec(size, STRIDE, sigma, loss, decoding)
+    return make_codec(size, STRIDE, sigma, loss, decoding)
 
 
 def encoded(codec, joints_hm):
     """Maps of joints given in cells, all of them labelled."""
-    maps, weights = codec.encode(crop_from_hm(joints_hm, STRIDE), np.ones(len(joints_hm)))
-    assert weights.all()
+    maps = codec.target_maps(crop_from_hm(joints_hm, STRIDE), np.ones(len(joints_hm)))
+    assert maps.any(axis=(0, 1)).all()
     return maps
 
 
@@ -57,11 +59,11 @@ def dark_bound(sigma):
     return newton_bound(1 / (2 * sigma**2), cut + 2 * math.exp(-((math.pi * sigma) ** 2)) + FLOAT32)
 
 
-def test_encode_draws_the_gaussian_at_the_exact_position(rng):
+def test_target_is_the_gaussian_at_the_exact_position(rng):
     codec = codec_of(sigma=2.0, size=32)
     assert codec.sigma_hm == 1.0  # given for 64 cells
     joints_crop = rng.uniform(0, 127, (3, 2))
-    maps, _ = codec.encode(joints_crop, [1, 0.5, 1])
+    maps = codec.target_maps(joints_crop, [1, 1, 1])
     assert maps.shape == (32, 32, 3) and maps.dtype == np.float32
     for joint, (x_crop, y_crop) in enumerate(joints_crop):
         for x, y in rng.randint(0, 32, (200, 2)):
@@ -70,7 +72,7 @@ def test_encode_draws_the_gaussian_at_the_exact_position(rng):
             assert maps[y, x, joint] == pytest.approx(math.exp(-squared / 2), rel=FLOAT32, abs=1e-37)
 
 
-def test_unlabelled_and_outside_joints_have_no_weight_and_an_empty_map():
+def test_unlabelled_and_outside_joints_have_an_empty_map():
     end = CROP - 0.5  # right edge of the last pixel
     joints = np.array(
         [
@@ -87,14 +89,19 @@ def test_unlabelled_and_outside_joints_have_no_weight_and_an_empty_map():
             [np.nan, np.nan],
         ]
     )
-    given_weights = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0, 0.5, 0])
-    expected = np.array([1, 0, 1, 0, 1, 0, 1, 0, 0, 0.5, 0], np.float32)
-    with np.errstate(invalid='ignore'):
-        maps, weights = codec_of().encode(joints, given_weights)
-    assert weights.dtype == np.float32
-    np.testing.assert_array_equal(weights, expected)
-    np.testing.assert_array_equal(maps.max(axis=(0, 1)) > 0, expected > 0)
+    labelled = np.array([1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 0])
+    maps = codec_of().target_maps(joints, labelled)
+    np.testing.assert_array_equal(maps.max(axis=(0, 1)) > 0, [1, 0, 1, 0, 1, 0, 1, 0, 0, 1, 0])
     np.testing.assert_array_equal(maps.min(axis=(0, 1)), 0)  # no NaN either
+
+
+def test_nearest_cells_are_the_peaks_of_the_target(rng):
+    joints = rng.uniform(-0.5, CROP - 0.51, (500, 2))
+    joints[:4] = [[-0.5, CROP - 0.51], [1.5, 1.5], [3.5, 7.5], [CROP - 0.51, -0.5]]  # corners, and between cells
+    codec = codec_of(4.0)
+    np.testing.assert_array_equal(
+        codec.nearest_cells(joints), codec.peak_cells(codec.target_maps(joints, np.ones(500)))
+    )
 
 
 @pytest.mark.parametrize('sigma', [0.7, 1.0, 2.0, 4.0])
@@ -219,37 +226,36 @@ def test_decode_treats_every_map_alone(decoding, rng):
 
 @FEW
 @given(st.integers(0, 2**16), st.sampled_from([1.0, 2.0, 3.0]))
-def test_flip_commutes_with_encode(seed, sigma):
+def test_flip_commutes_with_the_target(seed, sigma):
     random = np.random.RandomState(seed)
     joints = random.uniform(-20, CROP + 20, (4, 2))
     labels = random.randint(0, 2, 4)
     permutation = np.array([1, 0, 2, 3])
-    maps, weights = codec_of(sigma).encode(joints, labels)
-    mirrored = codec_of(sigma).encode(flip_points(joints, CROP, permutation), labels[permutation])
-    np.testing.assert_array_equal(mirrored[1], weights[permutation])
-    np.testing.assert_allclose(mirrored[0], maps[:, ::-1][..., permutation], rtol=FLOAT32, atol=1e-30)
+    maps = codec_of(sigma).target_maps(joints, labels)
+    mirrored = codec_of(sigma).target_maps(flip_points(joints, CROP, permutation), labels[permutation])
+    np.testing.assert_allclose(mirrored, maps[:, ::-1][..., permutation], rtol=FLOAT32, atol=1e-30)
 
 
 @FEW
 @given(st.integers(0, 2**16), st.sampled_from([1.0, 2.0, 3.0]), st.integers(1, 3))
-def test_quarter_turns_commute_with_encode(seed, sigma, turns):
+def test_quarter_turns_commute_with_the_target(seed, sigma, turns):
     joints = np.random.RandomState(seed).uniform(0, CROP - 1, (4, 2))
     about_the_middle = crop_affine(np.array([(CROP - 1) / 2] * 2), CROP, CROP, 90 * turns)
-    maps = codec_of(sigma).encode(joints, np.ones(4))[0]
-    turned = codec_of(sigma).encode(transform_points(about_the_middle, joints), np.ones(4))[0]
+    maps = codec_of(sigma).target_maps(joints, np.ones(4))
+    turned = codec_of(sigma).target_maps(transform_points(about_the_middle, joints), np.ones(4))
     # Coordinates are exact to 1e-13 cells, which the exponent multiplies by up to 64 cells / sigma^2.
     np.testing.assert_allclose(turned, np.rot90(maps, turns), rtol=FLOAT32, atol=1e-30)
 
 
 @FEW
 @given(st.floats(-180, 180), st.floats(0.5, 1.5), st.booleans(), st.integers(0, 99), st.sampled_from([1.0, 2.0]))
-def test_flip_rotation_and_scale_commute_with_decode_of_encode(rotation, scale, flip, seed, sigma):
+def test_flip_rotation_and_scale_commute_with_decode_of_the_target(rotation, scale, flip, seed, sigma):
     codec = codec_of(sigma)
     # No farther from the middle than 1.5 * sqrt(2) * 11 = 23.4 cells, so that no kernel reaches the border.
     joints = crop_from_hm((SIZE - 1) / 2 + np.random.RandomState(seed).uniform(-11, 11, (5, 2)), STRIDE)
     affine = crop_affine(np.array([(CROP - 1) / 2] * 2), CROP / scale, CROP, rotation, flip)
-    found, _ = codec.decode(codec.encode(joints, np.ones(5))[0])
-    found_moved, _ = codec.decode(codec.encode(transform_points(affine, joints), np.ones(5))[0])
+    found, _ = codec.decode(codec.target_maps(joints, np.ones(5)))
+    found_moved, _ = codec.decode(codec.target_maps(transform_points(affine, joints), np.ones(5)))
     bound = STRIDE * math.sqrt(2) * dark_bound(sigma) * (1 + scale)
     assert np.linalg.norm(found_moved - transform_points(affine, found), axis=1).max() <= bound
 
@@ -313,4 +319,4 @@ def test_scores_are_shares_and_no_logit_overflows(loss, rng):
 @pytest.mark.parametrize('wrong', [{'decoding': 'mean'}, {'loss': 'hinge'}, {'sigma': 0.0}, {'sigma': float('nan')}])
 def test_wrong_settings_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        HeatmapCodec(SIZE, **wrong)
+        make_codec(SIZE, **wrong)
