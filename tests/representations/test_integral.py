@@ -22,8 +22,7 @@ def logits_at(cells):
 
 
 @pytest.mark.parametrize(
-    'cells, mean',
-    [([(3, 5)], (3, 5)), ([(2, 7), (5, 7)], (3.5, 7)), ([(0, 0), (15, 0), (0, 15), (15, 15)], (7.5, 7.5))],
+    'cells, mean', [([(3, 5)], (3, 5)), ([(2, 7), (5, 7)], (3.5, 7)), ([(0, 0), (15, 0), (0, 9), (15, 9)], (7.5, 4.5))]
 )
 def test_joint_is_the_mean_of_the_cells(cells, mean):
     codec = codec_of()

@@ -108,6 +108,20 @@ def test_softmax_loss_is_never_below_the_entropy_of_the_target_and_reaches_it(rn
 
 
 @pytest.mark.parametrize('kind', LOSSES)
+def test_a_joint_without_a_position_is_taught_as_an_empty_map(rng, kind):
+    if not codec_of(kind).teaches_absence:
+        return
+    weights = np.ones((BATCH, JOINTS))
+    nowhere = np.full((BATCH, JOINTS, 2), -4.0)
+    empty = {'mse': 0.0, 'sigmoid': -30.0, 'softmax': 5.0}[kind]
+    loss, gradient = loss_and_gradient(np.full((BATCH, STACKS, SIZE, SIZE, JOINTS), empty), nowhere, weights, kind)
+    assert loss == pytest.approx(STACKS * np.log(64) if kind == 'softmax' else 0, rel=1e-5, abs=1e-9)
+    np.testing.assert_allclose(gradient, 0, atol=1e-6)
+    _, gradient = loss_and_gradient(rng.normal(size=gradient.shape), nowhere, weights, kind)
+    assert (np.abs(gradient) > 1e-6).mean() > 0.9
+
+
+@pytest.mark.parametrize('kind', LOSSES)
 @pytest.mark.parametrize('height', [1e4, -1e4])
 def test_extreme_logits_give_finite_losses_and_gradients(rng, kind, height):
     joints, weights = joints_of(rng), np.ones((BATCH, JOINTS))

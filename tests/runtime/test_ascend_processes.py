@@ -16,8 +16,8 @@ from hourglass_pose.checkpoints.folder import CheckpointFolder, verify
 from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.representations.table import graph_half
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.training.pipeline import training_arrays
 from hourglass_pose.training.optimizer import make_optimizer
+from hourglass_pose.training.pipeline import training_arrays
 from one_layer_model import OneLayerModel
 from seen_run import Run
 from stand_in_device import start_ranks, wait_for  # noqa: F401  (one is a fixture)

@@ -2,6 +2,7 @@
 
 from importlib import import_module
 from types import ModuleType
+from typing import Type
 
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 
@@ -31,7 +32,12 @@ def make_codec(
     """
     if loss not in REPRESENTATIONS:
         raise ValueError(f'loss: expected one of {", ".join(sorted(REPRESENTATIONS))}, found {loss!r}')
-    codec: HeatmapCodec = import_module(f'{__package__}.{loss}.numpy').Codec(heatmap_size, stride, sigma, decoding)
+    return codec_class(loss)(heatmap_size, stride, sigma, decoding)
+
+
+def codec_class(loss: str) -> Type[HeatmapCodec]:
+    """Return the codec's class of a representation of the table."""
+    codec: Type[HeatmapCodec] = import_module(f'{__package__}.{loss}.numpy').Codec
     return codec
 
 

@@ -26,8 +26,8 @@ class HeatmapCodec:
     """Name of the representation in the table."""
     output_meaning = ''
     """What the network's output is, for the record of an exported model."""
-    teaches_absence = False
-    """Whether a joint without a position can be taught as an empty map (weighted_loss False)."""
+    teaches_absence = True
+    """Whether a joint without a position can be taught, as an empty map (weighted_loss False)."""
 
     def __init__(self, heatmap_size: int, stride: int, sigma: float, decoding: str) -> None:
         if decoding not in DECODINGS:

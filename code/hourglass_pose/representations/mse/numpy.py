@@ -10,7 +10,6 @@ class Codec(HeatmapCodec):
 
     loss = 'mse'
     output_meaning = 'heatmaps, as the network gives them'
-    teaches_absence = True
 
     def maps_of_logits(self, logits: np.ndarray) -> np.ndarray:
         return np.asarray(logits, np.float32)

@@ -10,7 +10,6 @@ class Codec(HeatmapCodec):
 
     loss = 'sigmoid'
     output_meaning = 'logits, whose sigmoid is the heatmap'
-    teaches_absence = True
 
     def maps_of_logits(self, logits: np.ndarray) -> np.ndarray:
         return 1.0 / (1.0 + np.exp(-np.clip(np.asarray(logits, np.float32), -80.0, 80.0)))

@@ -12,17 +12,17 @@ _TINY = 1e-12
 
 
 def target(joints_crop: Tensor, codec: Codec) -> Tensor:
-    """Return Gaussian maps (N, H, W, J); the loss divides each by its sum."""
+    """Return Gaussian maps (N, H, W, J), which the loss divides by their sums."""
     return gaussian_maps(joints_crop, codec)
 
 
 def loss(logits: Tensor, target: Tensor, joint_weights: Tensor) -> Tensor:
-    """Return the cross-entropy of each map's softmax and its target; an empty target costs nothing."""
-    total = tf.reduce_sum(target, axis=[1, 2], keepdims=True)
-    probabilities = tf.expand_dims(target / (total + _TINY), 1)
-    # sum p (lse - x) with sum p = 1, or 0 for an empty map.
-    expected = tf.reduce_sum(probabilities * logits, axis=[2, 3])
-    losses = tf.reduce_sum(probabilities, axis=[2, 3]) * tf.reduce_logsumexp(logits, axis=[2, 3]) - expected
+    """Return the cross-entropy of each map's softmax and its target, of which an empty one is flat: all cells alike."""
+    # Where there is a Gaussian, so little changes no bit of it that counts.
+    filled = target + _TINY
+    probabilities = tf.expand_dims(filled / tf.reduce_sum(filled, axis=[1, 2], keepdims=True), 1)
+    # sum p (lse - x), the sum of p being one.
+    losses = tf.reduce_logsumexp(logits, axis=[2, 3]) - tf.reduce_sum(probabilities * logits, axis=[2, 3])
     return mean_over_joints(losses, joint_weights)
 
 
