@@ -199,6 +199,12 @@ def test_rooms_without_a_session_load_no_tensorflow(module):
     assert f'{PACKAGE}.tf_compat' not in own_imports_of(module)
 
 
+@pytest.mark.parametrize('module', inside('representations'))
+def test_only_graph_halves_of_representations_load_tensorflow(module):
+    loads = f'{PACKAGE}.tf_compat' in everything_loaded_by(module)
+    assert loads == module.endswith('.graph')
+
+
 def test_the_package_itself_loads_nothing():
     assert everything_loaded_by(PACKAGE) == {PACKAGE}
 

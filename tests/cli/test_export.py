@@ -13,7 +13,7 @@ from hourglass_pose.cli import export as export_command
 from hourglass_pose.cli import main
 from hourglass_pose.export import offline_models
 from hourglass_pose.prediction.predictor import Predictor
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
 from hourglass_pose.tf_compat import tf
 
 SIZE, CELLS, JOINTS = 32, 8, 16
@@ -106,7 +106,7 @@ def test_onnx_gives_joints_of_what_aipp_makes(command_line_run, tmpdir, crops, e
     onnx.checker.check_model(model)
     assert {entry.domain: entry.version for entry in model.opset_import}[''] == 11
     session = runtime.InferenceSession(path, providers=['CPUExecutionProvider'])
-    codec = HeatmapCodec(CELLS, 4, 2.0, 'softmax', 'dark')
+    codec = make_codec(CELLS, 4, 2.0, 'softmax', 'dark')
     for crop, maps in zip(crops, expected):
         # The mean of the run is a half.
         joints, scores = session.run(['joints', 'scores'], {'image': np.float32(crop[None] / 255.0 - 0.5)})

@@ -84,7 +84,10 @@ def test_file_in_the_layout_of_the_original_code_loads(load):
             'config.cfg [DEFAULT]: unknown section, the nearest is [DataSetHG]; there are '
             '[DataSetHG] [Network] [Train] [Validation] [Saver] [Device]',
         ),
-        ('[Train]\nloss: mse', "config.cfg [Train] loss: expected 'softmax', 'mse' or 'sigmoid', found mse"),
+        (
+            '[Train]\nloss: mse',
+            "config.cfg [Train] loss: expected 'softmax', 'mse', 'sigmoid' or 'integral', found mse",
+        ),
         (
             '[Train]\nseed: 99999999999',
             'config.cfg [Train] seed: expected an integer >= 0 and < 2^31, found 99999999999',

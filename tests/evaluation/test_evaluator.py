@@ -10,7 +10,7 @@ from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
 from hourglass_pose.skeleton import Skeleton
 
 SKELETON = Skeleton()
@@ -21,12 +21,11 @@ SIZE, MARGIN = 128, 0.2
 def persons(synthetic_people):
     folder = synthetic_people.replace('dataset.txt', 'images')
     everyone = read_annotations([synthetic_people], [folder], len(SKELETON)).persons
-    codec = HeatmapCodec(SIZE // 4)
+    codec = make_codec(SIZE // 4)
     inside = []
     for person in everyone:
         joints = by_hand_crop_from_img(person.box_img, person.joints_img)
-        _, weights = codec.encode(joints, person.labelled)
-        if (weights > 0).sum() == person.labelled.sum():
+        if codec.target_maps(joints, person.labelled).any(axis=(0, 1)).sum() == person.labelled.sum():
             inside.append(person)
     assert len(inside) >= 11
     return inside[:11]
@@ -43,10 +42,9 @@ def by_hand_crop_from_img(box_img, points):
 def evaluator_of(
     persons, batch_size=4, flip_test=False, decoding='argmax', loss='mse', limit=None, cache=None, **generator_options
 ):
-    codec = HeatmapCodec(SIZE // 4, loss=loss, decoding=decoding)
+    codec = make_codec(SIZE // 4, loss=loss, decoding=decoding)
     maker = SampleMaker(
         cache or ImageCache(64),
-        codec,
         CropRule(SIZE, MARGIN),
         SKELETON.flip_permutation,
         np.ones(len(SKELETON), bool),
@@ -55,7 +53,7 @@ def evaluator_of(
     )
     generator = DataGenerator(persons, maker, batch_size, workers=0, **generator_options)
     pose = mean_training_pose(persons[:6], maker.rule)
-    return Evaluator(generator, SKELETON, pose, flip_test, limit)
+    return Evaluator(generator, codec, SKELETON, pose, flip_test, limit)
 
 
 def truth_of(evaluator):
@@ -66,10 +64,11 @@ def truth_of(evaluator):
     def predict(images):
         if evaluator.flip_test and mirrored:
             return mirrored.pop()
-        maps = next(batches).heatmaps
+        batch = next(batches)
+        maps = evaluator.codec.target_maps(batch.joints_crop, batch.labelled)
         if evaluator.flip_test:
             mirrored.append(maps[:, :, ::-1][..., SKELETON.flip_permutation])
-        return np.log(np.maximum(maps, 1e-30)) if evaluator.generator.sample_maker.codec.loss == 'softmax' else maps
+        return np.log(np.maximum(maps, 1e-30)) if evaluator.codec.loss == 'softmax' else maps
 
     return predict
 
@@ -212,7 +211,7 @@ def test_persons_without_a_readable_picture_are_left_out_of_everything(persons):
 
 def test_no_readable_picture_at_all_is_one_line(persons):
     evaluator = evaluator_of(persons, cache=Unreadable(persons), max_unreadable=1.0)
-    with pytest.raises(ImageError, match='none of the 11 persons to measure has a picture that can be read'):
+    with pytest.raises(ImageError, match='none of the 11 persons to measure has an image that can be read'):
         evaluator.evaluate(picture_network)
 
 

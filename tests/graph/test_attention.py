@@ -11,7 +11,7 @@ from hourglass_pose.graph.attention import attended_logits, attention_maps, mult
 from hourglass_pose.graph.attention_network import hourglass_residual_unit
 from hourglass_pose.graph.tower import Tower
 from hourglass_pose.graph.traits import NetworkTraits
-from hourglass_pose.representations.loss import heatmap_loss
+from hourglass_pose.representations.mse import graph as mse
 from hourglass_pose.runtime.native import NativeRuntime, bfloat16_obstacle
 from hourglass_pose.tf_compat import tf
 from reference_attention import AttentionNetwork
@@ -191,7 +191,7 @@ def step(traits, precision, rng):
         tf.set_random_seed(1)
         image_feed = tf.placeholder(tf.uint8, images.shape)
         logits = HourglassModel(traits).build(image_feed, True)
-        loss = heatmap_loss(logits, tf.constant(targets), tf.ones([4, traits.num_joints]), 'mse')
+        loss = mse.loss(logits, tf.constant(targets), tf.ones([4, traits.num_joints]))
         norm = tf.global_norm(tf.gradients(loss, tf.trainable_variables()))
         runtime = NativeRuntime('cpu', precision, intra_threads=1)
         with tf.Session(graph=graph, config=runtime.session_config()) as session:

@@ -17,9 +17,8 @@ from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, Sample, SampleMaker
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 
-FIELDS = ('images', 'heatmaps', 'joint_weights', 'mask', 'indices', 'joints_crop', 'affines_crop_from_img')
+FIELDS = ('images', 'joints_crop', 'labelled', 'joint_weights', 'mask', 'indices', 'affines_crop_from_img')
 
 
 class NumberedSamples:
@@ -28,7 +27,6 @@ class NumberedSamples:
     bad: pictures that cannot be read. fail_at: index that raises KeyError. wait: longest random delay in seconds.
     """
 
-    codec = SimpleNamespace(heatmap_size=2)
     rule = SimpleNamespace(crop_size=4)
     kept_joints = np.ones(3, bool)
     scales = (1.0,)
@@ -52,9 +50,9 @@ class NumberedSamples:
             raise ImageError(f'{person.image_path}: damaged')
         return Sample(
             np.full((4, 4, 3), epoch, np.uint8),
-            np.full((2, 2, 3), index, np.float32),
-            np.ones(3, np.float32),
             np.full((3, 2), index + 0.5),
+            np.ones(3, bool),
+            np.ones(3, np.float32),
             np.full((2, 3), index + 0.25),
         )
 
@@ -153,7 +151,7 @@ def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
     ranges = AugmentationRanges(0.5, 30.0, 1.0, 0.2, 1.0, 0.1, 1.0, 0.2, 1.0, 0.4, 1.0)
 
     def batches(workers, first, count):
-        maker = SampleMaker(ImageCache(1), HeatmapCodec(16), CropRule(64), np.array([1, 0, 2]), np.ones(3), ranges, 4)
+        maker = SampleMaker(ImageCache(1), CropRule(64), np.array([1, 0, 2]), np.ones(3), ranges, 4)
         return take(DataGenerator(persons, maker, 2, seed=4, workers=workers).training_batches(first), count)
 
     expected = batches(0, 0, 6)
@@ -170,11 +168,10 @@ def test_rows_hold_what_was_asked_for():
         epochs, indices = np.array(generator.training_indices(step)).T
         np.testing.assert_array_equal(batch.indices, indices)
         np.testing.assert_array_equal(batch.images, np.tile(epochs[:, None, None, None], (1, 4, 4, 3)))
-        np.testing.assert_array_equal(batch.heatmaps, np.tile(indices[:, None, None, None], (1, 2, 2, 3)))
         np.testing.assert_array_equal(batch.joints_crop[:, 0, 0], indices + 0.5)
         np.testing.assert_array_equal(batch.affines_crop_from_img[:, 0, 0], indices + 0.25)
-        assert batch.images.dtype == np.uint8 and batch.heatmaps.dtype == batch.mask.dtype == np.float32
-        assert batch.mask.all() and batch.joint_weights.all()
+        assert batch.images.dtype == np.uint8 and batch.joint_weights.dtype == batch.mask.dtype == np.float32
+        assert batch.mask.all() and batch.joint_weights.all() and batch.labelled.all()
 
 
 @pytest.mark.parametrize('count, batch_size, world_size', [(7, 3, 1), (7, 2, 2), (1, 4, 3), (8, 4, 2), (9, 4, 2)])
@@ -187,13 +184,13 @@ def test_validation_takes_everyone_once_over_the_ranks_in_full_batches(count, ba
         # Every rank takes part in every step, so that none waits for another at the end.
         assert len(batches) == generator.num_validation_batches == -(-count // (batch_size * world_size))
         for batch in batches:
-            assert batch.images.shape == (batch_size, 4, 4, 3) and batch.heatmaps.shape == (batch_size, 2, 2, 3)
+            assert batch.images.shape == (batch_size, 4, 4, 3) and batch.joints_crop.shape == (batch_size, 3, 2)
             padding = batch.mask == 0
             assert not (
-                batch.images[padding].any() or batch.heatmaps[padding].any() or batch.joint_weights[padding].any()
+                batch.images[padding].any() or batch.labelled[padding].any() or batch.joint_weights[padding].any()
             )
             assert np.isfinite(np.linalg.inv(batch.affines_crop_from_img[:, :, :2][padding])).all()
-            np.testing.assert_array_equal(batch.heatmaps[~padding][:, 0, 0, 0], batch.indices[~padding])
+            np.testing.assert_array_equal(batch.joints_crop[~padding][:, 0, 0], batch.indices[~padding] + 0.5)
             seen.extend(batch.indices[~padding])
         assert_same_batches(list(generator.validation_batches()), batches)
     assert sorted(seen) == list(range(count))
@@ -237,7 +234,7 @@ def test_an_unreadable_picture_is_named_once_counted_and_masked(workers):
                 batch.mask[lost].any()
                 or batch.images[lost].any()
                 or batch.joint_weights[lost].any()
-                or batch.heatmaps[lost].any()
+                or batch.labelled[lost].any()
             )
         rows = np.concatenate([batch.mask for batch in batches])
         # 16 batches of training are 6 epochs, the pass of validation is one, padded by a row.

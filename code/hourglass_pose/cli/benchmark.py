@@ -68,7 +68,7 @@ class Contestant:
         self.summary = summarise_network(traits)
         self.runtime = open_runtime(device.device, device.precision, device.intra_threads)
         with tf.Graph().as_default() as graph:
-            self.graph = train_graph(config, traits, self.runtime, total_steps=10000)
+            self.graph = train_graph(config, traits, experiment.codec, self.runtime, total_steps=10000)
             self.session = tf.Session(graph=graph, config=self.runtime.session_config())
             self.session.run(self.graph.initialisation)
         random = np.random.RandomState(0)
@@ -76,7 +76,7 @@ class Contestant:
             tensor: random.randint(0, 256, tensor.shape).astype(np.uint8)
             if tensor.dtype == tf.uint8
             else random.uniform(size=tensor.shape.as_list())
-            for tensor in (self.graph.images, self.graph.heatmaps, self.graph.joint_weights)
+            for tensor in (self.graph.images, self.graph.joints_crop, self.graph.joint_weights)
         }
         self.make_sample = _sample_function(experiment)
         self.training_times, self.input_times = [], []
@@ -133,7 +133,6 @@ def _sample_function(experiment):
 
     maker = SampleMaker(
         Photo(),
-        experiment.codec,
         experiment.rule,
         experiment.skeleton.flip_permutation,
         experiment.kept_joints,

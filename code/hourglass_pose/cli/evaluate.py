@@ -93,7 +93,9 @@ def evaluate(
         print(f'device: {predictor.runtime.description}')
         print(f'data: {annotations.describe()}; {len(persons)} persons measured')
         generator = make_generator(persons, predictor, scales, batch_size, workers)
-        evaluator = Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test)
+        evaluator = Evaluator(
+            generator, predictor.codec, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test
+        )
         evaluation = evaluator.evaluate(predictor.last_logits, progress_bar(generator))
     protocol = {
         'data': ', '.join(annotation_files),

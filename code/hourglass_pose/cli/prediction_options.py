@@ -81,7 +81,6 @@ def make_generator(persons, predictor, scales, batch_size, workers):
 
     maker = SampleMaker(
         ImageCache(),
-        predictor.codec,
         predictor.rule,
         predictor.skeleton.flip_permutation,
         predictor.kept_joints,

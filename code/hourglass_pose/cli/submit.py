@@ -98,7 +98,7 @@ def predict(predictor, persons, options):
     generator = make_generator(persons, predictor, options.scales, options.batch_size, options.workers)
     poses = {}
     for index, joints_img, _ in predict_persons(
-        generator, predictor.last_logits, predictor.flip_test, progress_bar(generator)
+        generator, predictor.last_logits, predictor.codec, predictor.flip_test, progress_bar(generator)
     ):
         person = persons[index]
         # The official file, and whoever evaluates the submission, counts pixels from 1.

@@ -26,6 +26,7 @@ from hourglass_pose.config.rules import (
     zeros_and_ones,
 )
 from hourglass_pose.graph.architectures import ARCHS, input_step, modelzoo_limits, modelzoo_stem
+from hourglass_pose.representations.table import REPRESENTATIONS, codec_class
 from hourglass_pose.runtime.npu_precision import PRECISION_MODES
 from hourglass_pose.skeleton import MPII_JOINTS
 
@@ -267,8 +268,8 @@ KEYS = (
         'Train',
         'loss',
         'softmax',
-        choice('softmax', 'mse', 'sigmoid'),
-        'cross-entropy of a softmax over the cells of a map, mean squared error, or sigmoid cross-entropy',
+        choice(*REPRESENTATIONS),
+        '; '.join(f'{name}: {effect}' for name, effect in REPRESENTATIONS.items()),
     ),
     Key(
         'Train',
@@ -484,6 +485,8 @@ def contradictions(values):
             'None or an entry for each of the %d joints of joint_list' % joints,
             f'{len(values["remove_joints"])} entries',
         )
+    if not values['weighted_loss'] and not codec_class(values['loss']).teaches_absence:
+        yield 'weighted_loss', f'True, as loss {values["loss"]!r} cannot teach an empty map', 'False'
     step = input_step(values['arch'], values['nLow'], values['attention'])
     if values['img_size'] % step:
         nearest = max(1, round(values['img_size'] / step)) * step

@@ -85,7 +85,9 @@ def labelled_crops(patient, persons, captions):
 def target_maps(patient, persons):
     """Return (tiles, captions): augmented training crops of persons under the heatmaps that are to be learnt."""
     shown, samples = patient.samples(persons, augmented=True)
+    experiment = patient.experiment
+    maps = [experiment.codec.target_maps(sample.joints_crop, sample.labelled) for sample in samples]
     return (
-        [heatmap_overlay(sample.crop, sample.heatmaps, patient.experiment.skeleton) for sample in samples],
+        [heatmap_overlay(sample.crop, target, experiment.skeleton) for sample, target in zip(samples, maps)],
         [person.person_id for person in shown],
     )

@@ -12,7 +12,7 @@ from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
 from hourglass_pose.skeleton import Skeleton
 
 
@@ -31,7 +31,7 @@ class Experiment:
         self.rule = CropRule(
             network.img_size, data.box_margin, data.train_crop, data.joints_margin, data.crop_rule, data.crop_corners
         )
-        self.codec = HeatmapCodec(
+        self.codec = make_codec(
             network.hm_size,
             network.img_size // network.hm_size,
             config.Train.sigma,
@@ -96,7 +96,6 @@ class Experiment:
         data, train = self.config.DataSetHG, self.config.Train
         maker = SampleMaker(
             self.cache,
-            self.codec,
             self.rule,
             self.skeleton.flip_permutation,
             self.kept_joints,

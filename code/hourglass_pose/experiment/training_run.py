@@ -92,10 +92,11 @@ class TrainingRun:
             config.Train.w_summary,
         )
         self._require_whole_loops(loop)
-        graph = train_graph(config, self.traits, runtime, loop.num_epochs * loop.steps_per_epoch)
+        graph = train_graph(config, self.traits, experiment.codec, runtime, loop.num_epochs * loop.steps_per_epoch)
         mean_pose = mean_training_pose(split['train'], experiment.rule)
         evaluator = Evaluator(
             experiment.generator(split['valid'], config.Validation.valid_batch_size, runtime.rank, runtime.world_size),
+            experiment.codec,
             experiment.skeleton,
             mean_pose,
             config.Validation.flip_test,
@@ -191,7 +192,7 @@ class TrainingRun:
         )
 
 
-def train_graph(config, traits, runtime, total_steps):
+def train_graph(config, traits, codec, runtime, total_steps):
     """Return the TrainGraph of a Config, in the present graph."""
     train = config.Train
     schedule = ScheduleSettings(
@@ -205,11 +206,11 @@ def train_graph(config, traits, runtime, total_steps):
     )
     return TrainGraph(
         HourglassModel(traits),
+        codec,
         runtime,
         schedule,
         train.batch_size,
         config.Validation.valid_batch_size,
-        train.loss,
         train.optimizer,
         train.weight_decay,
         train.ema_decay,

@@ -114,8 +114,6 @@ def _maps_of_output(predictor, output):
     """Return the heatmaps of what a network gives out, which may be the sigmoid of its logits."""
     if not predictor.traits.gives_probabilities:
         return predictor.codec.maps_of_logits(output)
-    if predictor.codec.loss == 'sigmoid':
-        return output
     kept = np.clip(np.asarray(output, np.float64), 1e-12, 1 - 1e-12)
     return predictor.codec.maps_of_logits(np.log(kept) - np.log(1 - kept))
 

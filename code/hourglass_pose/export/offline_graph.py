@@ -9,7 +9,7 @@ import numpy as np
 from hourglass_pose.checkpoints.variables import constants_of
 from hourglass_pose.export import graph_rewrites
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.representations.decoding import decode_heatmaps
+from hourglass_pose.representations.table import graph_half
 from hourglass_pose.tf_compat import tf
 
 INPUT = 'image'
@@ -96,7 +96,7 @@ def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
             images, is_training=False, getter=constants_of(stored.path, stored.prefix)
         ).op.inputs[-1]
         if decode:
-            joints, scores = decode_heatmaps(logits, codec)
+            joints, scores = graph_half(codec).decode(logits, codec)
             outputs = [tf.identity(joints, JOINTS), tf.identity(scores, SCORES)]
         else:
             outputs = [tf.identity(model.output_of(logits), HEATMAPS)]

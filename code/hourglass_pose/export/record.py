@@ -15,11 +15,6 @@ _CENTRE_SCALE = (
     f'square around it with a margin of {BARE_BOX_MARGIN:g} of its longer side'
 )
 _FRAME = '0-based pixels of the crop: x right, y down, pixel centres at integers; crop = (cell + 0.5) x stride - 0.5'
-_VALUES = {
-    'mse': 'heatmaps, as the network gives them',
-    'sigmoid': 'logits, whose sigmoid is the heatmap',
-    'softmax': 'logits, whose softmax over the cells of a joint, times 2 pi sigma_hm^2, is the heatmap',
-}
 
 
 def describe_model(format_name, file, predictor, offline, gate):
@@ -82,7 +77,7 @@ def _input(offline):
 def _output(name, shape, predictor):
     probabilities = predictor.traits.gives_probabilities
     meaning = {
-        HEATMAPS: f'last stack: {"heatmaps in [0, 1]" if probabilities else _VALUES[predictor.codec.loss]}',
+        HEATMAPS: f'last stack: {"heatmaps in [0, 1]" if probabilities else predictor.codec.output_meaning}',
         JOINTS: 'x, y in pixels of the crop',
         SCORES: 'highest value of the heatmap, held within [0, 1]',
     }

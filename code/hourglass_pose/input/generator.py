@@ -14,20 +14,20 @@ from hourglass_pose.errors import ImageError
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B samples; a row whose `mask` is 0 is padding or a picture that cannot be read, and counts for nothing.
+    """B samples; a row whose `mask` is 0 is padding or an image that cannot be read, and counts for nothing.
 
-    images: (B, S, S, 3) uint8 RGB. heatmaps: (B, H, W, J) float32. joint_weights: (B, J) float32.
-    mask: (B,) float32. indices: (B,) int, which person of the generator each row is, 0 for padding.
-    joints_crop: (B, J, 2) float64. affines_crop_from_img: (B, 2, 3) float64. zoomed: (Z, B, S, S, 3) uint8, the crops
-    of a validation batch at each of SampleMaker.scales, Z = 0 where that is scale 1 alone.
+    images: (B, S, S, 3) uint8 RGB. joints_crop: (B, J, 2) float64. labelled: (B, J) bool. joint_weights: (B, J)
+    float32. mask: (B,) float32. indices: (B,) int, which person of the generator each row is, 0 for padding.
+    affines_crop_from_img: (B, 2, 3) float64. zoomed: (Z, B, S, S, 3) uint8, the crops of a validation batch at each of
+    SampleMaker.scales, Z = 0 where that is scale 1 alone.
     """
 
     images: np.ndarray
-    heatmaps: np.ndarray
+    joints_crop: np.ndarray
+    labelled: np.ndarray
     joint_weights: np.ndarray
     mask: np.ndarray
     indices: np.ndarray
-    joints_crop: np.ndarray
     affines_crop_from_img: np.ndarray
     zoomed: Sequence[np.ndarray] = ()
 
@@ -154,17 +154,16 @@ class DataGenerator:
 
     def _prepare(self, rows):
         """Return (Batch, [(person index, message)] of the unreadable) of [(person index, epoch or None)]."""
-        codec, crop_size = self.sample_maker.codec, self.sample_maker.rule.crop_size
-        size, joints = codec.heatmap_size, len(self.sample_maker.kept_joints)
+        crop_size, joints = self.sample_maker.rule.crop_size, len(self.sample_maker.kept_joints)
         scales = self.sample_maker.scales
         zooms = 0 if scales == (1.0,) or not rows or rows[0][1] is not None else len(scales)
         batch = Batch(
             images=np.zeros((self.batch_size, crop_size, crop_size, 3), np.uint8),
-            heatmaps=np.zeros((self.batch_size, size, size, joints), np.float32),
+            joints_crop=np.zeros((self.batch_size, joints, 2)),
+            labelled=np.zeros((self.batch_size, joints), bool),
             joint_weights=np.zeros((self.batch_size, joints), np.float32),
             mask=np.zeros(self.batch_size, np.float32),
             indices=np.zeros(self.batch_size, np.int64),
-            joints_crop=np.zeros((self.batch_size, joints, 2)),
             affines_crop_from_img=np.tile(np.eye(2, 3), (self.batch_size, 1, 1)),
             zoomed=np.zeros((zooms, self.batch_size, crop_size, crop_size, 3), np.uint8),
         )
@@ -182,10 +181,10 @@ class DataGenerator:
                 failures.append((index, str(error)))
                 continue
             batch.images[row] = sample.crop
-            batch.heatmaps[row] = sample.heatmaps
+            batch.joints_crop[row] = sample.joints_crop
+            batch.labelled[row] = sample.labelled
             batch.joint_weights[row] = sample.joint_weights
             batch.mask[row] = 1
-            batch.joints_crop[row] = sample.joints_crop
             batch.affines_crop_from_img[row] = sample.affine_crop_from_img
             batch.zoomed[:, row] = sample.zoomed if zooms else 0
         return batch, failures

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hourglass_pose.errors import ImageError
-from hourglass_pose.geometry import compose, transform_points, zoom_affine
+from hourglass_pose.geometry import compose, inside_crop, transform_points, zoom_affine
 from hourglass_pose.images import read_image
 from hourglass_pose.input.augmentation import change_colours, draw_view, occlude, sample_rng
 from hourglass_pose.input.cropping import warp_crop
@@ -16,16 +16,17 @@ from hourglass_pose.input.cropping import warp_crop
 class Sample:
     """One person as the network sees it.
 
-    crop: (S, S, 3) uint8 RGB. heatmaps: (H, W, J) float32. joint_weights: (J,) float32, 0 where nothing is to be
-    learnt. joints_crop: (J, 2) float64, of a mirrored view with left and right exchanged. affine_crop_from_img: (2, 3)
-    float64, of a mirrored view with the mirroring. zoomed: (Z, S, S, 3) uint8, for evaluation at Z scales the crop with
-    the person that much larger about the crop's centre; everything else is of the crop as it is.
+    crop: (S, S, 3) uint8 RGB. joints_crop: (J, 2) float64, of a mirrored view with left and right exchanged.
+    labelled: (J,) bool, whether a joint is annotated, kept and within the crop. joint_weights: (J,) float32, 0 where
+    nothing is to be learnt. affine_crop_from_img: (2, 3) float64, of a mirrored view with the mirroring.
+    zoomed: (Z, S, S, 3) uint8, for evaluation at Z scales the crop with the person that much larger about the crop's
+    centre; everything else is of the crop as it is.
     """
 
     crop: np.ndarray
-    heatmaps: np.ndarray
-    joint_weights: np.ndarray
     joints_crop: np.ndarray
+    labelled: np.ndarray
+    joint_weights: np.ndarray
     affine_crop_from_img: np.ndarray
     zoomed: tuple = ()
 
@@ -65,20 +66,17 @@ class ImageCache:
 
 
 class SampleMaker:
-    """Makes samples: view, crop, colours, occluder and heatmaps of a person, in this order.
+    """Makes samples: view, crop, colours and occluder of a person, in this order.
 
-    codec: the HeatmapCodec shared with prediction. rule: CropRule. flip_permutation: Skeleton.flip_permutation.
+    rule: CropRule. flip_permutation: Skeleton.flip_permutation.
     kept_joints: bool (J,), False where a joint is neither learnt nor measured.
     ranges: AugmentationRanges of the training samples. weighted_loss: False makes training samples teach an empty
     map for a joint that is unlabelled or outside the crop, as the original TensorFlow 1 code does.
     scales: at which evaluation looks at a person, as factors on its size in the crop.
     """
 
-    def __init__(
-        self, cache, codec, rule, flip_permutation, kept_joints, ranges, seed, weighted_loss=True, scales=(1.0,)
-    ):
+    def __init__(self, cache, rule, flip_permutation, kept_joints, ranges, seed, weighted_loss=True, scales=(1.0,)):
         self.cache = cache
-        self.codec = codec
         self.rule = rule
         self.flip_permutation = flip_permutation
         self.kept_joints = np.asarray(kept_joints, bool)
@@ -121,5 +119,5 @@ class SampleMaker:
         )
 
     def _sample(self, crop, joints_crop, labelled, affine):
-        heatmaps, weights = self.codec.encode(joints_crop, labelled & self.kept_joints)
-        return Sample(crop, heatmaps, weights, joints_crop, affine)
+        labelled = labelled & self.kept_joints & inside_crop(joints_crop, self.rule.crop_size)
+        return Sample(crop, joints_crop, labelled, labelled.astype(np.float32), affine)

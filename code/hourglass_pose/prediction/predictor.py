@@ -14,7 +14,7 @@ from hourglass_pose.graph.architectures import STRIDE
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.images import read_image
 from hourglass_pose.input.cropping import CropRule, warp_crop
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.skeleton import Skeleton
 from hourglass_pose.tf_compat import tf
@@ -69,7 +69,7 @@ class Predictor:
         recipe = recipe or self.stored.recipe
         self.traits = traits or self.stored.traits
         self.skeleton = Skeleton(tuple(recipe['joints']))
-        self.codec = HeatmapCodec(
+        self.codec = make_codec(
             self.traits.heatmap_size, STRIDE, recipe['sigma'], recipe['loss'], decoding or recipe['decoding']
         )
         self.flip_test = recipe['flip_test'] if flip_test is None else flip_test

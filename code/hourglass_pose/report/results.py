@@ -133,10 +133,11 @@ class TrainingPictures:
         for row in np.flatnonzero(batch.mask)[:_PICTURED_SAMPLES]:
             crop, maps = batch.images[row], self.codec.maps_of_logits(logits[row])
             joints, _ = self.codec.decode(maps)
-            truth = draw_truth(crop, batch.joints_crop[row], batch.joint_weights[row] > 0, self.skeleton)
+            truth = draw_truth(crop, batch.joints_crop[row], batch.labelled[row], self.skeleton)
+            target = self.codec.target_maps(batch.joints_crop[row], batch.labelled[row])
             tiles += [
                 crop,
-                heatmap_overlay(crop, batch.heatmaps[row], self.skeleton),
+                heatmap_overlay(crop, target, self.skeleton),
                 heatmap_overlay(crop, np.maximum(maps, 0), self.skeleton),
                 draw_skeleton(truth, joints, self.skeleton),
             ]

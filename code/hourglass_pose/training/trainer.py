@@ -5,7 +5,6 @@ import time
 from collections import OrderedDict
 from dataclasses import asdict
 
-import numpy as np
 from tqdm import tqdm
 
 from hourglass_pose.checkpoints.folder import read_manifest
@@ -207,14 +206,7 @@ class Trainer:
 
         Whatever is looked at goes through it: every other set of fetches would be one more graph to compile.
         """
-        graph = self.graph
-        count = graph.valid_images.shape.as_list()[0]
-        logits = []
-        for start in range(0, len(images), count):
-            part = np.zeros(graph.valid_images.shape.as_list(), np.uint8)
-            part[: len(images) - start] = images[start : start + count]
-            logits.append(self.session.run(graph.valid_logits, {graph.valid_images: part})[:, -1])
-        return np.concatenate(logits)[: len(images)]
+        return self.graph.predict_logits(self.session, images)
 
     def _epoch_is_open(self, step):
         """Return whether an epoch's last step is made, but its validation is not done or its row not written."""

@@ -1,15 +1,15 @@
-"""Decoding within the graph: what HeatmapCodec makes of the same maps."""
+"""Decoding within the graph: what the NumPy half makes of the same logits."""
 
 import numpy as np
 import pytest
 from golden.make_golden import network_session
 
-from hourglass_pose.representations.decoding import decode_heatmaps
-from hourglass_pose.representations.heatmap_codec import DECODINGS, HeatmapCodec
+from hourglass_pose.representations.heatmap.numpy import DECODINGS
+from hourglass_pose.representations.table import graph_half, make_codec
 from hourglass_pose.tf_compat import tf
 
 SIZE, STRIDE = 24, 4
-LOSSES = ('mse', 'sigmoid', 'softmax')
+LOSSES = ('mse', 'sigmoid', 'softmax')  # those with a peak
 
 
 def gaussians(rng, count, joints, sigma):
@@ -31,7 +31,7 @@ def logits_of(maps, loss):
 
 def decode(logits, codec):
     with tf.Graph().as_default(), network_session() as session:
-        joints, scores = session.run(decode_heatmaps(tf.constant(logits), codec))
+        joints, scores = session.run(graph_half(codec).decode(tf.constant(logits), codec))
     assert joints.dtype == scores.dtype == np.float32
     return joints, scores
 
@@ -40,7 +40,7 @@ def decode(logits, codec):
 @pytest.mark.parametrize('loss', LOSSES)
 @pytest.mark.parametrize('decoding', DECODINGS)
 def test_joints_and_scores_are_those_of_the_codec(rng, decoding, loss, sigma):
-    codec = HeatmapCodec(SIZE, STRIDE, sigma * 64 / SIZE, loss, decoding)
+    codec = make_codec(SIZE, STRIDE, sigma * 64 / SIZE, loss, decoding)
     logits = logits_of(gaussians(rng, 5, 8, sigma), loss)
     joints, scores = decode(logits, codec)
     expected_joints, expected_scores = codec.decode(codec.maps_of_logits(logits))
@@ -54,7 +54,7 @@ def test_joints_and_scores_are_those_of_the_codec(rng, decoding, loss, sigma):
 def test_a_lonely_cell_is_found_at_the_border_and_inside(decoding, x, y):
     maps = np.zeros((1, SIZE, SIZE, 1), np.float32)
     maps[0, y, x, 0] = 0.5
-    codec = HeatmapCodec(SIZE, STRIDE, 2.0, 'mse', decoding)
+    codec = make_codec(SIZE, STRIDE, 2.0, 'mse', decoding)
     joints, scores = decode(maps, codec)
     assert np.abs(joints[0, 0] - codec.decode(maps)[0][0, 0]).max() < 1e-3
     assert np.abs(joints[0, 0] - [4 * x + 1.5, 4 * y + 1.5]).max() < 1e-3
@@ -66,7 +66,7 @@ def test_the_first_of_equal_cells_counts_and_scores_stay_within_0_and_1(decoding
     maps = np.zeros((1, SIZE, SIZE, 3), np.float32)
     maps[..., 1] = -1.0
     maps[0, 3, 7, 2] = maps[0, 9, 2, 2] = 5.0
-    codec = HeatmapCodec(SIZE, STRIDE, 2.0, 'mse', decoding)
+    codec = make_codec(SIZE, STRIDE, 2.0, 'mse', decoding)
     joints, scores = decode(maps, codec)
     assert np.abs(joints - [[[1.5, 1.5], [1.5, 1.5], [4 * 7 + 1.5, 4 * 3 + 1.5]]]).max() < 1e-3
     assert scores.tolist() == [[0.0, 0.0, 1.0]]
@@ -75,5 +75,5 @@ def test_the_first_of_equal_cells_counts_and_scores_stay_within_0_and_1(decoding
 def test_maps_need_not_be_square():
     maps = np.zeros((2, 6, 9, 2), np.float32)
     maps[0, 5, 8, 0] = maps[0, 1, 7, 1] = maps[1, 4, 2, 0] = maps[1, 0, 3, 1] = 1.0
-    joints, _ = decode(maps, HeatmapCodec(6, STRIDE, 2.0, 'mse', 'argmax'))
+    joints, _ = decode(maps, make_codec(6, STRIDE, 2.0, 'mse', 'argmax'))
     assert ((joints - 1.5) / 4).tolist() == [[[8, 5], [7, 1]], [[2, 4], [3, 0]]]
