@@ -97,7 +97,8 @@ def test_epochs_take_everyone_once_whatever_the_batches_and_processes(total, bat
     ranks = [generator_of(total, batch_size, seed=seed, rank=rank, world_size=world_size) for rank in range(world_size)]
     steps = -(-3 * total // (batch_size * world_size))
     # The ranks' shares of a step, one after the other, are the sequence that one process would follow alone.
-    sequence = [row for step in range(steps) for rank in ranks for row in rank.training_indices(step)]
+    size = batch_size * world_size
+    sequence = [row for step in range(steps) for rank in ranks for row in rank.training_indices(step * size)]
     for epoch in range(3):
         rows = sequence[epoch * total : (epoch + 1) * total]
         assert [row[0] for row in rows] == [epoch] * total
@@ -110,7 +111,7 @@ def test_epochs_take_everyone_once_whatever_the_batches_and_processes(total, bat
 
 def test_the_order_is_the_same_on_every_machine_and_new_in_each_epoch():
     def order(seed, epoch):
-        return [index for _, index in generator_of(10, 10, seed=seed).training_indices(epoch)]
+        return [index for _, index in generator_of(10, 10, seed=seed).training_indices(10 * epoch)]
 
     # Made once; NumPy's policy freezes the streams of RandomState.
     assert order(0, 0) == [3, 7, 6, 4, 1, 0, 2, 8, 5, 9]
@@ -126,11 +127,23 @@ def test_workers_change_nothing(workers, prefetch):
     assert_same_batches(take(slow.training_batches(), 9), take(generator_of(7, 3).training_batches(), 9))
 
 
+def test_batches_and_processes_that_change_on_the_way_take_everyone_once_an_epoch():
+    rows, position = [], 0
+    for batch_size, world_size, steps in ((4, 1, 2), (2, 1, 3), (1, 3, 3), (4, 2, 3), (5, 1, 2)):
+        ranks = [generator_of(11, batch_size, rank=rank, world_size=world_size) for rank in range(world_size)]
+        for _ in range(steps):
+            rows += [row for rank in ranks for row in rank.training_indices(position)]
+            position += batch_size * world_size
+    assert len(rows) == position == 57
+    for epoch in range(5):
+        assert sorted(rows[11 * epoch : 11 * (epoch + 1)]) == [(epoch, index) for index in range(11)]
+
+
 def test_a_restart_at_any_step_goes_on_as_if_nothing_had_happened():
     whole = take(generator_of(7, 3).training_batches(), 9)
     generator = generator_of(7, 3, workers=2)
     for first in (8, 0, 3, 5):
-        assert_same_batches(take(generator.training_batches(first), 9 - first), whole[first:])
+        assert_same_batches(take(generator.training_batches(3 * first), 9 - first), whole[first:])
 
 
 def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
@@ -152,7 +165,7 @@ def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
 
     def batches(workers, first, count):
         maker = SampleMaker(ImageCache(1), CropRule(64), np.array([1, 0, 2]), np.ones(3), ranges, 4)
-        return take(DataGenerator(persons, maker, 2, seed=4, workers=workers).training_batches(first), count)
+        return take(DataGenerator(persons, maker, 2, seed=4, workers=workers).training_batches(2 * first), count)
 
     expected = batches(0, 0, 6)
     digests = {hashlib.md5(batch.images.tobytes()).hexdigest() for batch in expected}
@@ -165,7 +178,7 @@ def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
 def test_rows_hold_what_was_asked_for():
     generator = generator_of(5, 4, workers=2, rank=1, world_size=2)
     for step, batch in enumerate(take(generator.training_batches(), 4)):
-        epochs, indices = np.array(generator.training_indices(step)).T
+        epochs, indices = np.array(generator.training_indices(8 * step)).T
         np.testing.assert_array_equal(batch.indices, indices)
         np.testing.assert_array_equal(batch.images, np.tile(epochs[:, None, None, None], (1, 4, 4, 3)))
         np.testing.assert_array_equal(batch.joints_crop[:, 0, 0], indices + 0.5)
@@ -311,11 +324,11 @@ def test_no_more_than_prefetch_batches_are_prepared_ahead(prefetch):
 
 def test_two_iterators_of_one_generator_do_not_disturb_each_other():
     generator = generator_of(5, 2, workers=1)
-    near, far = generator.training_batches(), generator.training_batches(40)
+    near, far = generator.training_batches(), generator.training_batches(80)
     mixed = [(next(near), next(far)) for _ in range(6)]
     near.close()
     far.close()
-    for start, batches in zip((0, 40), zip(*mixed)):
+    for start, batches in zip((0, 80), zip(*mixed)):
         assert_same_batches(list(batches), take(generator_of(5, 2).training_batches(start), 6))
 
 

@@ -83,8 +83,9 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
     """Go on with a run by the mean of the ranks' gradients, each computed here alone; return {name: value}."""
     experiment = Experiment(config, say=lambda line: None)
     people, train = experiment.split()['train'], config.Train
+    position = FIRST_STEPS * train.batch_size
     batches = [
-        experiment.generator(people, train.batch_size, rank, world_size).training_batches(FIRST_STEPS)
+        experiment.generator(people, train.batch_size, rank, world_size).training_batches(position)
         for rank in range(world_size)
     ]
     with tf.Graph().as_default(), tf.Session() as session:
@@ -142,7 +143,9 @@ def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_ov
     train, tmp_path, synthetic_people, first_epoch, state, count
 ):
     shutil.copytree(first_epoch, str(tmp_path / 'run'), symlinks=True)
-    overrides = ('Train.epoch_size=%d' % FIRST_STEPS, 'Train.nEpochs=3')
+    # An epoch has the persons of three steps of the one process that started the run.
+    epochs = 1 + 2 * count
+    overrides = ('Train.epoch_size=%d' % FIRST_STEPS, 'Train.nEpochs=%d' % epochs)
     with train(count, *overrides, command='go_on', HOURGLASS_STAND_IN=state) as ranks:
         runs = finish(ranks)
     config = tiny_run.tiny_config(str(tmp_path / 'other'), synthetic_people, *(OVERRIDES + PLAIN + overrides))
@@ -155,17 +158,17 @@ def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_ov
     # The ranks' batches, one behind the other, are the order of one process.
     seen = [index for batches in zip(*[run.persons()[:steps] for run in runs]) for batch in batches for index in batch]
     people = len(Experiment(config, say=lambda line: None).split()['train'])
-    start, size = FIRST_STEPS * count * 2, steps * count * 2
+    start, size = FIRST_STEPS * 2, steps * count * 2
     assert seen == list(order_of_one_process(people, config.Train.seed, start, start + size))
     for rank in range(count):
         events = [entry['event'] for entry in ranks.journal.entries(rank=rank)]
         assert events.count('initialised') == events.count('shut down') == 1
-    require_chief_alone(ranks, tmp_path)
+    require_chief_alone(ranks, tmp_path, epochs)
 
 
-def require_chief_alone(ranks, folder):
+def require_chief_alone(ranks, folder, epochs):
     """Check that rank 0 has written the checkpoints and events, once, and that the others were silent."""
-    assert 'epoch 3/3, step 9' in ranks.log(0)
+    assert 'epoch %d/%d, step 9' % (epochs, epochs) in ranks.log(0)
     assert all(ranks.log(rank).strip() == '' for rank in range(1, ranks.count)), ranks.logs()
     # One file of the CPU's run, and one of rank 0.
     assert len(os.listdir(str(folder / 'run' / 'log_train'))) == 2

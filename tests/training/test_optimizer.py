@@ -89,7 +89,7 @@ def rates(settings, steps):
 
 
 def test_exponential_rate_falls_in_stairs():
-    settings = ScheduleSettings(1000, 0.1, 'exponential', decay=0.5, decay_step=10)
+    settings = ScheduleSettings(1000, 0.1, 'exponential', decay=0.5, decay_persons=10)
     assert rates(settings, [0, 9, 10, 19, 20, 45]) == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025, 0.1 / 16], rel=1e-6)
 
 
@@ -108,8 +108,19 @@ def test_cosine_rate_ends_at_zero_and_stays_there():
 
 
 def test_warm_up_rises_linearly_to_the_schedule_and_never_rests_at_zero():
-    settings = ScheduleSettings(1000, 0.1, 'exponential', decay=1.0, decay_step=10, warmup_steps=4)
+    settings = ScheduleSettings(1000, 0.1, 'exponential', decay=1.0, decay_persons=10, warmup_persons=4)
     assert rates(settings, [0, 1, 2, 3, 4, 100]) == pytest.approx([0.025, 0.05, 0.075, 0.1, 0.1, 0.1], rel=1e-6)
+
+
+@pytest.mark.parametrize('schedule', ['exponential', 'multistep', 'cosine'])
+def test_rate_follows_persons_whatever_the_batches(schedule):
+    shared = dict(schedule=schedule, decay=0.5, decay_persons=48, warmup_persons=32)
+    whole = rates(ScheduleSettings(960, 0.1, persons_per_step=16, **shared), [0, 1, 9, 10, 30, 36, 59])
+    # Ten steps of 16 persons, then steps of 8: after 160 + 8 * (step - 10) persons.
+    changed = rates(
+        ScheduleSettings(960, 0.1, persons_per_step=8, persons_offset=160 - 80, **shared), [10, 50, 62, 108]
+    )
+    assert changed == [whole[place] for place in (3, 4, 5, 6)]
 
 
 def test_unknown_schedule_is_refused():

@@ -2,7 +2,6 @@
 
 import glob
 import os
-from collections import OrderedDict
 
 import cv2
 import numpy as np
@@ -32,7 +31,7 @@ def events(folder, side):
 
 
 def row(epoch, step, loss, **more):
-    return OrderedDict([('epoch', epoch), ('step', step), ('train_loss', repr(loss))] + sorted(more.items()))
+    return {'epoch': epoch, 'step': step, 'train_loss': repr(loss), **more}
 
 
 def test_scalars_go_to_their_side_and_what_is_none_is_left_out(folder):
@@ -118,7 +117,7 @@ def test_history_of_something_else_is_one_line_for_the_user(folder, content):
     if content == 'nonsense':
         log.start_at(5)  # a header without rows holds nothing that could be lost
     else:
-        with pytest.raises(UserError, match='history.csv: this is not the table of a run'):
+        with pytest.raises(UserError, match='history.csv: expected the table of a run'):
             log.start_at(5)
     log.close()
 

@@ -266,7 +266,7 @@ def test_resume_without_a_new_step_keeps_the_only_checkpoint(tmp_path, synthetic
     tiny.start(config)
     assert CheckpointFolder(folder).steps() == [2]
     stamp = os.stat(os.path.join(folder, 'step-00000002', 'hourglass.index')).st_mtime
-    monkeypatch.setattr(Trainer, '_bar', terminate_once(Trainer._bar, 0))
+    monkeypatch.setattr(Trainer, '_loop', terminate_once(Trainer._loop, 0))
     tiny.go_on(config, pytest.fail)
     assert verify(CheckpointFolder(folder).newest_intact(pytest.fail))['global_step'] == 2
     assert os.stat(os.path.join(folder, 'step-00000002', 'hourglass.index')).st_mtime == stamp

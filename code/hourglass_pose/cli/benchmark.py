@@ -61,6 +61,7 @@ class Contestant:
         from hourglass_pose.graph.summary import summarise_network
         from hourglass_pose.runtime.selection import open_runtime
         from hourglass_pose.tf_compat import tf
+        from hourglass_pose.training.run_length import RunLength
 
         experiment = Experiment(config)
         traits, device = experiment.traits(), config.Device
@@ -68,7 +69,9 @@ class Contestant:
         self.summary = summarise_network(traits)
         self.runtime = open_runtime(device.device, device.precision, device.intra_threads)
         with tf.Graph().as_default() as graph:
-            self.graph = train_graph(config, traits, experiment.codec, self.runtime, total_steps=10000)
+            self.graph = train_graph(
+                config, traits, experiment.codec, self.runtime, RunLength.of_new_run(1, 10000, self.batch_size)
+            )
             self.session = tf.Session(graph=graph, config=self.runtime.session_config())
             self.session.run(self.graph.initialisation)
         random = np.random.RandomState(0)

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shlex
-from dataclasses import asdict
 
 from hourglass_pose.cli.train import CONFIG_COPY
 from hourglass_pose.errors import CheckpointError, ConfigError
@@ -122,13 +121,12 @@ def _config(traits, options):
 def _start():
     """Return what a manifest says of a run whose first step is still to come."""
     from hourglass_pose.tf_compat import describe_versions
-    from hourglass_pose.training.trainer import Progress
 
     return {
         'global_step': 0,
         'epoch': 0,
         'steps_per_epoch': None,
-        'progress': asdict(Progress()),
+        'progress': {'metrics': {}},
         'averaged_weights': False,
         'split_hash': None,
         'device': 'none, the weights were imported',

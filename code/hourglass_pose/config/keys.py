@@ -260,7 +260,7 @@ KEYS = (
         'epoch_size',
         None,
         or_none(integer(1)),
-        'steps of an epoch; None goes once through the training data',
+        'steps of an epoch, fixed at the first start of a run; None goes once through the training data',
         anywhere=True,
     ),
     Key('Train', 'seed', 0, integer(0), 'start weights, data order and augmentation follow from it'),
@@ -342,6 +342,9 @@ KEYS = (
     Key('Train', 'prefetch', 4, integer(1), 'batches prepared ahead'),
     Key('Train', 'cache_mb', 2048, integer(0), 'memory for decoded images in MB; 0 decodes them every time'),
     Key(
+        'Train', 'patience', 0, integer(0), 'epochs without a better validation after which the training ends; 0 is off'
+    ),
+    Key(
         'Validation',
         'valid_iteration',
         None,
@@ -366,6 +369,14 @@ KEYS = (
         'persons in a batch of validation; None stands for batch_size',
         derive=lambda values: values['batch_size'],
     ),
+    Key(
+        'Validation',
+        'best_by',
+        'auto',
+        choice('auto', 'pckh', 'pck', 'box_pck', 'loss'),
+        'what decides which checkpoint is the best: PCKh@0.5, PCK@0.2 of the torso, PCK@0.1 of the longer side of '
+        "the person's box, or the loss; auto is the first of the PCKs that is defined for the skeleton",
+    ),
     Key('Saver', 'saver_directory', '../runs/hourglass', folder(), 'checkpoints and results of the run', anywhere=True),
     Key(
         'Saver',
@@ -386,7 +397,13 @@ KEYS = (
         derive=lambda values: os.path.join(values['saver_directory'], 'log_test'),
     ),
     Key('Saver', 'saver_step', 100, integer(1), 'steps from one summary to the next', anywhere=True),
-    Key('Saver', 'checkpoint_every', 1, integer(1), 'epochs from one checkpoint to the next'),
+    Key(
+        'Saver',
+        'checkpoint_every',
+        1,
+        integer(1),
+        'epochs from one checkpoint to the next; the best validation so far, the last epoch and a stop are saved, too',
+    ),
     Key('Saver', 'checkpoint_minutes', 15, number(0), 'a checkpoint after this many minutes, too; 0 is off'),
     Key('Saver', 'keep_last', 3, integer(1), 'newest checkpoints kept; the best one is kept besides'),
     Key(

@@ -1,29 +1,50 @@
-"""TrainingRun: puts graph, data, checkpoints and logs of one run together, trains, and leaves the results."""
+"""TrainingRun: puts graph, data, hooks and checkpoints of one run together, trains, and writes the results."""
 
 import os
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Dict, Iterator, List, Optional
+
+import numpy as np
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
+from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.checkpoints.variables import VariableSaver, check_traits
-from hourglass_pose.config.config import format_config
+from hourglass_pose.config.config import Config, format_config
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
+from hourglass_pose.evaluation.best import BestMetric, choose_best_metric
+from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator, mean_training_pose
+from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.summary import summarise_network
+from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.report.results import TrainingPictures, write_results
+from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.runtime.ascend_options import NpuSettings
+from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import TF_VERSION, describe_versions, tf
+from hourglass_pose.training.hooks.checkpoint import Checkpoint
+from hourglass_pose.training.hooks.early_stopping import EarlyStopping
+from hourglass_pose.training.hooks.hook import Hook
+from hourglass_pose.training.hooks.log import Log
+from hourglass_pose.training.hooks.pictures import Pictures
+from hourglass_pose.training.hooks.progress_bar import ProgressBar
+from hourglass_pose.training.hooks.timing import Timing
+from hourglass_pose.training.hooks.validation import Validation
 from hourglass_pose.training.optimizer import ScheduleSettings
-from hourglass_pose.training.progress import LoopSettings
+from hourglass_pose.training.run_length import RunLength, earlier_world_size
 from hourglass_pose.training.run_log import HISTORY, NoRunLog, RunLog, read_history
+from hourglass_pose.training.start import Start
 from hourglass_pose.training.train_graph import TrainGraph
 from hourglass_pose.training.trainer import Trainer
+from hourglass_pose.training.validation_loss import ValidationLoss
 
 
 @contextmanager
-def open_device(config):
-    """Open the Runtime of a Config's [Device] as a context: what goes wrong in it ends the other processes, too."""
+def open_device(config: Config) -> Iterator[Runtime]:
+    """Open the Runtime of a Config's [Device] as a context; an error in it also ends the other processes."""
     device = config.Device
     runtime = open_runtime(
         device.device,
@@ -41,6 +62,18 @@ def open_device(config):
     runtime.close()
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What the trainer and its hooks are made of."""
+
+    graph: TrainGraph
+    data: DataGenerator
+    length: RunLength
+    start: Start
+    best_metric: BestMetric
+    manifest: Dict[str, Any]
+
+
 class TrainingRun:
     """One run of an Experiment in its saver_directory, on a Runtime.
 
@@ -48,7 +81,14 @@ class TrainingRun:
     StoredNetwork `initial`.
     """
 
-    def __init__(self, experiment, runtime, resume_folder=None, initial=None, command=''):
+    def __init__(
+        self,
+        experiment: Experiment,
+        runtime: Runtime,
+        resume_folder: Optional[str] = None,
+        initial: Optional[StoredNetwork] = None,
+        command: str = '',
+    ) -> None:
         self.experiment = experiment
         self.runtime = runtime
         self.config = experiment.config
@@ -60,13 +100,16 @@ class TrainingRun:
         if resume_folder:
             check_traits(resume_folder, self.traits)
 
-    def run(self):
-        """Train, and when the last epoch is reached write the results. Returns whether it was."""
+    def run(self) -> bool:
+        """Train, and write the results when the run is finished. Returns whether it is."""
         with tf.Graph().as_default():
-            trainer = self._trainer(self.runtime)
-            finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix)
+            parts = self._parts()
+            timing, validation = Timing(), self._validation(parts)
+            hooks = self._hooks(parts, timing, validation)
+            trainer = Trainer(parts.graph, self.runtime, parts.data, parts.length, hooks, self.say)
+            finished = trainer.train(parts.start)
         if self.runtime.is_chief:
-            trainer.performance.write(
+            timing.performance.write(
                 self.config.Saver.saver_directory,
                 finished=finished,
                 world_size=self.runtime.world_size,
@@ -74,54 +117,34 @@ class TrainingRun:
                 skipped_steps=trainer.skipped,
                 device=self.runtime.description,
             )
-            if finished and trainer.evaluation:
-                self._write_results(trainer.evaluation)
+            if finished and validation.evaluation:
+                self._write_results(validation.evaluation)
         return finished
 
-    def _trainer(self, runtime):
-        config, experiment = self.config, self.experiment
+    def _parts(self) -> _Parts:
+        config, experiment, runtime = self.config, self.experiment, self.runtime
         split = experiment.split()
         data = experiment.generator(split['train'], config.Train.batch_size, runtime.rank, runtime.world_size)
-        loop = LoopSettings(
-            config.Train.nEpochs,
-            config.Train.epoch_size or data.steps_per_epoch,
-            config.Validation.valid_every,
-            config.Saver.checkpoint_every,
-            config.Saver.checkpoint_minutes,
-            config.Saver.saver_step,
-            config.Train.w_summary,
+        earlier = read_manifest(self.resume_folder) if self.resume_folder else {}
+        length = self._length(data, earlier)
+        graph = train_graph(config, self.traits, experiment.codec, runtime, length)
+        best_metric = choose_best_metric(
+            config.Validation.best_by, split['valid'], experiment.skeleton, experiment.kept_joints
         )
-        self._require_whole_loops(loop)
-        graph = train_graph(config, self.traits, experiment.codec, runtime, loop.num_epochs * loop.steps_per_epoch)
-        mean_pose = mean_training_pose(split['train'], experiment.rule)
-        evaluator = Evaluator(
-            experiment.generator(split['valid'], config.Validation.valid_batch_size, runtime.rank, runtime.world_size),
-            experiment.codec,
-            experiment.skeleton,
-            mean_pose,
-            config.Validation.flip_test,
-            config.Validation.valid_iteration,
-        )
-        saver = config.Saver
-        checkpoints = CheckpointFolder(saver.saver_directory, saver.keep_last)
-        if runtime.is_chief:
-            checkpoints.remove_partial()
         manifest = {
             'config': config.as_dict(),
             'traits': self.traits.as_dict(),
-            'recipe': experiment.recipe(mean_pose),
+            'recipe': experiment.recipe(mean_training_pose(split['train'], experiment.rule)),
             'seed': config.Train.seed,
             'split_hash': experiment.split_hash(),
             'device': runtime.description,
             'averaged_weights': config.Train.ema_decay > 0,
             'started_from': self.initial and self.initial.path,
         }
-        earlier = read_manifest(self.resume_folder) if self.resume_folder else {}
-        # Where weights came from stays with them, and so does whose licence they are under.
+        # Where weights came from stays with them, and so does the licence they are under.
         manifest.update((key, earlier[key]) for key in ('started_from', 'source') if earlier.get(key))
-        # Of imported weights nobody knows whom they were trained on.
-        known = earlier.get('split_hash')
-        if known not in (None, manifest['split_hash']):
+        # Imported weights do not tell which persons they were trained on.
+        if earlier.get('split_hash') not in (None, manifest['split_hash']):
             self.say(
                 'note: the persons to train on or to validate with are not those of the checkpoint; from here on '
                 'the run is another one than it would have been'
@@ -129,38 +152,100 @@ class TrainingRun:
         self.say(f'device: {runtime.description}; TensorFlow {TF_VERSION}')
         self.say(f'network: {summarise_network(self.traits).describe()}')
         self.say(
-            'run: %d epochs of %d steps with %d persons each, in %s'
-            % (
-                loop.num_epochs,
-                loop.steps_per_epoch,
-                config.Train.batch_size * runtime.world_size,
-                saver.saver_directory,
-            )
+            f'run: {length.num_epochs} epochs of {length.steps_per_epoch} steps with {length.joint_batch} persons '
+            f'each, in {config.Saver.saver_directory}'
         )
-        return Trainer(
-            graph,
-            runtime,
-            data,
-            evaluator,
-            checkpoints,
+        self.say(f'best checkpoint by: {best_metric.title}')
+        start = Start(
             VariableSaver(config.Network.name, graph.model.variables()),
-            RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test) if runtime.is_chief else NoRunLog(),
-            loop,
-            manifest,
-            TrainingPictures(experiment.codec, experiment.skeleton),
-            self.say,
+            manifest['split_hash'],
+            self.resume_folder,
+            earlier,
+            self.initial.prefix if self.initial else None,
         )
+        return _Parts(graph, data, length, start, best_metric, manifest)
 
-    def _require_whole_loops(self, loop):
-        steps = self.runtime.steps_per_run
-        if loop.steps_per_epoch % steps:
-            nearest = max(1, round(loop.steps_per_epoch / steps)) * steps
+    def _length(self, data: DataGenerator, earlier: Dict[str, Any]) -> RunLength:
+        """Return the RunLength. earlier: manifest of the checkpoint that the run goes on from, {} for a new run."""
+        train, world_size = self.config.Train, self.runtime.world_size
+        joint_batch = train.batch_size * world_size
+        if not earlier.get('steps_per_epoch'):
+            # A new run, or one whose checkpoint holds imported weights.
+            length = RunLength.of_new_run(train.nEpochs, train.epoch_size or data.steps_per_epoch, joint_batch)
+            self._require_whole_loops(length)
+            return length
+        before = earlier['config']['Train']
+        if train.epoch_size != before['epoch_size']:
             raise ConfigError(
-                'config [Train] epoch_size: expected a multiple of iterations_per_loop, %d, for instance '
-                '%d; found %d steps in an epoch' % (steps, nearest, loop.steps_per_epoch)
+                f'config [Train] epoch_size: expected {before["epoch_size"]}, found {train.epoch_size}; the length of '
+                'an epoch is fixed at the first start of a run, because finished epochs and the schedule are counted '
+                'in it: leave epoch_size as it is and change nEpochs, or start another run'
+            )
+        if 'persons' not in earlier and train.epoch_size is None:
+            world_size = earlier_world_size(
+                len(data.persons), before['batch_size'], earlier['steps_per_epoch'], world_size
+            )
+        length = RunLength.of_resumed_run(earlier, train.nEpochs, joint_batch, before['batch_size'] * world_size)
+        if length.persons_offset or length.skipped_offset:
+            self.say(
+                f'note: a step now has {joint_batch} persons; the run goes on after '
+                f'{length.persons_at(earlier["global_step"])} of {length.total_persons} persons'
+            )
+        return length
+
+    def _require_whole_loops(self, length: RunLength) -> None:
+        steps = self.runtime.steps_per_run
+        if length.steps_per_epoch % steps:
+            nearest = max(1, round(length.steps_per_epoch / steps)) * steps
+            raise ConfigError(
+                f'config [Train] epoch_size: expected a multiple of iterations_per_loop, {steps}, for instance '
+                f'{nearest}; found {length.steps_per_epoch} steps in an epoch'
             )
 
-    def _write_results(self, evaluation):
+    def _validation(self, parts: _Parts) -> Validation:
+        config, split = self.config, self.experiment.split()
+        generator = self.experiment.generator(
+            split['valid'], config.Validation.valid_batch_size, self.runtime.rank, self.runtime.world_size
+        )
+        evaluator = Evaluator(
+            generator,
+            self.experiment.codec,
+            self.experiment.skeleton,
+            np.array(parts.manifest['recipe']['mean_pose_crop']),
+            config.Validation.flip_test,
+            config.Validation.valid_iteration,
+        )
+        loss = ValidationLoss(parts.graph, self.experiment.codec) if parts.best_metric.kind == 'loss' else None
+        return Validation(evaluator, config.Validation.valid_every, parts.best_metric, loss)
+
+    def _hooks(self, parts: _Parts, timing: Timing, validation: Validation) -> List[Hook]:
+        """Return the hooks in the order in which they are called; a new one is one line here."""
+        config, saver, is_chief = self.config, self.config.Saver, self.runtime.is_chief
+        run_log = RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test) if is_chief else NoRunLog()
+        pictures = TrainingPictures(self.experiment.codec, self.experiment.skeleton) if is_chief else None
+        weights = parts.start.saver if config.Train.w_summary else None
+        folder = CheckpointFolder(saver.saver_directory, saver.keep_last)
+        if is_chief:
+            folder.remove_partial()
+        return [
+            timing,
+            Log(run_log, saver.saver_step, validation, weights),
+            ProgressBar(),
+            validation,
+            Pictures(pictures, run_log, saver.saver_step, validation),
+            EarlyStopping(config.Train.patience, validation),
+            Checkpoint(
+                folder,
+                parts.start.saver,
+                parts.manifest,
+                validation,
+                every=saver.checkpoint_every,
+                minutes=saver.checkpoint_minutes,
+                resumed_here=parts.start.is_in(folder.folder),
+            ),
+        ]
+
+    def _write_results(self, evaluation: Evaluation) -> None:
         config, data = self.config, self.config.DataSetHG
         sources = list(zip(data.training_txt_file, data.img_directory))
         protocol = {
@@ -192,17 +277,21 @@ class TrainingRun:
         )
 
 
-def train_graph(config, traits, codec, runtime, total_steps):
+def train_graph(
+    config: Config, traits: NetworkTraits, codec: HeatmapCodec, runtime: Runtime, length: RunLength
+) -> TrainGraph:
     """Return the TrainGraph of a Config, in the present graph."""
     train = config.Train
     schedule = ScheduleSettings(
-        total_steps,
+        length.total_persons,
         train.lear_rate,
         train.schedule,
         train.decay,
-        train.decay_step,
+        train.decay_step * length.first_joint_batch,
         tuple(train.milestones),
-        train.warmup_steps,
+        train.warmup_steps * length.first_joint_batch,
+        length.joint_batch,
+        length.persons_offset,
     )
     return TrainGraph(
         HourglassModel(traits),

@@ -35,10 +35,10 @@ class Batch:
 class DataGenerator:
     """Batches of fixed size over a list of persons, prepared ahead by threads.
 
-    Training batches follow one endless sequence: the persons in an order drawn anew for each epoch, without
-    replacement, epoch after epoch. Step s of a run with W processes takes the positions s*B*W to (s+1)*B*W of it,
-    process r the r-th B of these. So the step alone says where training stands, no person is left out at the end
-    of an epoch, and every process knows its share.
+    Training batches follow one endless sequence: the persons in an order sampled anew for each epoch, without
+    replacement, epoch after epoch. A step of W processes takes the next B*W positions of it, process r the r-th B of
+    these. So the number of persons alone says where training stands, whatever B and W were before; no person is left
+    out at the end of an epoch, and every process knows its share.
 
     persons: sequence of Person. sample_maker: SampleMaker. batch_size: B, of one process.
     workers: threads; 0 prepares each batch when it is asked for. prefetch: batches prepared ahead.
@@ -92,25 +92,25 @@ class DataGenerator:
         per_step = self.batch_size * self.world_size
         return -(-len(self.persons) // per_step)
 
-    def training_batches(self, first_step=0):
-        """Yield the endless training batches from a global step on. Raises ImageError, see max_unreadable."""
-        return self._prefetched(self._training_plan(first_step))
+    def training_batches(self, position=0):
+        """Yield the endless training batches after so many persons. Raises ImageError, see max_unreadable."""
+        return self._prefetched(self._training_plan(position))
 
-    def training_batch(self, step):
-        """Return the training batch of one global step."""
-        return self._prepare([(index, epoch) for epoch, index in self.training_indices(step)])[0]
+    def training_batch(self, position):
+        """Return the training batch of this rank in the step after so many persons."""
+        return self._prepare([(index, epoch) for epoch, index in self.training_indices(position)])[0]
 
     def validation_batches(self, limit=None):
         """Yield this rank's share of all persons in order, the last batch padded; at most `limit` batches."""
         count = self.num_validation_batches if limit is None else min(limit, self.num_validation_batches)
         return self._prefetched(self._validation_plan(count))
 
-    def training_indices(self, step):
-        """Return [(epoch, person index)] of this rank's batch at a global step."""
+    def training_indices(self, position):
+        """Return [(epoch, person index)] of this rank's batch in the step after so many persons of all ranks."""
         total = len(self.persons)
-        start = (step * self.world_size + self.rank) * self.batch_size
-        places = [divmod(position, total) for position in range(start, start + self.batch_size)]
-        return [(epoch, int(self._order(epoch)[place])) for epoch, place in places]
+        start = position + self.rank * self.batch_size
+        rows = [divmod(row, total) for row in range(start, start + self.batch_size)]
+        return [(epoch, int(self._order(epoch)[index])) for epoch, index in rows]
 
     def _order(self, epoch):
         order = self._orders.get(epoch)
@@ -122,10 +122,10 @@ class DataGenerator:
             self._orders = dict(kept + [(epoch, order)])
         return order
 
-    def _training_plan(self, step):
+    def _training_plan(self, position):
         while True:
-            yield [(index, epoch) for epoch, index in self.training_indices(step)]
-            step += 1
+            yield [(index, epoch) for epoch, index in self.training_indices(position)]
+            position += self.batch_size * self.world_size
 
     def _validation_plan(self, count):
         for step in range(count):

@@ -1,7 +1,7 @@
-"""Optimizers and learning-rate schedules, as graph operations of the global step."""
+"""Optimizers and learning-rate schedules, as graph operations."""
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Any, Iterable, Tuple
 
 import numpy as np
 
@@ -10,52 +10,57 @@ from hourglass_pose.tf_compat import tf
 
 @dataclass(frozen=True)
 class ScheduleSettings:
-    """Learning rate over a run of total_steps steps; the names are those of config.cfg [Train].
+    """Learning rate over a run of total_persons persons, all epochs together.
 
-    exponential: lear_rate * decay ** floor(step / decay_step). multistep: lear_rate times decay at each milestone,
-    a share of the run. cosine: half a cosine from lear_rate to 0 (Loshchilov and Hutter 2017, eq. 5, one period).
-    In the first warmup_steps steps the rate also rises linearly from zero.
+    exponential: lear_rate * decay ** floor(persons / decay_persons). multistep: lear_rate times decay at each
+    milestone, a share of the run. cosine: half a cosine from lear_rate to 0 (Loshchilov and Hutter 2017, eq. 5, one
+    period). Over the first warmup_persons persons the rate also rises linearly from zero.
+
+    persons_per_step, persons_offset: the persons learnt from after `step` applied steps are persons_offset + step *
+    persons_per_step. Both are constants of a graph, so a device that makes several steps a run computes the rate.
     """
 
-    total_steps: int
+    total_persons: int
     lear_rate: float = 1e-3
     schedule: str = 'cosine'
     decay: float = 0.96
-    decay_step: int = 2000
+    decay_persons: int = 2000
     milestones: Tuple[float, ...] = (0.6, 0.85)
-    warmup_steps: int = 0
+    warmup_persons: int = 0
+    persons_per_step: int = 1
+    persons_offset: int = 0
 
 
-def learning_rate(settings, global_step):
-    """Return the scalar float32 rate of the step after `global_step` finished ones."""
-    step = tf.cast(global_step, tf.float32)
+def learning_rate(settings: ScheduleSettings, global_step: 'tf.Tensor') -> 'tf.Tensor':
+    """Return the scalar float32 rate of the step after `global_step` applied ones."""
+    persons = tf.cast(global_step, tf.float32) * settings.persons_per_step + settings.persons_offset
     if settings.schedule == 'exponential':
-        factor = tf.pow(settings.decay, tf.floor(step / settings.decay_step))
+        factor = tf.pow(settings.decay, tf.floor(persons / settings.decay_persons))
     elif settings.schedule == 'multistep':
-        passed = [tf.cast(step >= share * settings.total_steps, tf.float32) for share in settings.milestones]
+        passed = [tf.cast(persons >= share * settings.total_persons, tf.float32) for share in settings.milestones]
         factor = tf.pow(settings.decay, tf.add_n(passed) if passed else 0.0)
     elif settings.schedule == 'cosine':
-        progress = tf.minimum(step / settings.total_steps, 1.0)
+        progress = tf.minimum(persons / settings.total_persons, 1.0)
         factor = 0.5 * (1.0 + tf.cos(np.pi * progress))
     else:
         raise ValueError(f'schedule: expected exponential, multistep or cosine, found {settings.schedule!r}')
-    if settings.warmup_steps:
-        factor *= tf.minimum((step + 1.0) / settings.warmup_steps, 1.0)
+    if settings.warmup_persons:
+        factor *= tf.minimum((persons + settings.persons_per_step) / settings.warmup_persons, 1.0)
     return tf.multiply(settings.lear_rate, factor, name='learning_rate')
 
 
 class AdamW(tf.train.AdamOptimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019): each kernel also shrinks by rate * weight_decay.
 
-    Biases, scales and offsets are not decayed. The decay is part of the update itself, so whatever skips an update,
-    such as an overflow in float16, skips the decay as well.
+    Biases, scales and offsets are not decayed. The decay is part of the update itself, so a skipped update, such as
+    after an overflow in float16, skips the decay as well.
     """
 
-    def __init__(self, learning_rate, weight_decay, **kwargs):
+    def __init__(self, learning_rate: 'tf.Tensor', weight_decay: float, **kwargs: Any) -> None:
         super().__init__(learning_rate, name='AdamW', **kwargs)
         self._weight_decay = weight_decay
 
-    def _apply_dense(self, grad, var):
+    def _apply_dense(self, grad: 'tf.Tensor', var: 'tf.Variable') -> 'tf.Operation':
         if len(var.shape) < 2:
             return super()._apply_dense(grad, var)
         with tf.control_dependencies([grad]):
@@ -64,11 +69,11 @@ class AdamW(tf.train.AdamOptimizer):
             return super()._apply_dense(grad, var)
 
 
-def make_optimizer(kind, rate, weight_decay=0.0):
+def make_optimizer(kind: str, rate: 'tf.Tensor', weight_decay: float = 0.0) -> 'tf.train.Optimizer':
     """Return the tf.train.Optimizer of a kind: 'adam', 'adamw' or 'rmsprop'.
 
-    RMSProp has the smoothing constant 0.99 and the epsilon 1e-8 of the published hourglass; its mean square starts at
-    one, as TensorFlow has it, and not at zero, as Torch has it, so that the first few hundred steps are smaller.
+    RMSProp has the smoothing constant 0.99 and the epsilon 1e-8 of the published hourglass. Its mean square starts at
+    one, as in TensorFlow, and not at zero, as in Torch, so the first few hundred steps are smaller.
     """
     if kind == 'adam':
         return tf.train.AdamOptimizer(rate)
@@ -79,10 +84,10 @@ def make_optimizer(kind, rate, weight_decay=0.0):
     raise ValueError(f'optimizer: expected adam, adamw or rmsprop, found {kind!r}')
 
 
-def create_state(optimizer, variables):
-    """Create an optimizer's variables for those it will change.
+def create_state(optimizer: 'tf.train.Optimizer', variables: Iterable['tf.Variable']) -> None:
+    """Create an optimizer's variables for the variables that it will change.
 
-    Loss scaling applies gradients inside a condition, which would give its name to what is first made there: a
+    Loss scaling applies gradients inside a condition, and variables that are first made there carry its name: a
     checkpoint of one device would lack the counters of another.
     """
     optimizer._create_slots(list(variables))

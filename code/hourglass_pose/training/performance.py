@@ -1,10 +1,10 @@
-"""Performance: how fast a process trains, without the first steps and whatever is between the steps."""
+"""Performance: how fast a process trains, without the first steps and without what is between the steps."""
 
 import json
 import math
 import os
 import time
-from collections import OrderedDict
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from hourglass_pose.files import write_whole
 
@@ -21,74 +21,66 @@ _DEFINITION = (
 
 
 class Performance:
-    """Takes the time of training steps: begin() before a batch is asked for, end() when its loss is there.
+    """Measures training steps: begin() before a batch is asked for, end() when its loss is known.
 
     Batches that are prepared during a validation, at most Train.prefetch of them, are found ready after it.
     clock: function that returns seconds.
     """
 
-    def __init__(self, clock=time.perf_counter):
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._began = None
-        self._first = []
-        self._steps = 0
-        self._seconds = 0.0
-        self._images = 0
-        self._loss = None
+        self._began = 0.0
+        self._first: List[Tuple[int, float, int]] = []
+        self._total = (0, 0.0, 0)
+        self._loss: Optional[float] = None
 
-    def begin(self):
+    def begin(self) -> None:
+        """Start the clock of a step."""
         self._began = self._clock()
 
-    def end(self, images, loss, steps=1):
+    def end(self, images: int, loss: float, steps: int = 1) -> None:
         """Note that steps have been made since begin(). images: of all processes in these steps. loss: of the last."""
-        seconds = self._clock() - self._began
-        if sum(part[0] for part in self._first) < FIRST_STEPS:
-            self._first.append((steps, seconds, images))
-        self._steps += steps
-        self._seconds += seconds
-        self._images += images
+        part = (steps, self._clock() - self._began, images)
+        if sum(first[0] for first in self._first) < FIRST_STEPS:
+            self._first.append(part)
+        self._total = _sum([self._total, part])
         self._loss = float(loss)
 
-    def as_dict(self):
+    def as_dict(self) -> Dict[str, Any]:
         """Return what was measured, JSON-able; None for what was not, as in a run of a single step.
 
         The first ten steps are left out; of fewer than twenty, the first half.
         """
         left_out = self._left_out()
-        steps, seconds, images = (
-            total - sum(part[place] for part in left_out)
-            for place, total in enumerate((self._steps, self._seconds, self._images))
-        )
-        measured = bool(left_out) and steps > 0 and seconds > 0
-        return OrderedDict(
-            [
-                ('images_per_second', images / seconds if measured else None),
-                ('seconds_per_step', seconds / steps if measured else None),
-                ('steps', steps if measured else 0),
-                ('images', images if measured else 0),
-                ('seconds', seconds if measured else 0.0),
-                ('steps_left_out', self._steps - (steps if measured else 0)),
-                ('last_loss', _finite(self._loss)),
-                ('definition', _DEFINITION),
-            ]
-        )
+        steps, seconds, images = [total - part for total, part in zip(self._total, _sum(left_out))]
+        if not (left_out and steps > 0 and seconds > 0):
+            steps, seconds, images = 0, 0.0, 0
+        return {
+            'images_per_second': images / seconds if steps else None,
+            'seconds_per_step': seconds / steps if steps else None,
+            'steps': steps,
+            'images': images,
+            'seconds': seconds,
+            'steps_left_out': self._total[0] - steps,
+            'last_loss': self._loss if self._loss is not None and math.isfinite(self._loss) else None,
+            'definition': _DEFINITION,
+        }
 
-    def write(self, folder, **more):
-        """Write performance.json into a folder; more: what else it says."""
-        content = self.as_dict()
-        content.update(more)
+    def write(self, folder: str, **more: Any) -> None:
+        """Write performance.json into a folder; more: further entries."""
+        content = {**self.as_dict(), **more}
         write_whole(os.path.join(folder, PERFORMANCE), (f'{json.dumps(content, indent=2)}\n').encode())
 
-    def _left_out(self):
+    def _left_out(self) -> List[Tuple[int, float, int]]:
         """Return the (steps, seconds, images) that are not counted: whole runs of a device loop, at least one."""
-        chosen = []
+        chosen: List[Tuple[int, float, int]] = []
         for part in self._first:
             made = sum(each[0] for each in chosen)
-            if made >= FIRST_STEPS or (chosen and 2 * (made + part[0]) > self._steps):
+            if made >= FIRST_STEPS or (chosen and 2 * (made + part[0]) > self._total[0]):
                 break
             chosen.append(part)
         return chosen
 
 
-def _finite(value):
-    return value if value is not None and math.isfinite(value) else None
+def _sum(parts: List[Tuple[int, float, int]]) -> Tuple[int, float, int]:
+    return sum(part[0] for part in parts), sum(part[1] for part in parts), sum(part[2] for part in parts)

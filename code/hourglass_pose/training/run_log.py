@@ -1,9 +1,9 @@
-"""RunLog: what a run leaves to read: TensorBoard scalars and pictures, and one CSV row an epoch."""
+"""RunLog: TensorBoard scalars and pictures of a run, and its history.csv with a row an epoch."""
 
 import csv
 import io
 import os
-from collections import OrderedDict
+from typing import Any, Dict, List, Optional
 
 import cv2
 import numpy as np
@@ -22,24 +22,24 @@ class RunLog:
     Raises UserError for a folder that cannot be made or written.
     """
 
-    def __init__(self, folder, log_dir_train, log_dir_test):
+    def __init__(self, folder: str, log_dir_train: str, log_dir_test: str) -> None:
         self._path = os.path.join(folder, HISTORY)
         self._writers = {'train': _open_writer(log_dir_train), 'test': _open_writer(log_dir_test)}
-        self._rows = []
+        self._rows: List[Dict[str, Any]] = []
 
-    def start_at(self, step):
-        """Drop what an interrupted run wrote after the step at which this one goes on.
+    def start_at(self, step: int) -> None:
+        """Go on after a step; rows after it, which a killed run wrote, are dropped, for they will be trained again.
 
         Raises UserError for a history.csv that no run has written.
         """
         try:
             self._rows = [row for row in read_history(self._path) if int(row['step']) <= step]
         except (ValueError, KeyError, TypeError, csv.Error):
-            raise UserError(f'{self._path}: this is not the table of a run, which has a step in each row; move it away')
+            raise UserError(f'{self._path}: expected the table of a run with a step in each row; move the file away')
         for writer in self._writers.values():
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step + 1)
 
-    def scalars(self, side, step, values):
+    def scalars(self, side: str, step: int, values: Dict[str, Optional[float]]) -> None:
         """Write {name: number}; side is 'train' or 'test'."""
         self._write(
             side,
@@ -47,87 +47,94 @@ class RunLog:
             [tf.Summary.Value(tag=name, simple_value=value) for name, value in values.items() if value is not None],
         )
 
-    def picture(self, side, step, name, image_rgb):
+    def picture(self, side: str, step: int, name: str, image_rgb: np.ndarray) -> None:
         """Write a picture (H, W, 3) uint8 RGB."""
         encoded = cv2.imencode('.png', cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
         height, width = image_rgb.shape[:2]
         image = tf.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=encoded)
         self._write(side, step, [tf.Summary.Value(tag=name, image=image)])
 
-    def histograms(self, step, arrays):
+    def histograms(self, step: int, arrays: Dict[str, np.ndarray]) -> None:
         """Write {name: array of numbers} as histograms of 30 bins."""
         self._write(
             'train', step, [tf.Summary.Value(tag=name, histo=_histogram(array)) for name, array in arrays.items()]
         )
 
-    def epoch(self, row):
-        """Append an OrderedDict, which must hold 'step', to history.csv; None stays empty."""
+    def epoch(self, row: Dict[str, Any]) -> None:
+        """Append a row, which must hold 'step', to history.csv; None stays empty.
+
+        A row of the same step is one that an interrupted run wrote before it was killed, and is replaced.
+        """
         self._rows = [old for old in self._rows if int(old['step']) < row['step']]
-        self._rows.append(OrderedDict((name, '' if value is None else value) for name, value in row.items()))
-        columns = list(OrderedDict.fromkeys(name for each in self._rows for name in each))
+        self._rows.append({name: '' if value is None else value for name, value in row.items()})
+        columns = list(dict.fromkeys(name for each in self._rows for name in each))
         text = io.StringIO()
         table = csv.DictWriter(text, columns, restval='', lineterminator='\n')
         table.writeheader()
         table.writerows(self._rows)
         write_whole(self._path, text.getvalue().encode('utf-8'))
 
-    def flush(self):
+    def flush(self) -> None:
         for writer in self._writers.values():
             writer.flush()
 
-    def close(self):
+    def close(self) -> None:
         for writer in self._writers.values():
             writer.close()
 
-    def _write(self, side, step, values):
+    def _write(self, side: str, step: int, values: List[Any]) -> None:
         if values:
             self._writers[side].add_summary(tf.Summary(value=values), step)
 
 
 class NoRunLog:
-    """The log of a process whose chief writes: it takes everything and keeps nothing."""
+    """The log of a process that is not the chief: writes nothing."""
 
-    def start_at(self, step):
+    def start_at(self, step: int) -> None:
         pass
 
-    def scalars(self, side, step, values):
+    def scalars(self, side: str, step: int, values: Dict[str, Optional[float]]) -> None:
         pass
 
-    def picture(self, side, step, name, image_rgb):
+    def picture(self, side: str, step: int, name: str, image_rgb: np.ndarray) -> None:
         pass
 
-    def histograms(self, step, arrays):
+    def histograms(self, step: int, arrays: Dict[str, np.ndarray]) -> None:
         pass
 
-    def epoch(self, row):
+    def epoch(self, row: Dict[str, Any]) -> None:
         pass
 
-    def flush(self):
+    def flush(self) -> None:
         pass
 
-    def close(self):
+    def close(self) -> None:
         pass
 
 
-def _open_writer(folder):
+def _open_writer(folder: str) -> Any:
     try:
         return tf.summary.FileWriter(folder)
     except tf.errors.OpError as error:
         raise UserError(
-            '{}: the folder of TensorBoard events cannot be written ({}); name another as '
-            'Saver.log_dir_train or Saver.log_dir_test'.format(folder, error.message.split('\n')[0])
+            f'{folder}: the folder of TensorBoard events cannot be written ({_first_line(error.message)}); name '
+            'another as Saver.log_dir_train or Saver.log_dir_test'
         )
 
 
-def read_history(path):
+def _first_line(text: str) -> str:
+    return text.split('\n')[0]
+
+
+def read_history(path: str) -> List[Dict[str, str]]:
     """Return the rows of a history.csv as dicts of text, none where there is no file."""
     if not os.path.isfile(path):
         return []
     with open(path, newline='') as stream:
-        return [OrderedDict(row) for row in csv.DictReader(stream)]
+        return [dict(row) for row in csv.DictReader(stream)]
 
 
-def _histogram(array):
+def _histogram(array: np.ndarray) -> Any:
     values = np.asarray(array, np.float64).ravel()
     counts, edges = np.histogram(values, bins=30)
     return tf.HistogramProto(

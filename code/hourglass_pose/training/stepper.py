@@ -1,11 +1,16 @@
-"""Stepper: feeds a TrainGraph with the batches of its place in the data, and says what came of every run."""
+"""Stepper: feeds a TrainGraph with the batches from its position in the data and returns what came of every run."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from hourglass_pose.errors import ImageError, TrainingError
+from hourglass_pose.input.generator import Batch, DataGenerator
+from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import tf
+from hourglass_pose.training.run_length import RunLength
+from hourglass_pose.training.train_graph import TrainGraph
 
 MOST_SKIPPED_IN_A_ROW = 200
 _IMAGES_NAMED = 8
@@ -26,19 +31,19 @@ class StepOutcome:
     loss: float
     rate: float
 
-    @property
-    def place(self):
-        """The place in the order of the data: steps that were made, applied or not."""
-        return self.step + self.skipped
+    def passes(self, every: int) -> bool:
+        """Return whether this run passes a multiple of so many steps."""
+        return self.step // every > (self.step - self.applied) // every
 
 
 class Stepper:
-    """graph: TrainGraph. runtime: Runtime. data: DataGenerator of the training persons."""
+    """Trains from a position in the data on. data: generator of the training persons."""
 
-    def __init__(self, graph, runtime, data):
+    def __init__(self, graph: TrainGraph, runtime: Runtime, data: DataGenerator, length: RunLength) -> None:
         self.graph = graph
         self.runtime = runtime
         self.data = data
+        self.length = length
         self._fetches = [
             graph.train_op,
             graph.finished,
@@ -48,20 +53,20 @@ class Stepper:
             graph.rate,
             graph.gradient_norm,
         ]
-        self._session = None
-        self._batches = None
+        self._session: Any = None
+        self._batches: Any = None
         self._step = self._skipped = self._skipped_in_a_row = 0
 
-    def start(self, session, step, skipped):
+    def start(self, session: Any, step: int, skipped: int) -> None:
         """Go on after so many applied and skipped steps."""
         self._session, self._step, self._skipped = session, step, skipped
-        self._batches = self.data.training_batches(step + skipped)
+        self._batches = self.data.training_batches(self.length.position_at(step, skipped))
         self.graph.input.start(session, self._batches)
 
-    def run(self):
+    def run(self) -> StepOutcome:
         """Train for runtime.steps_per_run steps and return the StepOutcome.
 
-        Raises ImageError when too many pictures cannot be read, TrainingError when the loss is not finite or nothing
+        Raises ImageError when too many images cannot be read, TrainingError when the loss is not finite or nothing
         but overflows is left.
         """
         feed = self.graph.input.next_feed()
@@ -81,32 +86,32 @@ class Stepper:
         self._step, self._skipped = step, skipped
         return outcome
 
-    def last_batch(self):
+    def last_batch(self) -> Batch:
         """Return the Batch of the last step."""
-        return self.graph.input.batch or self.data.training_batch(self._step + self._skipped - 1)
+        position = self.length.position_at(self._step, self._skipped) - self.length.joint_batch
+        return self.graph.input.batch or self.data.training_batch(position)
 
-    def close(self):
+    def close(self) -> None:
         """Let the workers go."""
         if self.runtime.steps_per_run == 1:
             # In the other case the generator belongs to the session, which ends it.
             self._batches.close()
 
-    def _check(self, step, skipped, loss, rate, norm):
+    def _check(self, step: int, skipped: int, loss: float, rate: float, norm: float) -> None:
         is_finite = np.isfinite(loss) and (np.isfinite(norm) or self.runtime.skips_overflow)
         if not is_finite:
-            place = step + skipped - 1
-            images = ', '.join(
-                self.data.persons[index].image for _, index in self.data.training_indices(place)[:_IMAGES_NAMED]
-            )
+            position = self.length.position_at(step, skipped) - self.length.joint_batch
+            rows = self.data.training_indices(position)[:_IMAGES_NAMED]
+            images = ', '.join(self.data.persons[index].image for _, index in rows)
             raise TrainingError(
-                'step %d: the loss is %s and the norm of its gradient %s, at learning rate %.3g, on images %s; '
-                'the last checkpoint is untouched: lower Train.lear_rate, lengthen Train.warmup_steps or set '
-                'Train.clip_norm, then go on with load.py' % (step, loss, norm, rate, images)
+                f'step {step}: the loss is {loss} and the norm of its gradient {norm}, at learning rate {rate:.3g}, on '
+                f'images {images}; the last checkpoint is untouched: lower Train.lear_rate, lengthen '
+                'Train.warmup_steps or set Train.clip_norm, then go on with load.py'
             )
         self._skipped_in_a_row = 0 if step > self._step else self._skipped_in_a_row + skipped - self._skipped
         if self._skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW:
             raise TrainingError(
-                'step %d: the gradient has overflowed %d times in a row, the loss being %.4g; the last checkpoint is '
-                'untouched: lower Train.lear_rate or a fixed Device.loss_scale, then go on with load.py'
-                % (step + 1, self._skipped_in_a_row, loss)
+                f'step {step + 1}: the gradient has overflowed {self._skipped_in_a_row} times in a row, the loss being '
+                f'{loss:.4g}; the last checkpoint is untouched: lower Train.lear_rate or a fixed Device.loss_scale, '
+                'then go on with load.py'
             )

@@ -1,6 +1,11 @@
-"""StopRequest: SIGTERM and Ctrl-C as a wish that the loop fulfils between two steps."""
+"""StopRequest: SIGTERM and Ctrl-C as a request that the loop fulfils between two steps."""
 
 import signal
+from typing import Any, Dict
+
+
+class Stopped(Exception):
+    """A request to stop, met in the middle of a validation."""
 
 
 class StopRequest:
@@ -9,11 +14,11 @@ class StopRequest:
     Outside the main thread, where Python allows no signal handlers, nothing is caught.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.requested = False
-        self._previous = {}
+        self._previous: Dict[int, Any] = {}
 
-    def __enter__(self):
+    def __enter__(self) -> 'StopRequest':
         for number in (signal.SIGINT, signal.SIGTERM):
             try:
                 self._previous[number] = signal.signal(number, self._handle)
@@ -21,11 +26,11 @@ class StopRequest:
                 break
         return self
 
-    def __exit__(self, *exception):
+    def __exit__(self, *exception: Any) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _handle(self, number, frame):
+    def _handle(self, number: int, frame: Any) -> None:
         if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt()
         self.requested = True

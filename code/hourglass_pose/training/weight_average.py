@@ -1,5 +1,7 @@
 """WeightAverage: an exponential moving average of a network's variables, which evaluation and prediction can use."""
 
+from typing import Any, Callable, Iterable
+
 from hourglass_pose.checkpoints.variables import AVERAGE_SUFFIX
 from hourglass_pose.tf_compat import tf
 
@@ -8,11 +10,11 @@ class WeightAverage:
     """average <- d * average + (1 - d) * variable after step s = 1, 2, ..., with d = min(decay, (s - 1) / (s + 8)).
 
     Since d is 0 after the first step and rises slowly, the random weights of the start leave no trace in it.
-    tf.train.ExponentialMovingAverage does not do here: what it initialises from reference variables inside a
-    condition fails on TensorFlow 2.
+    tf.train.ExponentialMovingAverage cannot be used: its initialisation from reference variables inside a condition
+    fails on TensorFlow 2.
     """
 
-    def __init__(self, variables, decay):
+    def __init__(self, variables: Iterable['tf.Variable'], decay: float) -> None:
         self._variables = list(variables)
         self._decay = decay
         self._averages = {
@@ -22,12 +24,12 @@ class WeightAverage:
             for variable in self._variables
         }
 
-    def update(self, finished_steps, is_applied):
-        """Return the operation that takes the present values in.
+    def update(self, finished_steps: 'tf.Tensor', is_applied: 'tf.Tensor') -> 'tf.Operation':
+        """Return the operation that adds the present values to the averages.
 
         finished_steps: integer tensor, this step included. It has to be the result of counting: TensorFlow's optimizer
-        of graphs moves a mere read of the counter to before the step. is_applied: bool tensor; where it is False the
-        step was left out, and the averages stay as they are.
+        of graphs moves a plain read of the counter to before the step. is_applied: bool tensor; False means that the
+        step was skipped, and the averages stay as they are.
         """
         step = tf.cast(finished_steps, tf.float32)
         weight = 1.0 - tf.minimum(self._decay, (step - 1.0) / (step + 8.0))
@@ -35,18 +37,18 @@ class WeightAverage:
         updates = []
         for variable in self._variables:
             average = self._averages[variable.op.name]
-            # A plain mention of a reference variable may be read before the step; read_value is ordered after it.
+            # A reference variable may be read before the step; read_value is ordered after it.
             updates.append(tf.assign_sub(average, weight * (average.read_value() - variable.read_value())))
         return tf.group(*updates)
 
-    def has_any(self, names):
-        """Tell whether one of the averages is among the names."""
+    def has_any(self, names: Iterable[str]) -> bool:
+        """Return whether one of the averages is among the names."""
         return any(average.op.name in names for average in self._averages.values())
 
-    def reset(self):
-        """Return the operation that sets every average to its variable, for averages that begin in mid-course."""
+    def reset(self) -> 'tf.Operation':
+        """Return the operation that sets every average to its variable, where averages begin during a training."""
         return tf.group(*[tf.assign(self._averages[variable.op.name], variable) for variable in self._variables])
 
-    def getter(self, getter, name, *args, **kwargs):
+    def getter(self, getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
         """Custom getter for a tower that reads the averages in place of the variables."""
         return self._averages[getter(name, *args, **kwargs).op.name]

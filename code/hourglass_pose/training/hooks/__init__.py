@@ -1,0 +1,1 @@
+"""What happens beside learning while a network is trained: one hook a file."""

@@ -1,0 +1,97 @@
+"""Hook: what can be done at fixed points of a training, what of it a checkpoint keeps, and what a hook sees."""
+
+from typing import Any, Callable, Dict, Sequence
+
+from hourglass_pose.input.generator import DataGenerator
+from hourglass_pose.runtime.base import Runtime
+from hourglass_pose.training.run_length import RunLength
+from hourglass_pose.training.stepper import StepOutcome, Stepper
+from hourglass_pose.training.stopping import StopRequest
+from hourglass_pose.training.train_graph import TrainGraph
+
+Say = Callable[[str], Any]
+"""Shows a line to the user."""
+
+
+class Training:
+    """What hooks see of a training.
+
+    session: the tf.Session, once it is open. step, skipped: steps that were applied, and that were skipped for an
+    overflow. finished_epochs: epochs whose validation, where it was due, is done and whose row is written. ends_early:
+    set by a hook to end the run after the present epoch. say: shows a line to the user.
+    """
+
+    def __init__(
+        self,
+        graph: TrainGraph,
+        runtime: Runtime,
+        data: DataGenerator,
+        length: RunLength,
+        hooks: Sequence['Hook'],
+        say: Say,
+    ) -> None:
+        self.graph, self.runtime, self.data, self.length = graph, runtime, data, length
+        self.hooks, self.say = hooks, say
+        self.session: Any = None
+        self.step = self.skipped = self.finished_epochs = 0
+        self.ends_early = False
+        self.stepper = Stepper(graph, runtime, data, length)
+        self.stop_request = StopRequest()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.ends_early or self.finished_epochs >= self.length.num_epochs
+
+    @property
+    def progress(self) -> Dict[str, Any]:
+        """What a checkpoint keeps besides the variables: the hooks' states, side by side."""
+        states = [{'finished_epochs': self.finished_epochs}] + [hook.state() for hook in self.hooks]
+        return {key: value for state in states for key, value in state.items()}
+
+    def asked_to_stop(self) -> bool:
+        """Return whether any process was asked to stop. All processes have to call it at the same time."""
+        return self.runtime.any_of(self.stop_request.requested)
+
+
+class Hook:
+    """Base of all hooks: does nothing.
+
+    A step is one run of the device, which may be several training steps. An epoch is finished in three calls:
+    before_validation, validate, which may raise Stopped to leave the epoch open, and after_epoch. Every process calls
+    every hook at the same points, so a hook may exchange values between processes.
+    """
+
+    def state(self) -> Dict[str, Any]:
+        """Return what a checkpoint keeps, JSON-able. All hooks share one namespace in the manifest's `progress`."""
+        return {}
+
+    def restore(self, progress: Dict[str, Any]) -> None:
+        """Take this hook's state from the `progress` of a manifest, which may lack it."""
+
+    def before_training(self, training: Training) -> None:
+        """Called once when the variables are set."""
+
+    def before_step(self, training: Training) -> None:
+        """Called before a batch is asked for."""
+
+    def after_step(self, training: Training, outcome: StepOutcome) -> None:
+        """Called when the loss of a step is known."""
+
+    def before_validation(self, training: Training, epoch: int) -> None:
+        """Called after the last step of an epoch, and again where that epoch was left open."""
+
+    def validate(self, training: Training, epoch: int) -> None:
+        """Called next. Raises Stopped to leave the epoch open."""
+
+    def after_epoch(self, training: Training, epoch: int) -> None:
+        """Called when an epoch is finished; epochs count from 1."""
+
+    def after_failure(self, training: Training) -> None:
+        """Called when images cannot be read and the training ends for it; the session is still open."""
+
+    def after_training(self, training: Training) -> None:
+        """Called after the last step, whether the run is finished or was stopped."""
+
+    def close(self, training: Training) -> None:
+        """Called last, also after an error."""
