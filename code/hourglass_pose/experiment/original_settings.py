@@ -47,7 +47,7 @@ def predictor_options(options):
             'original code'
         )
     experiment = Experiment(config_of_original(stored, options.config, options.overrides))
-    return {'traits': experiment.traits(), 'recipe': experiment.recipe(None)}
+    return {'traits': experiment.traits(), 'inference': experiment.inference_record(None)}
 
 
 def config_of_original(stored, path=None, overrides=()):
@@ -60,15 +60,15 @@ def config_of_original(stored, path=None, overrides=()):
     shown = {key: getattr(stored.traits, trait) for key, trait in _SHOWN.items()}
     if stored.traits.modif:
         shown['modif'] = True
-    training = dict(_TRAINING, sigma=stored.recipe['sigma'])
+    training = dict(_TRAINING, sigma=stored.inference.sigma)
     if path is None:
-        data = {'joint_list': stored.recipe['joints']}
+        data = {'joint_list': list(stored.inference.joints)}
         config = config_from_dict(
             {
                 'DataSetHG': data,
                 'Network': shown,
                 'Train': training,
-                'Validation': {'flip_test': stored.recipe['flip_test']},
+                'Validation': {'flip_test': stored.inference.flip_test},
             },
             overrides,
             stored.path,

@@ -108,7 +108,7 @@ class TrainingRun:
         manifest = {
             'config': config.as_dict(),
             'traits': self.traits.as_dict(),
-            'recipe': experiment.recipe(mean_pose),
+            'inference': experiment.inference_record(mean_pose).as_dict(),
             'seed': config.Train.seed,
             'split_hash': experiment.split_hash(),
             'device': runtime.description,
