@@ -1,9 +1,7 @@
 """The settings that a checkpoint of the original code is used with: what it shows, a config.cfg, and overrides."""
 
-from hourglass_pose.config.config import config_from_dict, load_config
-from hourglass_pose.config.text import given_keys
+from hourglass_pose.checkpoints.exported import is_exported
 from hourglass_pose.errors import CheckpointError, UserError
-from hourglass_pose.experiment.experiment import Experiment
 
 # What the original code does where its config.cfg has no key for it.
 _TRAINING = {'loss': 'sigmoid', 'optimizer': 'rmsprop', 'schedule': 'exponential', 'warmup_steps': 0}
@@ -38,7 +36,12 @@ def predictor_options(options):
     """Return the keywords for Predictor that --config and --set ask for."""
     if not options.config and not options.overrides:
         return {}
+    if is_exported(options.checkpoint):
+        raise UserError(
+            f'{options.checkpoint}: an exported model carries its own settings; leave out --config and --set'
+        )
     from hourglass_pose.checkpoints.stored import open_stored
+    from hourglass_pose.experiment.experiment import Experiment
 
     stored = open_stored(options.checkpoint)
     if stored.manifest:
@@ -57,6 +60,9 @@ def config_of_original(stored, path=None, overrides=()):
     keys that it lacks those of the original code. overrides: as in load_config; one that contradicts the variables is
     a CheckpointError. Raises ConfigError for settings that cannot go with such a network.
     """
+    from hourglass_pose.config.config import config_from_dict, load_config
+    from hourglass_pose.config.text import given_keys
+
     shown = {key: getattr(stored.traits, trait) for key, trait in _SHOWN.items()}
     if stored.traits.modif:
         shown['modif'] = True
@@ -94,6 +100,8 @@ def config_of_original(stored, path=None, overrides=()):
 
 def notes_on_original(stored, path, config):
     """Return lines on what of a config file does not rule, or does what the checkpoint's training did not."""
+    from hourglass_pose.config.text import given_keys
+
     notes = []
     given = given_keys(path)
     for key, trait in _SHOWN.items():

@@ -20,6 +20,8 @@ from hourglass_pose.prediction.pose import Pose, box_in_photo
 _LEAST_FLOAT, _LARGEST_FLOAT = -0.5, 1.5
 
 Box = Sequence[float]
+Cut = Tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Crop uint8 (S, S, 3), affine_crop_from_img (2, 3) and box_img (4,) of a person in a photo."""
 
 
 class Predictor:
@@ -126,15 +128,15 @@ class Predictor:
         image = image if isinstance(image, np.ndarray) else read_image(image)
         return self.poses_of([self.cut(image, box) for box in boxes])
 
-    def cut(self, image: np.ndarray, box: Optional[Box] = None) -> 'Tuple[np.ndarray, np.ndarray, np.ndarray]':
-        """Return (crop uint8 (S, S, 3), affine_crop_from_img (2, 3), box_img (4,)) of a person in a photo."""
+    def cut(self, image: np.ndarray, box: Optional[Box] = None) -> Cut:
+        """Return the Cut of a person in a photo; image as an array, box and what is raised as in `predict`."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ValueError(f'image: expected uint8 RGB (H, W, 3), found {image.dtype} {image.shape}')
         box_img = box_in_photo(box, image.shape[1], image.shape[0])
         affine = self.rule.evaluation_affine(box_img)
         return warp_crop(image, affine, self.rule.crop_size), affine, box_img
 
-    def poses_of(self, cuts: 'Sequence[Tuple[np.ndarray, np.ndarray, np.ndarray]]') -> List[Pose]:
+    def poses_of(self, cuts: Sequence[Cut]) -> List[Pose]:
         """Return the Poses of persons that `cut` gave, of one photo or of several."""
         if not cuts:
             return []
@@ -144,7 +146,7 @@ class Predictor:
             for (_, affine, box_img), joints, score in zip(cuts, joints_crop, scores)
         ]
 
-    def _decode(self, crops: np.ndarray) -> 'Tuple[np.ndarray, np.ndarray]':
+    def _decode(self, crops: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Return (joints_crop (N, J, 2), scores (N, J)) of uint8 crops."""
         if self.engine.gives_joints:
             joints, scores = self._run(self.engine.run, crops)
@@ -174,6 +176,11 @@ def _open(
     """Return (StoredNetwork or ExportedModel, its Engine). TensorFlow is imported for the first kind only."""
     if is_exported(checkpoint):
         model = open_exported(checkpoint)
+        if device in ('gpu', 'npu') or precision == 'mixed':
+            raise UserError(
+                f'{model.path}: an ONNX model runs on the CPU in float32; leave out the device and the precision, or '
+                'give the checkpoint'
+            )
         return model, OnnxEngine(model)
     from hourglass_pose.checkpoints.stored import open_stored
     from hourglass_pose.prediction.tensorflow_engine import TensorFlowEngine
