@@ -1,6 +1,7 @@
 """Pictures from disk: upright 8-bit RGB pixels, sizes from headers, lists of files."""
 
 import os
+from typing import Optional
 
 import cv2
 import numpy as np
@@ -24,6 +25,26 @@ _OPENERS = (
 ) + tuple((b'P%d' % kind, PpmImagePlugin.PpmImageFile) for kind in range(1, 7))
 
 _JPEG_END = b'\xff\xd9'
+
+_ISO_BRANDS = (
+    ((b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1'), 'a HEIC picture'),
+    ((b'avif', b'avis'), 'an AVIF picture'),
+    ((b'qt  ',), 'a QuickTime video'),
+)
+# First bytes -> what such a file is called, of kinds that are not read.
+_OTHER_CONTENT = (
+    (b'GIF8', 'a GIF picture'),
+    (b'\x1aE\xdf\xa3', 'a Matroska or WebM video'),
+    (b'\x00\x00\x01\xba', 'an MPEG video'),
+    (b'\x00\x00\x01\xb3', 'an MPEG video'),
+    (b'FLV\x01', 'a Flash video'),
+    (b'0&\xb2u\x8ef\xcf\x11', 'a Windows Media video'),
+    (b'\x00\x00\x00\x0cJXL ', 'a JPEG XL picture'),
+    (b'\xff\n', 'a JPEG XL picture'),
+    (b'8BPS', 'a Photoshop picture'),
+    (b'%PDF', 'a PDF document'),
+    (b'PK\x03\x04', 'a ZIP archive'),
+)
 
 # Tags of TIFF 6.0, which EXIF shares.
 _TAG_WIDTH, _TAG_HEIGHT, _TAG_ORIENTATION = 256, 257, 274
@@ -51,6 +72,23 @@ def read_image(path):
             if image is not None:
                 return _upright(image, _orientation(picture))
         return _decode(path, picture)
+
+
+def describe_content(path: str) -> Optional[str]:
+    """Return what a file is called by its first bytes, such as 'an AVI video', None for what is read or not known.
+
+    None also for a file that cannot be opened.
+    """
+    try:
+        with open(path, 'rb') as stream:
+            head = stream.read(16)
+    except OSError:
+        return None
+    if head.startswith(b'RIFF') and head[8:12] != b'WEBP':
+        return 'an AVI video' if head[8:12] == b'AVI ' else 'a RIFF file that is not WebP'
+    if head[4:8] == b'ftyp':
+        return next((name for brands, name in _ISO_BRANDS if head[8:12] in brands), 'an MP4 video')
+    return next((name for start, name in _OTHER_CONTENT if head.startswith(start)), None)
 
 
 def image_size(path):
@@ -125,6 +163,9 @@ def _open_picture(path, stream):
         raise _damaged(path, error)
     if not head:
         raise ImageError(f'{path}: the file is empty; copy or fetch it again')
+    other = describe_content(path)
+    if other:
+        raise ImageError(f'{path}: {other}, which is not read; convert it to JPEG or PNG pictures')
     openers = [opener for start, opener in _OPENERS if head.startswith(start)]
     if not openers:
         raise ImageError(f'{path}: not a JPEG, PNG, BMP, WebP, TIFF or PPM picture; convert it to one')

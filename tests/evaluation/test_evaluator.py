@@ -59,15 +59,14 @@ def evaluator_of(
 def truth_of(evaluator):
     """Return a stand-in for a network that knows the labels of the batches to come."""
     batches = evaluator.generator.validation_batches(evaluator.limit)
-    mirrored = []
 
     def predict(images):
-        if evaluator.flip_test and mirrored:
-            return mirrored.pop()
         batch = next(batches)
         maps = evaluator.codec.target_maps(batch.joints_crop, batch.labelled)
         if evaluator.flip_test:
-            mirrored.append(maps[:, :, ::-1][..., SKELETON.flip_permutation])
+            # Each crop is followed by its mirror image.
+            mirrored = maps[:, :, ::-1][..., SKELETON.flip_permutation]
+            maps = np.stack([maps, mirrored], axis=1).reshape((-1,) + maps.shape[1:])
         return np.log(np.maximum(maps, 1e-30)) if evaluator.codec.loss == 'softmax' else maps
 
     return predict

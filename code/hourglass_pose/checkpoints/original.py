@@ -3,6 +3,7 @@
 import os
 import re
 
+from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.architectures import MODELZOO_ATTENTION_FEATURES
 from hourglass_pose.graph.traits import NetworkTraits
@@ -118,20 +119,20 @@ def _sample(shapes):
     return f'{len(names)} others, such as {", ".join(names[:3])}' if names else 'none at all'
 
 
-def original_recipe(traits):
-    """Return what prediction must know of the original code's training, as in the manifests of ours."""
+def original_inference(traits: NetworkTraits) -> InferenceRecord:
+    """Return what prediction must know of the original code's training."""
     is_mpii = traits.num_joints == len(MPII_JOINTS)
     joints = list(MPII_JOINTS) if is_mpii else ['joint_%d' % index for index in range(traits.num_joints)]
-    return {
-        'joints': joints,
-        'kept_joints': [True] * len(joints),
-        'loss': 'sigmoid',
-        'sigma': ORIGINAL_SIGMA,
+    return InferenceRecord(
+        joints=tuple(joints),
+        kept_joints=(True,) * len(joints),
+        input_size=traits.input_size,
+        heatmap_size=traits.heatmap_size,
+        loss='sigmoid',
+        sigma=ORIGINAL_SIGMA,
+        decoding='dark',
         # Without names nobody knows which joints are left and right.
-        'decoding': 'dark',
-        'flip_test': is_mpii,
-        'box_margin': 0.2,
-        'crop_rule': 'box',
-        'crop_corners': 'exact',
-        'mean_pose_crop': None,
-    }
+        flip_test=is_mpii,
+        box_margin=0.2,
+        gives_probabilities=traits.gives_probabilities,
+    )

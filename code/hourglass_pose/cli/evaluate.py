@@ -90,7 +90,7 @@ def evaluate(
         for problem in annotations.problems:
             print(f'left out: {problem}')
         persons = _persons_of_split(annotations.persons, split, predictor.stored)
-        print(f'device: {predictor.runtime.description}')
+        print(f'device: {predictor.engine.description}')
         print(f'data: {annotations.describe()}; {len(persons)} persons measured')
         generator = make_generator(persons, predictor, scales, batch_size, workers)
         evaluator = Evaluator(

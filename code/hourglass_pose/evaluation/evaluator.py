@@ -79,11 +79,12 @@ def flip_averaged_maps(
     The average is taken of maps, not of logits. It needs no shift, as the flip commutes with the map from crop to
     heatmap.
     """
-    maps = codec.maps_of_logits(predict_logits(images))
     if not flip_test:
-        return maps
-    mirrored = codec.maps_of_logits(predict_logits(np.ascontiguousarray(images[:, :, ::-1])))
-    return (maps + mirrored[:, :, ::-1][..., flip_permutation]) / 2
+        return codec.maps_of_logits(predict_logits(images))
+    # A crop and its mirror image lie side by side, so that they share a pass of the network.
+    pairs = np.stack([images, images[:, :, ::-1]], axis=1).reshape((-1,) + images.shape[1:])
+    maps = codec.maps_of_logits(predict_logits(pairs))
+    return (maps[::2] + maps[1::2, :, ::-1][..., flip_permutation]) / 2
 
 
 @dataclass(frozen=True, eq=False)

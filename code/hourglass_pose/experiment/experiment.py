@@ -1,12 +1,13 @@
 """From a checked Config to the parts of a run: skeleton, traits, codec, crops, split and generators."""
 
 import os
-from collections import OrderedDict
+from typing import Optional
 
 import numpy as np
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_hash, split_persons
+from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
@@ -116,22 +117,23 @@ class Experiment:
             lambda message: self.say(f'left out: {message}'),
         )
 
-    def recipe(self, mean_pose_crop):
-        """Return what prediction must know of the training, JSON-able, for the manifests."""
-        train, validation = self.config.Train, self.config.Validation
-        return OrderedDict(
-            [
-                ('joints', list(self.skeleton.joints)),
-                ('kept_joints', self.kept_joints.tolist()),
-                ('loss', train.loss),
-                ('sigma', train.sigma),
-                ('decoding', validation.decoding),
-                ('flip_test', validation.flip_test),
-                ('box_margin', self.rule.box_margin),
-                ('crop_rule', self.rule.crop_rule),
-                ('crop_corners', self.rule.corners),
-                ('mean_pose_crop', np.asarray(mean_pose_crop).tolist()),
-            ]
+    def inference_record(self, mean_pose_crop: Optional[np.ndarray]) -> InferenceRecord:
+        """Return what prediction must know of the training. mean_pose_crop: (J, 2) crop pixels, None if unknown."""
+        train, validation, traits = self.config.Train, self.config.Validation, self.traits()
+        return InferenceRecord(
+            joints=self.skeleton.joints,
+            kept_joints=tuple(self.kept_joints.tolist()),
+            input_size=traits.input_size,
+            heatmap_size=traits.heatmap_size,
+            loss=train.loss,
+            sigma=train.sigma,
+            decoding=validation.decoding,
+            flip_test=validation.flip_test,
+            box_margin=self.rule.box_margin,
+            crop_rule=self.rule.crop_rule,
+            crop_corners=self.rule.corners,
+            mean_pose_crop=None if mean_pose_crop is None else tuple(map(tuple, np.asarray(mean_pose_crop).tolist())),
+            gives_probabilities=traits.gives_probabilities,
         )
 
     def split_hash(self):

@@ -134,7 +134,7 @@ class TrainingRun:
         manifest = {
             'config': config.as_dict(),
             'traits': self.traits.as_dict(),
-            'recipe': experiment.recipe(mean_training_pose(split['train'], experiment.rule)),
+            'inference': experiment.inference_record(mean_training_pose(split['train'], experiment.rule)).as_dict(),
             'seed': config.Train.seed,
             'split_hash': experiment.split_hash(),
             'device': runtime.description,
@@ -211,7 +211,7 @@ class TrainingRun:
             generator,
             self.experiment.codec,
             self.experiment.skeleton,
-            np.array(parts.manifest['recipe']['mean_pose_crop']),
+            np.array(parts.manifest['inference']['mean_pose_crop']),
             config.Validation.flip_test,
             config.Validation.valid_iteration,
         )

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from golden.make_golden import network_session
 
-from hourglass_pose.export import graph_rewrites
-from hourglass_pose.graph import layers
+from hourglass_pose.graph import layers, rewrites
 from hourglass_pose.tf_compat import tf
 from named_weights import set_weights
 
@@ -21,17 +20,17 @@ def frozen(build, seed=0):
         output = tf.identity(build(image), 'output')
         set_weights(session, tf.global_variables(), seed)
         values = np.random.RandomState(3).uniform(-1, 1, SHAPE).astype(np.float32)
-        return graph_rewrites.freeze(session, [output]), values, session.run(output, {image: values})
+        return rewrites.freeze(session, [output]), values, session.run(output, {image: values})
 
 
 def run(nodes, values):
     with tf.Graph().as_default(), network_session() as session:
-        tf.import_graph_def(graph_rewrites.graph_def_of(nodes), name='')
+        tf.import_graph_def(rewrites.graph_def_of(nodes), name='')
         return session.run('output:0', {'image:0': values})
 
 
 def kinds(nodes):
-    return Counter(node.op for node in graph_rewrites.graph_def_of(nodes).node)
+    return Counter(node.op for node in rewrites.graph_def_of(nodes).node)
 
 
 def conv_then_norm(has_bias=True, stride=1, has_scale=True):
@@ -75,7 +74,7 @@ def chain(x):
 def test_batch_norms_fold_where_a_convolution_is_read_by_nothing_else(build, folded, left):
     nodes, values, expected = frozen(build)
     assert kinds(nodes)['FusedBatchNormV3'] == folded + left
-    rewritten, *counts = graph_rewrites.fold_batch_norms(nodes)
+    rewritten, *counts = rewrites.fold_batch_norms(nodes)
     assert counts == [folded, left]
     found = kinds(rewritten)
     assert not [kind for kind in found if 'BatchNorm' in kind] and found['Mul'] == left
@@ -86,19 +85,17 @@ def test_batch_norms_fold_where_a_convolution_is_read_by_nothing_else(build, fol
 
 def test_a_folded_kernel_is_the_kernel_times_the_factor_of_each_channel():
     nodes, _, _ = frozen(conv_then_norm())
-    value = {
-        name: graph_rewrites.value_of(nodes, name).astype(np.float64) for name in nodes if nodes[name].op == 'Const'
-    }
+    value = {name: rewrites.value_of(nodes, name).astype(np.float64) for name in nodes if nodes[name].op == 'Const'}
     factor = value['batch_norm/gamma'] / np.sqrt(value['batch_norm/moving_variance'] + 1e-5)
-    rewritten, _, _ = graph_rewrites.fold_batch_norms(nodes)
+    rewritten, _, _ = rewrites.fold_batch_norms(nodes)
     (convolution,) = [node for node in rewritten.values() if node.op == 'Conv2D']
     (biases,) = [node for node in rewritten.values() if node.op == 'BiasAdd']
     # The graph holds epsilon in float32.
     np.testing.assert_allclose(
-        graph_rewrites.value_of(rewritten, convolution.input[1]), value['conv/weights'] * factor, rtol=2.0**-22
+        rewrites.value_of(rewritten, convolution.input[1]), value['conv/weights'] * factor, rtol=2.0**-22
     )
     np.testing.assert_allclose(
-        graph_rewrites.value_of(rewritten, biases.input[1]),
+        rewrites.value_of(rewritten, biases.input[1]),
         value['batch_norm/beta'] + factor * (value['conv/biases'] - value['batch_norm/moving_mean']),
         rtol=1e-6,
     )
@@ -120,7 +117,7 @@ def test_freezing_leaves_no_variable_no_identity_and_nothing_idle():
 def test_upsampling_by_its_name_gives_the_same_bits():
     nodes, values, expected = frozen(lambda x: layers.add_upsampled(2.0 * x, layers.max_pool(x)))
     assert kinds(nodes)['Reshape'] == 3
-    rewritten, count = graph_rewrites.name_upsamplings(nodes)
+    rewritten, count = rewrites.name_upsamplings(nodes)
     assert count == 1 and kinds(rewritten)['ResizeNearestNeighbor'] == 1 and not kinds(rewritten)['Reshape']
     assert np.array_equal(run(rewritten, values), expected)
     coarse = values.reshape((2, 3, 2, 3, 2, 3)).max(axis=(2, 4))
@@ -129,6 +126,6 @@ def test_upsampling_by_its_name_gives_the_same_bits():
 
 def test_a_reshape_of_another_sum_is_left_alone():
     nodes, values, expected = frozen(lambda x: tf.reshape(x + 1.0, [2, 36, 3]))
-    rewritten, count = graph_rewrites.name_upsamplings(nodes)
+    rewritten, count = rewrites.name_upsamplings(nodes)
     assert count == 0 and list(rewritten) == list(nodes)
     assert np.array_equal(run(rewritten, values), expected)
