@@ -166,6 +166,24 @@ def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_ov
     require_chief_alone(ranks, tmp_path, epochs)
 
 
+def test_processes_that_change_twice_take_everyone_once_an_epoch(train, tmp_path, synthetic_people, first_epoch):
+    shutil.copytree(first_epoch, str(tmp_path / 'run'), symlinks=True)
+    epoch = ('Train.epoch_size=%d' % FIRST_STEPS,)
+    # Six persons of one process, 24 of two, and again 18 of one.
+    with train(2, *(epoch + ('Train.nEpochs=5',)), command='go_on', job='two') as ranks:
+        pairs = zip(*[run.persons() for run in finish(ranks)])
+    shutil.rmtree(str(tmp_path / 'seen'))
+    with train(1, *(epoch + ('Train.nEpochs=8',)), command='go_on', job='one') as ranks:
+        (alone,) = finish(ranks)
+    seen = [index for pair in pairs for batch in pair for index in batch]
+    seen += [index for batch in alone.persons() for index in batch]
+    config = tiny_run.tiny_config(str(tmp_path / 'other'), synthetic_people)
+    people = len(Experiment(config, say=lambda line: None).split()['train'])
+    assert seen == list(order_of_one_process(people, config.Train.seed, FIRST_STEPS * 2, 48))
+    assert alone.manifest()['persons'] == 48 and alone.manifest()['global_step'] == FIRST_STEPS + 6 + 9
+    assert [int(row['epoch']) for row in alone.history()][-3:] == [6, 7, 8]
+
+
 def require_chief_alone(ranks, folder, epochs):
     """Check that rank 0 has written the checkpoints and events, once, and that the others were silent."""
     assert 'epoch %d/%d, step 9' % (epochs, epochs) in ranks.log(0)

@@ -7,6 +7,7 @@ middle of writing the checkpoint of STEP.
 import os
 import signal
 import sys
+from types import SimpleNamespace
 
 if __name__ == '__main__':
     import conftest  # noqa: F401  (puts the package on the path)
@@ -16,6 +17,7 @@ from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.cli import train as train_command
 from hourglass_pose.config.config import config_from_dict
 from hourglass_pose.experiment import training_run as session
+from one_layer_model import OneLayerModel
 
 STEPS_PER_EPOCH, EPOCHS = 4, 3
 
@@ -48,6 +50,46 @@ def tiny_config(folder, annotations, *overrides):
     )
     settings['Saver'].update(saver_directory=folder)
     return config_from_dict(settings, overrides)
+
+
+def quick_config(folder, annotations, *overrides):
+    """Return the Config of a tiny run whose graph is built and trained faster, with epochs of one step."""
+    return tiny_config(
+        folder,
+        annotations,
+        *(
+            'Train.optimizer=rmsprop',
+            'Train.weight_decay=0',
+            'Train.ema_decay=0',
+            'Train.w_summary=False',
+            'Network.drop_rate=0',
+            'Validation.valid_every=100',
+            'Validation.flip_test=False',
+            'Saver.saver_step=1000',
+            'Train.epoch_size=1',
+        )
+        + overrides,
+    )
+
+
+def train_one_layer(patch):
+    """Train a network of one layer in place of the hourglass, and write no results. patch: a pytest.MonkeyPatch."""
+    patch.setattr(session, 'HourglassModel', OneLayerModel)
+    patch.setattr(session, 'write_results', lambda *arguments: None)
+    patch.setattr(session, 'summarise_network', lambda traits: SimpleNamespace(describe=lambda: 'not counted'))
+
+
+def terminate_once(function, passed):
+    """Return the function, made to send SIGTERM to this process when it is called for the (passed + 1)th time."""
+    calls = []
+
+    def terminating(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == passed + 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return function(*arguments, **keywords)
+
+    return terminating
 
 
 def start(config):

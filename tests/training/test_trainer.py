@@ -21,7 +21,8 @@ from hourglass_pose.experiment import training_run as session
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.run_log import HISTORY, read_history
 from hourglass_pose.training.trainer import Trainer
-from one_layer_model import OneLayerModel
+from tiny_run import quick_config as quick
+from tiny_run import terminate_once
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -35,21 +36,8 @@ def without_results():
 
 @pytest.fixture
 def one_layer(monkeypatch):
-    """Trains a network of one layer in the place of the hourglass, where only the loop matters."""
-    monkeypatch.setattr(session, 'HourglassModel', OneLayerModel)
-
-
-def terminate_once(function, passed):
-    """Return the function, made to send SIGTERM to this process when it is called for the (passed + 1)th time."""
-    calls = []
-
-    def terminating(*arguments, **keywords):
-        calls.append(1)
-        if len(calls) == passed + 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return function(*arguments, **keywords)
-
-    return terminating
+    """Trains a network of one layer in place of the hourglass, where only the loop matters."""
+    tiny.train_one_layer(monkeypatch)
 
 
 Stop = namedtuple('Stop', 'step manifest history')
@@ -154,26 +142,6 @@ def test_checkpoints_and_history_of_a_finished_run(tiny_run):
     assert {8, 12} <= set(CheckpointFolder(tiny_run).steps()) and len(CheckpointFolder(tiny_run).steps()) <= 3
     rows = read_history(os.path.join(tiny_run, HISTORY))
     assert [(row['epoch'], row['step']) for row in rows] == [('1', '4'), ('2', '8'), ('3', '12')]
-
-
-def quick(folder, annotations, *overrides):
-    """A config whose graph is built and trained faster."""
-    return tiny.tiny_config(
-        folder,
-        annotations,
-        *(
-            'Train.optimizer=rmsprop',
-            'Train.weight_decay=0',
-            'Train.ema_decay=0',
-            'Train.w_summary=False',
-            'Network.drop_rate=0',
-            'Validation.valid_every=100',
-            'Validation.flip_test=False',
-            'Saver.saver_step=1000',
-            'Train.epoch_size=1',
-        )
-        + overrides,
-    )
 
 
 def test_finished_run_resumed_trains_no_more_but_gives_its_results(tmp_path, synthetic_people, monkeypatch, one_layer):

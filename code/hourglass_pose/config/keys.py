@@ -374,8 +374,8 @@ KEYS = (
         'best_by',
         'auto',
         choice('auto', 'pckh', 'pck', 'box_pck', 'loss'),
-        'what decides which checkpoint is the best: PCKh@0.5, PCK@0.2 of the torso, PCK@0.1 of the longer side of '
-        "the person's box, or the loss; auto is the first of the PCKs that is defined for the skeleton",
+        'what decides which checkpoint is the best: PCKh@0.5, PCK@0.2 of the torso, the area under the curve of PCK '
+        "by the longer side of the person's box, or the loss; auto is the first PCK that is defined for the data",
     ),
     Key('Saver', 'saver_directory', '../runs/hourglass', folder(), 'checkpoints and results of the run', anywhere=True),
     Key(

@@ -7,26 +7,28 @@ import numpy as np
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.evaluation.evaluator import Evaluation
-from hourglass_pose.evaluation.pckh import measure_heads, measure_torsos
+from hourglass_pose.evaluation.pckh import (
+    CURVE_THRESHOLDS,
+    area_under_curve,
+    measure_heads,
+    measure_torsos,
+    normalised_distances,
+    percent_within,
+)
 from hourglass_pose.skeleton import Skeleton
 
-BOX_SHARE = 0.1
-"""A joint is right within this share of the longer side of the person's box: the PCK of Yang and Ramanan (2013,
-section 6) with their threshold for full bodies."""
-
-CHOICES = ('auto', 'pckh', 'pck', 'box_pck', 'loss')
-_NAMES = {'pckh': 'pckh@0.5', 'pck': 'pck@0.2', 'box_pck': f'box_pck@{BOX_SHARE:g}', 'loss': 'loss'}
+_NAMES = {'pckh': 'pckh@0.5', 'pck': 'pck@0.2', 'box_pck': 'box_pck_auc', 'loss': 'loss'}
 _TITLES = {
     'pckh': 'PCKh@0.5',
     'pck': 'PCK@0.2 of the torso',
-    'box_pck': f"PCK@{BOX_SHARE:g} of the box's longer side",
+    'box_pck': "the area under the curve of PCK by the longer side of the person's box, from 0 to 0.5",
     'loss': 'the validation loss',
 }
 
 
 @dataclass(frozen=True, eq=False)
 class BestMetric:
-    """kind: one of CHOICES except 'auto'. kept_joints: bool (J,), the joints that are scored."""
+    """kind: 'pckh', 'pck', 'box_pck' or 'loss'. kept_joints: bool (J,), the joints that are scored."""
 
     kind: str
     skeleton: Skeleton
@@ -43,13 +45,13 @@ class BestMetric:
         return _TITLES[self.kind]
 
     def score(self, evaluation: Evaluation) -> Optional[float]:
-        """Return the value in percent, None where it is not defined. Not for 'loss', which follows from no poses."""
+        """Return the value in percent, None where it is not defined. Not for 'loss', which no poses tell."""
         if self.kind == 'box_pck':
             return box_pck(evaluation, self.kept_joints, self.skeleton)
         return evaluation.result.metrics[self.name]['mean']
 
     def is_better(self, score: Optional[float], best: Optional[float]) -> bool:
-        """Return whether a score is better than the best before it; whatever is the first is the best."""
+        """Return whether a score is better than the best one before; the first is the best."""
         if best is None:
             return True
         if score is None:
@@ -60,9 +62,9 @@ class BestMetric:
 def choose_best_metric(
     best_by: str, persons: Sequence[Person], skeleton: Skeleton, kept_joints: np.ndarray
 ) -> BestMetric:
-    """Return the BestMetric of a choice; 'auto' is the first that is defined for the persons to validate with.
+    """Return the BestMetric of a setting: 'auto' is the first that is defined for the persons to validate with.
 
-    In this order: PCKh@0.5, PCK@0.2 of the torso, PCK of the box's longer side, which is always defined.
+    In this order: PCKh@0.5, PCK@0.2 of the torso, PCK by the box, which every person with a labelled joint has.
     """
     if best_by != 'auto':
         return BestMetric(best_by, skeleton, kept_joints)
@@ -80,18 +82,20 @@ def choose_best_metric(
 
 
 def box_pck(evaluation: Evaluation, kept_joints: np.ndarray, skeleton: Skeleton) -> Optional[float]:
-    """Return the percentage of joints within BOX_SHARE of the longer side of the person's box.
+    """Return the area under the curve of PCK by the longer side of the box, thresholds 0 to 0.5, in percent.
 
-    It is the mean over joints, as the other metrics' means are; None where no joint is labelled.
+    PCK by the longer side is that of Yang and Ramanan (2013). Of few joints, the share within one threshold takes few
+    values and is the best by chance; the area under the curve changes with every error. Mean over joints, None where
+    no joint is labelled.
     """
     persons = evaluation.persons
-    true = np.array([person.joints_img for person in persons], np.float64)
-    labelled = np.array([person.labelled for person in persons], bool) & kept_joints
     boxes = np.array([person.box_img for person in persons], np.float64)
-    sides = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
-    distances = np.sqrt(((np.asarray(evaluation.joints_img, np.float64) - true) ** 2).sum(axis=2))
-    # A comparison with a prediction that is not finite is False, so it counts as wrong.
-    right = (distances <= BOX_SHARE * sides[:, None]) & labelled
-    counts = labelled.sum(axis=0)
-    columns = [joint for joint in skeleton.mean_joints if counts[joint]]
-    return float(np.mean([100.0 * right[:, joint].sum() / counts[joint] for joint in columns])) if columns else None
+    distances = normalised_distances(
+        evaluation.joints_img,
+        np.array([person.joints_img for person in persons], np.float64),
+        np.array([person.labelled for person in persons], bool) & kept_joints,
+        np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1),
+    )
+    curve, _ = percent_within(distances, CURVE_THRESHOLDS)
+    areas = area_under_curve(curve)[skeleton.mean_joints]
+    return float(areas[np.isfinite(areas)].mean()) if np.isfinite(areas).any() else None
