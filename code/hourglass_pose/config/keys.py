@@ -486,7 +486,7 @@ def contradictions(values):
             f'{len(values["remove_joints"])} entries',
         )
     if not values['weighted_loss'] and not codec_class(values['loss']).teaches_absence:
-        yield 'weighted_loss', f'True, as loss {values["loss"]!r} cannot teach an empty map', 'False'
+        yield 'weighted_loss', f'True, as loss {values["loss"]!r} teaches no empty maps', 'False'
     step = input_step(values['arch'], values['nLow'], values['attention'])
     if values['img_size'] % step:
         nearest = max(1, round(values['img_size'] / step)) * step
