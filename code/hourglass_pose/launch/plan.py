@@ -11,6 +11,7 @@ from typing import Any, Optional, Tuple
 import hourglass_pose
 from hourglass_pose.config.config import load_config
 from hourglass_pose.config.keys import KEY_BY_SPELLING
+from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch.arguments import settings_of
 
@@ -148,7 +149,7 @@ def _share_of_workers(config, processes):
     """Each process takes its share of the cores for preparing batches, unless the settings say how many."""
     if config.Train.workers is not None or processes == 1:
         return []
-    return ['Train.workers=%d' % max(1, len(os.sched_getaffinity(0)) // processes)]
+    return ['Train.workers=%d' % max(1, available_cores() // processes)]
 
 
 def _rooted(setting, config):
