@@ -14,6 +14,7 @@ PACKAGE = 'hourglass_pose'
 ROOMS = (
     '',
     'errors',
+    'cores',
     'files',
     'images',
     'skeleton',
@@ -44,6 +45,7 @@ ROOMS = (
 # Everything here loads without TensorFlow; the other rooms need a session.
 WITHOUT_TENSORFLOW = (
     'errors',
+    'cores',
     'files',
     'images',
     'skeleton',

@@ -89,6 +89,10 @@ def test_file_in_the_layout_of_the_original_code_loads(load):
             "config.cfg [Train] loss: expected 'softmax', 'mse', 'sigmoid' or 'integral', found mse",
         ),
         (
+            "[Train]\nloss: 'integral'\nweighted_loss: False",
+            "config.cfg [Train] weighted_loss: expected True, as loss 'integral' teaches no empty maps, found False",
+        ),
+        (
             '[Train]\nseed: 99999999999',
             'config.cfg [Train] seed: expected an integer >= 0 and < 2^31, found 99999999999',
         ),

@@ -6,7 +6,6 @@ import pytest
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
-from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
@@ -44,12 +43,7 @@ def evaluator_of(
 ):
     codec = make_codec(SIZE // 4, loss=loss, decoding=decoding)
     maker = SampleMaker(
-        cache or ImageCache(64),
-        CropRule(SIZE, MARGIN),
-        SKELETON.flip_permutation,
-        np.ones(len(SKELETON), bool),
-        AugmentationRanges(),
-        seed=0,
+        cache or ImageCache(64), CropRule(SIZE, MARGIN), SKELETON.flip_permutation, np.ones(len(SKELETON), bool)
     )
     generator = DataGenerator(persons, maker, batch_size, workers=0, **generator_options)
     pose = mean_training_pose(persons[:6], maker.rule)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
-from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, Sample, SampleMaker
@@ -161,10 +160,22 @@ def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
                 np.array([1, 1, i % 2], bool),
             )
         )
-    ranges = AugmentationRanges(0.5, 30.0, 1.0, 0.2, 1.0, 0.1, 1.0, 0.2, 1.0, 0.4, 1.0)
+    augmentation = dict(
+        flip_prob=0.5,
+        rotation_deg=30.0,
+        rotation_prob=1.0,
+        scale_range=0.2,
+        scale_prob=1.0,
+        shift_range=0.1,
+        shift_prob=1.0,
+        colour_range=0.2,
+        colour_prob=1.0,
+        occluder_size=0.4,
+        occluder_prob=1.0,
+    )
 
     def batches(workers, first, count):
-        maker = SampleMaker(ImageCache(1), CropRule(64), np.array([1, 0, 2]), np.ones(3), ranges, 4)
+        maker = SampleMaker(ImageCache(1), CropRule(64), np.array([1, 0, 2]), np.ones(3), augmentation, 4)
         return take(DataGenerator(persons, maker, 2, seed=4, workers=workers).training_batches(2 * first), count)
 
     expected = batches(0, 0, 6)
@@ -263,7 +274,7 @@ def test_more_unreadable_pictures_than_allowed_stop_the_run(workers):
     )
     before = set(threading.enumerate())
     batches = generator.training_batches()
-    with pytest.raises(ImageError, match=r'^3 of 10 pictures .*/photos/im[247]: damaged.*max_unreadable \(now 0\.25\)'):
+    with pytest.raises(ImageError, match=r'^3 of 10 images .*/photos/im[247]: damaged.*max_unreadable \(now 0\.25\)'):
         for _ in range(2):
             next(batches)
     assert len(messages) == len(set(messages)) == 3 and not new_threads(before)
@@ -276,8 +287,71 @@ def test_more_unreadable_pictures_than_allowed_stop_the_run(workers):
 def test_the_share_is_one_of_pictures_not_of_persons():
     # One picture of 4 is a quarter, however many of the 8 persons are on it.
     generator = DataGenerator(people(8, images=4), NumberedSamples(bad=('im1',)), 8, workers=0, max_unreadable=0.2)
-    with pytest.raises(ImageError, match='^1 of 4 pictures'):
+    with pytest.raises(ImageError, match='^1 of 4 images'):
         next(generator.training_batches())
+
+
+def pass_of_ranks(bad, world_size, max_unreadable, count=400):
+    """Let each rank validate its share of persons, some on unreadable images; return how many were stopped."""
+    stopped = 0
+    for rank in range(world_size):
+        generator = generator_of(
+            count,
+            5,
+            NumberedSamples(bad=['im%d' % index for index in bad]),
+            max_unreadable=max_unreadable,
+            rank=rank,
+            world_size=world_size,
+        )
+        try:
+            list(generator.validation_batches())
+        except ImageError:
+            stopped += 1
+    return stopped
+
+
+def test_unreadable_images_are_a_share_of_those_of_the_whole_job(rng):
+    # Each of 8 ranks opens 50 of the 400 images. Counted alone, a rank would let 8 times the share pass.
+    order = rng.permutation(400)
+    assert pass_of_ranks(order[:60], 8, 0.05)  # three times as many as allowed
+    assert pass_of_ranks(order[:15], 8, 0.05) == 0
+    # One bad image that falls to one rank is no reason to stop.
+    assert pass_of_ranks([7], 8, 0.01) == 0
+    # A process alone counts exactly.
+    assert pass_of_ranks(range(20), 1, 0.05) == 0 and pass_of_ranks(range(21), 1, 0.05) == 1
+
+
+@pytest.mark.parametrize('batch_size, prefetch, workers', [(16, 1, 12), (2, 4, 8), (1, 1, 6)])
+def test_as_many_samples_are_in_the_making_as_there_are_threads(batch_size, prefetch, workers):
+    maker, together = NumberedSamples(), threading.Barrier(workers)
+
+    def wait_for_all(person, epoch, index):
+        if len(maker.asked) < workers:
+            maker.asked.append(index)
+            together.wait(20)
+        return maker._sample(person, epoch, index)
+
+    maker.training_sample = wait_for_all
+    # A barrier that is broken by its timeout raises in the worker, and so here.
+    batches = take(generator_of(50, batch_size, maker, workers=workers, prefetch=prefetch).training_batches(), 2)
+    assert len(maker.asked) >= workers and batches[0].mask.all()
+
+
+def test_opencv_keeps_its_threads_but_while_batches_are_made():
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        generator = generator_of(8, 2, workers=2)
+        assert cv2.getNumThreads() == 3
+        batches = generator.training_batches()
+        next(batches)
+        assert cv2.getNumThreads() == 1
+        list(generator.validation_batches())
+        assert cv2.getNumThreads() == 1
+        batches.close()
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_a_data_set_of_unreadable_pictures_does_not_loop():

@@ -10,7 +10,9 @@ from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
 from hourglass_pose.geometry import transform_points
 from hourglass_pose.input import samples
-from hourglass_pose.input.augmentation import AugmentationRanges, View, draw_view, sample_rng
+from hourglass_pose.input.augmentations import table
+from hourglass_pose.input.augmentations.base import Augmentation, Change, View, sample_rng
+from hourglass_pose.input.augmentations.views import sample_view
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.samples import ImageCache, SampleMaker
 from hourglass_pose.skeleton import Skeleton
@@ -21,7 +23,16 @@ COLOURS = np.array([[250, 0, 0], [0, 0, 250], [0, 250, 0], [250, 250, 0], [0, 25
 JOINTS = np.array([[40, 60], [90, 50], [64, 30], [50, 100], [0, 0]], np.float32)
 LABELLED = np.array([1, 1, 1, 1, 0], bool)
 RULE = CropRule(96, box_margin=0.2)
-WILD = AugmentationRanges(0.5, 40.0, 1.0, 0.2, 1.0, 0.05, 1.0, 0.2, 1.0, 0.3, 1.0)
+VIEWS = dict(
+    flip_prob=0.5,
+    rotation_deg=40.0,
+    rotation_prob=1.0,
+    scale_range=0.2,
+    scale_prob=1.0,
+    shift_range=0.05,
+    shift_prob=1.0,
+)
+WILD = dict(VIEWS, colour_range=0.2, colour_prob=1.0, occluder_size=0.3, occluder_prob=1.0)
 
 
 @pytest.fixture
@@ -35,7 +46,7 @@ def person(tmp_path):
     return Person('discs.png', path, 'discs.pngA', np.array([20.0, 15, 110, 115]), JOINTS, LABELLED)
 
 
-def maker_of(ranges=AugmentationRanges(), kept=(1, 1, 1, 1, 1), seed=0, rule=RULE, **options):
+def maker_of(ranges=None, kept=(1, 1, 1, 1, 1), seed=0, rule=RULE, **options):
     return SampleMaker(ImageCache(10), rule, SKELETON.flip_permutation, kept, ranges, seed, **options)
 
 
@@ -71,7 +82,7 @@ def test_evaluation_looks_at_the_box_however_training_crops_are_drawn(person):
 
 def test_a_mirrored_sample_exchanges_left_and_right(person):
     plain = maker_of().training_sample(person, 0, 0)
-    mirrored = maker_of(AugmentationRanges(flip_prob=1.0)).training_sample(person, 0, 0)
+    mirrored = maker_of(dict(flip_prob=1.0)).training_sample(person, 0, 0)
     assert_equal(plain, maker_of().evaluation_sample(person))
     np.testing.assert_array_equal(mirrored.crop, plain.crop[:, ::-1])
     np.testing.assert_allclose(mirrored.joints_crop, flip_points(plain.joints_crop, 96, SKELETON.flip_permutation))
@@ -82,9 +93,8 @@ def test_a_mirrored_sample_exchanges_left_and_right(person):
 
 @pytest.mark.parametrize('index', range(8))
 def test_crop_and_joints_of_any_view_agree(person, index):
-    ranges = AugmentationRanges(0.5, 40.0, 1.0, 0.2, 1.0, 0.05, 1.0)
-    sample = maker_of(ranges, seed=3).training_sample(person, 2, index)
-    view = draw_view(sample_rng(3, 2, index), ranges)
+    sample = maker_of(VIEWS, seed=3).training_sample(person, 2, index)
+    view = sample_view(sample_rng(3, 2, index), VIEWS)
     np.testing.assert_array_equal(sample.affine_crop_from_img, RULE.training_affine(person, view))
     order = SKELETON.flip_permutation if view.flip else np.arange(5)
     shown = sample.joint_weights > 0
@@ -103,18 +113,21 @@ def test_a_sample_follows_from_seed_epoch_and_index_alone(person):
     assert not any(np.array_equal(other.crop, sample.crop) for other in others)
 
 
-def test_colours_are_changed_before_the_occluder_is_put_in_front(person, monkeypatch):
+def test_pixels_are_changed_in_the_order_of_the_table_and_in_training_only(person, monkeypatch):
     order = []
-    for name in ('change_colours', 'occlude'):
-        monkeypatch.setattr(samples, name, lambda crop, rng, ranges, name=name: order.append(name) or crop)
+
+    def noting(name):
+        return Augmentation((), lambda rng, values: Change(pixels=lambda crop: order.append(name) or crop))
+
+    monkeypatch.setattr(table, 'AUGMENTATIONS', (noting('first'), noting('second')))
     maker_of(WILD).training_sample(person, 0, 0)
     maker_of(WILD).evaluation_sample(person)
-    assert order == ['change_colours', 'occlude']
+    assert order == ['first', 'second']
 
 
 def test_joints_that_are_not_kept_teach_nothing(person):
     for flip_prob in (0.0, 1.0):
-        maker = maker_of(AugmentationRanges(flip_prob=flip_prob), kept=(0, 1, 0, 1, 1))
+        maker = maker_of(dict(flip_prob=flip_prob), kept=(0, 1, 0, 1, 1))
         for sample in (maker.training_sample(person, 0, 0), maker.evaluation_sample(person)):
             assert not sample.joint_weights[[0, 2]].any() and sample.joint_weights[1] == 1
             np.testing.assert_array_equal(sample.labelled, sample.joint_weights > 0)
@@ -129,7 +142,7 @@ def test_without_weighted_loss_hidden_joints_teach_empty_maps_in_training_only(p
 
 
 def test_a_joint_outside_the_crop_has_no_weight(person):
-    shifted = maker_of(AugmentationRanges(shift_range=0.5, shift_prob=1.0))
+    shifted = maker_of(dict(shift_range=0.5, shift_prob=1.0))
     lost = 0
     for index in range(20):
         sample = shifted.training_sample(person, 0, index)

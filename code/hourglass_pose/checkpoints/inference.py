@@ -76,9 +76,7 @@ class InferenceRecord:
 
     def codec(self) -> HeatmapCodec:
         """Return the HeatmapCodec that reads the network's maps."""
-        return make_codec(
-            self.heatmap_size, self.input_size // self.heatmap_size, self.sigma, self.loss, self.decoding
-        )
+        return make_codec(self.heatmap_size, self.input_size // self.heatmap_size, self.sigma, self.loss, self.decoding)
 
     def rule(self) -> CropRule:
         """Return the CropRule of evaluation and prediction."""

@@ -135,11 +135,6 @@ def _sample_function(experiment):
             return photo
 
     maker = SampleMaker(
-        Photo(),
-        experiment.rule,
-        experiment.skeleton.flip_permutation,
-        experiment.kept_joints,
-        experiment.ranges,
-        seed=0,
+        Photo(), experiment.rule, experiment.skeleton.flip_permutation, experiment.kept_joints, experiment.augmentation
     )
     return lambda index: maker.training_sample(person, 0, index)

@@ -1,10 +1,10 @@
 """doctor: what in data, settings and machine will hurt a training, before it starts."""
 
-import os
 from collections import OrderedDict
 
 from tqdm import tqdm
 
+from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import UserError
 
 HELP = 'look for what will hurt a training, before it starts'
@@ -153,7 +153,7 @@ class Patient:
         data = self.config.DataSetHG
         present = sorted({person.image_path for person in self.persons} - self.missing)
         chosen = present if all_of_them else image_checks.sample_of(present, SAMPLED)
-        self.opened = image_checks.open_images(chosen, os.cpu_count() or 1, progress)
+        self.opened = image_checks.open_images(chosen, available_cores(), progress)
         findings = image_checks.check_missing(
             self.persons, self.missing, data.on_bad_annotation == 'strict', data.max_unreadable
         )

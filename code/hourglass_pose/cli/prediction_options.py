@@ -75,18 +75,11 @@ def make_generator(persons, predictor, scales, batch_size, workers):
     """Return the DataGenerator of persons. Its batches are the blocks that the network takes, whatever the options
     are, so a person's place in a block depends on nothing but the list of persons, and so do the last bits.
     """
-    from hourglass_pose.input.augmentation import AugmentationRanges
     from hourglass_pose.input.generator import DataGenerator
     from hourglass_pose.input.samples import ImageCache, SampleMaker
 
     maker = SampleMaker(
-        ImageCache(),
-        predictor.rule,
-        predictor.skeleton.flip_permutation,
-        predictor.kept_joints,
-        AugmentationRanges(),
-        seed=0,
-        scales=scales,
+        ImageCache(), predictor.rule, predictor.skeleton.flip_permutation, predictor.kept_joints, scales=scales
     )
     return DataGenerator(
         persons,

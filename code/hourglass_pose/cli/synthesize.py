@@ -1,7 +1,5 @@
 """synthesize: a data set of drawn people."""
 
-import os
-
 HELP = 'draw a data set of people: JPEGs and a dataset.txt'
 
 
@@ -13,6 +11,7 @@ def add_arguments(parser):
 
 def run(options):
     from hourglass_pose.cli.train import drawing_bar
+    from hourglass_pose.cores import available_cores
     from hourglass_pose.errors import UserError
     from hourglass_pose.experiment.experiment import make_folder
     from hourglass_pose.synthetic.dataset import write_synthetic_dataset
@@ -22,4 +21,4 @@ def run(options):
     if not 0 <= options.seed < 2**32:
         raise UserError('--seed: expected an integer from 0 to 2^32 - 1, found %d' % options.seed)
     make_folder(options.output)
-    print(write_synthetic_dataset(options.output, options.images, options.seed, drawing_bar, os.cpu_count() or 1))
+    print(write_synthetic_dataset(options.output, options.images, options.seed, drawing_bar, available_cores()))

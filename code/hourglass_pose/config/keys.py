@@ -26,6 +26,7 @@ from hourglass_pose.config.rules import (
     zeros_and_ones,
 )
 from hourglass_pose.graph.architectures import ARCHS, input_step, modelzoo_limits, modelzoo_stem
+from hourglass_pose.input.augmentations.table import SETTINGS
 from hourglass_pose.representations.table import REPRESENTATIONS, codec_class
 from hourglass_pose.runtime.npu_precision import PRECISION_MODES
 from hourglass_pose.skeleton import MPII_JOINTS
@@ -140,29 +141,7 @@ KEYS = (
         'evaluation and prediction always use the box',
     ),
     Key('DataSetHG', 'joints_margin', 0.16, number(0, 2), "margin in place of box_margin with train_crop 'joints'"),
-    Key('DataSetHG', 'flip_prob', 0.5, number(0, 1), 'probability of a horizontal flip in training'),
-    Key('DataSetHG', 'rotation_deg', 30, number(0, 180), 'largest rotation in degrees, uniform to either side'),
-    Key('DataSetHG', 'rotation_prob', 0.6, number(0, 1), 'probability of a rotation'),
-    Key('DataSetHG', 'scale_range', 0.25, number(0, 0.9), 'scale factor, uniform from 1 - this to 1 + this'),
-    Key('DataSetHG', 'scale_prob', 1.0, number(0, 1), 'probability of a change of scale'),
-    Key(
-        'DataSetHG',
-        'shift_range',
-        0.05,
-        number(0, 0.5),
-        'largest shift in x and in y as a share of the crop side, uniform to either side',
-    ),
-    Key('DataSetHG', 'shift_prob', 0.5, number(0, 1), 'probability of a shift'),
-    Key(
-        'DataSetHG',
-        'colour_range',
-        0.2,
-        number(0, 1),
-        'largest relative change of brightness, contrast and the gain of each channel',
-    ),
-    Key('DataSetHG', 'colour_prob', 0.5, number(0, 1), 'probability of a change of colour'),
-    Key('DataSetHG', 'occluder_prob', 0.0, number(0, 1), 'probability of a patch that hides part of the crop'),
-    Key('DataSetHG', 'occluder_size', 0.3, number(0, 1), "patch's largest side as a share of the crop side"),
+    *(Key('DataSetHG', key.name, key.default, number(0, key.highest), key.effect) for key in SETTINGS),
     Key('DataSetHG', 'synthetic_images', 4000, integer(2), 'pictures that --synthetic draws'),
     Key('Network', 'name', 'hourglass', file_prefix(), 'prefix of the checkpoint files', anywhere=True),
     Key(
@@ -503,7 +482,7 @@ def contradictions(values):
             f'{len(values["remove_joints"])} entries',
         )
     if not values['weighted_loss'] and not codec_class(values['loss']).teaches_absence:
-        yield 'weighted_loss', f'True, as loss {values["loss"]!r} cannot teach an empty map', 'False'
+        yield 'weighted_loss', f'True, as loss {values["loss"]!r} teaches no empty maps', 'False'
     step = input_step(values['arch'], values['nLow'], values['attention'])
     if values['img_size'] % step:
         nearest = max(1, round(values['img_size'] / step)) * step

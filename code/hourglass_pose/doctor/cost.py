@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from hourglass_pose.cores import available_cores
 from hourglass_pose.doctor.persons import Finding
 from hourglass_pose.errors import ImageError
 from hourglass_pose.report.drawing import contact_sheet
@@ -101,7 +102,7 @@ def check_time(config, length, seconds_of_sample, num_samples, step_seconds=None
     seconds_of_sample: as measure_input returns it, with the number of samples. step_seconds: median of a training
     step of the network, with the number of steps, or None where it was not measured.
     """
-    threads = (os.cpu_count() or 1) if config.Train.workers is None else max(1, config.Train.workers)
+    threads = available_cores() if config.Train.workers is None else max(1, config.Train.workers)
     parts = []
     needed = []
     if seconds_of_sample is not None:

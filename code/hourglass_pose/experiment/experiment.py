@@ -9,7 +9,7 @@ from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_hash, split_persons
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.input.augmentation import AugmentationRanges
+from hourglass_pose.input.augmentations.table import SETTINGS
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
@@ -39,9 +39,7 @@ class Experiment:
             config.Train.loss,
             config.Validation.decoding,
         )
-        self.ranges = AugmentationRanges(
-            **{name: getattr(data, name) for name in AugmentationRanges.__dataclass_fields__}
-        )
+        self.augmentation = {setting.name: getattr(data, setting.name) for setting in SETTINGS}
         self.cache = ImageCache(config.Train.cache_mb)
         self._split = None
 
@@ -100,7 +98,7 @@ class Experiment:
             self.rule,
             self.skeleton.flip_permutation,
             self.kept_joints,
-            self.ranges,
+            self.augmentation,
             train.seed,
             train.weighted_loss,
         )

@@ -15,6 +15,7 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 import hourglass_pose
 from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.config.keys import KEY_BY_SPELLING
+from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch.arguments import settings_of
 from hourglass_pose.launch.placement import Placement
@@ -203,7 +204,7 @@ def _share_of_workers(config: Config, processes: int) -> List[str]:
     """Give each process its share of the cores for preparing batches, unless the settings say how many."""
     if config.Train.workers is not None or processes == 1:
         return []
-    return [f'Train.workers={max(1, len(os.sched_getaffinity(0)) // processes)}']
+    return [f'Train.workers={max(1, available_cores() // processes)}']
 
 
 def _rooted(setting: str, config: Config) -> str:
