@@ -169,7 +169,11 @@ class Patient:
         length = run_cost.length_of_run(config, len(self.split['train']), len(self.split['valid']))
         maker = self.sample_maker()
         seconds, count = run_cost.measure_input(maker, self.some_persons(SAMPLED))
-        step_seconds = _measure_steps(config, num_steps) if num_steps else None
+        step_seconds = None
+        if num_steps:
+            from hourglass_pose.experiment.timed import measure_step
+
+            step_seconds = measure_step(config, num_steps)
         crops = [sample.crop for sample in self.samples(self.some_persons(8), augmented=True)[1]]
         return run_cost.check_settings(config, length, len(self.split['train'])) + [
             run_cost.check_disk(
@@ -247,18 +251,6 @@ def _some(names):
     return ': {}{}'.format(
         '; '.join(shown), '' if len(names) <= _SHOWN_NAMES else f'; and {len(names) - _SHOWN_NAMES:,} more'
     )
-
-
-def _measure_steps(config, num_steps):
-    """Return the median seconds of some training steps on random images."""
-    import numpy as np
-
-    from hourglass_pose.cli.benchmark import Contestant
-
-    contestant = Contestant(config)
-    for _ in range(num_steps):
-        contestant.step()
-    return float(np.median(contestant.training_times))
 
 
 def _bar(paths):
