@@ -64,7 +64,7 @@ def serve_order(order: Dict[str, Any], serve: Any) -> None:
         from hourglass_pose.prediction.predictor import Predictor
 
         predictor = Predictor(order['checkpoint'])
-        return serve([TimedPrediction(predictor, predictor.runtime.description)])
+        return serve([TimedPrediction(predictor, predictor.engine.description)])
     configs = [load_config(order['config'], overrides) for overrides in order['sides']]
     if order['what'] == 'input':
         return serve([timed_input(config) for config in configs])
