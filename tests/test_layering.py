@@ -15,6 +15,7 @@ ROOMS = (
     '',
     'errors',
     'files',
+    'rules',
     'images',
     'skeleton',
     'geometry',
@@ -45,6 +46,7 @@ ROOMS = (
 WITHOUT_TENSORFLOW = (
     'errors',
     'files',
+    'rules',
     'images',
     'skeleton',
     'geometry',

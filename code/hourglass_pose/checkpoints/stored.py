@@ -8,7 +8,8 @@ from hourglass_pose.checkpoints.original import find_original, original_recipe, 
 from hourglass_pose.checkpoints.unrecognised import describe_strange
 from hourglass_pose.checkpoints.variables import checkpoint_prefix
 from hourglass_pose.errors import CheckpointError
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import hyperparameters_from_dict
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.tf_compat import tf
 
 
@@ -16,13 +17,13 @@ from hourglass_pose.tf_compat import tf
 class StoredNetwork:
     """path: the checkpoint's folder, or the prefix of the original code's. prefix: what TensorFlow reads it by.
 
-    traits: NetworkTraits. recipe: what prediction must know of the training, see cli/experiment.py. step: finished
+    traits: Hyperparameters. recipe: what prediction must know of the training, see cli/experiment.py. step: finished
     training steps, None where it does not say. manifest: what our own checkpoints carry, else None.
     """
 
     path: str
     prefix: str
-    traits: NetworkTraits
+    traits: Hyperparameters
     recipe: dict
     step: object
     manifest: object = None
@@ -48,7 +49,7 @@ def open_stored(path):
     return StoredNetwork(
         folder,
         checkpoint_prefix(folder),
-        NetworkTraits(**manifest['traits']),
+        hyperparameters_from_dict(manifest['traits']),
         manifest['recipe'],
         manifest['global_step'],
         manifest,

@@ -1,7 +1,7 @@
 """OfflineGraph: a checkpoint's network for inference alone, of fixed batch size and with constants for variables."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Tuple
 
 import numpy as np
@@ -79,21 +79,20 @@ class OfflineGraph:
 def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
     """Return the OfflineGraph of a StoredNetwork.
 
-    traits: its NetworkTraits, or what was said in their place. codec: HeatmapCodec to decode by. decode: whether
+    traits: its Hyperparameters, or what was said in their place. codec: HeatmapCodec to decode by. decode: whether
     joints (N, J, 2), in crop pixels, and scores (N, J) are given in place of the last stack's heatmaps (N, H, W, J),
     which are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves dividing by 255 and
     subtracting the mean to what runs before the graph.
     Raises CheckpointError for a checkpoint that does not fit.
     """
-    mean, input_type = traits.input_mean, tf.uint8
-    if normalise == 'aipp':
-        traits, input_type = replace(traits, input_mean=(0.0, 0.0, 0.0)), tf.float32
+    mean, is_normalised = traits.input_mean, normalise == 'aipp'
+    input_type = tf.float32 if is_normalised else tf.uint8
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(input_type, [batch_size, traits.input_size, traits.input_size, 3], INPUT)
         model = HourglassModel(traits)
         # The last of the stacks that are put together here, so that nothing is left of putting them together.
         logits = model.build_logits(
-            images, is_training=False, getter=constants_of(stored.path, stored.prefix)
+            images, is_training=False, getter=constants_of(stored.path, stored.prefix), is_normalised=is_normalised
         ).op.inputs[-1]
         if decode:
             joints, scores = decode_heatmaps(logits, codec)

@@ -10,7 +10,6 @@ from hourglass_pose.checkpoints.stored import open_stored
 from hourglass_pose.checkpoints.variables import load_network
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
-from hourglass_pose.graph.architectures import STRIDE
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.images import read_image
 from hourglass_pose.input.cropping import CropRule, warp_crop
@@ -70,7 +69,11 @@ class Predictor:
         self.traits = traits or self.stored.traits
         self.skeleton = Skeleton(tuple(recipe['joints']))
         self.codec = HeatmapCodec(
-            self.traits.heatmap_size, STRIDE, recipe['sigma'], recipe['loss'], decoding or recipe['decoding']
+            self.traits.heatmap_size,
+            self.traits.stride,
+            recipe['sigma'],
+            recipe['loss'],
+            decoding or recipe['decoding'],
         )
         self.flip_test = recipe['flip_test'] if flip_test is None else flip_test
         # Checkpoints from before there were two rules do not name theirs.

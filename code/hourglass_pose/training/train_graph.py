@@ -40,7 +40,7 @@ class TrainGraph:
         seed=0,
     ):
         self.model = model
-        traits = model.traits
+        traits = model.hyperparameters
         size, cells, joints = traits.input_size, traits.heatmap_size, traits.num_joints
         tf.set_random_seed(seed)
         self.global_step = tf.train.get_or_create_global_step()
