@@ -8,7 +8,7 @@ from conftest import CODE
 from test_layering import ROOMS
 
 from hourglass_pose.cli import SUBCOMMANDS
-from hourglass_pose.config.keys import document_keys
+from hourglass_pose.config.reference import document_keys
 from hourglass_pose.launch.arguments import document_arguments
 
 ROOT = os.path.dirname(CODE)

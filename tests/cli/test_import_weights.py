@@ -14,7 +14,7 @@ from hourglass_pose.cli import main
 from hourglass_pose.cli.inspect import describe_training
 from hourglass_pose.config.config import load_config
 from hourglass_pose.experiment.experiment import Experiment
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import hyperparameters_from_dict
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.skeleton import MPII_JOINTS
 from pytorch_hourglasses import Bearpaw, Princeton
@@ -88,7 +88,7 @@ def test_an_imported_run_computes_crops_and_decodes_as_its_code_did(
     assert all('.skip_layer.' in name for name in manifest['source']['left_out'])
     assert manifest['traits']['input_mean'] == mean and manifest['global_step'] == 0
     config = load_config(os.path.join(run, 'config.cfg'))
-    assert Experiment(config).traits() == NetworkTraits(**manifest['traits'])
+    assert Experiment(config).traits() == hyperparameters_from_dict(manifest['traits'])
     assert json.loads(json.dumps(config.as_dict())) == manifest['config']
     assert (config.Train.loss, config.Train.sigma) == ('mse', 1.0)
     assert (config.Train.optimizer, config.Train.lear_rate) == (optimizer, rate)

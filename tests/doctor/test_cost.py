@@ -9,8 +9,8 @@ import pytest
 from hourglass_pose.config.config import config_from_dict, load_config
 from hourglass_pose.doctor import cost as run_cost
 from hourglass_pose.errors import ImageError
+from hourglass_pose.graph.architectures import hyperparameters_from_dict
 from hourglass_pose.graph.summary import NetworkSummary, summarise_network
-from hourglass_pose.graph.traits import NetworkTraits
 
 
 def config_of(**train):
@@ -26,7 +26,7 @@ def test_a_checkpoint_takes_what_is_foretold(command_line_run):
     from hourglass_pose.checkpoints.folder import read_manifest
 
     folder = os.path.join(command_line_run.folder, 'latest')
-    summary = summarise_network(NetworkTraits(**read_manifest(folder)['traits']))
+    summary = summarise_network(hyperparameters_from_dict(read_manifest(folder)['traits']))
     (name,) = [name for name in os.listdir(folder) if '.data-' in name]
     config = load_config(command_line_run.config)
     foretold = run_cost.checkpoint_bytes(summary, config.Train.ema_decay > 0)

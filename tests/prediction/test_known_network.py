@@ -6,11 +6,11 @@ import pytest
 from hourglass_pose import HourglassModel, Predictor
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.variables import VariableSaver
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.tf_compat import tf
 
 SIZE = 64
-TRAITS = NetworkTraits(
+TRAITS = make_hyperparameters(
     num_stacks=2, num_features=4, num_poolings=1, num_joints=3, input_size=SIZE, stem_features=(4, 4)
 )
 JOINTS = ('r_wrist', 'l_wrist', 'head')

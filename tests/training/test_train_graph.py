@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.input.generator import Batch
 from hourglass_pose.representations.table import REPRESENTATIONS, make_codec
 from hourglass_pose.runtime.native import NativeRuntime
@@ -299,7 +299,9 @@ def ancestors(fetches):
 def test_graphs_of_training_and_evaluation_hold_nothing_that_a_device_cannot_do(steps_per_run, loss):
     runtime = NativeRuntime('cpu', 'float32', 1, steps_per_run=steps_per_run)
     with tf.Graph().as_default():
-        traits = NetworkTraits(num_stacks=2, num_features=8, num_poolings=1, input_size=64, stem_features=(4, 8, 8))
+        traits = make_hyperparameters(
+            num_stacks=2, num_features=8, num_poolings=1, input_size=64, stem_features=(4, 8, 8)
+        )
         codec = make_codec(16, loss=loss)
         graph = TrainGraph(HourglassModel(traits), codec, runtime, CONSTANT_RATE, ROWS, 2, ema_decay=0.9, clip_norm=1.0)
         outcome = [graph.train_op, graph.loss, graph.finished, graph.skipped, graph.loss_sum, graph.gradient_norm]

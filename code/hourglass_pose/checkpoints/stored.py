@@ -9,7 +9,8 @@ from hourglass_pose.checkpoints.original import find_original, original_inferenc
 from hourglass_pose.checkpoints.unrecognised import describe_strange
 from hourglass_pose.checkpoints.variables import checkpoint_prefix
 from hourglass_pose.errors import CheckpointError
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import hyperparameters_from_dict
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.tf_compat import tf
 
 
@@ -17,13 +18,13 @@ from hourglass_pose.tf_compat import tf
 class StoredNetwork:
     """path: the checkpoint's folder, or the prefix of the original code's. prefix: what TensorFlow reads it by.
 
-    traits: NetworkTraits. inference: what prediction must know of the training. step: finished training steps,
+    traits: Hyperparameters. inference: what prediction must know of the training. step: finished training steps,
     None where it does not say. manifest: what our own checkpoints carry, else None.
     """
 
     path: str
     prefix: str
-    traits: NetworkTraits
+    traits: Hyperparameters
     inference: InferenceRecord
     step: object
     manifest: object = None
@@ -46,7 +47,7 @@ def open_stored(path):
             raise CheckpointError('{}{}'.format(error, '; ' + strange if strange else ''))
         return _open_original(original)
     manifest = verify(folder)
-    traits = NetworkTraits(**manifest['traits'])
+    traits = hyperparameters_from_dict(manifest['traits'])
     return StoredNetwork(
         folder,
         checkpoint_prefix(folder),

@@ -44,30 +44,8 @@ class Experiment:
         self._split = None
 
     def traits(self):
-        """Return the NetworkTraits. Raises ConfigError for a network that cannot be built."""
-        from hourglass_pose.graph.traits import NetworkTraits
-
-        network = self.config.Network
-        try:
-            return NetworkTraits(
-                network.arch,
-                network.nStack,
-                network.nFeat,
-                network.nLow,
-                network.nModules,
-                network.outputDim,
-                network.img_size,
-                network.stem_feat,
-                network.tiny,
-                network.attention,
-                network.attention_kernel,
-                network.attention_iterations,
-                network.modif,
-                network.drop_rate,
-                network.input_mean,
-            )
-        except ValueError as error:
-            raise ConfigError(f'config [Network]: {error}')
+        """Return the hyperparameters of the network."""
+        return self.config.hyperparameters()
 
     def split(self):
         """Return {'train': persons, 'valid': persons}. Raises AnnotationError."""

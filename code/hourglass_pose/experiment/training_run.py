@@ -15,9 +15,9 @@ from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.best import BestMetric, choose_best_metric
 from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator, mean_training_pose
 from hourglass_pose.experiment.experiment import Experiment
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.summary import summarise_network
-from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.report.results import TrainingPictures, write_results
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
@@ -278,7 +278,7 @@ class TrainingRun:
 
 
 def train_graph(
-    config: Config, traits: NetworkTraits, codec: HeatmapCodec, runtime: Runtime, length: RunLength
+    config: Config, traits: Hyperparameters, codec: HeatmapCodec, runtime: Runtime, length: RunLength
 ) -> TrainGraph:
     """Return the TrainGraph of a Config, in the present graph."""
     train = config.Train

@@ -1,7 +1,7 @@
 """OfflineGraph: a network for inference only, with a fixed batch size and constants in place of variables."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
@@ -9,8 +9,8 @@ import numpy as np
 from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.checkpoints.variables import constants_of
 from hourglass_pose.graph import rewrites
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.representations.table import graph_half
 from hourglass_pose.tf_compat import tf
@@ -80,25 +80,24 @@ class OfflineGraph:
 
 
 def build_offline_graph(
-    stored: StoredNetwork, traits: NetworkTraits, codec: HeatmapCodec, batch_size: int, decode: bool, normalise: str
+    stored: StoredNetwork, traits: Hyperparameters, codec: HeatmapCodec, batch_size: int, decode: bool, normalise: str
 ) -> OfflineGraph:
     """Return the OfflineGraph of a StoredNetwork.
 
-    traits: its NetworkTraits, or what replaces them. codec: HeatmapCodec to decode with. decode: whether the outputs
+    traits: its Hyperparameters, or what replaces them. codec: HeatmapCodec to decode with. decode: whether the outputs
     are joints (N, J, 2), in crop pixels, and scores (N, J) in place of the last stack's heatmaps (N, H, W, J), which
     are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves the division by 255 and the
     subtraction of the mean to what runs before the graph.
     Raises CheckpointError for a checkpoint that does not fit.
     """
-    mean, network, input_type = traits.input_mean, traits.as_dict(), tf.uint8
-    if normalise == 'aipp':
-        traits, input_type = replace(traits, input_mean=(0.0, 0.0, 0.0)), tf.float32
+    mean, is_normalised = traits.input_mean, normalise == 'aipp'
+    input_type = tf.float32 if is_normalised else tf.uint8
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(input_type, [batch_size, traits.input_size, traits.input_size, 3], INPUT)
         model = HourglassModel(traits)
         # The input of the last operation, which joins the stacks and is not needed for one of them.
         logits = model.build_logits(
-            images, is_training=False, getter=constants_of(stored.path, stored.prefix)
+            images, is_training=False, getter=constants_of(stored.path, stored.prefix), is_normalised=is_normalised
         ).op.inputs[-1]
         if decode:
             joints, scores = graph_half(codec).decode(logits, codec)
@@ -121,7 +120,7 @@ def build_offline_graph(
         spelled_out,
         upsamplings,
         additions,
-        network,
+        traits.as_dict(),
     )
 
 

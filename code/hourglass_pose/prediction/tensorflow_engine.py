@@ -6,8 +6,8 @@ import numpy as np
 
 from hourglass_pose.checkpoints.variables import constants_of
 from hourglass_pose.graph import rewrites
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.prediction.engine import Engine
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import describe_versions, tf
@@ -16,7 +16,7 @@ _LAST, _STACKS = 'last_logits', 'output_of_stacks'
 
 
 class TensorFlowEngine(Engine):
-    """path: what messages call the checkpoint; prefix: what TensorFlow reads it by. traits: NetworkTraits.
+    """path: what messages call the checkpoint; prefix: what TensorFlow reads it by. traits: Hyperparameters.
 
     device, precision: as in config.cfg [Device]. batch_size: persons of a pass, None for what the device is fastest
     with. folds_batch_norms: whether batch norms become part of the convolutions before them, which is faster and
@@ -28,7 +28,7 @@ class TensorFlowEngine(Engine):
         self,
         path: str,
         prefix: str,
-        traits: NetworkTraits,
+        traits: Hyperparameters,
         device: str = 'auto',
         precision: str = 'float32',
         batch_size: Optional[int] = None,

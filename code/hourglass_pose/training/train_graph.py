@@ -50,7 +50,7 @@ class TrainGraph:
         seed: int = 0,
     ) -> None:
         self.model = model
-        traits = model.traits
+        traits = model.hyperparameters
         size, joints = traits.input_size, traits.num_joints
         tf.set_random_seed(seed)
         self.global_step = tf.train.get_or_create_global_step()
