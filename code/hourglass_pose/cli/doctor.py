@@ -95,7 +95,7 @@ def inspected_data(experiment: 'Experiment') -> 'InspectedData':
     )
     return InspectedData(
         annotations=annotations,
-        split=split_persons(annotations.persons, data.valid_fraction, data.split_seed),
+        split=split_persons(annotations.persons, data.valid_fraction, data.split_seed, data.split_by),
         skeleton=experiment.skeleton,
         rule=experiment.rule,
         kept_joints=experiment.kept_joints,

@@ -22,7 +22,7 @@ def read(path: str, options: ReadOptions) -> Records:
 
     `joints` is (3, 14, N) in LSP, x, y and 1 where the joint is hidden, all labelled; it is (14, 3, N) in LSP-extended,
     x, y and 1 where the joint is labelled, and it does not say which are hidden. Images are im0001.jpg and im00001.jpg,
-    counted from 1. Its numbers are taken to count pixels from 0, see the page on data formats in docs/. options.joints 'lsp' gives the
+    counted from 1. Its numbers are taken to count pixels from 0, see docs/. options.joints 'lsp' gives the
     fourteen, 'mpii' the sixteen: pelvis and thorax are the midpoints of hips and shoulders, hidden where one of the two
     is. options.boxes: 'joints', the tight box of the labelled joints, or 'image', the whole image, which has to be in
     the image folder then.

@@ -13,7 +13,7 @@ from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
-from hourglass_pose.skeleton import Skeleton
+from hourglass_pose.skeleton import Skeleton, require_sides
 
 
 class Experiment:
@@ -26,7 +26,7 @@ class Experiment:
         self.config = config
         self.say = say
         data, network = config.DataSetHG, config.Network
-        self.skeleton = Skeleton(tuple(data.joint_list))
+        self.skeleton = Skeleton(data.joint_list, data.flip_pairs)
         self.kept_joints = np.array(data.remove_joints or [1] * len(self.skeleton), bool)
         self.rule = CropRule(
             network.img_size, data.box_margin, data.train_crop, data.joints_margin, data.crop_rule, data.crop_corners
@@ -84,7 +84,7 @@ class Experiment:
             )
             for problem in annotations.problems:
                 self.say(f'left out: {problem}')
-            self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed)
+            self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed, data.split_by)
             self.say(
                 'data: %s; %d to train on, %d to validate with'
                 % (annotations.describe(), len(self._split['train']), len(self._split['valid']))
@@ -120,9 +120,11 @@ class Experiment:
     def recipe(self, mean_pose_crop):
         """Return what prediction must know of the training, JSON-able, for the manifests."""
         train, validation = self.config.Train, self.config.Validation
+        pairs = self.skeleton.flip_pairs
         return OrderedDict(
             [
                 ('joints', list(self.skeleton.joints)),
+                ('flip_pairs', None if pairs is None else [list(pair) for pair in pairs]),
                 ('kept_joints', self.kept_joints.tolist()),
                 ('loss', train.loss),
                 ('sigma', train.sigma),
@@ -134,6 +136,10 @@ class Experiment:
                 ('mean_pose_crop', np.asarray(mean_pose_crop).tolist()),
             ]
         )
+
+    def require_sides(self):
+        """Raise ConfigError where training or validation mirrors images and no joint has a known partner."""
+        require_sides(self.skeleton, self.config.DataSetHG.flip_prob, self.config.Validation.flip_test)
 
     def split_hash(self):
         """Return the digest of who is trained on and who is validated with."""

@@ -68,7 +68,7 @@ class Predictor:
         self.stored = open_stored(checkpoint)
         recipe = recipe or self.stored.recipe
         self.traits = traits or self.stored.traits
-        self.skeleton = Skeleton(tuple(recipe['joints']))
+        self.skeleton = Skeleton(tuple(recipe['joints']), recipe.get('flip_pairs'))
         self.codec = HeatmapCodec(
             self.traits.heatmap_size, STRIDE, recipe['sigma'], recipe['loss'], decoding or recipe['decoding']
         )
