@@ -60,13 +60,13 @@ def checked_person(
         image=_name('image', image),
         image_path=image_path,
         person_id=_name('id', person_id),
-        box_img=_pixels('box', box_img, 4),
+        box_img=checked_pixels('box', box_img, 4),
         joints_img=joints.astype(np.float32),
         labelled=labelled,
-        head_box_img=None if head_box_img is None else _pixels('head_box', head_box_img, 4),
+        head_box_img=None if head_box_img is None else checked_pixels('head_box', head_box_img, 4),
         source=source,
         visible=None if visible is None else _array('visible', visible, (count,)).astype(bool),
-        centre_img=None if centre_img is None else _pixels('centre', centre_img, 2),
+        centre_img=None if centre_img is None else checked_pixels('centre', centre_img, 2),
         scale=None if scale is None else _scale(scale),
         split=_split(split),
         person_index=None if person_index is None else _index(person_index),
@@ -133,7 +133,8 @@ def _within(array: np.ndarray) -> np.ndarray:
     return np.abs(array) <= LARGEST
 
 
-def _pixels(name: str, value: Any, count: int) -> np.ndarray:
+def checked_pixels(name: str, value: Any, count: int) -> np.ndarray:
+    """Return `count` pixel numbers as float64. Raises AnnotationError, which calls them by a name."""
     array = _array(name, value, (count,))
     if not _within(array).all():
         raise AnnotationError(f'{name} is {_shown(array)}; {_ALLOWED}')

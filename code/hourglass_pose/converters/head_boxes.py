@@ -5,7 +5,7 @@ from typing import Iterable, Iterator, Tuple, Union
 
 import numpy as np
 
-from hourglass_pose.annotations.checking import Skipped
+from hourglass_pose.annotations.checking import Skipped, checked_pixels
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.converters.official import load_matlab, numeric
 from hourglass_pose.errors import AnnotationError
@@ -32,9 +32,7 @@ def add_head_boxes(persons: Iterable[Union[Person, Skipped]], path: str) -> Iter
         if isinstance(person, Person) and person.split == 'valid':
             if row < len(boxes):
                 _check(path, row, person, joints[row], missing[row])
-                if not np.isfinite(boxes[row]).all():
-                    raise AnnotationError(f'{path}: row {row + 1} has the head box {boxes[row]}; get the file again')
-                person = replace(person, head_box_img=boxes[row])
+                person = replace(person, head_box_img=checked_pixels(f'{path}: row {row + 1}: head_box', boxes[row], 4))
             row += 1
         yield person
     if row != len(boxes):

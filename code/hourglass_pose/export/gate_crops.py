@@ -8,7 +8,7 @@ from hourglass_pose.annotations.person import Person
 from hourglass_pose.images import read_image
 from hourglass_pose.input.cropping import warp_crop
 from hourglass_pose.skeleton import MPII_JOINTS
-from hourglass_pose.synthetic.scenes import draw_image
+from hourglass_pose.synthetic.scenes import render_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ def crops_of_drawn_people(predictor, count, seed=20160726):
     """Return the GateCrops of `count` drawn people, for want of photos. Joints that they lack are unlabelled."""
     images, persons, number = [], [], 0
     while len(persons) < count:
-        image, drawn = draw_image(seed, number)
+        image, drawn = render_image(seed, number)
         for index, person in enumerate(drawn):
             joints, labelled = _joints_of(person, predictor.skeleton)
             persons.append(Person('', '', '%d_%d' % (number, index), person.box_img, joints, labelled))
