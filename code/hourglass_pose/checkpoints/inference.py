@@ -22,6 +22,7 @@ class InferenceRecord:
     gives_probabilities: whether the network's output is the sigmoid of its logits.
     flip_test: whether the maps of the mirrored crop are averaged in.
     box_margin, crop_rule, crop_corners: as in CropRule.
+    flip_pairs: pairs of joints that a mirrored image exchanges; None finds them by their names.
     mean_pose_crop: (J, 2) crop pixels, the mean pose of the training persons, where it is known.
     """
 
@@ -39,6 +40,7 @@ class InferenceRecord:
     crop_corners: str = 'exact'
     mean_pose_crop: Optional[Tuple[Tuple[float, float], ...]] = None
     gives_probabilities: bool = False
+    flip_pairs: Optional[Tuple[Tuple[str, str], ...]] = None
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any], **network: Any) -> 'InferenceRecord':
@@ -55,6 +57,8 @@ class InferenceRecord:
             merged['kept_joints'] = tuple(bool(kept) for kept in merged['kept_joints'])
             if merged.get('mean_pose_crop') is not None:
                 merged['mean_pose_crop'] = tuple((float(x), float(y)) for x, y in merged['mean_pose_crop'])
+            if merged.get('flip_pairs') is not None:
+                merged['flip_pairs'] = tuple((str(first), str(second)) for first, second in merged['flip_pairs'])
             return cls(**merged)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise CheckpointError(f'the inference record cannot be read ({type(error).__name__}: {error})')
@@ -62,8 +66,13 @@ class InferenceRecord:
     def as_dict(self) -> Dict[str, Any]:
         """Return a JSON-able dict from which `from_dict` makes an equal record."""
         mean_pose = None if self.mean_pose_crop is None else [list(point) for point in self.mean_pose_crop]
+        pairs = None if self.flip_pairs is None else [list(pair) for pair in self.flip_pairs]
         return dict(
-            asdict(self), joints=list(self.joints), kept_joints=list(self.kept_joints), mean_pose_crop=mean_pose
+            asdict(self),
+            joints=list(self.joints),
+            kept_joints=list(self.kept_joints),
+            mean_pose_crop=mean_pose,
+            flip_pairs=pairs,
         )
 
     def replaced(self, **values: Any) -> 'InferenceRecord':
@@ -72,7 +81,7 @@ class InferenceRecord:
 
     def skeleton(self) -> Skeleton:
         """Return the Skeleton of the joints."""
-        return Skeleton(self.joints)
+        return Skeleton(self.joints, self.flip_pairs)
 
     def codec(self) -> HeatmapCodec:
         """Return the HeatmapCodec that reads the network's maps."""

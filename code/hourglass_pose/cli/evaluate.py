@@ -156,4 +156,4 @@ def _persons_of_split(persons, split, stored):
             '--split out, or give a file of the persons to measure'
         )
     data = stored.manifest['config']['DataSetHG']
-    return split_persons(persons, data['valid_fraction'], data['split_seed'])[split]
+    return split_persons(persons, data['valid_fraction'], data['split_seed'], data.get('split_by', 'image'))[split]

@@ -135,11 +135,12 @@ def annotated_truth(path, names, split, in_order):
 
 def official_truth(path):
     """Return the GroundTruth of those persons of the official annotations that have joints."""
+    from hourglass_pose.annotations.person import Person
     from hourglass_pose.converters.mpii_mat import read_mpii_mat
     from hourglass_pose.scoring.ground_truth import ground_truth_of_persons
     from hourglass_pose.skeleton import MPII_JOINTS
 
-    persons = [person for person in read_mpii_mat(path) if person is not None and person.labelled.any()]
+    persons = [person for person in read_mpii_mat(path) if isinstance(person, Person) and person.labelled.any()]
     if not persons:
         raise UserError(f'{path}: no person has joints, so there is nothing to score against')
     return ground_truth_of_persons(persons, persons, MPII_JOINTS, 'official annotations, all persons with joints')

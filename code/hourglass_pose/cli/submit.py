@@ -37,6 +37,7 @@ def add_arguments(parser):
 
 
 def run(options):
+    from hourglass_pose.annotations.person import Person
     from hourglass_pose.converters.mpii_mat import read_mpii_mat
     from hourglass_pose.prediction.predictor import Predictor
     from hourglass_pose.scoring.array_files import read_arrays
@@ -51,7 +52,7 @@ def run(options):
         )
     images = [image for image in official_images(release, options.annotations) if not image.is_training]
     del release
-    everyone = [person for person in read_mpii_mat(options.annotations) if person is not None]
+    everyone = [person for person in read_mpii_mat(options.annotations) if isinstance(person, Person)]
     persons = choose_persons(images, everyone, options.persons, options.images, options.annotations)
     with Predictor(options.checkpoint, **prediction_options(options)) as predictor:
         poses = predict(predictor, persons, options)

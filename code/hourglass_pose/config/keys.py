@@ -11,6 +11,7 @@ from hourglass_pose.config.rules import (
     joint_names,
     json_object,
     loss_scale,
+    name_pairs,
     paths,
     rising_shares,
     step_ranges,
@@ -20,7 +21,7 @@ from hourglass_pose.input.augmentations.table import SETTINGS
 from hourglass_pose.representations.table import REPRESENTATIONS, codec_class
 from hourglass_pose.rules import boolean, choice, integer, number, or_none
 from hourglass_pose.runtime.npu_precision import PRECISION_MODES
-from hourglass_pose.skeleton import MPII_JOINTS
+from hourglass_pose.skeleton import SKELETONS, Skeleton
 
 KEYS = (
     Key(
@@ -44,11 +45,27 @@ KEYS = (
     ),
     Key(
         'DataSetHG',
+        'skeleton',
+        'mpii',
+        choice(*SKELETONS),
+        'the joints of MPII (16), COCO (17) or LSP (14); joint_list overrides it',
+    ),
+    Key(
+        'DataSetHG',
         'joint_list',
-        MPII_JOINTS,
-        joint_names(),
-        'joints in the order of the annotation files; r_x and l_x are the right and left of a pair',
+        None,
+        or_none(joint_names()),
+        'joints in the order of the annotation files; None takes those of skeleton',
         anywhere=True,
+        derive=lambda values: SKELETONS[values['skeleton']].joints,
+    ),
+    Key(
+        'DataSetHG',
+        'flip_pairs',
+        None,
+        or_none(name_pairs()),
+        'pairs of joints that a mirrored image exchanges; None finds them by their names, such as r_x and l_x, '
+        'right_x and left_x, x_r and x_l, RX and LX',
     ),
     Key(
         'DataSetHG',
@@ -82,6 +99,13 @@ KEYS = (
         'fall on the same side',
     ),
     Key('DataSetHG', 'split_seed', 0, integer(0), 'another number chooses other images for validation'),
+    Key(
+        'DataSetHG',
+        'split_by',
+        'image',
+        choice('image', 'folder'),
+        'what is kept on one side of the split: an image, or all images of a folder, such as the frames of a video',
+    ),
     Key(
         'DataSetHG',
         'crop_rule',
@@ -392,6 +416,11 @@ def contradictions(values):
     if files != folders:
         yield ('img_directory', 'as many folders as training_txt_file has files, %d' % files, '%d' % folders)
     joints = len(values['joint_list'])
+    if values['flip_pairs'] is not None:
+        try:
+            Skeleton(values['joint_list'], values['flip_pairs'])
+        except ValueError as error:
+            yield 'flip_pairs', f'pairs of different joints of joint_list ({error})', repr(values['flip_pairs'])
     if values['outputDim'] != joints:
         yield 'outputDim', 'None or the length of joint_list, %d' % joints, '%d' % values['outputDim']
     if values['remove_joints'] is not None and len(values['remove_joints']) != joints:

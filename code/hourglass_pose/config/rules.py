@@ -99,6 +99,18 @@ def joint_names():
     return list_rule('a list of distinct names in quotes', accepts, lambda value: Skeleton(tuple(value)).joints)
 
 
+def name_pairs():
+    """Accept a list, perhaps empty, of pairs of joint names."""
+    return rule(
+        'a list of pairs of names in quotes',
+        lambda value: (
+            isinstance(value, (list, tuple))
+            and all(isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_text, pair)) for pair in value)
+        ),
+        lambda value: tuple(tuple(pair) for pair in value),
+    )
+
+
 def zeros_and_ones():
     """Accept a mask that keeps something."""
     return list_rule(

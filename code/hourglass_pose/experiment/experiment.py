@@ -14,7 +14,7 @@ from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
 from hourglass_pose.representations.table import make_codec
-from hourglass_pose.skeleton import Skeleton
+from hourglass_pose.skeleton import Skeleton, require_sides
 
 
 class Experiment:
@@ -27,7 +27,7 @@ class Experiment:
         self.config = config
         self.say = say
         data, network = config.DataSetHG, config.Network
-        self.skeleton = Skeleton(tuple(data.joint_list))
+        self.skeleton = Skeleton(data.joint_list, data.flip_pairs)
         self.kept_joints = np.array(data.remove_joints or [1] * len(self.skeleton), bool)
         self.rule = CropRule(
             network.img_size, data.box_margin, data.train_crop, data.joints_margin, data.crop_rule, data.crop_corners
@@ -61,7 +61,7 @@ class Experiment:
             )
             for problem in annotations.problems:
                 self.say(f'left out: {problem}')
-            self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed)
+            self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed, data.split_by)
             self.say(
                 'data: %s; %d to train on, %d to validate with'
                 % (annotations.describe(), len(self._split['train']), len(self._split['valid']))
@@ -98,6 +98,7 @@ class Experiment:
         train, validation, traits = self.config.Train, self.config.Validation, self.traits()
         return InferenceRecord(
             joints=self.skeleton.joints,
+            flip_pairs=self.skeleton.flip_pairs,
             kept_joints=tuple(self.kept_joints.tolist()),
             input_size=traits.input_size,
             heatmap_size=traits.heatmap_size,
@@ -111,6 +112,10 @@ class Experiment:
             mean_pose_crop=None if mean_pose_crop is None else tuple(map(tuple, np.asarray(mean_pose_crop).tolist())),
             gives_probabilities=traits.gives_probabilities,
         )
+
+    def require_sides(self):
+        """Raise ConfigError where training or validation mirrors images and no joint has a known partner."""
+        require_sides(self.skeleton, self.config.DataSetHG.flip_prob, self.config.Validation.flip_test)
 
     def split_hash(self):
         """Return the digest of who is trained on and who is validated with."""

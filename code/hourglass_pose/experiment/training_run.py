@@ -96,6 +96,7 @@ class TrainingRun:
         self.initial = initial
         self.command = command
         self.say = experiment.say
+        experiment.require_sides()
         self.traits = experiment.traits()
         if resume_folder:
             check_traits(resume_folder, self.traits)

@@ -11,7 +11,7 @@ from hourglass_pose.images import read_image
 from hourglass_pose.input.cropping import CropRule, warp_crop
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
-from hourglass_pose.synthetic.scenes import draw_image
+from hourglass_pose.synthetic.scenes import SyntheticPerson, render_image
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def crops_of_rendered_people(predictor: Predictor, count: int, seed: int = 20160
     persons: List[Person] = []
     number = 0
     while len(persons) < count:
-        image, rendered = draw_image(seed, number)
+        image, rendered = render_image(seed, number)
         for index, person in enumerate(rendered):
             joints, labelled = _joints_of(person, predictor.skeleton)
             persons.append(Person('', '', f'{number}_{index}', person.box_img, joints, labelled))
@@ -76,7 +76,7 @@ def crops_of_rendered_people(predictor: Predictor, count: int, seed: int = 20160
     )
 
 
-def _joints_of(person: Person, skeleton: Skeleton) -> Tuple[np.ndarray, np.ndarray]:
+def _joints_of(person: SyntheticPerson, skeleton: Skeleton) -> Tuple[np.ndarray, np.ndarray]:
     """Return (joints_img (J, 2), labelled (J,)) of a rendered person in the order of a skeleton's names."""
     rows = {name: index for index, name in enumerate(MPII_JOINTS)}
     joints, labelled = np.zeros((len(skeleton), 2), np.float32), np.zeros(len(skeleton), bool)

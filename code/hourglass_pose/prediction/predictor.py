@@ -125,7 +125,7 @@ class Predictor:
         self, image: Union[str, 'os.PathLike[str]', np.ndarray], boxes: Sequence[Optional[Box]]
     ) -> List[Pose]:
         """Return the Poses of the persons in some boxes of one photo; the arguments are those of `predict`."""
-        image = image if isinstance(image, np.ndarray) else read_image(image)
+        image = image if isinstance(image, np.ndarray) else read_image(os.fspath(image))
         return self.poses_of([self.cut(image, box) for box in boxes])
 
     def cut(self, image: np.ndarray, box: Optional[Box] = None) -> Cut:
