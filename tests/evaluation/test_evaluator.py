@@ -1,5 +1,7 @@
 """Evaluator: the truth scores everything, batches and flips change nothing, baselines are what they are called."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -217,11 +219,26 @@ def test_no_readable_picture_at_all_is_one_line(persons):
 
 
 def test_score_of_data_without_heads_is_by_torso(persons):
-    evaluator = evaluator_of(persons)
-    evaluator.generator.sample_maker.kept_joints[SKELETON.index('head')] = False
+    without_head = np.array([name != 'head' for name in SKELETON.joints])
+    evaluator = evaluator_of([replace(person, labelled=person.labelled & without_head) for person in persons])
     evaluation = evaluator.evaluate(truth_of(evaluator))
     assert evaluation.result.metrics['pckh@0.5']['mean'] is None
     assert evaluation.score == evaluation.result.metrics['pck@0.2']['mean'] == 100
+
+
+def test_removed_joints_are_not_scored_but_still_measure_head_and_torso(persons):
+    ends = [SKELETON.index(name) for name in ('neck', 'head', 'l_shoulder', 'r_shoulder', 'l_hip', 'r_hip')]
+    whole = evaluator_of(persons).evaluate(picture_network).result
+    evaluator = evaluator_of(persons)
+    evaluator.generator.sample_maker.kept_joints[ends] = False
+    kept = evaluator.evaluate(picture_network).result
+    assert kept.head_sources == whole.head_sources and kept.torso_sources == whole.torso_sources
+    assert kept.head_sources['none'] < len(persons)
+    for metric in ('pckh@0.5', 'pck@0.2'):
+        for joint, name in enumerate(SKELETON.joints):
+            expected = None if joint in ends else whole.metrics[metric]['joints'][name]
+            assert kept.metrics[metric]['joints'][name] == expected
+        assert kept.metrics[metric]['mean'] is not None
 
 
 @pytest.mark.parametrize('count, world_size', [(11, 2), (11, 3), (3, 3), (2, 3)])

@@ -109,7 +109,7 @@ def _make(options, predictor, offline, folder):
     """Write an offline model with what belongs to it into a folder, and compare it. Exits with code 1 if it differs."""
     from hourglass_pose.export.offline_models import MODELS, WRITERS
     from hourglass_pose.export.record import describe_model
-    from hourglass_pose.report.tables import write_json
+    from hourglass_pose.report.json_files import write_json
 
     kind = 'frozen' if options.format == 'om' else options.format
     path = os.path.join(folder, _FILES[options.format])

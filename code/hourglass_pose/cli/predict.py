@@ -84,8 +84,8 @@ def output_stems(paths):
 
 def _predict_one(predictor, path, output, options):
     from hourglass_pose.images import read_image
-    from hourglass_pose.report.drawing import draw_skeleton, write_png
-    from hourglass_pose.report.tables import write_json
+    from hourglass_pose.report.drawing import render_skeleton, write_png
+    from hourglass_pose.report.json_files import write_json
     from hourglass_pose.tf_compat import describe_versions
 
     image = read_image(path)
@@ -104,5 +104,5 @@ def _predict_one(predictor, path, output, options):
     )
     write_json(f'{output}.json', record)
     write_png(
-        f'{output}.png', draw_skeleton(image, pose.joints_img, predictor.skeleton, pose.scores, options.min_score)
+        f'{output}.png', render_skeleton(image, pose.joints_img, predictor.skeleton, pose.scores, options.min_score)
     )

@@ -6,9 +6,9 @@ from collections import OrderedDict
 import numpy as np
 
 from hourglass_pose.doctor.images import sample_of
-from hourglass_pose.report.drawing import contact_sheet, draw_skeleton, heatmap_overlay, legend_strip, write_png
-from hourglass_pose.report.results import SHEET_COLUMNS, SHEET_PERSONS
-from hourglass_pose.report.tables import write_json
+from hourglass_pose.report.drawing import heatmap_overlay, render_skeleton, write_png
+from hourglass_pose.report.json_files import write_json
+from hourglass_pose.report.sheets import SHEET_COLUMNS, SHEET_PERSONS, contact_sheet, legend_strip
 
 _TILE_WH = (200, 200)
 
@@ -76,7 +76,9 @@ def labelled_crops(patient, persons, captions):
     captions = dict(zip(map(id, persons), captions))
     shown, samples = patient.samples(persons, augmented=False)
     tiles = [
-        draw_skeleton(sample.crop, sample.joints_crop, patient.experiment.skeleton, person.labelled.astype(float), 0.5)
+        render_skeleton(
+            sample.crop, sample.joints_crop, patient.experiment.skeleton, person.labelled.astype(float), 0.5
+        )
         for person, sample in zip(shown, samples)
     ]
     return tiles, [captions[id(person)] for person in shown]

@@ -9,6 +9,7 @@ import numpy as np
 from hourglass_pose import geometry
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.baselines import centre_pose, mean_pose
+from hourglass_pose.evaluation.headline import headline_metric
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult, argmax_accuracies
 from hourglass_pose.evaluation.scales import average_over_scales
 
@@ -29,9 +30,9 @@ class Evaluation:
 
     @property
     def score(self):
-        """The number by which checkpoints are compared: mean PCKh@0.5, or PCK@0.2 for data without heads."""
-        means = [self.result.metrics[name]['mean'] for name in ('pckh@0.5', 'pck@0.2')]
-        return next((mean for mean in means if mean is not None), 0.0)
+        """The number by which checkpoints are compared: the mean of the headline metric, 0 where none is defined."""
+        name = headline_metric(self.result.metrics)
+        return 0.0 if name is None else self.result.metrics[name]['mean']
 
 
 def mean_training_pose(persons, rule):
@@ -170,13 +171,13 @@ class Evaluator:
     def _result(self, name, columns, persons):
         """Return the PckhResult of the poses of the network or of a baseline."""
         measured = PckhEvaluator(self.skeleton)
-        labelled = np.array([person.labelled for person in persons]) & self.generator.sample_maker.kept_joints
         measured.add(
             columns['indices'],
             columns[f'joints_{name}'],
             np.array([person.joints_img for person in persons]),
-            labelled,
+            np.array([person.labelled for person in persons]),
             [person.head_box_img for person in persons],
             columns[f'argmax_{name}'],
+            self.generator.sample_maker.kept_joints,
         )
         return measured.result()

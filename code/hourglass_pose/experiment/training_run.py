@@ -10,7 +10,8 @@ from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.summary import summarise_network
-from hourglass_pose.report.results import TrainingPictures, write_results
+from hourglass_pose.report.results import results_of_evaluation, write_results
+from hourglass_pose.report.training_pictures import TrainingPictures
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import TF_VERSION, describe_versions, tf
@@ -161,7 +162,6 @@ class TrainingRun:
 
     def _write_results(self, evaluation):
         config, data = self.config, self.config.DataSetHG
-        sources = list(zip(data.training_txt_file, data.img_directory))
         protocol = {
             'data': ', '.join(
                 f'{os.path.basename(os.path.dirname(path))}/{os.path.basename(path)}' for path in data.training_txt_file
@@ -178,17 +178,16 @@ class TrainingRun:
         }
         everyone = [person for side in self.experiment.split().values() for person in side]
         folder = config.Saver.saver_directory
-        write_results(
-            folder,
+        results = results_of_evaluation(
             evaluation,
             self.experiment.skeleton,
             protocol,
-            sources,
             everyone,
-            self.say,
+            data.training_txt_file,
             read_history(os.path.join(folder, HISTORY)),
             format_config(config),
         )
+        write_results(folder, results, self.say)
 
 
 def train_graph(config, traits, runtime, total_steps):
