@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='strict',
         help='stop at wrong lines (default) or go on without them',
     )
+    parser.add_argument(
+        '--coco-annotations',
+        metavar='FILE',
+        help="COCO's person_keypoints JSON that the annotations were made from, for AP and AR (needs pycocotools)",
+    )
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for metrics.json and pictures')
     original_settings.add_arguments(parser)
 
@@ -37,7 +42,9 @@ def run(options: argparse.Namespace) -> None:
     from hourglass_pose.prediction.measuring import evaluate_persons
     from hourglass_pose.prediction.predictor import Predictor
     from hourglass_pose.report.results import write_results
+    from hourglass_pose.scoring.coco import CocoAnnotations
 
+    coco = CocoAnnotations(options.coco_annotations) if options.coco_annotations else None
     make_folder(options.output)
     with Predictor(options.checkpoint, **prediction_options(options)) as predictor:
         annotations = read_annotations(
@@ -55,6 +62,7 @@ def run(options: argparse.Namespace) -> None:
             predictor,
             annotations,
             options.split,
+            coco,
             config_text=format_sections(manifest['config']) if manifest else '',
             command=' '.join(sys.argv),
             **generator_options(options, predictor),

@@ -1,4 +1,4 @@
-"""score: PCKh of predictions that any program made, by the published protocol."""
+"""score: PCKh or AP of predictions that any program made, by the published protocol."""
 
 import argparse
 import sys
@@ -16,14 +16,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         metavar='FILE',
         help=".mat or .h5 with an array (N, 16, 2) in any order of its axes, MPII's submission .mat, "
-        'or predictions.json',
+        "predictions.json, or COCO's results.json",
     )
     parser.add_argument(
         '--annotations',
         required=True,
         nargs='+',
         metavar='FILE',
-        help='a ground truth .mat with head boxes (detections_our_format.mat, gt_valid.mat), or annotation files',
+        help='a ground truth .mat with head boxes (detections_our_format.mat, gt_valid.mat), annotation files, '
+        "or COCO's person_keypoints JSON for its results",
     )
     parser.add_argument(
         '--split',
@@ -45,18 +46,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from hourglass_pose.experiment.experiment import make_folder
-    from hourglass_pose.report.results import results_of_score, write_results
+    from hourglass_pose.report.results import results_of_score, write_coco_score, write_results
+    from hourglass_pose.scoring.coco import are_coco_files, score_coco_files
     from hourglass_pose.scoring.score_files import score_files
 
+    command = ' '.join(sys.argv)
     if options.images and not options.output:
         raise UserError('--images: pictures of persons need a folder; add --output DIR')
+    if are_coco_files(options.predictions, options.annotations):
+        coco = score_coco_files(options.predictions, options.annotations)
+        if options.output:
+            make_folder(options.output)
+        write_coco_score(options.output, coco, options.predictions, options.annotations, command)
+        return
     score = score_files(
         options.predictions,
         options.annotations,
         options.split,
         options.variable,
         options.predictions_count_from,
-        ' '.join(sys.argv),
+        command,
     )
     if options.images and score.truth.persons is None:
         print('note: no pictures of persons; the ground truth does not name the images of its persons')

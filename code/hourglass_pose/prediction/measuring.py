@@ -1,6 +1,7 @@
 """Many persons through a Predictor: their poses, and their evaluation as Results."""
 
 import os
+from dataclasses import replace
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.report.results import Results, results_of_evaluation
+from hourglass_pose.scoring.coco import CocoAnnotations, CocoScore, coco_results, lacking_joints
 from hourglass_pose.tf_compat import describe_versions
 from hourglass_pose.training.run_log import HISTORY, read_history
 
@@ -64,6 +66,7 @@ def evaluate_persons(
     predictor: Predictor,
     annotations: AnnotationSet,
     split: str = 'all',
+    coco: Optional[CocoAnnotations] = None,
     config_text: str = '',
     command: str = '',
     say: Callable[[str], Any] = print,
@@ -73,6 +76,7 @@ def evaluate_persons(
 
     Args:
         split: 'all', 'train' or 'valid', as in persons_of_split.
+        coco: the official annotations, for AP and AR.
         config_text: settings of the training run, for the report.
         command: for the protocol.
         say: function that shows a line.
@@ -103,9 +107,10 @@ def evaluate_persons(
         'versions': describe_versions(),
     }
     history = _history_of(predictor.stored)
-    return results_of_evaluation(
+    results = results_of_evaluation(
         evaluation, predictor.skeleton, protocol, annotations.persons, files, history, config_text
     )
+    return results if coco is None else replace(results, coco=_score_by_coco(results, coco))
 
 
 def predict_all(
@@ -160,6 +165,15 @@ def progress_bar(generator: DataGenerator) -> Callable[[Any], Any]:
     return lambda batches: tqdm(
         batches, total=generator.num_validation_batches, unit=unit, leave=False, dynamic_ncols=True, disable=None
     )
+
+
+def _score_by_coco(results: Results, coco: CocoAnnotations) -> CocoScore:
+    assert results.persons is not None and results.joints_img is not None and results.scores is not None
+    joints = results.skeleton.joints
+    image_ids = coco.image_ids([person.image for person in results.persons])
+    lacking = lacking_joints(joints)
+    notes = [f'the network lacks {", ".join(lacking)}; AP counts them as wrong'] if lacking else []
+    return coco.score(coco_results(results.joints_img, results.scores, joints, image_ids), notes)
 
 
 def _history_of(stored: Any) -> List[Dict[str, str]]:

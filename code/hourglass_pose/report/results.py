@@ -16,7 +16,8 @@ from hourglass_pose.report.json_files import Prediction, build_metrics, write_js
 from hourglass_pose.report.page import PAGE, PageContent, Picture, write_page
 from hourglass_pose.report.person_tiles import PersonTiles
 from hourglass_pose.report.plots import history_figures, pckh_figure, png_of
-from hourglass_pose.report.tables import format_breakdown, format_table
+from hourglass_pose.report.tables import format_breakdown, format_coco, format_table
+from hourglass_pose.scoring.coco import CocoScore
 from hourglass_pose.scoring.scoring import Score
 from hourglass_pose.skeleton import Skeleton
 
@@ -35,7 +36,8 @@ class Results:
     protocol: how it was measured, as build_metrics takes it. attributes: of the N persons. names: of the N persons.
     persons: the N persons where their photos are known, otherwise None. joints_img: (N, J, 2) float64, predicted, in
     photo pixels; needed with persons. scores: (N, J), for predictions.json, which is not written without them.
-    sources: annotation files by Person.source. history: rows of the run's history.csv. config_text: its settings.
+    sources: annotation files by Person.source. coco: AP and AR, where COCO's annotations were given.
+    history: rows of the run's history.csv. config_text: its settings.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Results:
     joints_img: Optional[np.ndarray] = None
     scores: Optional[np.ndarray] = None
     sources: Sequence[str] = ()
+    coco: Optional[CocoScore] = None
     history: Sequence[Dict[str, str]] = ()
     config_text: str = ''
 
@@ -130,12 +133,18 @@ def write_results(folder: Optional[str], results: Results, say: Callable[[str], 
     metrics = build_metrics(results.result, results.baselines, results.protocol, breakdown, worst)
     say(format_table(metrics, subject=results.subject))
     say(f'\n{format_breakdown(breakdown)}\n')
+    if results.coco is not None:
+        metrics['coco'] = results.coco.stats
+        say(f'{format_coco(results.coco)}\n')
     if folder is None:
         return
     written = ['metrics.json', 'pckh.png', PAGE]
     write_json(os.path.join(folder, 'metrics.json'), metrics)
     curve = pckh_figure(results.result, results.baselines, results.protocol.get('data', results.title))
     write_whole(os.path.join(folder, 'pckh.png'), png_of(curve))
+    if results.coco is not None:
+        write_json(os.path.join(folder, 'coco_results.json'), results.coco.results)
+        written.append('coco_results.json')
     if results.persons is not None and results.scores is not None:
         _write_predictions(os.path.join(folder, 'predictions.json'), results)
         written.append('predictions.json')
@@ -173,6 +182,32 @@ def write_results(folder: Optional[str], results: Results, say: Callable[[str], 
     )
     write_page(os.path.join(folder, PAGE), content)
     say(f'in {folder}: {", ".join(written)}')
+
+
+def write_coco_score(
+    folder: Optional[str],
+    coco: CocoScore,
+    predictions_path: str,
+    annotation_paths: Sequence[str],
+    command: str,
+    say: Callable[[str], Any] = print,
+) -> None:
+    """Show the CocoScore of files, and write metrics.json into a folder. Raises UserError if that fails.
+
+    Args:
+        folder: an existing folder; None only shows the table.
+    """
+    say(format_coco(coco))
+    if folder is not None:
+        protocol = {
+            'predictions': predictions_path,
+            'ground_truth': ', '.join(annotation_paths),
+            'read_as': f'COCO results, {len(coco.results)} persons',
+            'notes': list(coco.notes),
+            'command': command,
+        }
+        write_json(os.path.join(folder, 'metrics.json'), {'coco': coco.stats, 'protocol': protocol})
+        say(f'in {folder}: metrics.json')
 
 
 def _write_predictions(path: str, results: Results) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Sequence
 
 from hourglass_pose.evaluation.breakdown import Breakdown
 from hourglass_pose.evaluation.headline import METRIC_TITLES
+from hourglass_pose.scoring.coco import CocoScore
 
 _NOT_GROUPS = ('mean', 'mean_weighted', 'joints')
 
@@ -73,6 +74,13 @@ def format_breakdown(breakdown: Breakdown) -> str:
             line = f'{row.label:13} {row.persons:8} {row.joints:8}'
             lines.append(line + ''.join(f'{cell:>{width}}' for width, cell in zip(widths, cells)))
     return '\n'.join(lines[1:])
+
+
+def format_coco(coco: CocoScore) -> str:
+    """Return COCO's AP and AR as text: a table, and a line for each note."""
+    titles = ''.join(f'{name:>8}' for name in coco.stats)
+    cells = ''.join(f'{_cell(value):>8}' for value in coco.stats.values())
+    return '\n'.join([f'COCO         {titles}', f'percent      {cells}', *coco.notes])
 
 
 def _cell(value: Any) -> str:
