@@ -105,3 +105,17 @@ def write_whole(path: Union[str, os.PathLike], content: bytes) -> None:
     """Write bytes to `path`, whole or not at all, as `open_whole` does. Raises UserError."""
     with open_whole(path) as stream:
         stream.write(content)
+
+
+def require_writable(path: str) -> None:
+    """Raise UserError unless a file at `path` can be written: its folder exists and is writable, and it is no folder.
+
+    For commands that work for long before they write.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.isdir(path):
+        raise UserError(f'{path}: is a folder; name a file')
+    if not os.path.isdir(folder):
+        raise UserError(f'{path}: there is no folder {folder}; make it, or name another file')
+    if not os.access(folder, os.W_OK):
+        raise UserError(f'{path}: the folder {folder} is not writable; name another file')

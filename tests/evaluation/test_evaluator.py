@@ -1,11 +1,14 @@
 """Evaluator: the truth scores everything, batches and flips change nothing, baselines are what they are called."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
+from hourglass_pose.evaluation.headline import headline_metric
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
@@ -91,7 +94,7 @@ def test_network_that_knows_the_truth_has_every_joint_within_half_a_cell(persons
         # The map of a joint at most half a cell away in x and y from its highest cell, sigma being one cell.
         assert scores[person.labelled].min() >= np.exp(-0.25) - 1e-6
     means = {name: values['mean'] for name, values in evaluation.result.metrics.items()}
-    assert means['pckh@0.5'] == means['pck@0.2'] == 100 and evaluation.score == 100
+    assert means['pckh@0.5'] == means['pck@0.2'] == 100
     assert means['argmax_accuracy'] == pytest.approx(100)
 
 
@@ -208,12 +211,28 @@ def test_no_readable_picture_at_all_is_one_line(persons):
         evaluator.evaluate(picture_network)
 
 
-def test_score_of_data_without_heads_is_by_torso(persons):
-    evaluator = evaluator_of(persons)
-    evaluator.generator.sample_maker.kept_joints[SKELETON.index('head')] = False
+def test_headline_of_data_without_heads_is_by_torso(persons):
+    without_head = np.array([name != 'head' for name in SKELETON.joints])
+    evaluator = evaluator_of([replace(person, labelled=person.labelled & without_head) for person in persons])
     evaluation = evaluator.evaluate(truth_of(evaluator))
     assert evaluation.result.metrics['pckh@0.5']['mean'] is None
-    assert evaluation.score == evaluation.result.metrics['pck@0.2']['mean'] == 100
+    assert headline_metric(evaluation.result.metrics) == 'pck@0.2'
+    assert evaluation.result.metrics['pck@0.2']['mean'] == 100
+
+
+def test_removed_joints_are_not_scored_but_still_measure_head_and_torso(persons):
+    ends = [SKELETON.index(name) for name in ('neck', 'head', 'l_shoulder', 'r_shoulder', 'l_hip', 'r_hip')]
+    whole = evaluator_of(persons).evaluate(picture_network).result
+    evaluator = evaluator_of(persons)
+    evaluator.generator.sample_maker.kept_joints[ends] = False
+    kept = evaluator.evaluate(picture_network).result
+    assert kept.head_sources == whole.head_sources and kept.torso_sources == whole.torso_sources
+    assert kept.head_sources['none'] < len(persons)
+    for metric in ('pckh@0.5', 'pck@0.2'):
+        for joint, name in enumerate(SKELETON.joints):
+            expected = None if joint in ends else whole.metrics[metric]['joints'][name]
+            assert kept.metrics[metric]['joints'][name] == expected
+        assert kept.metrics[metric]['mean'] is not None
 
 
 @pytest.mark.parametrize('count, world_size', [(11, 2), (11, 3), (3, 3), (2, 3)])

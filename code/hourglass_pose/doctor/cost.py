@@ -12,7 +12,7 @@ import numpy as np
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.doctor.findings import Finding
 from hourglass_pose.errors import ImageError
-from hourglass_pose.report.drawing import contact_sheet
+from hourglass_pose.report.sheets import contact_sheet
 
 # Of every optimizer there is: two moments, or a mean square and a momentum, of each trained number.
 _SLOTS = 2

@@ -10,9 +10,9 @@ from hourglass_pose.annotations.person import Person
 from hourglass_pose.doctor.findings import Finding
 from hourglass_pose.doctor.images import sample_of
 from hourglass_pose.doctor.inspection import Inspection
-from hourglass_pose.report.drawing import contact_sheet, draw_skeleton, heatmap_overlay, legend_strip, write_png
-from hourglass_pose.report.results import SHEET_COLUMNS, SHEET_PERSONS
-from hourglass_pose.report.tables import write_json
+from hourglass_pose.report.drawing import heatmap_overlay, render_skeleton, write_png
+from hourglass_pose.report.json_files import write_json
+from hourglass_pose.report.sheets import SHEET_COLUMNS, SHEET_PERSONS, contact_sheet, legend_strip
 
 _TILE_WH = (200, 200)
 
@@ -69,7 +69,7 @@ def labelled_crops(
     caption_of = dict(zip(map(id, persons), captions))
     shown, samples = inspection.samples(persons, augmented=False)
     tiles = [
-        draw_skeleton(sample.crop, sample.joints_crop, inspection.data.skeleton, person.labelled.astype(float), 0.5)
+        render_skeleton(sample.crop, sample.joints_crop, inspection.data.skeleton, person.labelled.astype(float), 0.5)
         for person, sample in zip(shown, samples)
     ]
     return tiles, [caption_of[id(person)] for person in shown]

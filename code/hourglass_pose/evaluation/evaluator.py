@@ -36,12 +36,6 @@ class Evaluation:
     joints_img: np.ndarray
     scores: np.ndarray
 
-    @property
-    def score(self) -> float:
-        """The number by which checkpoints are compared: mean PCKh@0.5, or PCK@0.2 for data without heads."""
-        means = [self.result.metrics[name]['mean'] for name in ('pckh@0.5', 'pck@0.2')]
-        return next((mean for mean in means if mean is not None), 0.0)
-
 
 def mean_training_pose(persons: List[Person], rule: CropRule) -> np.ndarray:
     """Return float64 (J, 2), crop pixels: the mean pose of persons in the crops that evaluation would cut."""
@@ -253,13 +247,13 @@ class Evaluator:
     def _result(self, name: str, columns: Columns, persons: List[Person]) -> PckhResult:
         """Return the PckhResult of the poses of the network or of a baseline."""
         measured = PckhEvaluator(self.skeleton)
-        labelled = np.array([person.labelled for person in persons]) & self.generator.sample_maker.kept_joints
         measured.add(
             columns['indices'],
             columns[f'joints_{name}'],
             np.array([person.joints_img for person in persons]),
-            labelled,
+            np.array([person.labelled for person in persons]),
             [person.head_box_img for person in persons],
             columns[f'argmax_{name}'],
+            self.generator.sample_maker.kept_joints,
         )
         return measured.result()

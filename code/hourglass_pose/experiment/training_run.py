@@ -19,7 +19,8 @@ from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.summary import summarise_network
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.report.results import TrainingPictures, write_results
+from hourglass_pose.report.results import results_of_evaluation, write_results
+from hourglass_pose.report.training_pictures import TrainingPictures
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.base import Runtime
@@ -248,7 +249,6 @@ class TrainingRun:
 
     def _write_results(self, evaluation: Evaluation) -> None:
         config, data = self.config, self.config.DataSetHG
-        sources = list(zip(data.training_txt_file, data.img_directory))
         protocol = {
             'data': ', '.join(
                 f'{os.path.basename(os.path.dirname(path))}/{os.path.basename(path)}' for path in data.training_txt_file
@@ -265,17 +265,16 @@ class TrainingRun:
         }
         everyone = [person for side in self.experiment.split().values() for person in side]
         folder = config.Saver.saver_directory
-        write_results(
-            folder,
+        results = results_of_evaluation(
             evaluation,
             self.experiment.skeleton,
             protocol,
-            sources,
             everyone,
-            self.say,
+            data.training_txt_file,
             read_history(os.path.join(folder, HISTORY)),
             format_config(config),
         )
+        write_results(folder, results, self.say)
 
 
 def train_graph(

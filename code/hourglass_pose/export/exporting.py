@@ -25,7 +25,7 @@ from hourglass_pose.export.offline_models import (
 from hourglass_pose.export.record import describe_model, describe_tensors
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.prediction.tensorflow_engine import TensorFlowEngine
-from hourglass_pose.report.tables import write_json
+from hourglass_pose.report.json_files import write_json
 
 NAME = 'hourglass'
 _FILES = {'frozen': f'{NAME}.pb', 'saved_model': 'saved_model', 'onnx': f'{NAME}.onnx', 'om': f'{NAME}.pb'}

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from hourglass_pose import geometry
+from hourglass_pose.evaluation.headline import METRIC_TITLES, headline_metric
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.export.gate_crops import GateCrops
 from hourglass_pose.export.offline_graph import OfflineGraph
@@ -128,13 +129,12 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
 def _scores(
     predictor: Predictor, crops: GateCrops, poses: Sequence[np.ndarray]
 ) -> Tuple[Optional[str], List[Optional[float]]]:
-    """Return (name, percent for each of some poses (N, J, 2) in crop pixels): PCKh@0.5, or PCK@0.2 without heads."""
+    """Return (name, percent of each of some poses (N, J, 2) in crop pixels) by the headline metric."""
     metrics = [_metrics(predictor, crops, joints_crop) for joints_crop in poses]
-    for name, title in (('pckh@0.5', 'PCKh@0.5'), ('pck@0.2', 'PCK@0.2')):
-        scores = [metric[name]['mean'] for metric in metrics]
-        if None not in scores:
-            return title, scores
-    return None, [None] * len(poses)
+    name = headline_metric(metrics[0])
+    if name is None:
+        return None, [None] * len(poses)
+    return METRIC_TITLES[name], [metric[name]['mean'] for metric in metrics]
 
 
 def _metrics(predictor: Predictor, crops: GateCrops, joints_crop: np.ndarray) -> Dict[str, Any]:
@@ -150,8 +150,9 @@ def _metrics(predictor: Predictor, crops: GateCrops, joints_crop: np.ndarray) ->
         np.arange(len(persons)),
         joints_img,
         np.array([person.joints_img for person in persons]),
-        np.array([person.labelled for person in persons]) & predictor.kept_joints,
+        np.array([person.labelled for person in persons]),
         [person.head_box_img for person in persons],
+        scored_joints=predictor.kept_joints,
     )
     return evaluator.result().metrics
 

@@ -13,7 +13,7 @@ from hourglass_pose.errors import UserError
 from hourglass_pose.files import write_whole
 from hourglass_pose.prediction.pose import Pose
 from hourglass_pose.prediction.predictor import Predictor
-from hourglass_pose.report.drawing import draw_skeleton
+from hourglass_pose.report.drawing import render_skeleton
 
 JSON_ENDING, PNG_ENDING = '.pose.json', '.pose.png'
 FORMAT = 'hourglass-pose poses 1'
@@ -78,7 +78,7 @@ def write_poses(
     write_whole(stem_path + JSON_ENDING, json_of(photo, image, poses, predictor))
     rendered = image
     for pose in poses:
-        rendered = draw_skeleton(rendered, pose.joints_img, predictor.skeleton, pose.scores, min_score)
+        rendered = render_skeleton(rendered, pose.joints_img, predictor.skeleton, pose.scores, min_score)
     write_whole(stem_path + PNG_ENDING, marked_png(rendered))
 
 
