@@ -28,6 +28,46 @@ MPII_JOINTS = (
     'l_wrist',
 )
 
+COCO_JOINTS = (
+    'nose',
+    'left_eye',
+    'right_eye',
+    'left_ear',
+    'right_ear',
+    'left_shoulder',
+    'right_shoulder',
+    'left_elbow',
+    'right_elbow',
+    'left_wrist',
+    'right_wrist',
+    'left_hip',
+    'right_hip',
+    'left_knee',
+    'right_knee',
+    'left_ankle',
+    'right_ankle',
+)
+
+LSP_JOINTS = (
+    'r_ankle',
+    'r_knee',
+    'r_hip',
+    'l_hip',
+    'l_knee',
+    'l_ankle',
+    'r_wrist',
+    'r_elbow',
+    'r_shoulder',
+    'l_shoulder',
+    'l_elbow',
+    'l_wrist',
+    'neck',
+    'head',
+)
+
+SKELETONS = {'mpii': MPII_JOINTS, 'coco': COCO_JOINTS, 'lsp': LSP_JOINTS}
+"""Joint names in the order of each data set."""
+
 # The ancestor's configuration files spell these two joints so.
 _SPELLINGS = {'r_anckle': 'r_ankle', 'l_anckle': 'l_ankle'}
 
