@@ -8,6 +8,7 @@ import pytest
 
 from hourglass_pose.config.config import config_from_dict, format_config, load_config
 from hourglass_pose.errors import ConfigError
+from hourglass_pose.skeleton import SKELETONS
 
 
 @pytest.fixture
@@ -122,6 +123,11 @@ def test_file_in_the_layout_of_the_original_code_loads(load):
             '[Train]\nweight_decay: 1e-4',
             "config.cfg [Train] weight_decay: expected 0, or optimizer 'adamw', found 0.0001 with optimizer 'adam'",
         ),
+        (
+            "[DataSetHG]\nflip_pairs: [['left_eye', 'right_eye']]",
+            "config.cfg [DataSetHG] flip_pairs: expected pairs of different joints of joint_list (flip_pairs names "
+            "'left_eye', which is no joint), found (('left_eye', 'right_eye'),)",
+        ),
         ('[Train]\nbatch_size:', 'config.cfg [Train] batch_size: expected an integer >= 1, found nothing'),
     ],
 )
@@ -146,6 +152,12 @@ def test_mistakes_are_named_in_one_line(load, text, message):
         ('DataSetHG.remove_joints', ['[0] * 16', str([0] * 16), str([2] * 16), str([True] * 16), '16']),
         ('DataSetHG.training_txt_file', ["''", '[]', "['']", '[1]', 'a.txt', "'a\\0b'", 'None', "[['a']]"]),
         ('DataSetHG.valid_fraction', ['0', '1']),
+        ('DataSetHG.skeleton', ["'hand'", 'None']),
+        ('DataSetHG.split_by', ["'person'"]),
+        ('DataSetHG.flip_pairs', ["['head', 'neck']", "[['head']]", "[['head', 'head']]", '[[1, 2]]']),
+        ('DataSetHG.flip_pairs', ["[['head', 'neck'], ['neck', 'pelvis']]", "'head'", '[None]']),
+        ('Train.patience', ['-1', 'None', '1.5', 'True']),
+        ('Validation.best_by', ["'oks'", 'None']),
         ('Saver.log_dir_train', ['1', "['a']"]),
         ('Device.device', ["'tpu'", "['cpu']", "{'cpu': 1}"]),
     ],
@@ -302,6 +314,49 @@ def test_values_that_repeat_what_follows_from_others_follow_overrides(load):
     assert own.Network.stem_feat == (32, 64, 64) and own.Saver.log_dir_test == '/logs'
 
 
+@pytest.mark.parametrize('skeleton, joints', sorted(SKELETONS.items()))
+def test_joints_are_those_of_the_skeleton_unless_they_are_listed(load, skeleton, joints):
+    config = load(f"[DataSetHG]\nskeleton: '{skeleton}'")
+    assert config.DataSetHG.joint_list == joints.joints and config.Network.outputDim == len(joints)
+    own = load("[DataSetHG]\njoint_list: ['a', 'b']", [f'DataSetHG.skeleton={skeleton}'])
+    assert own.DataSetHG.joint_list == ('a', 'b')
+    # A file with every key, as manifests hold them, follows another skeleton, too.
+    assert load(format_config(load('')), [f'DataSetHG.skeleton={skeleton}']).DataSetHG.joint_list == joints.joints
+
+
+def test_pairs_have_the_spelling_of_the_joints(load):
+    config = load("[DataSetHG]\nflip_pairs: (['r_anckle', 'l_anckle'], ('head', 'neck'))")
+    assert config.DataSetHG.flip_pairs == (('r_ankle', 'l_ankle'), ('head', 'neck'))
+
+
+def test_without_a_file_the_defaults_hold_and_lead_into_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = load_config(None, ['Train.seed=3', 'Network.modif=False'])
+    assert config.Train.seed == 3 and config.Network.nStack == 2
+    assert config.Saver.saver_directory == str(tmp_path / 'runs' / 'hourglass')
+    assert config.DataSetHG.training_txt_file == (str(tmp_path / 'data' / 'mpii' / 'dataset.txt'),)
+    with pytest.raises(ConfigError, match='--set Train.seed: expected an integer >= 0, found -1'):
+        load_config(None, ['Train.seed=-1'])
+    with pytest.raises(ConfigError, match=r'^--set Network.img_size: expected a multiple of 4 \* 2\^nLow = 128'):
+        load_config(None, ['Network.nLow=5', 'Network.img_size=192'])
+
+
+def test_attention_of_newell_is_the_architecture_newell_attention(load):
+    by_flag = load('[Network]\nmcam: True\nattention_kernel: 5').hyperparameters()
+    by_name = load("[Network]\narch: 'newell_attention'\nattention_kernel: 5").hyperparameters()
+    assert by_flag == by_name and (by_name.arch, by_name.attention_kernel) == ('newell_attention', 5)
+
+
+def test_what_an_architecture_does_not_have_is_refused_unless_it_is_what_it_has_fixed(load):
+    for line in ('nModules: 2', 'attention_kernel: 5', 'input_mean: [0.1, 0.2, 0.3]', 'stem_feat: [32, 64, 64]'):
+        message = complaint(load, f"[Network]\narch: 'modelzoo'\n{line}")
+        assert (
+            message.startswith(f'config.cfg [Network] {line.split(":")[0]}: expected ') and "arch 'modelzoo'" in message
+        )
+    config = load("[Network]\narch: 'modelzoo'\nstem_feat: [64, 128]\ninput_mean: [0, 0, 0]\nattention_kernel: 1")
+    assert config.Network.stem_feat == (64, 128, 128) and load(format_config(config)) == config
+
+
 def test_stem_that_follows_from_the_features_may_be_given_itself(load):
     # A quarter of 20 is odd; only the channels of residual modules have to be halved.
     config = load('[Network]\nnFeat: 20\n')
@@ -315,7 +370,8 @@ def test_text_and_dict_of_a_config_make_an_equal_config(load, folder):
         [
             f'Saver.saver_directory={folder!r}',
             f'DataSetHG.img_directory={folder!r}',
-            'DataSetHG.joint_list=%r' % [folder, 'b'],
+            f'DataSetHG.joint_list={[folder, "b"]!r}',
+            f'DataSetHG.flip_pairs={[[folder, "b"]]!r}',
         ],
     )
     assert load(format_config(config)) == config

@@ -73,8 +73,9 @@ def test_reference_file_states_every_key_once_with_its_default_and_what_is_allow
         assert ast.literal_eval(parser[key.section][key.name]) == default, key.name
         comment = text[: text.index(f'\n{key.name}: ')].split('\n\n')[-1]
         assert all(line.startswith('# ') for line in comment.split('\n')), key.name
-        assert f'Allowed: {key.rule.allowed}.' in comment.replace('\n# ', ' '), key.name
-        assert key.other in comment, key.name
+        comment = comment.replace('\n# ', ' ')
+        assert key.effect[1:] in comment and f'Allowed: {key.rule.allowed}.' in comment, key.name
+        assert key.other in comment and key.note in comment, key.name
 
 
 def test_reference_file_is_the_text_that_the_declarations_make():
@@ -93,6 +94,16 @@ def test_reference_file_equals_the_defaults_with_derived_values_filled_in():
     assert type(config.DataSetHG.rotation_deg) is float and type(config.Train.nEpochs) is int
 
 
+def test_new_keys_have_the_defaults_that_change_nothing():
+    config = load_config(REFERENCE)
+    assert (config.Train.patience, config.Validation.best_by) == (0, 'auto')
+    assert (config.DataSetHG.skeleton, config.DataSetHG.flip_pairs, config.DataSetHG.split_by) == (
+        'mpii',
+        None,
+        'image',
+    )
+
+
 def test_empty_file_is_the_reference_experiment(tmp_path):
     with open(REFERENCE, encoding='utf-8') as stream:
         assert load(tmp_path, '') == load(tmp_path, stream.read())
@@ -106,7 +117,7 @@ def test_documented_keys_work_in_any_spelling_case_and_section(tmp_path, home, n
                 config = load(
                     tmp_path,
                     f'[{written}]\n{spelling} = {text}\n',
-                    ['Network.arch=modelzoo'] if name == 'modif' else [],
+                    {'modif': ['Network.arch=modelzoo'], 'weighted_loss': ['Train.loss=mse']}.get(name, []),
                 )
                 assert getattr(getattr(config, home), name) == value
 

@@ -140,7 +140,7 @@ def test_every_trained_variable_changes_the_output():
         assert None not in gradients
         with session_of(graph) as session:
             sizes = [np.abs(gradient).max() for gradient in session.run(gradients)]
-    # Batch normalisation takes away what the biases before it add; there is none after the attention's.
+    # Batch normalisation removes what the biases before it add; there is none after the attention's.
     idle = [variable.op.name for variable, size in zip(trained, sizes) if not size > 1e-6]
     assert [name for name in idle if not name.endswith('/biases') or '/attention/' in name] == []
 
@@ -230,7 +230,7 @@ def test_mixed_precision_computes_convolutions_in_bfloat16_and_stays_near_float3
 class OriginalNames:
     """Writes down the variables of the original code's attention network of two stacks and one pooling, layer by layer.
 
-    Eight modules are divided among the stacks, so four follow each other at each place.
+    Eight modules are divided among the stacks, so four follow each other at each position.
     """
 
     def __init__(self, joints):

@@ -35,7 +35,7 @@ def randomise(session, variables, rng):
             values[name] = rng.uniform(0.5, 1.5, shape)
         else:
             values[name] = rng.normal(scale=0.3 if len(shape) == 1 else np.prod(shape[:3]) ** -0.5, size=shape)
-    # One call for all: a call for each would optimise the graph anew each time.
+    # One call for all: a call for each would optimise the graph each time.
     session.run(
         [variable.initializer for variable in variables],
         {variable.initializer.inputs[1]: values[variable.op.name] for variable in variables},

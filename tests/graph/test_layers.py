@@ -54,6 +54,23 @@ def test_kernels_start_with_variance_two_over_fan_out_and_biases_with_zero():
     assert not bias.any()
 
 
+def start_of(name, seed, build_before=lambda: None):
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(seed)
+        build_before()
+        with tf.variable_scope('scope'):
+            kernel = layers.kernel(3, 2, 4, name)
+        session.run(tf.global_variables_initializer())
+        return session.run(kernel)
+
+
+def test_start_weights_follow_from_the_seed_and_the_name_alone():
+    start = start_of('weights', 1)
+    assert np.array_equal(start, start_of('weights', 1, lambda: layers.kernel(1, 2, 3, 'other') * 2.0))
+    for other in (start_of('weights', 2), start_of('others', 1)):
+        assert not np.isclose(start, other).any()
+
+
 def norm_weights(rng, channels):
     return {
         'gamma': rng.normal(size=channels),

@@ -95,13 +95,13 @@ def test_modif_network_agrees_with_numpy_and_gives_out_the_sigmoid_of_its_logits
 
 
 def test_attention_network_agrees_with_numpy_and_gives_out_its_logits(rng):
-    # Two modules at each place: the second ones have a pooled branch at the innermost.
+    # Two modules at each position: the second ones have a pooled branch at the innermost.
     output, logits, network = agree(rng, attention_hyperparameters(num_stacks=3, num_poolings=2, drop_rate=0.5))
     assert np.array_equal(output, logits) and not network.idle
 
 
 def test_attention_hourglass_of_three_levels_agrees_with_numpy(rng, monkeypatch):
-    # Sixteen modules at each place are too many for a test; one already has all kinds of units.
+    # Sixteen modules at each position are too many for a test; one already has all kinds of units.
     monkeypatch.setattr(ModelzooHyperparameters, 'attention_modules', 1)
     monkeypatch.setattr(ModelzooNetwork, 'modules', 1)
     agree(rng, attention_hyperparameters(num_stacks=1, num_poolings=3))
@@ -120,10 +120,10 @@ def test_attention_hourglass_of_three_levels_agrees_with_numpy(rng, monkeypatch)
 def test_training_normalises_by_the_batch_and_drops_where_the_original_does(rng, hyperparameters, rates):
     asked = []
 
-    def drop(x, rate, place):
+    def drop(x, rate, layer):
         """Zero features by their number, of NumPy and TensorFlow maps alike; batch normalisation cannot undo it."""
-        asked.append((rate, place))
-        return x * np.array([(channel + place) % 4 != 0 for channel in range(int(x.shape[3]))], np.float32)
+        asked.append((rate, layer))
+        return x * np.array([(channel + layer) % 4 != 0 for channel in range(int(x.shape[3]))], np.float32)
 
     # A batch of two leaves 8 values a channel in the coarsest maps, whose small variances enlarge rounding.
     agree(rng, hyperparameters, True, drop, tolerance=1e-3)

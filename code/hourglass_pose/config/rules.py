@@ -3,12 +3,13 @@
 import json
 import os
 import re
+from typing import Any, List
 
-from hourglass_pose.rules import is_number, list_rule, rule
+from hourglass_pose.rules import Rule, is_number, list_rule, rule
 from hourglass_pose.skeleton import Skeleton
 
 
-def loss_scale():
+def loss_scale() -> Rule:
     """Accept None, 'none' and a positive number."""
     return rule(
         "None, 'none' or a number > 0",
@@ -17,10 +18,10 @@ def loss_scale():
     )
 
 
-def step_ranges():
+def step_ranges() -> Rule:
     """Accept steps and ranges of steps such as '0|3-5', at most 100 of them, as Ascend's dump_step takes them."""
 
-    def accepts(value):
+    def accepts(value: Any) -> bool:
         if not isinstance(value, str) or not re.match(r'^\d{1,9}(-\d{1,9})?(\|\d{1,9}(-\d{1,9})?){0,99}$', value):
             return False
         ranges = [part.split('-') for part in value.split('|')]
@@ -29,10 +30,10 @@ def step_ranges():
     return rule("steps and ranges such as '3-5' in quotes, with bars between them", accepts)
 
 
-def json_object():
+def json_object() -> Rule:
     """Accept the text of a JSON object."""
 
-    def accepts(value):
+    def accepts(value: Any) -> bool:
         try:
             return isinstance(value, str) and isinstance(json.loads(value), dict)
         except (ValueError, RecursionError):
@@ -41,12 +42,12 @@ def json_object():
     return rule('a JSON object in quotes', accepts)
 
 
-def file():
+def file() -> Rule:
     """Accept the path of a file."""
     return rule('a path in quotes', lambda value: _is_text(value) and bool(value.strip()), is_path=True)
 
 
-def _is_text(value):
+def _is_text(value: Any) -> bool:
     """Tell whether a value is text without control characters that a file name of this machine can hold."""
     if not isinstance(value, str) or any(ord(character) < 32 for character in value):
         return False
@@ -57,7 +58,7 @@ def _is_text(value):
     return True
 
 
-def file_prefix():
+def file_prefix() -> Rule:
     """Accept a file name that other names can begin with."""
     return rule(
         "a name in quotes, without '/' or '\\'",
@@ -65,16 +66,16 @@ def file_prefix():
     )
 
 
-def folder():
+def folder() -> Rule:
     """Accept the path of a folder; '' is the folder that relative paths start from."""
     return rule('a folder in quotes', _is_text, is_path=True)
 
 
-def paths(what):
+def paths(what: str) -> Rule:
     """Accept one path or a list of them; the normal form is a tuple."""
 
-    def as_list(value):
-        return value if isinstance(value, (list, tuple)) else [value]
+    def as_list(value: Any) -> List[Any]:
+        return list(value) if isinstance(value, (list, tuple)) else [value]
 
     return rule(
         f'{what} in quotes, or a list of them',
@@ -84,10 +85,10 @@ def paths(what):
     )
 
 
-def joint_names():
+def joint_names() -> Rule:
     """Accept joint names that make a Skeleton, in its spelling."""
 
-    def accepts(value):
+    def accepts(value: Any) -> bool:
         if not all(_is_text(name) and name.strip() for name in value):
             return False
         try:
@@ -99,19 +100,28 @@ def joint_names():
     return list_rule('a list of distinct names in quotes', accepts, lambda value: Skeleton(tuple(value)).joints)
 
 
-def name_pairs():
-    """Accept a list, perhaps empty, of pairs of joint names."""
+def joint_pairs() -> Rule:
+    """Accept pairs of joint names, in a Skeleton's spelling, no name in two of them; an empty list says none."""
+
+    def accepts(value: Any) -> bool:
+        if not isinstance(value, (list, tuple)):
+            return False
+        if not all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in value):
+            return False
+        try:
+            joint_names().accept([name for pair in value for name in pair] or ['none'])
+        except ValueError:
+            return False
+        return True
+
     return rule(
-        'a list of pairs of names in quotes',
-        lambda value: (
-            isinstance(value, (list, tuple))
-            and all(isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_text, pair)) for pair in value)
-        ),
-        lambda value: tuple(tuple(pair) for pair in value),
+        'a list of pairs [name, name], no name in two of them',
+        accepts,
+        lambda value: tuple(Skeleton(tuple(pair)).joints for pair in value),
     )
 
 
-def zeros_and_ones():
+def zeros_and_ones() -> Rule:
     """Accept a mask that keeps something."""
     return list_rule(
         'a list of 0 and 1 with at least one 1',
@@ -119,7 +129,7 @@ def zeros_and_ones():
     )
 
 
-def rising_shares():
+def rising_shares() -> Rule:
     """Accept shares of a whole in rising order, without 0 and 1."""
     return list_rule(
         'a list of rising numbers > 0 and < 1',

@@ -4,6 +4,7 @@ import ast
 import configparser
 import os
 import warnings
+from typing import Any, Dict
 
 from hourglass_pose.config.keys import KEY_BY_SPELLING
 from hourglass_pose.errors import ConfigError
@@ -12,7 +13,7 @@ _FILE_LIMIT = 2**20  # characters; no configuration is as long, a picture given 
 _VALUE_LIMIT = 10000  # characters; bounds the nesting of literals, which costs the parser stack
 
 
-def read_ini(path):
+def read_ini(path: str) -> configparser.ConfigParser:
     """Return the ConfigParser of a file in UTF-8, names as they are written. Raises ConfigError."""
     source = shown(path, 200)
     try:
@@ -22,17 +23,16 @@ def read_ini(path):
         raise ConfigError(f'{source}: expected a text file in UTF-8, found other bytes; save it as UTF-8')
     except (OSError, ValueError) as error:
         raise ConfigError(
-            '{}: expected a configuration file, but {} cannot be read ({}); name another'.format(
-                source, shown(os.path.abspath(path), 200), getattr(error, 'strerror', None) or error
-            )
+            f'{source}: expected a configuration file, but {shown(os.path.abspath(path), 200)} cannot be read '
+            f'({getattr(error, "strerror", None) or error}); name another'
         )
     if len(text) > _FILE_LIMIT:
         raise ConfigError(
-            '%s: expected a configuration file, found more than %d characters; name another' % (source, _FILE_LIMIT)
+            f'{source}: expected a configuration file, found more than {_FILE_LIMIT} characters; name another'
         )
     # No section is the default one: its keys would turn up in every other section.
     parser = configparser.ConfigParser(interpolation=None, default_section='')
-    parser.optionxform = str
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
         parser.read_string(text, source)
     except configparser.Error as error:
@@ -40,9 +40,9 @@ def read_ini(path):
     return parser
 
 
-def given_keys(path):
-    """Return {key name: value} of the keys that a file gives; unknown keys and malformed values are passed over."""
-    given = {}
+def given_keys(path: str) -> Dict[str, Any]:
+    """Return {key name: value} of the keys that a file gives; unknown keys and malformed values are left out."""
+    given: Dict[str, Any] = {}
     parser = read_ini(os.fspath(path))
     for section in parser.sections():
         for spelling, text in parser.items(section):
@@ -56,22 +56,22 @@ def given_keys(path):
     return given
 
 
-def literal(text):
-    """Return the value of a Python literal; ValueError, without words, when the text is none."""
+def literal(text: str) -> Any:
+    """Return the value of a Python literal; ValueError without a message when the text is none."""
     if len(text) > _VALUE_LIMIT:
-        raise ValueError('a literal of at most %d characters' % _VALUE_LIMIT)
+        raise ValueError(f'a literal of at most {_VALUE_LIMIT} characters')
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # '\d' in a Windows path is meant as it stands
+            warnings.simplefilter('ignore')  # '\d' in a Windows path is meant literally
             return ast.literal_eval(text.strip())
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         raise ValueError()
 
 
-def literal_or_words(text):
-    """Return the value of an override, whose quotes the shell may have taken: ['a','b'] arrives as [a,b]."""
+def literal_or_words(text: str) -> Any:
+    """Return the value of an override, whose quotes the shell may have removed: ['a','b'] arrives as [a,b]."""
 
-    def literal_or_word(word):
+    def literal_or_word(word: str) -> Any:
         try:
             return literal(word)
         except ValueError:
@@ -88,15 +88,15 @@ def literal_or_words(text):
     return literal_or_word(text)
 
 
-def printed(value):
-    """Return repr(value), or words where it has none."""
+def printed(value: Any) -> str:
+    """Return repr(value), or a description where it has none."""
     try:
         return repr(value)
     except (ValueError, RecursionError):  # an integer too long to print, a list in itself
         return f'a {type(value).__name__} that cannot be printed'
 
 
-def shown(text, limit=60):
+def shown(text: str, limit: int = 60) -> str:
     """Return text as one printable line of at most limit characters."""
     line = ' '.join(text[:9999].split())
     line = ''.join(character if character.isprintable() else '?' for character in line)

@@ -3,6 +3,7 @@
 Every function takes and returns float tensors (N, H, W, C) with static shapes.
 """
 
+import zlib
 from typing import Callable, Tuple
 
 from hourglass_pose.tf_compat import tf
@@ -25,7 +26,7 @@ def conv(
         weights = kernel(kernel_size, int(x.shape[-1]), filters)
         if stride > 1:
             # As published, the same on both sides, where 'SAME' pads one more on the right. Either way a window of odd
-            # size lies half a pixel beside the middle of the two pixels of its cell, for which the kernel compensates.
+            # size lies half a pixel off the middle of the two pixels of its cell, for which the kernel compensates.
             padding = (kernel_size - 1) // 2
             x = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
         y = tf.nn.conv2d(x, weights, [1, stride, stride, 1], 'SAME' if stride == 1 else 'VALID')
@@ -37,12 +38,15 @@ def kernel(size: int, in_channels: int, filters: int, name: str = 'weights', mod
 
     It starts with random values of variance 2 / (size**2 * filters), the fan-out rule of He et al. 2015, eq. 14. With
     mode 'fan_in' the variance is 2 / (size**2 * in_channels), eq. 10, which suits few maps that are made of many.
+    Where the graph has a seed, the values follow from it and the variable's name alone, not from what else is built.
     """
+    path = f'{tf.get_variable_scope().name}/{name}'
+    seed = None if tf.get_default_graph().seed is None else zlib.crc32(path.encode()) & 0x7FFFFFFF
     return tf.get_variable(
         name,
         [size, size, in_channels, filters],
         tf.float32,
-        tf.variance_scaling_initializer(2.0, mode=mode, distribution='untruncated_normal'),
+        tf.variance_scaling_initializer(2.0, mode=mode, distribution='untruncated_normal', seed=seed),
     )
 
 

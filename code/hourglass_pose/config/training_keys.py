@@ -1,0 +1,213 @@
+"""The keys of [Train], [Validation] and [Saver]: how a network is trained, measured and saved."""
+
+import os
+
+from hourglass_pose.config.key import Contradictions, Key, Values
+from hourglass_pose.config.rules import folder, rising_shares
+from hourglass_pose.representations.table import REPRESENTATIONS, codec_class
+from hourglass_pose.rules import boolean, choice, integer, number, or_none
+
+TRAINING_KEYS = (
+    Key('Train', 'training', True, boolean(), 'False makes a validation run only', anywhere=True),
+    Key(
+        'Train',
+        'batch_size',
+        16,
+        integer(1),
+        'persons in a training step',
+        anywhere=True,
+        note='Halve it when the memory of the device does not suffice.',
+    ),
+    Key('Train', 'nEpochs', 100, integer(1), 'epochs of the run', anywhere=True),
+    Key(
+        'Train',
+        'epoch_size',
+        None,
+        or_none(integer(1)),
+        'steps of an epoch; None goes once through the training data',
+        anywhere=True,
+    ),
+    Key(
+        'Train',
+        'patience',
+        0,
+        integer(0),
+        'epochs without a better validation after which the training stops; 0 is off',
+    ),
+    Key('Train', 'seed', 0, integer(0), 'start weights, data order and augmentation follow from it'),
+    Key(
+        'Train',
+        'loss',
+        'softmax',
+        choice(*REPRESENTATIONS),
+        '; '.join(f'{name}: {effect}' for name, effect in REPRESENTATIONS.items()),
+    ),
+    Key(
+        'Train',
+        'sigma',
+        2.0,
+        number(0, above=True),
+        "standard deviation of the target's Gaussian in cells of a 64-cell heatmap; scales with hm_size",
+    ),
+    Key(
+        'Train',
+        'weighted_loss',
+        True,
+        boolean(),
+        'unlabelled joints stay out of the loss; False teaches empty maps for them, like the original code, '
+        "with loss 'mse' or 'sigmoid'",
+        anywhere=True,
+    ),
+    Key('Train', 'optimizer', 'adam', choice('adam', 'adamw', 'rmsprop'), 'rule of the weight updates'),
+    Key(
+        'Train',
+        'lear_rate',
+        1e-3,
+        number(0, above=True),
+        'learning rate after the warm-up',
+        'learning_rate',
+        anywhere=True,
+        note='The paper uses 2.5e-4 with RMSProp.',
+    ),
+    Key(
+        'Train',
+        'schedule',
+        'cosine',
+        choice('exponential', 'multistep', 'cosine'),
+        'how the rate falls: by decay at every decay_step, by decay at each of milestones, '
+        'or along half a cosine to 0 at the end of the run',
+    ),
+    Key(
+        'Train',
+        'decay',
+        0.96,
+        number(0, 1, above=True),
+        'factor on the rate; exponential and multistep only',
+        'learning_rate_decay',
+        anywhere=True,
+    ),
+    Key('Train', 'decay_step', 2000, integer(1), 'steps from one decay to the next; exponential only', anywhere=True),
+    Key(
+        'Train',
+        'milestones',
+        (0.6, 0.85),
+        rising_shares(),
+        'shares of the run after which the rate is multiplied by decay; multistep only',
+    ),
+    Key('Train', 'warmup_steps', 500, integer(0), 'first steps, over which the rate rises from 0'),
+    Key(
+        'Train',
+        'weight_decay',
+        0.0,
+        number(0),
+        "decay of the weights, relative to the rate; optimizer 'adamw' only",
+        note='Each step subtracts this share of the weights times the learning rate.',
+    ),
+    Key(
+        'Train',
+        'ema_decay',
+        0.0,
+        number(0, 1, below=True),
+        'decay a step of the moving average of the weights, which evaluation then uses; 0 is off',
+        note='0.999 averages over about the last thousand steps.',
+    ),
+    Key('Train', 'clip_norm', 0.0, number(0), 'largest global norm of the gradients; 0 is off'),
+    Key('Train', 'w_summary', False, boolean(), 'histograms of the weights in TensorBoard', anywhere=True),
+    Key(
+        'Train',
+        'workers',
+        None,
+        or_none(integer(0)),
+        'threads that prepare batches; 0 prepares them between the steps, None is one a processor core',
+    ),
+    Key(
+        'Train',
+        'prefetch',
+        4,
+        integer(1),
+        'batches prepared ahead',
+        note='More of them even out slow images and take memory.',
+    ),
+    Key('Train', 'cache_mb', 2048, integer(0), 'memory for decoded images in MB; 0 decodes them every time'),
+    Key(
+        'Validation',
+        'valid_iteration',
+        None,
+        or_none(integer(1)),
+        'batches of a validation; None validates with all',
+        anywhere=True,
+    ),
+    Key('Validation', 'valid_every', 1, integer(1), 'epochs from one validation to the next'),
+    Key(
+        'Validation',
+        'best_by',
+        'auto',
+        choice('auto', 'pckh', 'pck', 'box_pck', 'loss'),
+        'metric that decides which checkpoint is the best: PCKh@0.5, PCK@0.2 of the torso, the area under the curve '
+        "of PCK by the longer side of the person's box, or the loss; auto takes the first PCK that is defined",
+    ),
+    Key(
+        'Validation',
+        'flip_test',
+        True,
+        boolean(),
+        'average the heatmaps of the crop and of its mirror image',
+        note='It doubles the time of a validation.',
+    ),
+    Key(
+        'Validation',
+        'decoding',
+        'dark',
+        choice('dark', 'quarter', 'argmax'),
+        'heatmap to joint: DARK (Zhang et al. 2020), a quarter cell towards the higher neighbour, or the highest cell',
+    ),
+    Key(
+        'Validation',
+        'valid_batch_size',
+        None,
+        or_none(integer(1)),
+        'persons in a batch of validation; None stands for batch_size',
+        derive=lambda values: values['batch_size'],
+    ),
+    Key('Saver', 'saver_directory', '../runs/hourglass', folder(), 'checkpoints and results of the run', anywhere=True),
+    Key(
+        'Saver',
+        'log_dir_train',
+        None,
+        or_none(folder()),
+        'TensorBoard events of training; None stands for saver_directory/log_train',
+        anywhere=True,
+        derive=lambda values: os.path.join(values['saver_directory'], 'log_train'),
+    ),
+    Key(
+        'Saver',
+        'log_dir_test',
+        None,
+        or_none(folder()),
+        'TensorBoard events of validation; None stands for saver_directory/log_test',
+        anywhere=True,
+        derive=lambda values: os.path.join(values['saver_directory'], 'log_test'),
+    ),
+    Key('Saver', 'saver_step', 100, integer(1), 'steps from one summary to the next', anywhere=True),
+    Key(
+        'Saver',
+        'checkpoint_every',
+        1,
+        integer(1),
+        'epochs from one checkpoint to the next; the best validation so far, the last epoch and a stop are saved, too',
+    ),
+    Key('Saver', 'checkpoint_minutes', 15, number(0), 'minutes after which another checkpoint is written; 0 is off'),
+    Key('Saver', 'keep_last', 3, integer(1), 'newest checkpoints that are kept, besides the best one'),
+)
+
+
+def training_contradictions(values: Values) -> Contradictions:
+    """Yield what the keys of [Train] demand of each other and lack."""
+    if values['weight_decay'] > 0 and values['optimizer'] != 'adamw':
+        yield (
+            'weight_decay',
+            "0, or optimizer 'adamw'",
+            f"{values['weight_decay']:g} with optimizer '{values['optimizer']}'",
+        )
+    if not values['weighted_loss'] and not codec_class(values['loss']).teaches_absence:
+        yield 'weighted_loss', f'True, as loss {values["loss"]!r} teaches no empty maps', 'False'
