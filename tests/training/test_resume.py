@@ -7,6 +7,7 @@ import pytest
 
 import tiny_run as tiny
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
+from hourglass_pose.config.config import load_config
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.training.run_log import HISTORY, read_history
@@ -83,7 +84,7 @@ def test_manifest_of_an_earlier_version_counts_its_steps_as_persons(tmp_path, sy
     tiny.start(tiny.quick_config(folder, synthetic_people, 'Train.batch_size=4', *SCHEDULE))
     monkeypatch.setattr(Trainer, '_step', step)
     manifest = read_manifest(os.path.join(folder, 'latest'))
-    for name in ('persons', 'skipped_persons', 'persons_per_epoch', 'first_joint_batch'):
+    for name in ('persons', 'skipped_persons', 'persons_per_epoch', 'first_joint_batch', 'joint_batch'):
         del manifest[name]
     for name in ('best_by', 'score', 'best_epoch', 'validated_epoch'):
         del manifest['progress'][name]
@@ -102,6 +103,8 @@ def test_another_epoch_size_is_refused_with_the_reason(tmp_path, synthetic_peopl
     with pytest.raises(ConfigError, match='epoch_size: expected 2, found 3; .* fixed at the first start') as caught:
         tiny.go_on(tiny.quick_config(folder, synthetic_people, 'Train.epoch_size=3'), pytest.fail)
     assert '\n' not in str(caught.value)
+    # The settings that the next resume takes are still those of the run.
+    assert load_config(str(tmp_path / 'config.cfg')).Train.epoch_size == 2
 
 
 def test_more_epochs_go_on_after_the_finished_ones(tmp_path, synthetic_people, seen):

@@ -99,8 +99,11 @@ class TrainingRun:
         self.say = experiment.say
         experiment.require_sides()
         self.traits = experiment.traits()
+        self._earlier: Dict[str, Any] = {}
         if resume_folder:
             check_traits(resume_folder, self.traits)
+            self._earlier = read_manifest(resume_folder)
+            self._require_same_epochs()
 
     def run(self) -> bool:
         """Train, and write the results when the run is finished. Returns whether it is."""
@@ -127,8 +130,8 @@ class TrainingRun:
         config, experiment, runtime = self.config, self.experiment, self.runtime
         split = experiment.split()
         data = experiment.generator(split['train'], config.Train.batch_size, runtime.rank, runtime.world_size)
-        earlier = read_manifest(self.resume_folder) if self.resume_folder else {}
-        length = self._length(data, earlier)
+        earlier = self._earlier
+        length = self._length(data)
         graph = train_graph(config, self.traits, experiment.codec, runtime, length)
         best_metric = choose_best_metric(
             config.Validation.best_by, split['valid'], experiment.skeleton, experiment.kept_joints
@@ -167,28 +170,31 @@ class TrainingRun:
         )
         return _Parts(graph, data, length, start, best_metric, manifest)
 
-    def _length(self, data: DataGenerator, earlier: Dict[str, Any]) -> RunLength:
-        """Return the RunLength. earlier: manifest of the checkpoint that the run goes on from, {} for a new run."""
-        train, world_size = self.config.Train, self.runtime.world_size
+    def _require_same_epochs(self) -> None:
+        """Raise ConfigError where the run that goes on had another epoch_size."""
+        found = self.config.Train.epoch_size
+        before = self._earlier['config']['Train'].get('epoch_size')
+        if self._earlier.get('steps_per_epoch') and found != before:
+            raise ConfigError(
+                f'config [Train] epoch_size: expected {before}, found {found}; the length of an epoch is fixed at the '
+                'first start of a run, because finished epochs and the schedule are counted in it: leave epoch_size '
+                'as it is and change nEpochs, or start another run'
+            )
+
+    def _length(self, data: DataGenerator) -> RunLength:
+        """Return the RunLength of a new run, or of the one that goes on."""
+        train, world_size, earlier = self.config.Train, self.runtime.world_size, self._earlier
         joint_batch = train.batch_size * world_size
         if not earlier.get('steps_per_epoch'):
             # A new run, or one whose checkpoint holds imported weights.
             length = RunLength.of_new_run(train.nEpochs, train.epoch_size or data.steps_per_epoch, joint_batch)
             self._require_whole_loops(length)
             return length
-        before = earlier['config']['Train']
-        if train.epoch_size != before['epoch_size']:
-            raise ConfigError(
-                f'config [Train] epoch_size: expected {before["epoch_size"]}, found {train.epoch_size}; the length of '
-                'an epoch is fixed at the first start of a run, because finished epochs and the schedule are counted '
-                'in it: leave epoch_size as it is and change nEpochs, or start another run'
-            )
+        before = earlier['config']['Train']['batch_size']
         if 'persons' not in earlier and train.epoch_size is None:
-            world_size = earlier_world_size(
-                len(data.persons), before['batch_size'], earlier['steps_per_epoch'], world_size
-            )
-        length = RunLength.of_resumed_run(earlier, train.nEpochs, joint_batch, before['batch_size'] * world_size)
-        if length.persons_offset or length.skipped_offset:
+            world_size = earlier_world_size(len(data.persons), before, earlier['steps_per_epoch'], world_size)
+        length = RunLength.of_resumed_run(earlier, train.nEpochs, joint_batch, before * world_size)
+        if earlier.get('joint_batch', before * world_size) != joint_batch:
             self.say(
                 f'note: a step now has {joint_batch} persons; the run goes on after '
                 f'{length.persons_at(earlier["global_step"])} of {length.total_persons} persons'

@@ -1,1 +1,1 @@
-"""The training loop: train graph, its input, optimizer, averaged weights, progress and logs."""
+"""Training: the loop, its hooks, the train graph and its input, optimizer, averaged weights and logs."""

@@ -84,6 +84,7 @@ class RunLength:
             'skipped_persons': self.skipped_persons(skipped),
             'persons_per_epoch': self.persons_per_epoch,
             'first_joint_batch': self.first_joint_batch,
+            'joint_batch': self.joint_batch,
             'steps_per_epoch': self.steps_per_epoch,
             'epoch': self.epochs_at(step),
         }
