@@ -61,6 +61,15 @@ WITHOUT_TENSORFLOW = (
     'report',
     'config',
     'launch',
+    # The way of an ONNX model.
+    'checkpoints.exported',
+    'checkpoints.inference',
+    'prediction.engine',
+    'prediction.onnx_engine',
+    'prediction.photos',
+    'prediction.pose',
+    'prediction.pose_files',
+    'prediction.predictor',
 )
 MOST_COLUMNS = 120
 

@@ -19,7 +19,6 @@ from PIL import Image
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_persons
 from hourglass_pose.cli import main, train
-from hourglass_pose.cli.predict import output_stems
 from hourglass_pose.cli.train import make_way
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.pckh import PckhEvaluator
@@ -416,18 +415,16 @@ def test_predict_reads_every_kind_of_photo_and_names_those_it_cannot(refuse, com
     ).splitlines()
     assert 'cut.jpg: damaged or truncated' in cut
     assert 'huge.png: 20000 x 10000 pixels' in huge
-    assert sorted(os.listdir(output)) == sorted(stem + end for stem in sizes for end in ('.json', '.png'))
+    assert sorted(os.listdir(output)) == sorted(stem + end for stem in sizes for end in ('.pose.json', '.pose.png'))
     for stem, (width, height) in sizes.items():
-        record = read_json(output, stem + '.json')
-        assert record['image_size'] == [width, height] and record['box'] == [0, 0, width, height]
-        assert cv2.imread(os.path.join(output, stem + '.png')).shape == (height, width, 3)
-        joints = np.array([record['joints'][name] for name in Skeleton().joints])
+        record = read_json(output, stem + '.pose.json')
+        assert record['image_size'] == [width, height]
+        (person,) = record['persons']
+        assert person['box'] == [0, 0, width, height]
+        assert cv2.imread(os.path.join(output, stem + '.pose.png')).shape == (height, width, 3)
+        joints = np.array([person['joints'][name] for name in Skeleton().joints])
         # A joint is found in the crop: a square around the photo, wider than its longer side by the margins.
         reach = 0.7 * max(width, height)
         assert np.abs(joints[:, :2] - [(width - 1) / 2, (height - 1) / 2]).max() <= reach + 1e-9
         assert (joints[:, 2] >= 0).all() and (joints[:, 2] <= 1).all()
         assert {'checkpoint', 'versions', 'flip_test', 'decoding'} <= set(record)
-
-
-def test_photos_of_one_name_get_files_of_their_own():
-    assert output_stems(['a/x.jpg', 'b/x.jpg', 'c/x_2.png', 'd/y.jpg', 'e/x.jpg']) == ['x', 'x_2', 'x_2_2', 'y', 'x_3']

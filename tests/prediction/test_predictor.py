@@ -67,9 +67,13 @@ def test_heatmaps_of_a_crop_do_not_depend_on_the_others(predictor, crops, count)
         (np.zeros((1, SIZE, SIZE, 1), np.uint8), r'\(1, 32, 32, 1\)'),
         (np.zeros((1, SIZE, SIZE, 3), np.int64), 'int64'),
         (np.zeros((1, SIZE, SIZE, 3), bool), 'bool'),
+        # Bytes that were only cast.
+        (np.full((1, SIZE, SIZE, 3), 255.0), r'floats in \[0, 1\], found 255 to 255'),
+        (np.full((1, SIZE, SIZE, 3), -3.0, np.float32), r'floats in \[0, 1\]'),
+        (np.full((1, SIZE, SIZE, 3), np.nan), r'floats in \[0, 1\]'),
     ],
 )
-def test_crops_of_another_shape_or_type_are_refused(predictor, wrong, message):
+def test_crops_of_another_shape_type_or_range_are_refused(predictor, wrong, message):
     with pytest.raises(ValueError, match=message):
         predictor.heatmaps(wrong)
 
@@ -196,14 +200,30 @@ def test_a_checkpoint_that_cannot_be_used_is_refused_in_one_line(command_line_ru
         assert '\n' not in str(caught.value)
 
 
-def test_the_package_offers_its_classes_and_loads_tensorflow_only_for_them():
+def test_importing_predictor_changes_nothing_and_opening_a_checkpoint_loads_tensorflow(command_line_run):
     program = (
-        'import sys, hourglass_pose; assert "tensorflow" not in sys.modules\n'
-        'from hourglass_pose import DataGenerator; assert "tensorflow" not in sys.modules\n'
-        'from hourglass_pose import Predictor, HourglassModel; assert "tensorflow" in sys.modules\n'
+        'import sys, hourglass_pose\n'
+        'from hourglass_pose import DataGenerator, Predictor\n'
+        'assert "tensorflow" not in sys.modules and not {"scipy", "h5py", "matplotlib"} & set(sys.modules)\n'
+        f'Predictor({command_line_run.folder!r}, device="cpu").close(); assert "tensorflow" in sys.modules\n'
+        'from hourglass_pose import HourglassModel\n'
         'print(Predictor.__name__, HourglassModel.__name__, DataGenerator.__name__)'
     )
     found = subprocess.run(
         [sys.executable, '-c', program], env=dict(os.environ, PYTHONPATH=CODE), stdout=subprocess.PIPE, text=True
     )
     assert found.returncode == 0 and found.stdout == 'Predictor HourglassModel DataGenerator\n'
+
+
+def test_folded_batch_norms_change_heatmaps_by_rounding_alone(predictor, command_line_run, crops):
+    with Predictor(command_line_run.folder, device='cpu', batch_size=BATCH, folds_batch_norms=False) as plain:
+        expected, found = plain.heatmaps(crops), predictor.heatmaps(crops)
+    assert 0 < np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max()
+
+
+def test_a_person_does_not_depend_on_the_others_on_a_cpu(command_line_run, persons):
+    image = read_image(persons[0].image_path)
+    boxes = [(x, 10, 60, 70) for x in range(5)]
+    with Predictor(command_line_run.folder, device='cpu') as one_at_a_time:
+        for box, pose in zip(boxes, one_at_a_time.predict_boxes(image, boxes)):
+            assert np.array_equal(one_at_a_time.predict(image, box).joints_img, pose.joints_img)
