@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Finds a Python and makes virtual environments; sourced by the other scripts.
+# Finds a Python and makes virtual environments; the other scripts source it.
 
 # find_python VERSION... : prints the first Python of one of these versions (such as 3.11), in their order.
 find_python() {
@@ -28,8 +28,9 @@ is_python() {
     [ "$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null)" = "$2" ]
 }
 
-# make_environment FOLDER PYTHON REQUIREMENT... : makes a virtual environment and installs into it. A stamp says what
-# is in it, so that a second call with the same requirements does nothing and an interrupted one starts over.
+# make_environment FOLDER PYTHON REQUIREMENT... : makes a virtual environment and installs into it. The file .installed
+# lists what is in it: a second call with the same requirements does nothing, and an interrupted one starts over. A
+# folder that these scripts did not make is never touched.
 make_environment() {
     local folder=$1 python=$2
     shift 2
@@ -38,8 +39,16 @@ make_environment() {
     if [ "$(cat "$folder/.installed" 2> /dev/null)" = "$wanted" ]; then
         return 0
     fi
+    if [ -e "$folder" ] && [ ! -e "$folder/.installed" ] && [ ! -e "$folder/.hourglass-pose" ]; then
+        echo "error: $folder exists and was not made by this script, so it stays as it is; rename it, or remove it" \
+            "yourself, and run this again" >&2
+        return 2
+    fi
     echo "making the environment $folder with $("$python" --version 2>&1)"
     rm -rf "$folder"
+    mkdir -p "$folder"
+    # First of all, so that an interrupted installation is known as ours.
+    touch "$folder/.hourglass-pose"
     "$python" -m venv "$folder"
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
     echo "$wanted" > "$folder/.installed"

@@ -6,7 +6,10 @@
 #   bash scripts/run_npu.sh --data_path=/data/mpii --dry_run              prints what would be started
 #   bash scripts/run_npu.sh --help                                        all arguments
 #
-# PYTHON=/path/to/python chooses the Python; else it is that of an active environment, then python3.7, then python3.
+# Several servers: the same command on each with --rank_table=FILE, and HOURGLASS_JOB_KEY (a secret text, or the path of
+# a file with it) the same on all of them.
+#
+# PYTHON=/path/to/python chooses the Python; otherwise it is that of an active environment, python3.7, or python3.
 set -euo pipefail
 code=$(cd "$(dirname "${BASH_SOURCE[0]}")/../code" && pwd)
 
@@ -27,6 +30,6 @@ if [ -z "$python" ]; then
     exit 2
 fi
 
-# The folder for logs and relative paths stay the caller's, as in ModelZoo. Nothing of the environment is replaced.
+# Logs and relative paths belong to the caller's folder, as in ModelZoo. Nothing of the environment is replaced.
 export PYTHONPATH="$code${PYTHONPATH:+:$PYTHONPATH}"
 exec "$python" -m hourglass_pose.launch "$@"

@@ -4,7 +4,7 @@
 #   bash scripts/run_tests.sh                      Python 3.9 to 3.12 with the newest supported TensorFlow
 #   bash scripts/run_tests.sh --tensorflow 1.15    Python 3.7 with TensorFlow 1.15.5, as on an Ascend host
 #   bash scripts/run_tests.sh --with torch         with one more package; some tests are skipped without PyTorch
-#   bash scripts/run_tests.sh --all                the slow tests, too
+#   bash scripts/run_tests.sh --all                also the slow tests
 #   bash scripts/run_tests.sh -k codec             further arguments go to pytest
 #
 # --with may be repeated, and takes what pip takes, such as torch==2.13.0.

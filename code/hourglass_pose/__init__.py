@@ -1,4 +1,8 @@
-"""hourglass-pose: stacked-hourglass human pose estimation on Ascend NPUs, GPUs and CPUs."""
+"""hourglass-pose: stacked-hourglass human pose estimation on Ascend NPUs, GPUs and CPUs.
+
+Importing the package changes nothing in the process. The first use of HourglassModel, or of Predictor, loads TensorFlow
+and turns its eager execution, resource variables and second version of control flow off for the whole process.
+"""
 
 import importlib
 

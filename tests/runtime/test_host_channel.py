@@ -106,6 +106,13 @@ def test_process_with_another_key_is_refused_and_the_missing_one_named():
     assert 'HOURGLASS_JOB_KEY' in str(other) and 'Device.rank_port' in str(other)
 
 
+def test_rank_of_another_job_does_not_take_the_rank_of_this_one():
+    with meeting(2) as port:
+        with pytest.raises(UserError, match='another job'):
+            join(1, 2, ('127.0.0.1', port), b'the other job', time.monotonic() + 5)
+        assert join(1, 2, ('127.0.0.1', port), b'job', time.monotonic() + 5)
+
+
 def test_second_process_of_a_rank_and_another_number_of_ranks_are_refused():
     with meeting(3) as port:
         first = join(1, 3, ('127.0.0.1', port), b'job', time.monotonic() + 5)

@@ -69,7 +69,7 @@ class TimedInput(Timed):
     """Batches of a generator at its own speed, by its own threads. batches: its iterator, which has close()."""
 
     def __init__(self, batches: Any, batch_size: int, prefetch: int, description: str) -> None:
-        # Twice as many as are prepared ahead: those that were ready before a block began say nothing.
+        # Twice as many as are prepared ahead: batches that were ready before a block must not count.
         super().__init__(description, batch_size, untimed=2 * prefetch + 1)
         self._batches = batches
 

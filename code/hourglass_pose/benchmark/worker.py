@@ -1,4 +1,4 @@
-"""Processes that measure, one for each checkout and device: started, told what to run in turns, and ended."""
+"""Processes that measure, one for each checkout and device: started, asked for blocks of runs in turns, and ended."""
 
 import json
 import os

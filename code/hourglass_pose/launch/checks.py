@@ -27,7 +27,7 @@ for name in ('tensorflow', 'npu_bridge'):
     try:
         found[name] = str(getattr(__import__(name), '__version__', ''))
     except Exception as error:
-        found[name + ' failed'] = ('%s: %s' % (type(error).__name__, error)).splitlines()[0]
+        found[name + ' failed'] = (type(error).__name__ + ': ' + str(error)).splitlines()[0]
 print('\\n' + json.dumps(found))
 """
 

@@ -127,7 +127,7 @@ class HostChannel:
             raise UserError(f'rank {peer.rank} is lost: {self._reason(error)}')
 
     def close(self, failure: Optional[str] = None) -> None:
-        """End the connections: after all have called it, or at once with a failure, which the others are told."""
+        """End the connections: after all have called it, or at once with a failure, which is sent to the others."""
         if failure is None:
             self.exchange(b'')
         self._closing.set()

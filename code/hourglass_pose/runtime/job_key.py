@@ -10,7 +10,7 @@ _SHORTEST_FILE = 16  # bytes
 
 
 def job_key(environment: Mapping[str, str] = os.environ) -> bytes:
-    """Return the key of this process's job: HOURGLASS_JOB_KEY, a text or the absolute path of a file, else JOB_ID.
+    """Return the key of this process's job: HOURGLASS_JOB_KEY, a text or the absolute path of a file, or JOB_ID.
 
     Raises:
         ConfigError: neither is set, or the file cannot be read or is nearly empty.
