@@ -1,5 +1,6 @@
-"""Writing a file so that it appears whole or not at all."""
+"""Writing a file so that it appears whole or not at all, and the checksum of a file."""
 
+import hashlib
 import os
 from contextlib import contextmanager
 
@@ -36,3 +37,12 @@ def write_whole(path, content):
     """Write bytes to `path`, whole or not at all, as `open_whole` does. Raises UserError."""
     with open_whole(path) as stream:
         stream.write(content)
+
+
+def sha256_of(path: str) -> str:
+    """Return the SHA-256 of a file's content in hexadecimal. Raises OSError."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as stream:
+        for block in iter(lambda: stream.read(2**20), b''):
+            digest.update(block)
+    return digest.hexdigest()

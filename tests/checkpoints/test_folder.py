@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
-from hourglass_pose.checkpoints import folder as checkpoint
-from hourglass_pose.checkpoints.folder import MANIFEST, CheckpointFolder, find_checkpoint, read_manifest, verify
+from hourglass_pose.checkpoints import manifest as manifests
+from hourglass_pose.checkpoints.folder import CheckpointFolder, find_checkpoint
+from hourglass_pose.checkpoints.manifest import MANIFEST, read_manifest, verify
 from hourglass_pose.errors import CheckpointError
 
 
@@ -163,7 +164,7 @@ def test_kill_at_any_moment_leaves_an_intact_checkpoint(tmp_path, monkeypatch, n
         assert linked(run, link) in visible(run)
     newest = run.newest_intact(report=pytest.fail)
     assert newest in (folder_of(run, 1), folder_of(run, 2))
-    run.remove_partial()
+    run.repair()
     assert [entry for entry in os.listdir(run.folder) if entry.startswith('.')] == []
     assert run.newest_intact() == newest
     write(run, 3)
@@ -256,7 +257,7 @@ def test_all_damaged_is_the_same_as_none_but_reported(run):
 
 def test_newer_format_is_refused_by_its_number(run, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, 'MANIFEST_FORMAT', 3)
+        patch.setattr(manifests, 'MANIFEST_FORMAT', 3)
         write(run, 1)
     with pytest.raises(CheckpointError, match=r'written by a newer version \(format 3, this one reads format 2\)'):
         read_manifest(folder_of(run, 1))
@@ -264,9 +265,9 @@ def test_newer_format_is_refused_by_its_number(run, monkeypatch):
 
 def test_older_format_is_refused_with_what_to_do(run, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, 'MANIFEST_FORMAT', 1)
+        patch.setattr(manifests, 'MANIFEST_FORMAT', 1)
         write(run, 1)
-    with pytest.raises(CheckpointError, match=r'written by an older version \(format 1, .*train anew'):
+    with pytest.raises(CheckpointError, match=r'written by an older version \(format 1, .*train again'):
         read_manifest(folder_of(run, 1))
 
 
@@ -332,5 +333,5 @@ def test_partial_folders_of_other_runs_are_not_seen_and_removed(run):
     shutil.copytree(folder_of(run, 1), os.path.join(run.folder, '.partial-step-00000002-4711'))
     os.symlink('step-00000002', os.path.join(run.folder, '.partial-latest-4711'))
     assert run.steps() == [1] and run.newest_intact(pytest.fail) == folder_of(run, 1)
-    run.remove_partial()
+    run.repair()
     assert sorted(os.listdir(run.folder)) == ['latest', 'step-00000001']

@@ -24,7 +24,7 @@ UNUSED_SKIP = 'pre.4.skip_layer.conv.weight'
 def one_graph_a_network():
     """Build the graph that variables are read from once for each network, not for each of the many conversions."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(foreign_weights, '_shapes_of', functools.lru_cache(None)(foreign_weights._shapes_of))
+        patch.setattr(foreign_weights, 'shapes_of', functools.lru_cache(None)(foreign_weights.shapes_of))
         yield
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
-from hourglass_pose.checkpoints.variables import VariableSaver, check_traits, load_network
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_traits
+from hourglass_pose.checkpoints.variables import VariableSaver, load_network
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
@@ -85,7 +86,7 @@ def test_network_is_loaded_with_its_averages_where_there_are_any(tmp_path, rng, 
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
         model.build_logits(tf.zeros([1, 8, 8, 3]), False)
-        load_network(session, model, folder, os.path.join(folder, 'net'))
+        load_network(session, model, StoredNetwork(folder, os.path.join(folder, 'net'), TRAITS, {}))
         for variable in model.variables():
             assert np.array_equal(session.run(variable), values[variable.op.name + ending])
 

@@ -3,7 +3,6 @@
 import glob
 import json
 import os
-import re
 import shutil
 import struct
 import subprocess
@@ -18,10 +17,8 @@ from PIL import Image
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_persons
-from hourglass_pose.cli import main, train
+from hourglass_pose.cli import main
 from hourglass_pose.cli.predict import output_stems
-from hourglass_pose.cli.train import make_way
-from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.skeleton import Skeleton
 from hourglass_pose.tf_compat import tf
@@ -136,27 +133,11 @@ def test_a_folder_for_results_that_cannot_be_made_is_named(refuse, command_line_
         assert folder in message and 'cannot be written' in message
 
 
-def test_an_earlier_run_is_kept_and_the_ways_on_are_named(refuse, command_line_run, run_copy, capsys):
+def test_an_earlier_run_is_kept_and_the_ways_on_are_named(refuse, command_line_run):
     before = sorted(os.listdir(command_line_run.folder))
     message = refuse('train', '--config', command_line_run.config)
     assert '--fresh' in message and 'load.py' in message and 'Saver.saver_directory' in message
     assert sorted(os.listdir(command_line_run.folder)) == before
-    make_way(run_copy, fresh=True)
-    (aside,) = glob.glob(run_copy + '.*')
-    assert aside in capsys.readouterr().out
-    assert not os.path.exists(run_copy) and sorted(os.listdir(aside)) == before
-
-
-def test_a_folder_that_the_user_or_the_program_is_in_is_not_set_aside(run_copy, monkeypatch):
-    before = sorted(os.listdir(run_copy))
-    monkeypatch.setattr(train, 'PROGRAM', os.path.join(run_copy, 'hourglass_pose'))
-    with pytest.raises(ConfigError, match='cannot be set aside, for .*hourglass_pose is in it'):
-        make_way(run_copy, fresh=True)
-    monkeypatch.undo()
-    monkeypatch.chdir(run_copy)
-    with pytest.raises(ConfigError, match=f'cannot be set aside, for {re.escape(run_copy)} is in it'):
-        make_way(run_copy, fresh=True)
-    assert sorted(os.listdir(run_copy)) == before
 
 
 def test_resume_without_a_checkpoint_or_with_another_network_is_refused(refuse, run_copy, tmp_path):
@@ -367,7 +348,7 @@ def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
         )
         == 0
     )
-    pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people', 'images'))
+    pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people-12-0', 'images'))
     assert len(pictures) == 12
     assert os.path.isfile(os.path.join(folder, 'latest', 'drawn people.index'))
     assert read_json(folder, 'latest', 'manifest.json')['recipe']['loss'] == 'mse'

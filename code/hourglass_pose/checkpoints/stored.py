@@ -1,80 +1,121 @@
-"""StoredNetwork: a network on the disk, one of ours with its manifest or one of the original code without."""
+"""open_checkpoint: a path of any kind becomes a StoredNetwork, which every command takes."""
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional
 
-from hourglass_pose.checkpoints.folder import MANIFEST, find_checkpoint, verify
-from hourglass_pose.checkpoints.original import find_original, original_recipe, recognise
-from hourglass_pose.checkpoints.unrecognised import describe_strange
-from hourglass_pose.checkpoints.variables import checkpoint_prefix
+import numpy as np
+
+from hourglass_pose.checkpoints.manifest import Manifest, read_manifest, verify
+from hourglass_pose.checkpoints.original import original_recipe, recognise
+from hourglass_pose.checkpoints.paths import ONNX, ORIGINAL, OURS, identify
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.traits import NetworkTraits
-from hourglass_pose.tf_compat import tf
 
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """path: the checkpoint's folder, or the prefix of the original code's. prefix: what TensorFlow reads it by.
+    """A network on the disk.
 
-    traits: NetworkTraits. recipe: what prediction must know of the training, see cli/experiment.py. step: finished
-    training steps, None where it does not say. manifest: what our own checkpoints carry, else None.
+    path: the checkpoint's folder, the prefix of the original code's checkpoint, or the file.
+    prefix: what TensorFlow reads the variables by; None where `variables` holds them.
+    recipe: what prediction must know of the training, see Experiment.recipe.
+    step: finished training steps, None where it is not known.
+    manifest: what our own checkpoints carry.
+    source: file, checksum and code base of imported weights, whose licence goes with them.
+    variables: {variable of our graph: float32 array} of weights from a file of another program.
     """
 
     path: str
-    prefix: str
+    prefix: Optional[str]
     traits: NetworkTraits
-    recipe: dict
-    step: object
-    manifest: object = None
+    recipe: Dict[str, Any]
+    step: Optional[int] = None
+    manifest: Optional[Manifest] = None
+    source: Optional[Dict[str, Any]] = None
+    variables: Optional[Dict[str, np.ndarray]] = field(default=None, repr=False, compare=False)
 
 
-def open_stored(path):
-    """Return the StoredNetwork that a path means: a run folder, a checkpoint in it, or the original code's prefix.
+def open_checkpoint(path: str) -> StoredNetwork:
+    """Return the StoredNetwork that a path means.
 
-    Raises CheckpointError for one that is not there, is damaged, or holds another network.
+    Args:
+        path: a run folder (its newest checkpoint), a checkpoint in it such as RUN/best, the prefix or folder of a
+            TensorFlow checkpoint of the original code, or a state dict of a known PyTorch hourglass.
+
+    Raises:
+        CheckpointError: there is none, it is damaged, or it holds no network that this program knows.
+        UserError: a file of PyTorch, and PyTorch is not installed.
     """
-    path = os.fspath(path)
-    original = find_original(path)
-    if original and os.path.isfile(os.path.join(os.path.dirname(original), MANIFEST)):
-        path = os.path.dirname(original)
-    try:
-        folder = find_checkpoint(path)
-    except CheckpointError as error:
-        if original is None:
-            strange = describe_strange(path)
-            raise CheckpointError('{}{}'.format(error, '; ' + strange if strange else ''))
-        return _open_original(original)
+    found = identify(path)
+    if found.kind == OURS:
+        return _open_ours(found.path)
+    if found.kind == ORIGINAL:
+        return _open_original(found.path)
+    if found.kind == ONNX:
+        raise CheckpointError(
+            f'{found.path}: this is an ONNX model, which holds no variables; give the checkpoint that it was exported '
+            'from'
+        )
+    return _open_pytorch(found.path)
+
+
+def check_traits(folder: str, traits: NetworkTraits) -> None:
+    """Raise CheckpointError naming all in which the network of a checkpoint of ours differs from the wanted one."""
+    found = NetworkTraits(**read_manifest(folder)['traits'])
+    differences = found.differences(traits)
+    if differences:
+        raise CheckpointError(
+            f'{folder}: the checkpoint is of another network (checkpoint / config): {", ".join(differences)}; use the '
+            'config it was trained with, or start in another Saver.saver_directory, from these weights by '
+            '"train --initialise-from"'
+        )
+
+
+def checkpoint_prefix(folder: str) -> str:
+    """Return the path that TensorFlow knows a checkpoint folder's files by. Raises CheckpointError."""
+    for name in read_manifest(folder)['files']:
+        if name.endswith('.index'):
+            return f'{folder}/{name[: -len(".index")]}'
+    raise CheckpointError(f'{folder}: the checkpoint has no index file')
+
+
+def _open_ours(folder: str) -> StoredNetwork:
     manifest = verify(folder)
-    return StoredNetwork(
-        folder,
-        checkpoint_prefix(folder),
-        NetworkTraits(**manifest['traits']),
-        manifest['recipe'],
-        manifest['global_step'],
-        manifest,
-    )
+    try:
+        traits = NetworkTraits(**manifest['traits'])
+        return StoredNetwork(
+            folder,
+            checkpoint_prefix(folder),
+            traits,
+            manifest['recipe'],
+            manifest['global_step'],
+            manifest,
+            manifest.get('source'),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f'{folder}: the manifest lacks what a network needs ({type(error).__name__}: {error})')
 
 
-def _open_original(prefix):
+def _open_original(prefix: str) -> StoredNetwork:
+    # TensorFlow alone reads its format, and takes seconds to load.
+    from hourglass_pose.checkpoints.variables import open_variables
+
     reader = open_variables(prefix)
     shapes = reader.get_variable_to_shape_map()
     try:
         traits = recognise(shapes)
     except CheckpointError as error:
         raise CheckpointError(
-            f'{prefix}: this is a TensorFlow checkpoint, but none of ours and none of the original '
-            f'hourglass code: {error}'
+            f'{prefix}: this is a TensorFlow checkpoint, but none of ours and none of the original hourglass code: '
+            f'{error}'
         )
     step = int(reader.get_tensor('steps/global_step')) if 'steps/global_step' in shapes else None
     return StoredNetwork(prefix, prefix, traits, original_recipe(traits), step)
 
 
-def open_variables(prefix):
-    """Return TensorFlow's reader of a checkpoint. Raises CheckpointError for one that it cannot read."""
-    try:
-        return tf.train.NewCheckpointReader(prefix)
-    # TensorFlow 1.15 and 2 raise different types here, RuntimeError and ValueError among them.
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
-        raise CheckpointError(
-            '{}: TensorFlow cannot read the checkpoint ({})'.format(prefix, str(error).split('\n')[0])
-        )
+def _open_pytorch(path: str) -> StoredNetwork:
+    from hourglass_pose.checkpoints.pytorch_import import import_state_dict
+
+    imported = import_state_dict(path)
+    network = imported.network
+    return StoredNetwork(path, None, network.traits, imported.recipe, None, None, imported.source, network.variables)

@@ -4,19 +4,13 @@ import time
 
 import numpy as np
 
+from hourglass_pose.cli.options import add_config_options, config_path
+
 HELP = 'measure images a second of training and of its input, against a rival in the same run'
 
 
 def add_arguments(parser):
-    parser.add_argument('--config', default='config.cfg', help='the settings (default: config.cfg)')
-    parser.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='SECTION.KEY=VALUE',
-        dest='overrides',
-        help='override a setting; may be repeated',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--rival',
         action='append',
@@ -30,9 +24,10 @@ def add_arguments(parser):
 def run(options):
     from hourglass_pose.config.config import load_config
 
-    configs = [load_config(options.config, options.overrides)]
+    path = config_path(options)
+    configs = [load_config(path, options.overrides)]
     if options.rival:
-        configs.append(load_config(options.config, options.overrides + options.rival))
+        configs.append(load_config(path, options.overrides + options.rival))
     sides = [Contestant(config) for config in configs]
     # In turns, so that a change of the machine's speed meets both alike.
     for _ in range(options.steps):

@@ -5,6 +5,7 @@ from collections import OrderedDict
 
 from tqdm import tqdm
 
+from hourglass_pose.cli.options import add_config_options, config_path
 from hourglass_pose.errors import UserError
 
 HELP = 'look for what will hurt a training, before it starts'
@@ -32,15 +33,7 @@ CHECKS = OrderedDict(
 
 
 def add_arguments(parser):
-    parser.add_argument('--config', default='config.cfg', help='the settings (default: config.cfg)')
-    parser.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='SECTION.KEY=VALUE',
-        dest='overrides',
-        help='override a setting, for instance Train.batch_size=8; may be repeated',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--images',
         action='store_true',
@@ -58,13 +51,13 @@ def add_arguments(parser):
 
 def run(options):
     from hourglass_pose.cli import BAD_FINDING, DONE
-    from hourglass_pose.cli.train import require_data
     from hourglass_pose.config.config import load_config
     from hourglass_pose.experiment.experiment import Experiment, make_folder
+    from hourglass_pose.experiment.training_data import require_data
 
     if options.steps < 0:
         raise UserError('--steps: expected an integer >= 0, found %d' % options.steps)
-    config = load_config(options.config, options.overrides)
+    config = load_config(config_path(options), options.overrides)
     require_data(config)
     if options.output:
         make_folder(options.output)

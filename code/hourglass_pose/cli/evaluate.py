@@ -3,6 +3,7 @@
 import os
 import sys
 
+from hourglass_pose.cli.options import add_original_options
 from hourglass_pose.cli.prediction_options import (
     add_prediction_arguments,
     check_numbers,
@@ -11,7 +12,6 @@ from hourglass_pose.cli.prediction_options import (
     progress_bar,
 )
 from hourglass_pose.errors import UserError
-from hourglass_pose.experiment import original_settings
 
 HELP = 'measure a checkpoint on annotated photos'
 
@@ -34,7 +34,7 @@ def add_arguments(parser):
         help='stop at wrong lines (default) or go on without them',
     )
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for metrics.json and pictures')
-    original_settings.add_arguments(parser)
+    add_original_options(parser)
 
 
 def run(options):

@@ -4,6 +4,7 @@ import os
 import shutil
 import tempfile
 
+from hourglass_pose.cli.options import add_decoding_option, add_device_options, add_original_options
 from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import original_settings
 
@@ -23,7 +24,7 @@ def add_arguments(parser):
     parser.add_argument(
         '--decode', action='store_true', help='give joints, in pixels of the crop, and scores in place of heatmaps'
     )
-    parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
+    add_decoding_option(parser)
     parser.add_argument(
         '--normalise',
         choices=('in_graph', 'aipp'),
@@ -53,13 +54,8 @@ def add_arguments(parser):
     parser.add_argument(
         '--benchmark', action='store_true', help='measure images a second of the checkpoint and of the model, in turns'
     )
-    parser.add_argument(
-        '--device',
-        choices=('auto', 'cpu', 'gpu', 'npu'),
-        default='auto',
-        help='where TensorFlow compares; onnxruntime uses the CPU',
-    )
-    original_settings.add_arguments(parser)
+    add_device_options(parser, precisions=None)
+    add_original_options(parser)
 
 
 def run(options):

@@ -5,6 +5,7 @@ import os
 
 from tqdm import tqdm
 
+from hourglass_pose.cli.options import add_device_options, add_original_options
 from hourglass_pose.errors import ImageError, UserError
 from hourglass_pose.experiment import original_settings
 
@@ -30,10 +31,9 @@ def add_arguments(parser):
         help='where the person is, in pixels (default: the whole photo); one photo only',
     )
     parser.add_argument('--min-score', type=float, default=0.0, help='joints scored below are not drawn (default: 0)')
-    parser.add_argument('--device', choices=('auto', 'cpu', 'gpu', 'npu'), default='auto')
-    parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
+    add_device_options(parser)
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for the results')
-    original_settings.add_arguments(parser)
+    add_original_options(parser)
 
 
 def run(options):

@@ -3,6 +3,7 @@
 import os
 from dataclasses import replace
 
+from hourglass_pose.cli.options import add_original_options
 from hourglass_pose.cli.prediction_options import (
     add_prediction_arguments,
     check_numbers,
@@ -11,7 +12,6 @@ from hourglass_pose.cli.prediction_options import (
     progress_bar,
 )
 from hourglass_pose.errors import UserError
-from hourglass_pose.experiment import original_settings
 
 HELP = "write a network's poses of MPII's test persons as a submission .mat"
 
@@ -33,7 +33,7 @@ def add_arguments(parser):
     )
     add_prediction_arguments(parser)
     parser.add_argument('--output', required=True, metavar='FILE', help='the .mat to write')
-    original_settings.add_arguments(parser)
+    add_original_options(parser)
 
 
 def run(options):

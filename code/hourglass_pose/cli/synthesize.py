@@ -12,9 +12,9 @@ def add_arguments(parser):
 
 
 def run(options):
-    from hourglass_pose.cli.train import drawing_bar
     from hourglass_pose.errors import UserError
     from hourglass_pose.experiment.experiment import make_folder
+    from hourglass_pose.experiment.training_data import rendering_bar
     from hourglass_pose.synthetic.dataset import write_synthetic_dataset
 
     if options.images < 1:
@@ -22,4 +22,4 @@ def run(options):
     if not 0 <= options.seed < 2**32:
         raise UserError('--seed: expected an integer from 0 to 2^32 - 1, found %d' % options.seed)
     make_folder(options.output)
-    print(write_synthetic_dataset(options.output, options.images, options.seed, drawing_bar, os.cpu_count() or 1))
+    print(write_synthetic_dataset(options.output, options.images, options.seed, rendering_bar, os.cpu_count() or 1))

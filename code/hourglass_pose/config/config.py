@@ -55,13 +55,16 @@ class Config:
 def load_config(path, overrides=()):
     """Return the Config of a file.
 
-    path: INI text in UTF-8; every value is a Python literal. Section and key names are matched in any case.
+    path: INI text in UTF-8; every value is a Python literal. None stands for an empty file in this folder.
+    Section and key names are matched in any case.
     Relative paths in it start from the folder that holds it.
     overrides: strings 'Section.key=value' that replace values of the file, the later the stronger. A value
     that is no literal is taken as text, and as a list of texts in brackets. Relative paths in them start from
     the current folder. A value that only repeats what follows from others, such as hm_size, follows them.
     Raises ConfigError with one line for each of the first ten mistakes.
     """
+    if path is None:
+        return _Draft('defaults', os.path.abspath(os.curdir)).finish(overrides)
     path = os.fspath(path)
     parser = read_ini(path)
     draft = _Draft(shown(path, 200), os.path.dirname(os.path.abspath(path)))

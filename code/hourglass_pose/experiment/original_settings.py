@@ -1,6 +1,10 @@
 """The settings that a checkpoint of the original code is used with: what it shows, a config.cfg, and overrides."""
 
-from hourglass_pose.config.config import config_from_dict, load_config
+import argparse
+from typing import Any, Dict, List, Optional, Sequence
+
+from hourglass_pose.checkpoints.stored import StoredNetwork, open_checkpoint
+from hourglass_pose.config.config import Config, config_from_dict, load_config
 from hourglass_pose.config.text import given_keys
 from hourglass_pose.errors import CheckpointError, UserError
 from hourglass_pose.experiment.experiment import Experiment
@@ -8,7 +12,7 @@ from hourglass_pose.experiment.experiment import Experiment
 # What the original code does where its config.cfg has no key for it.
 _TRAINING = {'loss': 'sigmoid', 'optimizer': 'rmsprop', 'schedule': 'exponential', 'warmup_steps': 0}
 
-# Traits that variables show, by the key that says them.
+# What of a network its variables show: field of NetworkTraits by key of the config.
 _SHOWN = {
     'arch': 'arch',
     'nStack': 'num_stacks',
@@ -21,27 +25,12 @@ _SHOWN = {
 }
 
 
-def add_arguments(parser):
-    """Add --config and --set, for what a checkpoint of the original code cannot show."""
-    parser.add_argument('--config', help='config.cfg of a checkpoint of the original code, which has no manifest')
-    parser.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='SECTION.KEY=VALUE',
-        dest='overrides',
-        help='a setting of such a checkpoint, for instance Network.modif=True; may be repeated',
-    )
-
-
-def predictor_options(options):
+def predictor_options(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the keywords for Predictor that --config and --set ask for."""
     if not options.config and not options.overrides:
         return {}
-    from hourglass_pose.checkpoints.stored import open_stored
-
-    stored = open_stored(options.checkpoint)
-    if stored.manifest:
+    stored = open_checkpoint(options.checkpoint)
+    if stored.manifest or stored.variables:
         raise UserError(
             f'{stored.path} carries its own settings; leave out --config and --set, which are for checkpoints of the '
             'original code'
@@ -50,17 +39,17 @@ def predictor_options(options):
     return {'traits': experiment.traits(), 'recipe': experiment.recipe(None)}
 
 
-def config_of_original(stored, path=None, overrides=()):
+def config_of_original(stored: StoredNetwork, path: Optional[str] = None, overrides: Sequence[str] = ()) -> Config:
     """Return the Config to use a checkpoint of the original code with.
 
     The network's settings are those that its variables show, whatever a file says. All others are the file's, for
     keys that it lacks those of the original code. overrides: as in load_config; one that contradicts the variables is
     a CheckpointError. Raises ConfigError for settings that cannot go with such a network.
     """
-    shown = {key: getattr(stored.traits, trait) for key, trait in _SHOWN.items()}
+    shown: Dict[str, Any] = {key: getattr(stored.traits, trait) for key, trait in _SHOWN.items()}
     if stored.traits.modif:
         shown['modif'] = True
-    training = dict(_TRAINING, sigma=stored.recipe['sigma'])
+    training: Dict[str, Any] = dict(_TRAINING, sigma=stored.recipe['sigma'])
     if path is None:
         data = {'joint_list': stored.recipe['joints']}
         config = config_from_dict(
@@ -75,8 +64,8 @@ def config_of_original(stored, path=None, overrides=()):
         )
     else:
         given = given_keys(path)
-        seen = ['Network.{}={!r}'.format(*item) for item in shown.items()]
-        lacking = ['Train.{}={!r}'.format(*item) for item in training.items() if item[0] not in given]
+        seen = [f'Network.{key}={value!r}' for key, value in shown.items()]
+        lacking = [f'Train.{key}={value!r}' for key, value in training.items() if key not in given]
         config = load_config(path, seen + lacking + list(overrides))
     differences = [
         f'{key}: {value!r} / {getattr(config.Network, key)!r}'
@@ -85,16 +74,17 @@ def config_of_original(stored, path=None, overrides=()):
     ]
     if differences:
         raise CheckpointError(
-            '{}: the checkpoint is of another network (checkpoint / --set): {}; leave these settings out'.format(
-                stored.path, ', '.join(differences)
-            )
+            f'{stored.path}: the checkpoint is of another network (checkpoint / --set): {", ".join(differences)}; '
+            'leave these settings out'
         )
     return config
 
 
-def notes_on_original(stored, path, config):
-    """Return lines on what of a config file does not rule, or does what the checkpoint's training did not."""
-    notes = []
+def notes_on_original(stored: StoredNetwork, path: Optional[str], config: Config) -> List[str]:
+    """Return lines on settings of a config file that are not used, or differ from the checkpoint's training."""
+    notes: List[str] = []
+    if path is None:
+        return notes
     given = given_keys(path)
     for key, trait in _SHOWN.items():
         if given.get(key) is not None and given[key] != getattr(stored.traits, trait):

@@ -4,7 +4,8 @@ import os
 from contextlib import contextmanager
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
-from hourglass_pose.checkpoints.variables import VariableSaver, check_traits
+from hourglass_pose.checkpoints.stored import check_traits
+from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.config.config import format_config
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
@@ -104,7 +105,7 @@ class TrainingRun:
         saver = config.Saver
         checkpoints = CheckpointFolder(saver.saver_directory, saver.keep_last)
         if runtime.is_chief:
-            checkpoints.remove_partial()
+            checkpoints.repair(self._resumed_step())
         manifest = {
             'config': config.as_dict(),
             'traits': self.traits.as_dict(),
@@ -149,6 +150,9 @@ class TrainingRun:
             TrainingPictures(experiment.codec, experiment.skeleton),
             self.say,
         )
+
+    def _resumed_step(self):
+        return read_manifest(self.resume_folder)['global_step'] if self.resume_folder else None
 
     def _require_whole_loops(self, loop):
         steps = self.runtime.steps_per_run

@@ -92,9 +92,7 @@ def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
         images = tf.placeholder(input_type, [batch_size, traits.input_size, traits.input_size, 3], INPUT)
         model = HourglassModel(traits)
         # The last of the stacks that are put together here, so that nothing is left of putting them together.
-        logits = model.build_logits(
-            images, is_training=False, getter=constants_of(stored.path, stored.prefix)
-        ).op.inputs[-1]
+        logits = model.build_logits(images, is_training=False, getter=constants_of(stored)).op.inputs[-1]
         if decode:
             joints, scores = decode_heatmaps(logits, codec)
             outputs = [tf.identity(joints, JOINTS), tf.identity(scores, SCORES)]

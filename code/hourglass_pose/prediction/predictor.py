@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hourglass_pose import geometry
-from hourglass_pose.checkpoints.stored import open_stored
+from hourglass_pose.checkpoints.stored import open_checkpoint
 from hourglass_pose.checkpoints.variables import load_network
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
@@ -65,7 +65,7 @@ class Predictor:
         recipe=None,
         crop_rule=None,
     ):
-        self.stored = open_stored(checkpoint)
+        self.stored = open_checkpoint(checkpoint)
         recipe = recipe or self.stored.recipe
         self.traits = traits or self.stored.traits
         self.skeleton = Skeleton(tuple(recipe['joints']))
@@ -99,7 +99,7 @@ class Predictor:
                 logits = model.build_logits(images, is_training=False)
                 self._towers[count] = images, logits, model.output_of(logits)
             self._session = tf.Session(graph=graph, config=self.runtime.session_config())
-            load_network(self._session, model, self.stored.path, self.stored.prefix)
+            load_network(self._session, model, self.stored)
             self.runtime.prepare_session(self._session)
             graph.finalize()
 

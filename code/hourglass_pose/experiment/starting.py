@@ -1,0 +1,120 @@
+"""How a run starts: from scratch, from the weights of another network, or from where it was stopped."""
+
+import os
+import sys
+from typing import Callable, List, Optional, Sequence
+
+from tqdm import tqdm
+
+import hourglass_pose
+from hourglass_pose.checkpoints.folder import CheckpointFolder
+from hourglass_pose.checkpoints.original import find_original
+from hourglass_pose.checkpoints.stored import StoredNetwork, open_checkpoint
+from hourglass_pose.config.config import Config, format_config, load_config
+from hourglass_pose.errors import CheckpointError
+from hourglass_pose.experiment.experiment import Experiment, make_folder
+from hourglass_pose.experiment.original_settings import config_of_original, notes_on_original
+from hourglass_pose.experiment.run_folder import CONFIG_COPY, make_way, refuse_mixing, write_config_copy
+from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
+
+# The folder of load.py, where the original code's manual has people put a downloaded checkpoint.
+PROGRAM_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
+
+
+def train(
+    config: Config,
+    resume_folder: Optional[str] = None,
+    initial: Optional[StoredNetwork] = None,
+    fresh: bool = False,
+    quiet: bool = False,
+    synthetic: bool = False,
+    notes: Sequence[str] = (),
+) -> None:
+    """Train as a Config says, in its saver_directory; evaluate and write results when the last epoch is done.
+
+    Of many processes the first one alone writes and prints.
+
+    Args:
+        resume_folder: checkpoint of the run that goes on.
+        initial: network whose weights, and optimizer's state where it fits, a new run starts with.
+        fresh: set an earlier run in the folder aside.
+        quiet: do not print the settings.
+        synthetic: train on rendered people.
+        notes: lines to print first.
+    """
+    if not resume_folder and int(os.environ.get('RANK_SIZE') or 1) == 1:
+        # A mistake is reported before TensorFlow is loaded, which takes seconds.
+        refuse_mixing(config.Saver.saver_directory, fresh)
+    if not synthetic:
+        require_data(config)
+    from hourglass_pose.experiment.training_run import TrainingRun, open_device
+
+    with open_device(config) as runtime:
+        report: Callable[[str], None] = tqdm.write if runtime.is_chief else _silent
+        for note in notes:
+            report(note)
+        if runtime.is_chief:
+            make_folder(config.Saver.saver_directory)
+            if not resume_folder:
+                make_way(config, fresh, report)
+            if synthetic:
+                with_synthetic_people(config)
+        runtime.barrier()
+        # What the first process has rendered is there and whole; the others only find it.
+        config = with_synthetic_people(config) if synthetic else config
+        experiment = Experiment(config, say=report)
+        if not quiet:
+            report(format_config(config))
+        training_run = TrainingRun(experiment, runtime, resume_folder, initial, command=' '.join(sys.argv))
+        if runtime.is_chief:
+            # Not before the settings are known to fit the checkpoint: the copy is what the next resume goes by.
+            write_config_copy(config, not resume_folder, report)
+        training_run.run()
+
+
+def resume(path: Optional[str], config_path: Optional[str], overrides: Sequence[str], quiet: bool = False) -> None:
+    """Go on with a stopped run, or train on from a checkpoint of the original code.
+
+    Args:
+        path: a run folder, or the prefix of a checkpoint of the original code; None for the saver_directory of the
+            config, and then for the folder of load.py.
+        config_path: the settings of a run that trains on from the original code's checkpoint; None for the defaults.
+        overrides: settings, as in load_config.
+
+    Raises:
+        CheckpointError: there is nothing to go on from.
+    """
+    folder = path or load_config(config_path, overrides).Saver.saver_directory
+    notes: List[str] = []
+    newest = CheckpointFolder(folder).newest_intact(lambda message: notes.append(f'damaged: {message}'))
+    if newest:
+        _go_on(folder, newest, overrides, notes)
+        return
+    prefix = find_original(folder) or (None if path else find_original(PROGRAM_FOLDER))
+    if prefix:
+        _train_on(open_checkpoint(prefix), config_path, overrides, quiet)
+        return
+    searched = folder if path else f'{folder} and {PROGRAM_FOLDER}'
+    raise CheckpointError(
+        f'{searched}: there is no checkpoint to go on from; name a run folder or the prefix of a checkpoint, or start '
+        'a run by "python train_launcher.py"'
+    )
+
+
+def _go_on(folder: str, newest: str, overrides: Sequence[str], notes: List[str]) -> None:
+    # The settings the run was started with, not those of a config.cfg that may have changed since.
+    # The folder itself may have been moved.
+    config = load_config(os.path.join(folder, CONFIG_COPY), [f'Saver.saver_directory={folder!r}', *overrides])
+    train(config, resume_folder=newest, quiet=True, notes=[*notes, f'going on from {newest}'])
+
+
+def _train_on(stored: StoredNetwork, config_path: Optional[str], overrides: Sequence[str], quiet: bool) -> None:
+    """Start a run of ours with the weights, and the optimizer's state where it fits, of the original code's."""
+    config = config_of_original(stored, config_path, overrides)
+    trained = '' if stored.step is None else f', trained for {stored.step} steps'
+    notes = [f'training on from {stored.path}{trained}', *notes_on_original(stored, config_path, config)]
+    train(config, initial=stored, quiet=quiet, notes=notes)
+
+
+def _silent(line: str) -> None:
+    """Print nothing: another process does."""
