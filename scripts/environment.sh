@@ -29,7 +29,8 @@ is_python() {
 }
 
 # make_environment FOLDER PYTHON REQUIREMENT... : makes a virtual environment and installs into it. A stamp says what
-# is in it, so that a second call with the same requirements does nothing and an interrupted one starts over.
+# is in it, so that a second call with the same requirements does nothing and an interrupted one starts over. A folder
+# without the stamp was made by somebody else, and is left as it is.
 make_environment() {
     local folder=$1 python=$2
     shift 2
@@ -38,8 +39,14 @@ make_environment() {
     if [ "$(cat "$folder/.installed" 2> /dev/null)" = "$wanted" ]; then
         return 0
     fi
+    if [ -e "$folder" ] && [ ! -e "$folder/.installed" ]; then
+        echo "error: $PWD/$folder is there already and was not made by this script; rename or remove it, then try again" >&2
+        return 2
+    fi
     echo "making the environment $folder with $("$python" --version 2>&1)"
     rm -rf "$folder"
+    mkdir -p "$folder"
+    echo 'not finished' > "$folder/.installed"
     "$python" -m venv "$folder"
     "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
     echo "$wanted" > "$folder/.installed"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From nothing to a trained network: installs into .venv, draws pictures of people, trains on them and evaluates.
+# From nothing to a trained network: installs into .venv, renders pictures of people, trains on them and evaluates.
 #
 #   bash scripts/quickstart.sh            goes on with an earlier quickstart where there is one
 #   bash scripts/quickstart.sh --fresh    starts over; the earlier run is set aside
@@ -39,8 +39,8 @@ TensorBoard: .venv/bin/pip install tensorboard && .venv/bin/tensorboard --logdir
 
 What next?
   your own photo:  cd code && ../.venv/bin/python -m hourglass_pose predict --checkpoint ../runs/quickstart/best PHOTO.jpg --output ../runs/photo
-                   (a network that has seen only drawings; train on photos for real ones)
+                   (a network that has seen only rendered people; train on photos for real ones)
   MPII:            cd code && ../.venv/bin/python train_launcher.py
-                   (trains from config.cfg, and says how MPII is got where it is not there)
+                   (trains from config.cfg; without the data it shows where to download MPII)
   Ascend:          on the Ascend host, with its TensorFlow 1.15: pip install . && bash scripts/run_npu.sh --help
 EOF

@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from hourglass_pose.cli.options import add_config_options, config_path
+from hourglass_pose.cli.options import add_config_options, config_path, load_run_config
 
 HELP = 'measure images a second of training and of its input, against a rival in the same run'
 
@@ -24,10 +24,9 @@ def add_arguments(parser):
 def run(options):
     from hourglass_pose.config.config import load_config
 
-    path = config_path(options)
-    configs = [load_config(path, options.overrides)]
+    configs = [load_run_config(options)]
     if options.rival:
-        configs.append(load_config(path, options.overrides + options.rival))
+        configs.append(load_config(config_path(options), options.overrides + options.rival))
     sides = [Contestant(config) for config in configs]
     # In turns, so that a change of the machine's speed meets both alike.
     for _ in range(options.steps):

@@ -5,7 +5,7 @@ from collections import OrderedDict
 
 from tqdm import tqdm
 
-from hourglass_pose.cli.options import add_config_options, config_path
+from hourglass_pose.cli.options import add_config_options, load_run_config
 from hourglass_pose.errors import UserError
 
 HELP = 'look for what will hurt a training, before it starts'
@@ -51,13 +51,12 @@ def add_arguments(parser):
 
 def run(options):
     from hourglass_pose.cli import BAD_FINDING, DONE
-    from hourglass_pose.config.config import load_config
     from hourglass_pose.experiment.experiment import Experiment, make_folder
     from hourglass_pose.experiment.training_data import require_data
 
     if options.steps < 0:
         raise UserError('--steps: expected an integer >= 0, found %d' % options.steps)
-    config = load_config(config_path(options), options.overrides)
+    config = load_run_config(options)
     require_data(config)
     if options.output:
         make_folder(options.output)

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from typing import Optional, Sequence
+from typing import Any, Optional, Sequence
 
 CONFIG = 'config.cfg'
 DEVICES = ('auto', 'cpu', 'gpu', 'npu')
@@ -44,11 +44,17 @@ def _add_set(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def config_path(options: argparse.Namespace) -> Optional[str]:
-    """Return the file that --config names, otherwise config.cfg where it is in this folder.
-
-    None stands for the default settings, which a line announces.
-    """
+    """Return the file that --config names, otherwise config.cfg where it is in this folder, otherwise None."""
     if options.config or os.path.isfile(CONFIG):
         return options.config or CONFIG
-    print(f'note: there is no {CONFIG} in this folder; the default settings are used, --set changes one')
     return None
+
+
+def load_run_config(options: argparse.Namespace) -> Any:
+    """Return the Config that --config and --set ask for; a line tells where no file is there to begin with."""
+    from hourglass_pose.config.config import load_config
+
+    path = config_path(options)
+    if path is None:
+        print(f'note: there is no {CONFIG} in this folder; the default settings are used, --set changes one')
+    return load_config(path, options.overrides)

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from hourglass_pose.cli.options import add_config_options, config_path
+from hourglass_pose.cli.options import CHECKPOINT_HELP, add_config_options, load_run_config
 
 HELP = 'train a network from the settings of a config.cfg'
 
@@ -17,15 +17,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--fresh', action='store_true', help='start over: an earlier run in Saver.saver_directory is set aside'
     )
+    parser.add_argument(
+        '--initialise-from',
+        metavar='CHECKPOINT',
+        help=f'start with the weights of {CHECKPOINT_HELP}; joints, stacks and input size may differ',
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    from hourglass_pose.config.config import load_config
+    from hourglass_pose.checkpoints.stored import open_checkpoint
     from hourglass_pose.experiment.starting import train
 
-    config = load_config(config_path(options), options.overrides)
+    config = load_run_config(options)
     if config.Train.training:
-        train(config, fresh=options.fresh, quiet=options.quiet, synthetic=options.synthetic)
+        weights = open_checkpoint(options.initialise_from) if options.initialise_from else None
+        train(config, weights_from=weights, fresh=options.fresh, quiet=options.quiet, synthetic=options.synthetic)
     else:
         _validate(config, options.synthetic)
 

@@ -60,7 +60,7 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
     make_folder(folder)
     manifest = dict(_start(), started_from=os.path.abspath(path), source=imported.source)
     _write_checkpoint(Experiment(config), network, manifest)
-    # Last, for where one lies the command does not begin: an interrupted one can be given again.
+    # Last: the command refuses a folder that holds one, and an interrupted command can be given again.
     write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
     report(f'in {folder}: config.cfg, latest')
     report(f'licence: {_LICENCES[code_base]}; importing them changes no licence')

@@ -2,13 +2,17 @@
 
 import os
 import sys
+from contextlib import ExitStack
 from typing import Callable, List, Optional, Sequence
 
 from tqdm import tqdm
 
 import hourglass_pose
-from hourglass_pose.checkpoints.folder import CheckpointFolder
+from hourglass_pose.checkpoints.folder import CheckpointFolder, run_folder_of
+from hourglass_pose.checkpoints.manifest import read_manifest
 from hourglass_pose.checkpoints.original import find_original
+from hourglass_pose.checkpoints.paths import ORIGINAL, OURS, identify
+from hourglass_pose.checkpoints.run_lock import FolderLock
 from hourglass_pose.checkpoints.stored import StoredNetwork, open_checkpoint
 from hourglass_pose.config.config import Config, format_config, load_config
 from hourglass_pose.errors import CheckpointError
@@ -25,6 +29,7 @@ def train(
     config: Config,
     resume_folder: Optional[str] = None,
     initial: Optional[StoredNetwork] = None,
+    weights_from: Optional[StoredNetwork] = None,
     fresh: bool = False,
     quiet: bool = False,
     synthetic: bool = False,
@@ -32,29 +37,31 @@ def train(
 ) -> None:
     """Train as a Config says, in its saver_directory; evaluate and write results when the last epoch is done.
 
-    Of many processes the first one alone writes and prints.
+    Of many processes the first one alone writes and prints. It holds the lock of the folder from before it writes
+    anything.
 
     Args:
         resume_folder: checkpoint of the run that goes on.
-        initial: network whose weights, and optimizer's state where it fits, a new run starts with.
+        initial: network of the original code, whose weights and optimizer's state a new run starts with.
+        weights_from: network whose weights a new run starts with, as far as they fit.
         fresh: set an earlier run in the folder aside.
         quiet: do not print the settings.
         synthetic: train on rendered people.
         notes: lines to print first.
     """
+    folder = config.Saver.saver_directory
     if not resume_folder and int(os.environ.get('RANK_SIZE') or 1) == 1:
         # A mistake is reported before TensorFlow is loaded, which takes seconds.
-        refuse_mixing(config.Saver.saver_directory, fresh)
+        refuse_mixing(folder, fresh)
     if not synthetic:
         require_data(config)
     from hourglass_pose.experiment.training_run import TrainingRun, open_device
 
-    with open_device(config) as runtime:
+    with open_device(config) as runtime, ExitStack() as stack:
         report: Callable[[str], None] = tqdm.write if runtime.is_chief else _silent
-        for note in notes:
-            report(note)
         if runtime.is_chief:
-            make_folder(config.Saver.saver_directory)
+            make_folder(folder)
+            stack.enter_context(FolderLock(folder, report))
             if not resume_folder:
                 make_way(config, fresh, report)
             if synthetic:
@@ -62,10 +69,16 @@ def train(
         runtime.barrier()
         # What the first process has rendered is there and whole; the others only find it.
         config = with_synthetic_people(config) if synthetic else config
+        if resume_folder:
+            resume_folder = _newest_now(folder, resume_folder)
+        for note in [*notes, *([f'going on from {resume_folder}'] if resume_folder else [])]:
+            report(note)
         experiment = Experiment(config, say=report)
         if not quiet:
             report(format_config(config))
-        training_run = TrainingRun(experiment, runtime, resume_folder, initial, command=' '.join(sys.argv))
+        training_run = TrainingRun(
+            experiment, runtime, resume_folder, initial, command=' '.join(sys.argv), weights_from=weights_from
+        )
         if runtime.is_chief:
             # Not before the settings are known to fit the checkpoint: the copy is what the next resume goes by.
             write_config_copy(config, not resume_folder, report)
@@ -76,36 +89,67 @@ def resume(path: Optional[str], config_path: Optional[str], overrides: Sequence[
     """Go on with a stopped run, or train on from a checkpoint of the original code.
 
     Args:
-        path: a run folder, or the prefix of a checkpoint of the original code; None for the saver_directory of the
-            config, and then for the folder of load.py.
+        path: a run folder, a checkpoint in it, or the prefix of a checkpoint of the original code; None for the
+            saver_directory of the config, and then for the folder of load.py.
         config_path: the settings of a run that trains on from the original code's checkpoint; None for the defaults.
         overrides: settings, as in load_config.
 
     Raises:
         CheckpointError: there is nothing to go on from.
     """
-    folder = path or load_config(config_path, overrides).Saver.saver_directory
-    notes: List[str] = []
-    newest = CheckpointFolder(folder).newest_intact(lambda message: notes.append(f'damaged: {message}'))
-    if newest:
-        _go_on(folder, newest, overrides, notes)
+    if path is None:
+        path = _default_path(load_config(config_path, overrides).Saver.saver_directory)
+    if CheckpointFolder(path).steps():
+        _go_on(path, overrides, [])
         return
-    prefix = find_original(folder) or (None if path else find_original(PROGRAM_FOLDER))
-    if prefix:
-        _train_on(open_checkpoint(prefix), config_path, overrides, quiet)
+    found = identify(path)
+    if found.kind == ORIGINAL:
+        _train_on(open_checkpoint(path), config_path, overrides, quiet)
         return
-    searched = folder if path else f'{folder} and {PROGRAM_FOLDER}'
+    run = run_folder_of(found.path) if found.kind == OURS else None
+    if run is None or not os.path.isfile(os.path.join(run, CONFIG_COPY)):
+        raise CheckpointError(
+            f'{path}: this checkpoint lies in no run folder, so there is no run to go on with; start a new run with '
+            f'its weights by "python train_launcher.py --initialise-from {path}"'
+        )
+    _go_on(run, overrides, [f'note: a run goes on from its newest checkpoint, whichever of {run} is given'])
+
+
+def _default_path(folder: str) -> str:
+    """Return the folder of the config if there is a run or a checkpoint in it, otherwise the folder of load.py."""
+    for candidate in (folder, PROGRAM_FOLDER):
+        if CheckpointFolder(candidate).steps() or find_original(candidate):
+            return candidate
     raise CheckpointError(
-        f'{searched}: there is no checkpoint to go on from; name a run folder or the prefix of a checkpoint, or start '
-        'a run by "python train_launcher.py"'
+        f'{folder} and {PROGRAM_FOLDER}: there is no checkpoint to go on from; name a run folder or the prefix of a '
+        'checkpoint, or start a run by "python train_launcher.py"'
     )
 
 
-def _go_on(folder: str, newest: str, overrides: Sequence[str], notes: List[str]) -> None:
+def _go_on(folder: str, overrides: Sequence[str], notes: List[str]) -> None:
+    newest = CheckpointFolder(folder).newest_intact(lambda message: notes.append(f'damaged: {message}'))
+    if newest is None:
+        raise CheckpointError(
+            f'{folder}: no checkpoint of this run is whole; {notes[-1]}; start over by "python train_launcher.py '
+            '--fresh"'
+        )
     # The settings the run was started with, not those of a config.cfg that may have changed since.
     # The folder itself may have been moved.
-    config = load_config(os.path.join(folder, CONFIG_COPY), [f'Saver.saver_directory={folder!r}', *overrides])
-    train(config, resume_folder=newest, quiet=True, notes=[*notes, f'going on from {newest}'])
+    settings = os.path.join(folder, CONFIG_COPY)
+    config = load_config(settings, [f'Saver.saver_directory={folder!r}', *overrides])
+    notes.append(f'settings: those of the run, in {settings}; --set Section.key=value changes one, --config does not')
+    train(config, resume_folder=newest, quiet=True, notes=notes)
+
+
+def _newest_now(folder: str, checkpoint: str) -> str:
+    """Return the newest intact checkpoint where the run has gone on since `checkpoint` was found to be it.
+
+    Until the lock was taken another process may have trained in the folder.
+    """
+    steps = CheckpointFolder(folder).steps()
+    if steps and steps[-1] > read_manifest(checkpoint)['global_step']:
+        return CheckpointFolder(folder).newest_intact() or checkpoint
+    return checkpoint
 
 
 def _train_on(stored: StoredNetwork, config_path: Optional[str], overrides: Sequence[str], quiet: bool) -> None:

@@ -5,6 +5,7 @@ from typing import Any, Iterable
 
 from tqdm import tqdm
 
+from hourglass_pose.checkpoints.run_lock import FolderLock
 from hourglass_pose.config.config import Config, config_from_dict
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.experiment.experiment import make_folder
@@ -37,7 +38,9 @@ def with_synthetic_people(config: Config) -> Config:
     parent = os.path.dirname(config.Saver.saver_directory)
     folder = os.path.join(parent, f'synthetic_people-{count}-{SYNTHETIC_SEED}')
     make_folder(folder)
-    annotations = write_synthetic_dataset(folder, count, SYNTHETIC_SEED, rendering_bar, os.cpu_count() or 1)
+    # Of two runs that start together, the second one waits and finds them.
+    with FolderLock(folder, tqdm.write, waits=True):
+        annotations = write_synthetic_dataset(folder, count, SYNTHETIC_SEED, rendering_bar, os.cpu_count() or 1)
     settings = config.as_dict()
     settings['DataSetHG'].update(training_txt_file=[annotations], img_directory=[os.path.join(folder, 'images')])
     return config_from_dict(settings)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
 from hourglass_pose.checkpoints.stored import check_traits
+from hourglass_pose.checkpoints.transfer import check_transferable, initialise_from
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.config.config import format_config
 from hourglass_pose.errors import ConfigError
@@ -45,27 +46,31 @@ def open_device(config):
 class TrainingRun:
     """One run of an Experiment in its saver_directory, on a Runtime.
 
-    It starts from random weights, goes on from the checkpoint `resume_folder`, or starts with the weights of the
-    StoredNetwork `initial`.
+    It starts from random weights, goes on from the checkpoint `resume_folder`, starts with the variables of the
+    StoredNetwork `initial`, optimizer's state included, or with the weights of `weights_from` as far as they fit.
     """
 
-    def __init__(self, experiment, runtime, resume_folder=None, initial=None, command=''):
+    def __init__(self, experiment, runtime, resume_folder=None, initial=None, command='', weights_from=None):
         self.experiment = experiment
         self.runtime = runtime
         self.config = experiment.config
         self.resume_folder = resume_folder
         self.initial = initial
         self.command = command
+        self.weights_from = weights_from
         self.say = experiment.say
         self.traits = experiment.traits()
         if resume_folder:
             check_traits(resume_folder, self.traits)
+        if weights_from:
+            check_transferable(weights_from, self.traits, experiment.skeleton.joints)
 
     def run(self):
         """Train, and when the last epoch is reached write the results. Returns whether it was."""
         with tf.Graph().as_default():
             trainer = self._trainer(self.runtime)
-            finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix)
+            initialise = (lambda session: self._initialise(session, trainer)) if self.weights_from else None
+            finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix, initialise)
         if self.runtime.is_chief:
             trainer.performance.write(
                 self.config.Saver.saver_directory,
@@ -78,6 +83,15 @@ class TrainingRun:
             if finished and trainer.evaluation:
                 self._write_results(trainer.evaluation)
         return finished
+
+    def _initialise(self, session, trainer):
+        """Set the initialised variables of a Trainer's graph from the network whose weights the run starts with."""
+        joints, variables = self.experiment.skeleton.joints, trainer.graph.model.variables()
+        lines = initialise_from(session, trainer.saver, variables, self.traits, joints, self.weights_from)
+        if trainer.graph.average:
+            session.run(trainer.graph.average.reset())
+        for line in lines:
+            self.say(line)
 
     def _trainer(self, runtime):
         config, experiment = self.config, self.experiment
@@ -106,6 +120,7 @@ class TrainingRun:
         checkpoints = CheckpointFolder(saver.saver_directory, saver.keep_last)
         if runtime.is_chief:
             checkpoints.repair(self._resumed_step())
+        origin = self.initial or self.weights_from
         manifest = {
             'config': config.as_dict(),
             'traits': self.traits.as_dict(),
@@ -114,8 +129,10 @@ class TrainingRun:
             'split_hash': experiment.split_hash(),
             'device': runtime.description,
             'averaged_weights': config.Train.ema_decay > 0,
-            'started_from': self.initial and self.initial.path,
+            'started_from': origin and origin.path,
         }
+        if origin and origin.source:
+            manifest['source'] = origin.source
         earlier = read_manifest(self.resume_folder) if self.resume_folder else {}
         # Where weights came from stays with them, and so does whose licence they are under.
         manifest.update((key, earlier[key]) for key in ('started_from', 'source') if earlier.get(key))

@@ -58,26 +58,28 @@ class Trainer:
         self._clock = None
         self._saved = None
 
-    def train(self, resume_folder=None, initial_prefix=None):
+    def train(self, resume_folder=None, initial_prefix=None, initialise=None):
         """Train from random weights or from a checkpoint; return whether the last epoch was reached.
 
         resume_folder: a checkpoint of ours, whose run goes on. initial_prefix: a checkpoint of the original code, with
-        whose variables a new run starts.
+        whose variables a new run starts. initialise: function of the session that sets initial values of variables.
 
         Ctrl-C and SIGTERM in any of the processes end it early in all, after a checkpoint. Raises TrainingError when
         the loss is not finite.
         """
         with StopRequest() as self._stop, tf.Session(config=self.runtime.session_config()) as self.session:
-            step = self._start(resume_folder, initial_prefix)
+            step = self._start(resume_folder, initial_prefix, initialise)
             tf.get_default_graph().finalize()
             try:
                 return self._loop(step)
             finally:
                 self.run_log.close()
 
-    def _start(self, resume_folder, initial_prefix):
+    def _start(self, resume_folder, initial_prefix, initialise):
         """Initialise or restore the variables; return the applied steps after which training goes on."""
         self.session.run(self.graph.initialisation)
+        if initialise:
+            initialise(self.session)
         step, path = 0, resume_folder or initial_prefix
         if path:
             report = self.saver.restore(self.session, path)
