@@ -96,7 +96,7 @@ def test_no_shared_joint_starts_all_heads_fresh(stored, images):
 
 
 @pytest.mark.parametrize(
-    'change', [{'num_features': 16}, {'num_poolings': 2}, {'tiny': True}, {'input_mean': (0, 0, 0)}]
+    'change', [{'num_features': 16}, {'num_poolings': 2}, {'tiny': True}, {'input_mean': (0,) * 3}]
 )
 def test_network_that_is_built_differently_is_refused_by_what_differs(stored, change):
     with pytest.raises(CheckpointError, match=next(iter(change))):

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     from hourglass_pose.checkpoints.description import describe
-    from hourglass_pose.checkpoints.stored import open_checkpoint
+    from hourglass_pose.checkpoints.opening import open_checkpoint
 
     record = describe(open_checkpoint(options.checkpoint))
     if options.json:

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from hourglass_pose.checkpoints.stored import open_checkpoint
+    from hourglass_pose.checkpoints.opening import open_checkpoint
     from hourglass_pose.experiment.starting import train
 
     config = load_run_config(options)

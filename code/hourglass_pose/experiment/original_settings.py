@@ -3,7 +3,8 @@
 import argparse
 from typing import Any, Dict, List, Optional, Sequence
 
-from hourglass_pose.checkpoints.stored import StoredNetwork, open_checkpoint
+from hourglass_pose.checkpoints.opening import open_checkpoint
+from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.config.config import Config, config_from_dict, load_config
 from hourglass_pose.config.text import given_keys
 from hourglass_pose.errors import CheckpointError, UserError

@@ -10,10 +10,11 @@ from tqdm import tqdm
 import hourglass_pose
 from hourglass_pose.checkpoints.folder import CheckpointFolder, run_folder_of
 from hourglass_pose.checkpoints.manifest import read_manifest
+from hourglass_pose.checkpoints.opening import open_checkpoint
 from hourglass_pose.checkpoints.original import find_original
 from hourglass_pose.checkpoints.paths import ORIGINAL, OURS, identify
 from hourglass_pose.checkpoints.run_lock import FolderLock
-from hourglass_pose.checkpoints.stored import StoredNetwork, open_checkpoint
+from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.config.config import Config, format_config, load_config
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.experiment.experiment import Experiment, make_folder
@@ -50,11 +51,11 @@ def train(
         notes: lines to print first.
     """
     folder = config.Saver.saver_directory
-    if not resume_folder and int(os.environ.get('RANK_SIZE') or 1) == 1:
-        # A mistake is reported before TensorFlow is loaded, which takes seconds.
-        refuse_mixing(folder, fresh)
+    # Mistakes are reported before TensorFlow is loaded, which takes seconds.
     if not synthetic:
         require_data(config)
+    if not resume_folder and int(os.environ.get('RANK_SIZE') or 1) == 1:
+        refuse_mixing(folder, fresh)
     from hourglass_pose.experiment.training_run import TrainingRun, open_device
 
     with open_device(config) as runtime, ExitStack() as stack:

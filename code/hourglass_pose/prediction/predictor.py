@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hourglass_pose import geometry
-from hourglass_pose.checkpoints.stored import open_checkpoint
+from hourglass_pose.checkpoints.opening import open_checkpoint
 from hourglass_pose.checkpoints.variables import load_network
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
