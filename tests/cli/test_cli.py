@@ -17,7 +17,7 @@ from PIL import Image
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_persons
-from hourglass_pose.cli import main
+from hourglass_pose.cli import SUBCOMMANDS, main, report_mistakes
 from hourglass_pose.cli.predict import output_stems
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.skeleton import Skeleton
@@ -71,6 +71,56 @@ def test_a_command_line_that_cannot_be_understood_is_answered_in_one_line(refuse
     assert 'SUBCOMMAND' in refuse()
     assert "'tarin'" in refuse('tarin')
     assert '--checkpoint' in refuse('predict', 'photo.jpg', '--output', 'out')
+
+
+def test_a_subcommand_loads_its_own_module_only():
+    program = (
+        'import sys\n'
+        'from hourglass_pose.cli import main\n'
+        'try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n'
+        'print([name for name in sys.modules if name.startswith("hourglass_pose.cli.")])'
+    )
+    for arguments, loaded in ((['resume', '--help'], 2), (['--help'], len(SUBCOMMANDS))):
+        done = subprocess.run([sys.executable, '-c', program, *arguments], cwd=CODE, text=True, capture_output=True)
+        assert done.stdout.splitlines()[-1].count("'") // 2 >= loaded
+        assert ('hourglass_pose.cli.train' in done.stdout.splitlines()[-1]) == (arguments == ['--help'])
+
+
+@pytest.mark.parametrize(
+    'error, parts',
+    [
+        (OSError(28, 'No space left on device', '/full/a.json'), ['/full/a.json', 'No space left on device']),
+        (IsADirectoryError(21, 'Is a directory', 'b.json'), ['b.json', 'Is a directory']),
+        (OSError('cannot\nwrite'), ['cannot write']),
+    ],
+)
+def test_an_error_of_the_disk_is_one_line_with_path_and_reason(error, parts, capsys):
+    def fail():
+        raise error
+
+    assert report_mistakes(fail) == 2
+    message = capsys.readouterr().err
+    assert message.startswith('error: ') and message.count('\n') == 1
+    assert all(part in message for part in parts)
+
+
+def test_names_that_the_output_cannot_show_are_escaped(tmp_path):
+    for encoding, folder in (('ascii', '\u4eba\u7269'), ('utf-8:strict', 'caf\udce9')):
+        missing = str(tmp_path / folder)
+        environment = dict(os.environ, PYTHONIOENCODING=encoding)
+        command = [sys.executable, '-m', 'hourglass_pose', 'resume', missing]
+        done = subprocess.run(command, cwd=CODE, env=environment, capture_output=True)
+        assert done.returncode == 2 and b'Traceback' not in done.stderr
+        assert done.stderr.startswith(b'error: ') and b'\\u' in done.stderr
+
+
+def test_without_a_config_file_the_defaults_are_taken_and_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    missing = str(tmp_path / 'none.txt')
+    assert main(['train', '--set', f'DataSetHG.training_txt_file={missing}']) == 2
+    captured = capsys.readouterr()
+    assert 'no config.cfg in this folder' in captured.out and captured.out.count('\n') == 1
+    assert missing in captured.err
 
 
 def test_mistakes_in_the_config_name_the_file_and_the_nearest_key(refuse, tmp_path):
@@ -141,7 +191,7 @@ def test_an_earlier_run_is_kept_and_the_ways_on_are_named(refuse, command_line_r
 
 
 def test_resume_without_a_checkpoint_or_with_another_network_is_refused(refuse, run_copy, tmp_path):
-    assert 'there is no checkpoint to go on from' in refuse('resume', str(tmp_path / 'none'))
+    assert 'there is no such checkpoint' in refuse('resume', str(tmp_path / 'none'))
     message = refuse('resume', run_copy, '--set', 'Network.nFeat=16')
     assert 'another network' in message and 'num_features: 8 / 16' in message
     # The mistaken setting must not stick.

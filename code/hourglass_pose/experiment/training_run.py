@@ -8,14 +8,14 @@ from hourglass_pose.checkpoints.stored import check_traits
 from hourglass_pose.checkpoints.transfer import check_transferable, initialise_from
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.config.config import format_config
-from hourglass_pose.errors import ConfigError
+from hourglass_pose.errors import ConfigError, TrainingError
 from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.summary import summarise_network
 from hourglass_pose.report.results import TrainingPictures, write_results
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.selection import open_runtime
-from hourglass_pose.tf_compat import TF_VERSION, describe_versions, tf
+from hourglass_pose.tf_compat import TF_VERSION, describe_versions, reason_of, tf
 from hourglass_pose.training.optimizer import ScheduleSettings
 from hourglass_pose.training.progress import LoopSettings
 from hourglass_pose.training.run_log import HISTORY, NoRunLog, RunLog, read_history
@@ -70,7 +70,13 @@ class TrainingRun:
         with tf.Graph().as_default():
             trainer = self._trainer(self.runtime)
             initialise = (lambda session: self._initialise(session, trainer)) if self.weights_from else None
-            finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix, initialise)
+            try:
+                finished = trainer.train(self.resume_folder, self.initial and self.initial.prefix, initialise)
+            except tf.errors.ResourceExhaustedError as error:
+                raise TrainingError(
+                    f'the device has too little memory for this training ({reason_of(error)}); reduce '
+                    'Train.batch_size, Network.nFeat or Network.img_size'
+                )
         if self.runtime.is_chief:
             trainer.performance.write(
                 self.config.Saver.saver_directory,

@@ -10,7 +10,7 @@ import numpy as np
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.files import write_whole
-from hourglass_pose.tf_compat import tf
+from hourglass_pose.tf_compat import reason_of, tf
 
 HISTORY = 'history.csv'
 
@@ -114,8 +114,8 @@ def _open_writer(folder):
         return tf.summary.FileWriter(folder)
     except tf.errors.OpError as error:
         raise UserError(
-            '{}: the folder of TensorBoard events cannot be written ({}); name another as '
-            'Saver.log_dir_train or Saver.log_dir_test'.format(folder, error.message.split('\n')[0])
+            f'{folder}: the folder of TensorBoard events cannot be written ({reason_of(error)}); name another as '
+            'Saver.log_dir_train or Saver.log_dir_test'
         )
 
 
