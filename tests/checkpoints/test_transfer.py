@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hourglass_pose.checkpoints.stored import StoredNetwork
-from hourglass_pose.checkpoints.transfer import check_transferable, initialise_from
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_transferable
+from hourglass_pose.checkpoints.transfer import initialise_from
 from hourglass_pose.checkpoints.variables import VariableSaver, shapes_of
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.model import HourglassModel

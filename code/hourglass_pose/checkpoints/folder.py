@@ -81,9 +81,10 @@ class CheckpointFolder:
         folder = self._folder_of(step)
         try:
             old = read_manifest(folder)
-            rewrite_manifest(folder, dict(manifest, is_best=is_best or old.get('is_best', False)), old['files'])
             if is_best:
+                # First: whenever the program is killed, the link leads to the best checkpoint.
                 self._point('best', folder)
+            rewrite_manifest(folder, dict(manifest, is_best=is_best or old.get('is_best', False)), old['files'])
             _sync(self.folder)
         except (OSError, UserError) as error:
             raise self._refusal(step, error)
@@ -160,18 +161,19 @@ class CheckpointFolder:
             os.rename(path, step)
 
     def _best(self, steps: List[int]) -> Optional[int]:
-        """Return the newest of the steps whose manifest says that it was the best, otherwise the one of the link.
+        """Return the best of the steps: the newest whose manifest has `is_best`, or a newer one that the link leads to.
 
-        Manifests of earlier versions do not say it.
+        The link is written first, may be lost in a copy, and alone tells it for manifests of earlier versions.
         """
+        match = _FOLDER_PATTERN.match(os.path.basename(os.path.realpath(os.path.join(self.folder, 'best'))))
+        linked = int(match.group(1)) if match else None
         for step in reversed(steps):
             try:
-                if read_manifest(self._folder_of(step)).get('is_best'):
+                if step == linked or read_manifest(self._folder_of(step)).get('is_best'):
                     return step
             except CheckpointError:
                 continue
-        match = _FOLDER_PATTERN.match(os.path.basename(os.path.realpath(os.path.join(self.folder, 'best'))))
-        return int(match.group(1)) if match and int(match.group(1)) in steps else None
+        return None
 
     def _point(self, name: str, target: str) -> None:
         """Make the link `name` lead to a checkpoint, in one step."""

@@ -1,13 +1,16 @@
 """StoredNetwork: a network on the disk, whatever program has written it."""
 
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 
 from hourglass_pose.checkpoints.manifest import Manifest, read_manifest
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.traits import NetworkTraits
+
+# In what two networks may differ whose variables of one name mean the same.
+_MAY_DIFFER = ('num_stacks', 'num_joints', 'input_size', 'drop_rate')
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,28 @@ def check_traits(folder: str, traits: NetworkTraits) -> None:
             f'{folder}: the checkpoint is of another network (checkpoint / config): {", ".join(differences)}; use the '
             'config it was trained with, or start in another Saver.saver_directory, from these weights by '
             '"train --initialise-from"'
+        )
+
+
+def check_transferable(stored: StoredNetwork, traits: NetworkTraits, joints: Sequence[str]) -> None:
+    """Raise CheckpointError where weights of a stored network would mean something else in a network."""
+    found, wanted = stored.traits.as_dict(), traits.as_dict()
+    differences = [
+        f'{name}: {found[name]} / {wanted[name]}'
+        for name in wanted
+        if name not in _MAY_DIFFER and found.get(name) != wanted[name]
+    ]
+    # The original attention network counts its layers over all stacks and joints, so that names change their meaning.
+    if traits.arch == 'modelzoo' and traits.attention:
+        if traits.num_stacks != stored.traits.num_stacks:
+            differences.append(f'num_stacks: {stored.traits.num_stacks} / {traits.num_stacks}')
+        if list(joints) != list(stored.recipe['joints']):
+            differences.append('joints')
+    if differences:
+        raise CheckpointError(
+            f'{stored.path}: its weights do not fit a network that is built differently (checkpoint / config): '
+            f'{", ".join(differences)}; give the new run the same settings in [Network]; stacks, joints and input size '
+            'may differ'
         )
 
 

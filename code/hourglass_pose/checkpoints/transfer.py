@@ -6,13 +6,9 @@ from typing import Any, Dict, List, Sequence, Tuple
 import numpy as np
 
 from hourglass_pose.checkpoints.restore_report import listed
-from hourglass_pose.checkpoints.stored import StoredNetwork
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_transferable
 from hourglass_pose.checkpoints.variables import VariableSaver, assign, network_values, shapes_of
-from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.traits import NetworkTraits
-
-# In what two networks may differ whose variables of one name mean the same.
-_MAY_DIFFER = ('num_stacks', 'num_joints', 'input_size', 'drop_rate')
 
 
 @dataclass(frozen=True)
@@ -62,28 +58,6 @@ def initialise_from(
             values[name] = _with_shared_joints(initial[name], values[name], axis, joints, stored.recipe['joints'])
     assign(session, variables, values)
     return _lines(transfer, joints, stored)
-
-
-def check_transferable(stored: StoredNetwork, traits: NetworkTraits, joints: Sequence[str]) -> None:
-    """Raise CheckpointError where weights of a stored network would mean something else in a network."""
-    found, wanted = stored.traits.as_dict(), traits.as_dict()
-    differences = [
-        f'{name}: {found[name]} / {wanted[name]}'
-        for name in wanted
-        if name not in _MAY_DIFFER and found.get(name) != wanted[name]
-    ]
-    # The original attention network counts its layers over all stacks and joints, so that names change their meaning.
-    if traits.arch == 'modelzoo' and traits.attention:
-        if traits.num_stacks != stored.traits.num_stacks:
-            differences.append(f'num_stacks: {stored.traits.num_stacks} / {traits.num_stacks}')
-        if list(joints) != list(stored.recipe['joints']):
-            differences.append('joints')
-    if differences:
-        raise CheckpointError(
-            f'{stored.path}: its weights do not fit a network that is built differently (checkpoint / config): '
-            f'{", ".join(differences)}; give the new run the same settings in [Network]; stacks, joints and input size '
-            'may differ'
-        )
 
 
 def plan_transfer(stored: StoredNetwork, traits: NetworkTraits, joints: Sequence[str]) -> Transfer:

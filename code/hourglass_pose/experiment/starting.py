@@ -14,7 +14,7 @@ from hourglass_pose.checkpoints.opening import open_checkpoint
 from hourglass_pose.checkpoints.original import find_original
 from hourglass_pose.checkpoints.paths import ORIGINAL, OURS, identify
 from hourglass_pose.checkpoints.run_lock import FolderLock
-from hourglass_pose.checkpoints.stored import StoredNetwork
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_traits, check_transferable
 from hourglass_pose.config.config import Config, format_config, load_config
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.experiment.experiment import Experiment, make_folder
@@ -56,6 +56,7 @@ def train(
         require_data(config)
     if not resume_folder and int(os.environ.get('RANK_SIZE') or 1) == 1:
         refuse_mixing(folder, fresh)
+    _check_network(config, resume_folder, weights_from)
     from hourglass_pose.experiment.training_run import TrainingRun, open_device
 
     with open_device(config) as runtime, ExitStack() as stack:
@@ -64,7 +65,7 @@ def train(
             make_folder(folder)
             stack.enter_context(FolderLock(folder, report))
             if not resume_folder:
-                make_way(config, fresh, report)
+                refuse_mixing(folder, fresh)
             if synthetic:
                 with_synthetic_people(config)
         runtime.barrier()
@@ -77,12 +78,15 @@ def train(
         experiment = Experiment(config, say=report)
         if not quiet:
             report(format_config(config))
+        # Mistakes in the data are reported before an earlier run is set aside.
+        experiment.split()
+        if runtime.is_chief:
+            if not resume_folder:
+                make_way(config, fresh, report)
+            write_config_copy(config, not resume_folder, report)
         training_run = TrainingRun(
             experiment, runtime, resume_folder, initial, command=' '.join(sys.argv), weights_from=weights_from
         )
-        if runtime.is_chief:
-            # Not before the settings are known to fit the checkpoint: the copy is what the next resume goes by.
-            write_config_copy(config, not resume_folder, report)
         training_run.run()
 
 
@@ -114,6 +118,22 @@ def resume(path: Optional[str], config_path: Optional[str], overrides: Sequence[
             f'its weights by "python train_launcher.py --initialise-from {path}"'
         )
     _go_on(run, overrides, [f'note: a run goes on from its newest checkpoint, whichever of {run} is given'])
+
+
+def _check_network(config: Config, resume_folder: Optional[str], weights_from: Optional[StoredNetwork]) -> None:
+    """Raise CheckpointError where a checkpoint does not fit the network of the config."""
+    experiment = Experiment(config)
+    if resume_folder:
+        check_traits(resume_folder, experiment.traits())
+    if weights_from:
+        check_transferable(weights_from, experiment.traits(), experiment.skeleton.joints)
+        if weights_from.manifest and os.path.dirname(weights_from.path) == os.path.realpath(
+            config.Saver.saver_directory
+        ):
+            raise CheckpointError(
+                f'{weights_from.path} lies in the folder of the new run, where --fresh sets it aside; name another '
+                'folder by --set Saver.saver_directory=FOLDER'
+            )
 
 
 def _default_path(folder: str) -> str:

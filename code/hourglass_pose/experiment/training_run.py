@@ -4,8 +4,7 @@ import os
 from contextlib import contextmanager
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
-from hourglass_pose.checkpoints.stored import check_traits
-from hourglass_pose.checkpoints.transfer import check_transferable, initialise_from
+from hourglass_pose.checkpoints.transfer import initialise_from
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.config.config import format_config
 from hourglass_pose.errors import ConfigError, TrainingError
@@ -60,10 +59,6 @@ class TrainingRun:
         self.weights_from = weights_from
         self.say = experiment.say
         self.traits = experiment.traits()
-        if resume_folder:
-            check_traits(resume_folder, self.traits)
-        if weights_from:
-            check_transferable(weights_from, self.traits, experiment.skeleton.joints)
 
     def run(self):
         """Train, and when the last epoch is reached write the results. Returns whether it was."""
