@@ -117,3 +117,20 @@ def test_network_that_is_built_differently_is_refused_before_the_folder_is_writt
     assert main(arguments) == 2
     assert 'num_features: 8 / 16' in capsys.readouterr().err
     assert not (folder / 'config.cfg').exists()
+
+
+def test_mistake_in_the_data_is_met_before_the_earlier_run_is_set_aside(command_line_run, run_copy, tmp_path, capsys):
+    (tmp_path / 'wrong.txt').write_text('nobody.jpgA 1 2 3\n')
+    before = sorted(os.listdir(run_copy))
+    arguments = ['train', '--config', command_line_run.config, '--quiet', '--fresh']
+    for setting in (f'DataSetHG.training_txt_file={tmp_path}/wrong.txt', f'Saver.saver_directory={run_copy}'):
+        arguments += ['--set', setting]
+    assert main(arguments) == 2
+    assert 'wrong.txt' in capsys.readouterr().err
+    assert sorted(set(os.listdir(run_copy)) - {'.lock'}) == sorted(set(before) - {'.lock'})
+
+
+def test_weights_of_the_run_that_a_fresh_start_sets_aside_are_refused(command_line_run, run_copy, capsys):
+    arguments = ['train', '--config', command_line_run.config, '--quiet', '--fresh', '--initialise-from', run_copy]
+    assert main(arguments + ['--set', f'Saver.saver_directory={run_copy}']) == 2
+    assert 'name another folder' in capsys.readouterr().err

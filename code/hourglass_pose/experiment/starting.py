@@ -127,9 +127,8 @@ def _check_network(config: Config, resume_folder: Optional[str], weights_from: O
         check_traits(resume_folder, experiment.traits())
     if weights_from:
         check_transferable(weights_from, experiment.traits(), experiment.skeleton.joints)
-        if weights_from.manifest and os.path.dirname(weights_from.path) == os.path.realpath(
-            config.Saver.saver_directory
-        ):
+        folder = os.path.realpath(config.Saver.saver_directory)
+        if weights_from.manifest and os.path.dirname(weights_from.path) == folder:
             raise CheckpointError(
                 f'{weights_from.path} lies in the folder of the new run, where --fresh sets it aside; name another '
                 'folder by --set Saver.saver_directory=FOLDER'
