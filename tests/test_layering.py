@@ -70,6 +70,20 @@ WITHOUT_TENSORFLOW = (
     'prediction.pose',
     'prediction.pose_files',
     'prediction.predictor',
+    # What a path is, is found out without TensorFlow.
+    'checkpoints.folder',
+    'checkpoints.manifest',
+    'checkpoints.opening',
+    'checkpoints.original',
+    'checkpoints.paths',
+    'checkpoints.run_lock',
+    'checkpoints.stored',
+    'experiment.starting',
+    'cli.train',
+    'cli.resume',
+    'cli.inspect',
+    'cli.import_weights',
+    'cli.options',
 )
 MOST_COLUMNS = 120
 

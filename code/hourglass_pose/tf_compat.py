@@ -138,3 +138,17 @@ def describe_versions() -> Dict[str, str]:
         'numpy': numpy.__version__,
         'python': platform.python_version(),
     }
+
+
+def reason_of(error: Exception) -> str:
+    """Return the reason of a TensorFlow error in one line, such as 'File too large'.
+
+    Newer versions begin with 'Graph execution error:' and the operation's traceback; the reason comes last, before the
+    name of the node.
+    """
+    lines = [line.strip() for line in str(getattr(error, 'message', error)).splitlines()]
+    nodes = [number for number, line in enumerate(lines) if line.startswith('Node:')]
+    for line in lines[nodes[-1] + 1 if nodes else 0 :]:
+        if line and not line.startswith('[[') and 'root error(s)' not in line:
+            return line
+    return type(error).__name__

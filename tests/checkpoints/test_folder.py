@@ -7,8 +7,9 @@ import shutil
 
 import pytest
 
-from hourglass_pose.checkpoints import folder as checkpoint
-from hourglass_pose.checkpoints.folder import MANIFEST, CheckpointFolder, find_checkpoint, read_manifest, verify
+from hourglass_pose.checkpoints import manifest as manifests
+from hourglass_pose.checkpoints.folder import CheckpointFolder, find_checkpoint, run_folder_of
+from hourglass_pose.checkpoints.manifest import MANIFEST, read_manifest, verify
 from hourglass_pose.errors import CheckpointError
 
 
@@ -163,7 +164,7 @@ def test_kill_at_any_moment_leaves_an_intact_checkpoint(tmp_path, monkeypatch, n
         assert linked(run, link) in visible(run)
     newest = run.newest_intact(report=pytest.fail)
     assert newest in (folder_of(run, 1), folder_of(run, 2))
-    run.remove_partial()
+    run.repair()
     assert [entry for entry in os.listdir(run.folder) if entry.startswith('.')] == []
     assert run.newest_intact() == newest
     write(run, 3)
@@ -256,7 +257,7 @@ def test_all_damaged_is_the_same_as_none_but_reported(run):
 
 def test_newer_format_is_refused_by_its_number(run, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, 'MANIFEST_FORMAT', 3)
+        patch.setattr(manifests, 'MANIFEST_FORMAT', 3)
         write(run, 1)
     with pytest.raises(CheckpointError, match=r'written by a newer version \(format 3, this one reads format 2\)'):
         read_manifest(folder_of(run, 1))
@@ -264,9 +265,9 @@ def test_newer_format_is_refused_by_its_number(run, monkeypatch):
 
 def test_older_format_is_refused_with_what_to_do(run, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, 'MANIFEST_FORMAT', 1)
+        patch.setattr(manifests, 'MANIFEST_FORMAT', 1)
         write(run, 1)
-    with pytest.raises(CheckpointError, match=r'written by an older version \(format 1, .*train anew'):
+    with pytest.raises(CheckpointError, match=r'written by an older version \(format 1, .*train again'):
         read_manifest(folder_of(run, 1))
 
 
@@ -332,5 +333,131 @@ def test_partial_folders_of_other_runs_are_not_seen_and_removed(run):
     shutil.copytree(folder_of(run, 1), os.path.join(run.folder, '.partial-step-00000002-4711'))
     os.symlink('step-00000002', os.path.join(run.folder, '.partial-latest-4711'))
     assert run.steps() == [1] and run.newest_intact(pytest.fail) == folder_of(run, 1)
-    run.remove_partial()
+    run.repair()
     assert sorted(os.listdir(run.folder)) == ['latest', 'step-00000001']
+
+
+def test_clean_up_that_fails_is_no_failure_of_the_new_checkpoint(run, monkeypatch):
+    write(run, 1, 2, 3)
+
+    def busy(path, *arguments, **options):
+        # What NFS says while another machine reads a file of the folder.
+        raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'rmdir', busy)
+        write(run, 4)
+    assert linked(run, 'latest') == 'step-00000004' and verify(folder_of(run, 4))
+    write(run, 5)
+    assert run.steps() == [3, 4, 5]
+
+
+@pytest.mark.parametrize('name, passed', [('symlink', 0), ('replace', 0), ('fsync', 0), ('replace', 1), ('fsync', 1)])
+def test_best_is_right_after_a_kill_at_any_moment_of_an_update(run, monkeypatch, name, passed):
+    write(run, 1, is_best=True)
+    write(run, 2)
+    real, calls = getattr(os, name), []
+
+    def killed(*arguments):
+        calls.append(arguments)
+        if len(calls) > passed:
+            raise Killed()
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, name, killed)
+        with pytest.raises(Killed):
+            run.update(2, {'global_step': 2}, is_best=True)
+    # Before the link has moved, the validation of step 2 is made again after a resume.
+    is_told = bool(read_manifest(folder_of(run, 2)).get('is_best'))
+    assert linked(run, 'best') == 'step-00000002' or not is_told
+    before = linked(run, 'best')
+    run.repair()
+    assert linked(run, 'best') == before
+
+
+def test_best_is_not_pruned_even_where_its_link_is_missing(run):
+    write(run, 1, is_best=True)
+    os.remove(os.path.join(run.folder, 'best'))
+    write(run, 2, 3, 4, 5)
+    assert run.steps() == [1, 3, 4, 5]
+    run.repair()
+    assert linked(run, 'best') == 'step-00000001'
+
+
+def test_manifest_that_is_written_again_stays_the_best(run):
+    write(run, 1, is_best=True)
+    run.update(1, {'global_step': 1})
+    write(run, 2)
+    run.repair()
+    assert linked(run, 'best') == 'step-00000001'
+
+
+def test_best_of_an_earlier_version_is_the_one_of_its_link(run):
+    write(run, 1, 2)
+    os.symlink('step-00000001', os.path.join(run.folder, 'best'))
+    run.repair()
+    assert linked(run, 'best') == 'step-00000001'
+    write(run, 3, 4, 5)
+    assert run.steps() == [1, 3, 4, 5]
+
+
+def test_checkpoints_behind_the_one_that_goes_on_do_not_count_as_the_best(run):
+    write(run, 1, 2, is_best=True)
+    run.repair(newest=1)
+    assert linked(run, 'best') == linked(run, 'latest') == 'step-00000001'
+
+
+def test_copy_of_a_run_with_folders_in_place_of_links_goes_on(run, tmp_path):
+    write(run, 1, is_best=True)
+    write(run, 2)
+    copied = CheckpointFolder(shutil.copytree(run.folder, str(tmp_path / 'copied')))
+    assert not os.path.islink(os.path.join(copied.folder, 'best'))
+    assert find_checkpoint(os.path.join(copied.folder, 'latest'))
+    copied.repair()
+    assert (linked(copied, 'latest'), linked(copied, 'best')) == ('step-00000002', 'step-00000001')
+    write(copied, 3, is_best=True)
+    assert linked(copied, 'best') == linked(copied, 'latest') == 'step-00000003'
+
+
+def test_copy_of_the_best_alone_becomes_a_checkpoint_of_its_own(run, tmp_path):
+    write(run, 1, is_best=True)
+    copied = CheckpointFolder(str(tmp_path / 'copied'))
+    shutil.copytree(os.path.join(run.folder, 'best'), os.path.join(copied.folder, 'best'))
+    copied.repair()
+    assert copied.steps() == [1] and linked(copied, 'best') == 'step-00000001'
+
+
+def test_folder_of_a_user_with_the_name_of_a_link_is_left_alone(run):
+    write(run, 1)
+    os.mkdir(os.path.join(run.folder, 'best'))
+    with pytest.raises(CheckpointError, match='best: this is no link'):
+        run.repair()
+    assert os.path.isdir(os.path.join(run.folder, 'best'))
+
+
+def test_checkpoint_that_was_to_be_replaced_comes_back_after_a_kill_between_the_renames(run, monkeypatch):
+    write(run, 1)
+    rename, calls = os.rename, []
+
+    def killed_at_the_second(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise Killed()
+        rename(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, 'rename', killed_at_the_second)
+        with pytest.raises(Killed):
+            write(run, 1)
+    assert run.steps() == []
+    run.repair()
+    assert run.newest_intact(pytest.fail) == folder_of(run, 1)
+
+
+def test_a_checkpoint_knows_its_run_unless_it_was_copied_alone(run, tmp_path):
+    write(run, 1)
+    real = os.path.realpath(run.folder)
+    assert run_folder_of(os.path.join(run.folder, 'latest')) == run_folder_of(folder_of(run, 1)) == real
+    shutil.copytree(folder_of(run, 1), str(tmp_path / 'alone'))
+    assert run_folder_of(str(tmp_path / 'alone')) is None

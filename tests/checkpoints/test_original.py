@@ -10,8 +10,9 @@ import pytest
 
 from hourglass_pose import HourglassModel, Predictor
 from hourglass_pose.checkpoints.original import find_original, recognise
-from hourglass_pose.cli import main, resume
+from hourglass_pose.cli import main
 from hourglass_pose.errors import CheckpointError
+from hourglass_pose.experiment import starting
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.tf_compat import tf
 from named_weights import weights_of
@@ -279,7 +280,7 @@ def test_another_optimizer_starts_fresh_and_says_so(original, settings, tmp_path
 def test_load_looks_in_saver_directory_and_then_beside_itself(original, settings, tmp_path, monkeypatch, capsys):
     beside = tmp_path / 'beside'
     beside.mkdir()
-    monkeypatch.setattr(resume, 'BESIDE', str(beside))
+    monkeypatch.setattr(starting, 'PROGRAM_FOLDER', str(beside))
     config = tmp_path / 'config.cfg'
     config.write_text('')
     load = ['resume', '--config', str(config), '--quiet'] + settings

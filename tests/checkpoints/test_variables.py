@@ -1,15 +1,17 @@
 """Variables come back from a checkpoint as they were, and what does not fit is named."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
-from hourglass_pose.checkpoints.variables import VariableSaver, check_traits, load_network
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_traits
+from hourglass_pose.checkpoints.variables import VariableSaver, load_network
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.architectures import make_hyperparameters
-from hourglass_pose.tf_compat import tf
+from hourglass_pose.tf_compat import reason_of, tf
 from hourglass_pose.training.weight_average import WeightAverage
 from one_layer_model import OneLayerModel
 
@@ -87,7 +89,7 @@ def test_network_is_loaded_with_its_averages_where_there_are_any(tmp_path, rng, 
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
         model.build_logits(tf.zeros([1, 8, 8, 3]), False)
-        load_network(session, model, folder, os.path.join(folder, 'net'))
+        load_network(session, model, StoredNetwork(folder, os.path.join(folder, 'net'), TRAITS, {}))
         for variable in model.variables():
             assert np.array_equal(session.run(variable), values[variable.op.name + ending])
 
@@ -116,3 +118,46 @@ def test_checkpoint_without_an_index_is_refused(tmp_path):
         two_variables()
         with pytest.raises(CheckpointError, match='has no index file'):
             VariableSaver('net').restore(session, folder)
+
+
+@pytest.mark.parametrize(
+    'text, reason',
+    [
+        (
+            "Graph execution error:\n\nDetected at node 'save/SaveV2' defined at (most recent call last):\n"
+            '    File "a.py", line 7, in <module>\nNode: \'save/SaveV2\'\n/run/x.tempstate1; File too large\n'
+            '\t [[{{node save/SaveV2}}]]',
+            '/run/x.tempstate1; File too large',
+        ),
+        (
+            "Graph execution error:\n\nDetected at node 'a' defined at:\nNode: 'a'\nDetected at node 'b' defined at:\n"
+            "Node: 'b'\n2 root error(s) found.\n  (0) RESOURCE_EXHAUSTED: OOM when allocating\n\t [[{{node a}}]]",
+            '(0) RESOURCE_EXHAUSTED: OOM when allocating',
+        ),
+        (
+            'x.index; No space left on device\n\t [[node save/SaveV2 (defined at b.py:3) ]]',
+            'x.index; No space left on device',
+        ),
+        ('', 'ValueError'),
+    ],
+)
+def test_reason_of_an_error_of_tensorflow_is_the_line_that_says_why(text, reason):
+    assert reason_of(ValueError(text)) == reason
+
+
+def test_disk_that_takes_no_more_is_named_as_the_reason(tmp_path):
+    resource = pytest.importorskip('resource')
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.get_variable('a', (100, 100))
+            session.run(tf.global_variables_initializer())
+            saver = VariableSaver('net')
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limit[1]))
+            with pytest.raises(OSError, match='File too large') as caught:
+                saver.save(session, str(tmp_path))
+            assert '\n' not in str(caught.value) and 'Graph execution' not in str(caught.value)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, ignored)

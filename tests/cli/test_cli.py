@@ -3,7 +3,6 @@
 import glob
 import json
 import os
-import re
 import shutil
 import struct
 import subprocess
@@ -18,9 +17,7 @@ from PIL import Image
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_persons
-from hourglass_pose.cli import main, train
-from hourglass_pose.cli.train import make_way
-from hourglass_pose.errors import ConfigError
+from hourglass_pose.cli import SUBCOMMANDS, main, report_mistakes
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.skeleton import Skeleton
 from hourglass_pose.tf_compat import tf
@@ -73,6 +70,56 @@ def test_a_command_line_that_cannot_be_understood_is_answered_in_one_line(refuse
     assert 'SUBCOMMAND' in refuse()
     assert "'tarin'" in refuse('tarin')
     assert '--checkpoint' in refuse('predict', 'photo.jpg', '--output', 'out')
+
+
+def test_a_subcommand_loads_its_own_module_only():
+    program = (
+        'import sys\n'
+        'from hourglass_pose.cli import main\n'
+        'try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n'
+        'print([name for name in sys.modules if name.startswith("hourglass_pose.cli.")])'
+    )
+    for arguments, loaded in ((['resume', '--help'], 2), (['--help'], len(SUBCOMMANDS))):
+        done = subprocess.run([sys.executable, '-c', program, *arguments], cwd=CODE, text=True, capture_output=True)
+        assert done.stdout.splitlines()[-1].count("'") // 2 >= loaded
+        assert ('hourglass_pose.cli.train' in done.stdout.splitlines()[-1]) == (arguments == ['--help'])
+
+
+@pytest.mark.parametrize(
+    'error, parts',
+    [
+        (OSError(28, 'No space left on device', '/full/a.json'), ['/full/a.json', 'No space left on device']),
+        (IsADirectoryError(21, 'Is a directory', 'b.json'), ['b.json', 'Is a directory']),
+        (OSError('cannot\nwrite'), ['cannot write']),
+    ],
+)
+def test_an_error_of_the_disk_is_one_line_with_path_and_reason(error, parts, capsys):
+    def fail():
+        raise error
+
+    assert report_mistakes(fail) == 2
+    message = capsys.readouterr().err
+    assert message.startswith('error: ') and message.count('\n') == 1
+    assert all(part in message for part in parts)
+
+
+def test_names_that_the_output_cannot_show_are_escaped(tmp_path):
+    for encoding, folder in (('ascii', '\u4eba\u7269'), ('utf-8:strict', 'caf\udce9')):
+        missing = str(tmp_path / folder)
+        environment = dict(os.environ, PYTHONIOENCODING=encoding)
+        command = [sys.executable, '-m', 'hourglass_pose', 'resume', missing]
+        done = subprocess.run(command, cwd=CODE, env=environment, capture_output=True)
+        assert done.returncode == 2 and b'Traceback' not in done.stderr
+        assert done.stderr.startswith(b'error: ') and b'\\u' in done.stderr
+
+
+def test_without_a_config_file_the_defaults_are_taken_and_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    missing = str(tmp_path / 'none.txt')
+    assert main(['train', '--set', f'DataSetHG.training_txt_file={missing}']) == 2
+    captured = capsys.readouterr()
+    assert 'no config.cfg in this folder' in captured.out and captured.out.count('\n') == 1
+    assert missing in captured.err
 
 
 def test_mistakes_in_the_config_name_the_file_and_the_nearest_key(refuse, tmp_path):
@@ -135,31 +182,15 @@ def test_a_folder_for_results_that_cannot_be_made_is_named(refuse, command_line_
         assert folder in message and 'cannot be written' in message
 
 
-def test_an_earlier_run_is_kept_and_the_ways_on_are_named(refuse, command_line_run, run_copy, capsys):
+def test_an_earlier_run_is_kept_and_the_ways_on_are_named(refuse, command_line_run):
     before = sorted(os.listdir(command_line_run.folder))
     message = refuse('train', '--config', command_line_run.config)
     assert '--fresh' in message and 'load.py' in message and 'Saver.saver_directory' in message
     assert sorted(os.listdir(command_line_run.folder)) == before
-    make_way(run_copy, fresh=True)
-    (aside,) = glob.glob(run_copy + '.*')
-    assert aside in capsys.readouterr().out
-    assert not os.path.exists(run_copy) and sorted(os.listdir(aside)) == before
-
-
-def test_a_folder_that_the_user_or_the_program_is_in_is_not_set_aside(run_copy, monkeypatch):
-    before = sorted(os.listdir(run_copy))
-    monkeypatch.setattr(train, 'PROGRAM', os.path.join(run_copy, 'hourglass_pose'))
-    with pytest.raises(ConfigError, match='cannot be set aside, for .*hourglass_pose is in it'):
-        make_way(run_copy, fresh=True)
-    monkeypatch.undo()
-    monkeypatch.chdir(run_copy)
-    with pytest.raises(ConfigError, match=f'cannot be set aside, for {re.escape(run_copy)} is in it'):
-        make_way(run_copy, fresh=True)
-    assert sorted(os.listdir(run_copy)) == before
 
 
 def test_resume_without_a_checkpoint_or_with_another_network_is_refused(refuse, run_copy, tmp_path):
-    assert 'there is no checkpoint to go on from' in refuse('resume', str(tmp_path / 'none'))
+    assert 'there is no such checkpoint' in refuse('resume', str(tmp_path / 'none'))
     message = refuse('resume', run_copy, '--set', 'Network.nFeat=16')
     assert 'another network' in message and 'num_features: 8 / 16' in message
     # The mistaken setting must not stick.
@@ -366,7 +397,7 @@ def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
         )
         == 0
     )
-    pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people', 'images'))
+    pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people-12-0', 'images'))
     assert len(pictures) == 12
     assert os.path.isfile(os.path.join(folder, 'latest', 'drawn people.index'))
     assert read_json(folder, 'latest', 'manifest.json')['inference']['loss'] == 'mse'

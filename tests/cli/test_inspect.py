@@ -1,13 +1,12 @@
-"""inspect says what a checkpoint is, and of a strange file what it is not."""
+"""inspect describes a checkpoint, and a file that is none."""
 
 import json
 import os
 import shutil
-import zipfile
 
 import pytest
 
-from hourglass_pose.checkpoints.unrecognised import describe_strange
+from hourglass_pose.checkpoints.paths import describe
 from hourglass_pose.cli import main
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.tf_compat import TF_VERSION, tf
@@ -83,17 +82,16 @@ def test_damaged_index_is_one_line(tmp_path, capsys):
 @pytest.mark.parametrize(
     'name, content, what',
     [
-        ('hg.pth', b'PK\x03\x04...', 'damaged'),
-        ('hg.pth.tar', b'\x80\x02...', 'a Python pickle'),
         ('hg.h5', b'\x89HDF\r\n', 'HDF5'),
         ('gt.mat', b'MATLAB 5.0 MAT-file', 'MATLAB'),
         ('a.png', b'\x89PNG\r\n', 'PNG picture'),
         ('a.jpg', b'\xff\xd8\xff\xe0', 'JPEG picture'),
         ('hg.pkl', b'\x80\x04...', 'may run code'),
-        ('a.npy', b'\x93NUMPY', 'array of NumPy'),
+        ('a.npy', b'\x93NUMPY', 'NumPy array'),
         ('empty', b'', 'an empty file'),
         ('a.tgz', b'\x1f\x8b\x08', 'gzip'),
         ('frozen.pb', b'\x0a\x01', 'frozen graph'),
+        ('hg.zip', b'PK\x03\x04', 'zip archive'),
         ('hg.onnx', b'\x08', 'ONNX'),
         ('hg.om', b'IMOD', 'offline model'),
         ('hg.tflite', b'\x1c', 'Lite'),
@@ -103,35 +101,20 @@ def test_damaged_index_is_one_line(tmp_path, capsys):
         ('notes', b'Hello\n', 'text file'),
     ],
 )
-def test_strange_file_is_said_for_what_it_is(tmp_path, capsys, name, content, what):
+def test_file_that_is_no_checkpoint_is_described(tmp_path, capsys, name, content, what):
     (tmp_path / name).write_bytes(content)
     assert main(['inspect', str(tmp_path / name)]) == 2
     error = capsys.readouterr().err
     assert error.count('\n') == 1 and what in error and str(tmp_path / name) in error
 
 
-@pytest.mark.parametrize(
-    'inside, what',
-    [
-        ('hg/data.pkl', 'as PyTorch writes its weights; turn it into a checkpoint'),
-        ('weights.npy', 'arrays of NumPy'),
-        ('model.weights.h5', 'Keras'),
-        ('photo.jpg', 'a zip archive; unpack it first'),
-    ],
-)
-def test_archive_is_said_for_what_is_in_it(tmp_path, inside, what):
-    with zipfile.ZipFile(str(tmp_path / 'file'), 'w') as archive:
-        archive.writestr(inside, b'...')
-    assert what in describe_strange(str(tmp_path / 'file'))
-
-
-def test_strange_folder_is_said_for_what_it_is(tmp_path):
-    assert describe_strange(str(tmp_path)) == 'it is an empty folder'
+def test_folder_that_is_no_checkpoint_is_described(tmp_path):
+    assert describe(str(tmp_path)) == 'an empty folder'
     for name in 'abcd':
         (tmp_path / name).write_bytes(b'')
-    assert describe_strange(str(tmp_path)) == 'it is a folder with a, b, c, 1 more'
+    assert describe(str(tmp_path)) == 'a folder with a, b, c, 1 more'
     (tmp_path / 'saved_model.pb').write_bytes(b'')
-    assert 'SavedModel' in describe_strange(str(tmp_path))
-    assert describe_strange(str(tmp_path / 'nothing')) == ''
+    assert 'SavedModel' in describe(str(tmp_path))
+    assert describe(str(tmp_path / 'nothing')) == ''
     (tmp_path / 'binary').write_bytes(b'\x00\x01')
-    assert describe_strange(str(tmp_path / 'binary')) == ''
+    assert describe(str(tmp_path / 'binary')) == ''

@@ -37,7 +37,7 @@ def test_mirroring_needs_partners_or_the_word_that_there_are_none():
 def test_given_pairs_are_what_mirrored_samples_exchange_and_are_kept_for_prediction():
     made = experiment({'joint_list': ['near', 'far', 'tip'], 'flip_pairs': [['near', 'far']]})
     assert made.skeleton.flip_permutation.tolist() == [1, 0, 2]
-    assert made.recipe(np.zeros((3, 2)))['flip_pairs'] == [['near', 'far']]
+    assert made.inference_record(np.zeros((3, 2))).as_dict()['flip_pairs'] == [['near', 'far']]
 
 
 @pytest.mark.parametrize('pairs', [[['near', 'none']], [['near', 'near']], [['near']], 'near', [[1, 2]]])

@@ -14,9 +14,9 @@ if __name__ == '__main__':
 
 from hourglass_pose.checkpoints import folder as checkpoint
 from hourglass_pose.checkpoints.folder import CheckpointFolder
-from hourglass_pose.cli import train as train_command
 from hourglass_pose.config.config import config_from_dict
 from hourglass_pose.experiment import training_run as session
+from hourglass_pose.experiment.starting import train
 from one_layer_model import OneLayerModel
 
 STEPS_PER_EPOCH, EPOCHS = 4, 3
@@ -93,13 +93,13 @@ def terminate_once(function, passed):
 
 
 def start(config):
-    train_command.train(config, quiet=True)
+    train(config, quiet=True)
 
 
 def go_on(config, report=print):
     """Resume from the newest intact checkpoint, and return it."""
     newest = CheckpointFolder(config.Saver.saver_directory).newest_intact(report)
-    train_command.train(config, resume_folder=newest, quiet=True)
+    train(config, resume_folder=newest, quiet=True)
     return newest
 
 

@@ -1,57 +1,62 @@
-"""Checkpoints on disk: written whole or not at all, described by a manifest, found again when the newest is damaged.
+"""The checkpoints of a run: written whole or not at all, pruned, and found again when the newest is damaged.
 
 A run folder holds
 
     step-00001200/        one folder a checkpoint: the files of tf.train.Saver and manifest.json
     latest -> step-...    the newest
-    best -> step-...      the one with the best validation PCKh so far
+    best -> step-...      the best one, of those whose manifest says `is_best` the newest
 
-This module knows files only; variables and sessions are in training/saving.py.
+This module knows files only; variables and sessions are in checkpoints/variables.py.
 """
 
-import hashlib
-import json
 import os
 import re
 import shutil
+from typing import Callable, List, Optional
 
+from hourglass_pose.checkpoints.manifest import MANIFEST, Manifest, read_manifest, rewrite_manifest, verify
+from hourglass_pose.checkpoints.manifest import write_manifest as _write_manifest
 from hourglass_pose.errors import CheckpointError, UserError
-from hourglass_pose.files import write_whole
 
-MANIFEST = 'manifest.json'
-MANIFEST_FORMAT = 2
-_FOLDER = 'step-%08d'
+LINKS = ('latest', 'best')
 _FOLDER_PATTERN = re.compile(r'^step-(\d{8,})$')
 _PARTIAL = '.partial-'
+_REPLACED_PATTERN = re.compile(r'^\.partial-(step-\d{8,})-\d+\.replaced$')
 
 
 class CheckpointFolder:
     """The checkpoints of one run. keep_last: how many are kept beside `best`."""
 
-    def __init__(self, folder, keep_last=3):
+    def __init__(self, folder: str, keep_last: int = 3) -> None:
         self.folder = folder
         self.keep_last = keep_last
 
-    def write(self, step, manifest, write_files, is_best=False):
+    def write(self, step: int, manifest: Manifest, write_files: Callable[[str], None], is_best: bool = False) -> str:
         """Write one checkpoint and return its folder.
 
-        write_files(folder): writes the checkpoint's files into an empty folder. manifest: JSON-able dict, to which
-        format and checksums are added. Everything is written under a temporary name, flushed to the disk, and
-        renamed; until then the run's earlier checkpoints stay as they are. Raises CheckpointError when the disk
-        refuses.
+        Everything is written under a temporary name, flushed to the disk, and renamed; until then the run's earlier
+        checkpoints stay as they are.
+
+        Args:
+            manifest: what can be written as JSON; the format, checksums and `is_best` are added.
+            write_files: writes the checkpoint's files into an empty folder.
+            is_best: whether this is the best checkpoint so far.
+
+        Raises:
+            CheckpointError: the disk refuses.
         """
-        final = os.path.join(self.folder, _FOLDER % step)
-        partial = os.path.join(self.folder, '%s%s-%d' % (_PARTIAL, _FOLDER % step, os.getpid()))
+        final = self._folder_of(step)
+        partial = os.path.join(self.folder, f'{_PARTIAL}{os.path.basename(final)}-{os.getpid()}')
         replaced = f'{partial}.replaced'
         try:
             os.makedirs(partial)
             write_files(partial)
-            files = {name: _file_record(os.path.join(partial, name)) for name in sorted(os.listdir(partial))}
-            _write_manifest(partial, manifest, files)
-            for name in list(files) + ['.']:
+            names = sorted(os.listdir(partial))
+            _write_manifest(partial, dict(manifest, is_best=is_best), names)
+            for name in [*names, '.']:
                 _sync(os.path.join(partial, name))
             if os.path.isdir(final):
-                # The same step again, after a resume from an older one: the new files take its place.
+                # The same step again, after a resume from an older one.
                 os.rename(final, replaced)
             os.rename(partial, final)
             shutil.rmtree(replaced, ignore_errors=True)
@@ -59,30 +64,32 @@ class CheckpointFolder:
             if is_best:
                 self._point('best', final)
             _sync(self.folder)
-            self._prune(step)
         except (OSError, UserError) as error:
             shutil.rmtree(partial, ignore_errors=True)
             if os.path.isdir(replaced) and not os.path.isdir(final):
                 os.rename(replaced, final)
             raise self._refusal(step, error)
+        self._prune(step)
         return final
 
-    def update(self, step, manifest, is_best=False):
-        """Write the manifest of a checkpoint anew: its files are as they were, what is said of them has changed.
+    def update(self, step: int, manifest: Manifest, is_best: bool = False) -> None:
+        """Replace the manifest of a checkpoint; its files, and that it was the best, stay.
 
         Until the new manifest is whole on the disk the old one stays. Raises CheckpointError when the disk refuses,
         or when the checkpoint is not there.
         """
-        folder = os.path.join(self.folder, _FOLDER % step)
+        folder = self._folder_of(step)
         try:
-            _write_manifest(folder, manifest, read_manifest(folder)['files'])
+            old = read_manifest(folder)
             if is_best:
+                # First: whenever the program is killed, the link leads to the best checkpoint.
                 self._point('best', folder)
+            rewrite_manifest(folder, dict(manifest, is_best=is_best or old.get('is_best', False)), old['files'])
             _sync(self.folder)
         except (OSError, UserError) as error:
             raise self._refusal(step, error)
 
-    def steps(self):
+    def steps(self) -> List[int]:
         """Return the steps of the checkpoints that are there, ascending."""
         try:
             names = os.listdir(self.folder)
@@ -90,13 +97,13 @@ class CheckpointFolder:
             return []
         return sorted(int(match.group(1)) for match in map(_FOLDER_PATTERN.match, names) if match)
 
-    def newest_intact(self, report=lambda message: None):
+    def newest_intact(self, report: Callable[[str], None] = lambda message: None) -> Optional[str]:
         """Return the folder of the newest checkpoint whose files are whole, or None where there is none.
 
-        report(message): told of every damaged one that is passed over.
+        report: gets a line for every damaged one that is passed over.
         """
         for step in reversed(self.steps()):
-            folder = os.path.join(self.folder, _FOLDER % step)
+            folder = self._folder_of(step)
             try:
                 verify(folder)
                 return folder
@@ -104,40 +111,100 @@ class CheckpointFolder:
                 report(f'{error}; the checkpoint before it is used')
         return None
 
-    def remove_partial(self):
-        """Delete what an interrupted write left behind."""
+    def repair(self, newest: Optional[int] = None) -> None:
+        """Remove what an interrupted write left behind, and make `latest` and `best` links that are right.
+
+        A copy of a run may hold folders in place of the links; an interrupted program may have written a manifest and
+        not yet the link.
+
+        newest: step from which the run goes on; later checkpoints do not count. Raises CheckpointError where a folder
+        of a user has the name of a link, or the disk refuses.
+        """
+        self._remove_partial()
+        try:
+            for name in LINKS:
+                self._replace_copy(os.path.join(self.folder, name))
+            steps = [step for step in self.steps() if newest is None or step <= newest]
+            best = self._best(steps)
+            if steps:
+                self._point('latest', self._folder_of(steps[-1]))
+            if best is not None:
+                self._point('best', self._folder_of(best))
+        except OSError as error:
+            raise CheckpointError(f'{self.folder}: the links to checkpoints cannot be made ({error.strerror or error})')
+
+    def _remove_partial(self) -> None:
         for name in os.listdir(self.folder) if os.path.isdir(self.folder) else []:
             if name.startswith(_PARTIAL):
                 path = os.path.join(self.folder, name)
-                if os.path.islink(path):
+                replaced = _REPLACED_PATTERN.match(name)
+                if replaced and not os.path.lexists(os.path.join(self.folder, replaced.group(1))):
+                    # Interrupted between the two renames: the checkpoint that was to be replaced is still whole.
+                    os.rename(path, os.path.join(self.folder, replaced.group(1)))
+                elif os.path.islink(path):
                     os.remove(path)
                 else:
                     shutil.rmtree(path, ignore_errors=True)
 
-    def _point(self, name, target):
+    def _replace_copy(self, path: str) -> None:
+        """Remove a folder that is a copy of a checkpoint where a link belongs; keep the copy if it is the only one."""
+        if os.path.islink(path) or not os.path.lexists(path):
+            return
+        if not os.path.isfile(os.path.join(path, MANIFEST)):
+            raise CheckpointError(
+                f'{path}: this is no link to a checkpoint, and the program has not written it; move it away'
+            )
+        step = self._folder_of(read_manifest(path)['global_step'])
+        if os.path.isdir(step):
+            shutil.rmtree(path)
+        else:
+            os.rename(path, step)
+
+    def _best(self, steps: List[int]) -> Optional[int]:
+        """Return the best of the steps: the newest whose manifest has `is_best`, or a newer one that the link leads to.
+
+        The link is written first, may be lost in a copy, and alone tells it for manifests of earlier versions.
+        """
+        match = _FOLDER_PATTERN.match(os.path.basename(os.path.realpath(os.path.join(self.folder, 'best'))))
+        linked = int(match.group(1)) if match else None
+        for step in reversed(steps):
+            try:
+                if step == linked or read_manifest(self._folder_of(step)).get('is_best'):
+                    return step
+            except CheckpointError:
+                continue
+        return None
+
+    def _point(self, name: str, target: str) -> None:
         """Make the link `name` lead to a checkpoint, in one step."""
         link = os.path.join(self.folder, name)
-        temporary = os.path.join(self.folder, '%s%s-%d' % (_PARTIAL, name, os.getpid()))
+        if os.path.islink(link) and os.readlink(link) == os.path.basename(target):
+            return
+        temporary = os.path.join(self.folder, f'{_PARTIAL}{name}-{os.getpid()}')
         os.symlink(os.path.basename(target), temporary)
         os.replace(temporary, link)
 
-    def _refusal(self, step, error):
+    def _folder_of(self, step: int) -> str:
+        return os.path.join(self.folder, f'step-{step:08d}')
+
+    def _refusal(self, step: int, error: Exception) -> CheckpointError:
         return CheckpointError(
-            '%s: the checkpoint of step %d cannot be written (%s); earlier checkpoints are untouched: free some '
-            'space or mend the folder, then go on with load.py'
-            % (self.folder, step, getattr(error, 'strerror', None) or error)
+            f'{self.folder}: the checkpoint of step {step} cannot be written '
+            f'({getattr(error, "strerror", None) or error}); earlier checkpoints are untouched: free some space or '
+            'mend the folder, then go on with load.py'
         )
 
-    def _prune(self, newest):
-        best = os.path.realpath(os.path.join(self.folder, 'best'))
+    def _prune(self, newest: int) -> None:
+        """Remove old checkpoints, as far as the disk lets: one that stays costs space and no training."""
         # Later ones can only be damaged: the run has gone back behind them, and they must not count as kept.
-        for step in [step for step in self.steps() if step <= newest][: -self.keep_last]:
-            folder = os.path.join(self.folder, _FOLDER % step)
-            if os.path.realpath(folder) != best:
-                shutil.rmtree(folder)
+        steps = [step for step in self.steps() if step <= newest]
+        best = self._best(steps)
+        for step in steps[: -self.keep_last]:
+            if step != best:
+                shutil.rmtree(self._folder_of(step), ignore_errors=True)
 
 
-def find_checkpoint(path):
+def find_checkpoint(path: str) -> str:
     """Return the checkpoint folder that a user's path means: itself, or `latest` of a run folder.
 
     Raises CheckpointError where there is none, naming what is there.
@@ -159,69 +226,17 @@ def find_checkpoint(path):
     )
 
 
-def read_manifest(folder):
-    """Return a checkpoint's manifest as a dict. Raises CheckpointError for one that cannot be read."""
-    path = os.path.join(folder, MANIFEST)
-    try:
-        with open(path) as stream:
-            manifest = json.load(stream)
-        if manifest['format'] > MANIFEST_FORMAT:
-            raise CheckpointError(
-                '%s: written by a newer version (format %s, this one reads format %d)'
-                % (path, manifest['format'], MANIFEST_FORMAT)
-            )
-        if manifest['format'] < MANIFEST_FORMAT:
-            raise CheckpointError(
-                '%s: written by an older version (format %s, this one reads format %d), whose '
-                'variables had other names; train anew, or use that version'
-                % (path, manifest['format'], MANIFEST_FORMAT)
-            )
-        if manifest.pop('sha256') != _digest_of(manifest):
-            raise ValueError('its text is not what was written')
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f'{path}: the manifest cannot be read ({type(error).__name__}: {error})')
-    return manifest
+def run_folder_of(checkpoint: str) -> Optional[str]:
+    """Return the run folder that a checkpoint folder lies in, or None where it lies alone, as a copy of it does."""
+    checkpoint = os.path.realpath(checkpoint)
+    parent, name = os.path.split(checkpoint)
+    if _FOLDER_PATTERN.match(name):
+        return parent
+    # In a copied run, `latest` and `best` may be folders.
+    return parent if name in LINKS and CheckpointFolder(parent).steps() else None
 
 
-def verify(folder):
-    """Return the manifest of a checkpoint whose files have the sizes and checksums that it says.
-
-    Raises CheckpointError naming the first file that has not.
-    """
-    manifest = read_manifest(folder)
-    for name, record in manifest['files'].items():
-        path = os.path.join(folder, name)
-        if not os.path.isfile(path):
-            raise CheckpointError(f'{path}: damaged, the file is missing')
-        found = _file_record(path)
-        if found != record:
-            raise CheckpointError(
-                '%s: damaged, %d bytes with SHA-256 %.8s, the manifest says %d bytes with %.8s'
-                % (path, found['size'], found['sha256'], record['size'], record['sha256'])
-            )
-    return manifest
-
-
-def _write_manifest(folder, manifest, files):
-    manifest = dict(manifest, format=MANIFEST_FORMAT, files=files)
-    manifest['sha256'] = _digest_of(manifest)
-    text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
-    write_whole(os.path.join(folder, MANIFEST), (f'{text}\n').encode('ascii'))
-
-
-def _digest_of(manifest):
-    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode('ascii')).hexdigest()
-
-
-def _file_record(path):
-    digest = hashlib.sha256()
-    with open(path, 'rb') as stream:
-        for block in iter(lambda: stream.read(2**20), b''):
-            digest.update(block)
-    return {'size': os.path.getsize(path), 'sha256': digest.hexdigest()}
-
-
-def _sync(path):
+def _sync(path: str) -> None:
     """Flush a file or folder to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from typing import Any, Dict, Mapping, Optional, Sequence
 
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.errors import CheckpointError
@@ -15,11 +16,11 @@ _STEM = 'model/preprocessing/conv_256_to_128/weights'
 _ATTENTION_STEM = 'preprocessing/conv/weights'
 
 
-def find_original(path):
+def find_original(path: str) -> Optional[str]:
     """Return the prefix of the TensorFlow checkpoint that a path means, or None.
 
-    path: a prefix such as 'hg_200', one of its files, or a folder, in which the checkpoint is meant that its file
-    `checkpoint` names, else the one that was written last.
+    path: a prefix such as 'hg_200', one of its files, or a folder, which means the checkpoint that its file
+    `checkpoint` names, otherwise the one that was written last.
     """
     prefix = re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', path)
     if os.path.isfile(f'{prefix}.index'):
@@ -30,16 +31,17 @@ def find_original(path):
         with open(os.path.join(path, 'checkpoint')) as stream:
             named = re.search(r'^model_checkpoint_path: "(.*)"', stream.read(), re.MULTILINE)
         # The file may have been moved together with its folder.
-        prefix = os.path.join(path, os.path.basename(named.group(1)))
-        if os.path.isfile(f'{prefix}.index'):
-            return prefix
-    except (OSError, UnicodeDecodeError, AttributeError):
+        if named:
+            prefix = os.path.join(path, os.path.basename(named.group(1)))
+            if os.path.isfile(f'{prefix}.index'):
+                return prefix
+    except (OSError, UnicodeDecodeError):
         pass
     indices = [os.path.join(path, name) for name in os.listdir(path) if name.endswith('.index')]
     return max(indices, key=lambda name: (os.path.getmtime(name), name))[: -len('.index')] if indices else None
 
 
-def recognise(shapes):
+def recognise(shapes: Mapping[str, Sequence[int]]) -> ModelzooHyperparameters:
     """Return the hyperparameters of the original code's network that has these variables.
 
     shapes: {variable name: list of int}. What cannot be seen in variables has its default: the input size is 256,
@@ -61,7 +63,7 @@ def recognise(shapes):
         raise CheckpointError(f'its variables make no network that the original code builds ({error})')
 
 
-def _standard_values(shapes):
+def _standard_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
     features, joints = _shape(shapes, 'model/stacks/stage_0/out/weights')[2:]
     stacks = _count(r'^model/stacks/(stage_\d+)/out/weights$', shapes)
     levels = _deepest(r'^model/stacks/stage_0/hourglass((?:/low_2)*)/up_1/', '/low_2', shapes)
@@ -80,7 +82,7 @@ def _standard_values(shapes):
     }
 
 
-def _attention_values(shapes):
+def _attention_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
     stacks = _count(r'^stacks/(houglass_\d+)/', shapes)
     # The last of the attention_part scopes holds a convolution for each joint.
     parts = [name.split('/')[1] for name in shapes if re.match(r'^stacks/attention_part(_\d+)?/conv(_\d+)?/', name)]
@@ -97,23 +99,23 @@ def _attention_values(shapes):
     }
 
 
-def _count(pattern, shapes):
+def _count(pattern: str, shapes: Mapping[str, Any]) -> int:
     """Return how many different texts the pattern's group has among the names."""
     return len({match.group(1) for match in map(re.compile(pattern).match, shapes) if match})
 
 
-def _deepest(pattern, step, shapes):
+def _deepest(pattern: str, step: str, shapes: Mapping[str, Any]) -> int:
     """Return the largest number of steps in the pattern's group among the names."""
     return max([match.group(1).count(step) for match in map(re.compile(pattern).match, shapes) if match] or [0])
 
 
-def _shape(shapes, name):
+def _shape(shapes: Mapping[str, Sequence[int]], name: str) -> Sequence[int]:
     if len(shapes.get(name, ())) != 4:
         raise CheckpointError(f'it has the stem of the original network, but no {name}')
     return shapes[name]
 
 
-def _sample(shapes):
+def _sample(shapes: Mapping[str, Any]) -> str:
     names = sorted(name for name in shapes if not name.startswith('save'))
     return f'{len(names)} others, such as {", ".join(names[:3])}' if names else 'none at all'
 

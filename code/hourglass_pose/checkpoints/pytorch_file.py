@@ -4,6 +4,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator
 
 import numpy as np
 
@@ -19,16 +20,16 @@ _PREFIXES = re.compile(r'^(?:module\.|model\.)+')
 # (CVE-2025-32434, CVE-2026-24747).
 _OLDEST, _SAFE = (1, 13), (2, 10)
 
-_INSTALL = 'install it with "pip install .[torch]", here or on any other machine: what is imported needs it no more'
+_INSTALL = 'install it with "pip install .[torch]", or run import-weights where it is: the result needs no PyTorch'
 
 
-def read_state_dict(path, say=print):
+def read_state_dict(path: str, report: Callable[[str], None] = print) -> Dict[str, np.ndarray]:
     """Return {name: float32 array} of the state dict in a file that torch.save has written.
 
-    say: function that shows a line. Raises UserError where PyTorch is not installed, CheckpointError for a file that
-    cannot be read, or only by running code from it, or that holds no state dict.
+    report: gets a line on an old PyTorch. Raises UserError where PyTorch is not installed, CheckpointError for a file
+    that cannot be read, or only by running code from it, or that holds no state dict.
     """
-    torch = _import_torch(say)
+    torch = _import_torch(report)
     try:
         with open(path, 'rb') as stream, warnings.catch_warnings(), _numpy_scalars_allowed(torch):
             warnings.simplefilter('ignore')
@@ -43,7 +44,7 @@ def read_state_dict(path, say=print):
         raise CheckpointError(f'{path}: {error}')
 
 
-def unwrap(contents):
+def unwrap(contents: Any) -> Dict[str, Any]:
     """Return {name: tensor} of what was saved: a state dict, alone or in a dict beside other things.
 
     The prefixes 'module.' and 'model.' of names are taken off. Raises CheckpointError, without a path, where there is
@@ -76,7 +77,7 @@ def unwrap(contents):
 
 
 @contextmanager
-def _numpy_scalars_allowed(torch):
+def _numpy_scalars_allowed(torch: Any) -> Iterator[None]:
     """Let single NumPy numbers through, such as the best accuracy that training programs put beside the weights."""
     safe_globals = getattr(torch.serialization, 'safe_globals', None)
     if safe_globals is None:
@@ -85,13 +86,13 @@ def _numpy_scalars_allowed(torch):
         return
     make_scalar = np.float64(0).__reduce__()[0]
     kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64)]
-    # NumPy 2 has moved the function; a file names the place where it was when the file was written.
-    places = [(make_scalar, f'{module}.multiarray.scalar') for module in ('numpy.core', 'numpy._core')]
-    with safe_globals(places + [np.dtype] + kinds):
+    # NumPy 2 has moved the function; a file names the module that it was in when the file was written.
+    functions = [(make_scalar, f'{module}.multiarray.scalar') for module in ('numpy.core', 'numpy._core')]
+    with safe_globals(functions + [np.dtype] + kinds):
         yield
 
 
-def _import_torch(say):
+def _import_torch(report: Callable[[str], None]) -> Any:
     try:
         import torch
     except ImportError as error:
@@ -103,14 +104,14 @@ def _import_torch(say):
             % ((torch.__version__,) + _OLDEST + (_INSTALL,))
         )
     if version < _SAFE:
-        say(
-            'note: PyTorch %s refuses dangerous files less surely than %d.%d (CVE-2025-32434, CVE-2026-24747): import '
-            'only what you trust' % ((torch.__version__,) + _SAFE)
+        report(
+            'note: PyTorch %s refuses dangerous files less reliably than %d.%d (CVE-2025-32434, CVE-2026-24747): '
+            'import only what you trust' % ((torch.__version__,) + _SAFE)
         )
     return torch
 
 
-def _refusal(error):
+def _refusal(error: Exception) -> str:
     """Return one line for what torch.load raised."""
     message = str(error)
     forbidden = re.search(r'GLOBAL (\S+)', message)

@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from hourglass_pose.checkpoints.variables import shapes_of
 from hourglass_pose.errors import CheckpointError
-from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.newell.hyperparameters import NewellHyperparameters
-from hourglass_pose.tf_compat import tf
 
 _NAMES_SHOWN = 3
 
@@ -21,10 +20,10 @@ _COUNTER = '.num_batches_tracked'
 class CodeBase:
     """What PyTorch code calls the parts of the published network.
 
-    option: value of --from. title: its repositories. input_mean: as in NewellHyperparameters. mark: a weight that tells
-    its state dicts from others. values: function of {name: shape} to a dict of NewellHyperparameters' fields.
-    stem, stack: our module -> theirs, where {stack}, {index}, {level} and {down} stand for the stack, the place among
-    modules in a row, and the level of the hourglass counted from its coarsest, or said by a path down from its finest.
+    option: value of --from. title: its repositories. input_mean: as in NewellHyperparameters. mark: a weight that only
+    its state dicts have. values: function of {name: shape} to a dict of NewellHyperparameters' fields.
+    stem, stack: our module -> theirs, where {stack}, {index}, {level} and {down} stand for the stack, the index among
+    modules in a row, and the level of the hourglass, counted from its coarsest or as a path down from its finest.
     residual: our layer of a residual module -> theirs. unused: end of the names of weights that are never used.
     """
 
@@ -32,24 +31,26 @@ class CodeBase:
     title: str
     input_mean: Tuple[float, float, float]
     mark: str
-    values: Callable
+    values: Callable[[Mapping[str, Sequence[int]]], Dict[str, Any]]
     stem: Dict[str, str]
     stack: Dict[str, str]
     residual: Dict[str, str]
     unused: str = ''
 
-    def name_of(self, variable, num_poolings):
+    def name_of(self, variable: str, num_poolings: int) -> str:
         """Return the name that a variable of our graph has in a state dict."""
-        place = _VARIABLE.match(variable).groupdict()
-        down = (place['down'] or '').count('/low')
-        if place['stack'] is None:
-            module = self.stem[place['module'] + (f'_{place["index"]}' if place['index'] else '')]
+        match = _VARIABLE.match(variable)
+        assert match, variable
+        part = match.groupdict()
+        down = (part['down'] or '').count('/low')
+        if part['stack'] is None:
+            module = self.stem[part['module'] + (f'_{part["index"]}' if part['index'] else '')]
         else:
-            module = self.stack[place['module']].format(
-                stack=place['stack'], index=place['index'], level=num_poolings - 1 - down, down='.low2' * down
+            module = self.stack[part['module']].format(
+                stack=part['stack'], index=part['index'], level=num_poolings - 1 - down, down='.low2' * down
             )
-        layers = [module] + ([self.residual[place['layer']]] if place['layer'] else [])
-        return '.'.join(layers + [_LEAVES[place['leaf']]])
+        layers = [module] + ([self.residual[part['layer']]] if part['layer'] else [])
+        return '.'.join(layers + [_LEAVES[part['leaf']]])
 
 
 _VARIABLE = re.compile(
@@ -67,7 +68,7 @@ _LEAVES = {
 }
 
 
-def _bearpaw_values(shapes):
+def _bearpaw_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
     joints, features = _shape(shapes, 'score.0.weight')[:2]
     return {
         'num_stacks': _count(r'score\.(\d+)\.weight$', shapes),
@@ -81,7 +82,7 @@ def _bearpaw_values(shapes):
     }
 
 
-def _princeton_values(shapes):
+def _princeton_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
     joints, features = _shape(shapes, 'outs.0.conv.weight')[:2]
     return {
         'num_stacks': _count(r'outs\.(\d+)\.conv\.weight$', shapes),
@@ -187,7 +188,7 @@ class ForeignNetwork:
     unused: Tuple[str, ...]
     unknown: Tuple[str, ...]
 
-    def lines(self):
+    def lines(self) -> List[str]:
         """Return lines for people: what was matched and what was left out."""
         numbers = sum(array.size for array in self.variables.values())
         return [f'matched: all {len(self.variables)} variables of the network, {numbers / 1000000.0:.2f} M numbers'] + [
@@ -200,7 +201,7 @@ class ForeignNetwork:
         ]
 
 
-def convert(state, option):
+def convert(state: Mapping[str, np.ndarray], option: str) -> ForeignNetwork:
     """Return the ForeignNetwork of a state dict.
 
     state: {name: float array}, names without prefixes of wrappers. option: key of CODE_BASES. What weights do not
@@ -216,16 +217,17 @@ def convert(state, option):
         )
     except ValueError as error:
         raise CheckpointError(f'its weights make no network that can be built here ({error})')
-    variables, names, missing, reshaped = {}, set(), [], []
-    for variable, shape in _shapes_of(traits).items():
+    variables: Dict[str, np.ndarray] = {}
+    names, missing, reshaped = set(), [], []
+    for variable, shape in shapes_of(traits).items():
         name = code_base.name_of(variable, traits.num_poolings)
         names.add(name)
         if name not in state:
             missing.append(name)
             continue
         variables[variable] = array = _in_our_layout(state[name])
-        if array.shape != shape:
-            reshaped.append(f'{name}: {array.shape} for {shape}')
+        if list(array.shape) != list(shape):
+            reshaped.append(f'{name}: {array.shape} for {tuple(shape)}')
     left = sorted(set(state) - names)
     if missing or reshaped:
         raise CheckpointError(_misfit(code_base, traits, missing, reshaped, left))
@@ -233,46 +235,40 @@ def convert(state, option):
     return ForeignNetwork(traits, variables, tuple(unused), tuple(name for name in left if name not in unused))
 
 
-def _in_our_layout(array):
+def _in_our_layout(array: np.ndarray) -> np.ndarray:
     """Return float32, kernels (out, in, height, width) as (height, width, in, out)."""
     array = np.asarray(array, np.float32)
     return np.ascontiguousarray(array.transpose(2, 3, 1, 0)) if array.ndim == 4 else array
 
 
-def _shapes_of(traits):
-    """Return {name: shape} of the variables of our network."""
-    with tf.Graph().as_default():
-        model = HourglassModel(traits)
-        model.build(tf.zeros([1, traits.input_size, traits.input_size, 3]), is_training=False)
-        return {variable.op.name: tuple(variable.shape.as_list()) for variable in model.variables()}
-
-
-def _check_code_base(state, code_base):
-    if code_base.mark in state:
-        return
-    for other in CODE_BASES.values():
-        if other.mark in state:
-            raise CheckpointError(
-                f'its weights are those of {other.title} and not of {code_base.title}: import them by --from '
-                f'{other.option}'
-            )
+def code_base_of(state: Mapping[str, Any]) -> str:
+    """Return the key of CODE_BASES whose names a state dict has. Raises CheckpointError, without a path."""
+    for code_base in CODE_BASES.values():
+        if code_base.mark in state:
+            return code_base.option
+    marks = ', '.join(f'no {other.mark} as in {other.title}' for other in CODE_BASES.values())
     raise CheckpointError(
-        'its weights are of neither network that can be imported: %s; it holds %d others, such as '
-        '%s'
-        % (
-            ', '.join(f'no {other.mark} as in {other.title}' for other in CODE_BASES.values()),
-            len(state),
-            _listed(sorted(state)),
-        )
+        f'its weights are of no network that can be imported: {marks}; it holds {len(state)} others, such as '
+        f'{_listed(sorted(state))}'
     )
 
 
-def _misfit(code_base, traits, missing, reshaped, left):
+def _check_code_base(state: Mapping[str, Any], code_base: CodeBase) -> None:
+    found = CODE_BASES[code_base_of(state)]
+    if found != code_base:
+        raise CheckpointError(
+            f'its weights are those of {found.title} and not of {code_base.title}: import them by --from {found.option}'
+        )
+
+
+def _misfit(
+    code_base: CodeBase, traits: NewellHyperparameters, missing: List[str], reshaped: List[str], left: List[str]
+) -> str:
     parts = [
         text % (len(names), _listed(names))
         for names, text in (
             (missing, '%d weights are missing (%s)'),
-            (reshaped, '%d have another shape, turned to ours (%s)'),
+            (reshaped, '%d have another shape, given in our layout (%s)'),
             (left, '%d belong to no part of it (%s)'),
         )
         if names
@@ -284,17 +280,17 @@ def _misfit(code_base, traits, missing, reshaped, left):
     )
 
 
-def _listed(names):
+def _listed(names: Sequence[str]) -> str:
     shown = ', '.join(names[:_NAMES_SHOWN])
     return shown if len(names) <= _NAMES_SHOWN else f'the first: {shown}'
 
 
-def _count(pattern, shapes):
+def _count(pattern: str, shapes: Mapping[str, Any]) -> int:
     """Return how many different texts the pattern's group has among names."""
     return len({match.group(1) for match in map(re.compile(pattern).match, shapes) if match})
 
 
-def _shape(shapes, name):
+def _shape(shapes: Mapping[str, Sequence[int]], name: str) -> Sequence[int]:
     if len(shapes.get(name, ())) != 4:
         raise CheckpointError(f'it has no convolution {name}')
     return shapes[name]

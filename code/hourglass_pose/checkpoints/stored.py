@@ -1,89 +1,73 @@
-"""StoredNetwork: a network on the disk, one of ours with its manifest or one of the original code without."""
+"""StoredNetwork: a network on the disk, whatever program has written it."""
 
-import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Sequence
 
-from hourglass_pose.checkpoints.folder import MANIFEST, find_checkpoint, verify
+import numpy as np
+
 from hourglass_pose.checkpoints.inference import InferenceRecord
-from hourglass_pose.checkpoints.original import find_original, original_inference, recognise
-from hourglass_pose.checkpoints.unrecognised import describe_strange
-from hourglass_pose.checkpoints.variables import checkpoint_prefix
+from hourglass_pose.checkpoints.manifest import Manifest, read_manifest
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.architectures import hyperparameters_from_dict
 from hourglass_pose.graph.hyperparameters import Hyperparameters
-from hourglass_pose.tf_compat import tf
 
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """path: the checkpoint's folder, or the prefix of the original code's. prefix: what TensorFlow reads it by.
+    """A network on the disk.
 
-    traits: Hyperparameters. inference: what prediction must know of the training. step: finished training steps,
-    None where it does not say. manifest: what our own checkpoints carry, else None.
+    path: the checkpoint's folder, the prefix of the original code's checkpoint, or the file.
+    prefix: what TensorFlow reads the variables by; None where `variables` holds them.
+    inference: what prediction must know of the training.
+    step: finished training steps, None where it is not known.
+    manifest: what our own checkpoints carry.
+    source: file, checksum and code base of imported weights, whose licence goes with them.
+    variables: {variable of our graph: float32 array} of weights from a file of another program.
     """
 
     path: str
-    prefix: str
+    prefix: Optional[str]
     traits: Hyperparameters
     inference: InferenceRecord
-    step: object
-    manifest: object = None
+    step: Optional[int] = None
+    manifest: Optional[Manifest] = None
+    source: Optional[Dict[str, Any]] = None
+    variables: Optional[Dict[str, np.ndarray]] = field(default=None, repr=False, compare=False)
 
 
-def open_stored(path):
-    """Return the StoredNetwork that a path means: a run folder, a checkpoint in it, or the original code's prefix.
-
-    Raises CheckpointError for one that is not there, is damaged, or holds another network.
-    """
-    path = os.fspath(path)
-    original = find_original(path)
-    if original and os.path.isfile(os.path.join(os.path.dirname(original), MANIFEST)):
-        path = os.path.dirname(original)
-    try:
-        folder = find_checkpoint(path)
-    except CheckpointError as error:
-        if original is None:
-            strange = describe_strange(path)
-            raise CheckpointError('{}{}'.format(error, '; ' + strange if strange else ''))
-        return _open_original(original)
-    manifest = verify(folder)
-    traits = hyperparameters_from_dict(manifest['traits'])
-    return StoredNetwork(
-        folder,
-        checkpoint_prefix(folder),
-        traits,
-        # Earlier versions called it 'recipe' and left these to the network's settings.
-        InferenceRecord.from_dict(
-            manifest['inference'] if 'inference' in manifest else manifest['recipe'],
-            input_size=traits.input_size,
-            heatmap_size=traits.heatmap_size,
-            gives_probabilities=traits.gives_probabilities,
-        ),
-        manifest['global_step'],
-        manifest,
-    )
-
-
-def _open_original(prefix):
-    reader = open_variables(prefix)
-    shapes = reader.get_variable_to_shape_map()
-    try:
-        traits = recognise(shapes)
-    except CheckpointError as error:
+def check_traits(folder: str, traits: Hyperparameters) -> None:
+    """Raise CheckpointError naming all in which the network of a checkpoint of ours differs from the wanted one."""
+    found = hyperparameters_from_dict(read_manifest(folder)['traits'])
+    differences = found.differences(traits)
+    if differences:
         raise CheckpointError(
-            f'{prefix}: this is a TensorFlow checkpoint, but none of ours and none of the original '
-            f'hourglass code: {error}'
+            f'{folder}: the checkpoint is of another network (checkpoint / config): {", ".join(differences)}; use the '
+            'config it was trained with, or start in another Saver.saver_directory, from these weights by '
+            '"train --initialise-from"'
         )
-    step = int(reader.get_tensor('steps/global_step')) if 'steps/global_step' in shapes else None
-    return StoredNetwork(prefix, prefix, traits, original_inference(traits), step)
 
 
-def open_variables(prefix):
-    """Return TensorFlow's reader of a checkpoint. Raises CheckpointError for one that it cannot read."""
-    try:
-        return tf.train.NewCheckpointReader(prefix)
-    # TensorFlow 1.15 and 2 raise different types here, RuntimeError and ValueError among them.
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+def check_transferable(stored: StoredNetwork, traits: Hyperparameters, joints: Sequence[str]) -> None:
+    """Raise CheckpointError where weights of a stored network would mean something else in a network."""
+    found, wanted = stored.traits.as_dict(), traits.as_dict()
+    differences = [
+        f'{name}: {found.get(name)} / {wanted[name]}'
+        for name in wanted
+        if name not in traits.free_in_transfer and found.get(name) != wanted[name]
+    ]
+    if 'num_joints' not in traits.free_in_transfer and list(joints) != list(stored.inference.joints):
+        differences.append('joints')
+    if differences:
         raise CheckpointError(
-            '{}: TensorFlow cannot read the checkpoint ({})'.format(prefix, str(error).split('\n')[0])
+            f'{stored.path}: its weights do not fit a network that is built differently (checkpoint / config): '
+            f'{", ".join(differences)}; give the new run the same settings in [Network]; stacks, joints and input size '
+            'may differ'
         )
+
+
+def checkpoint_prefix(folder: str) -> str:
+    """Return the path that TensorFlow knows a checkpoint folder's files by. Raises CheckpointError."""
+    for name in read_manifest(folder)['files']:
+        if name.endswith('.index'):
+            return f'{folder}/{name[: -len(".index")]}'
+    raise CheckpointError(f'{folder}: the checkpoint has no index file')

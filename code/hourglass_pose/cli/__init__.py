@@ -4,14 +4,15 @@ import argparse
 import importlib
 import re
 import sys
-from typing import List, Sequence
+from typing import Callable, List, NoReturn, Optional, Sequence
 
 from hourglass_pose import __version__
 from hourglass_pose.errors import UserError
 
-# 1 is Python's own for a mistake of ours, too, which its traceback tells from a bad finding.
+# 1 is Python's own for a mistake of ours, too; a traceback tells the two apart.
 DONE, BAD_FINDING, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
+# Each is a module of this folder, which is imported when it is needed.
 SUBCOMMANDS = (
     'prepare',
     'doctor',
@@ -32,20 +33,21 @@ SUBCOMMANDS = (
 class _Parser(argparse.ArgumentParser):
     """Reports a wrong command line as every other mistake: in one line."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(USERS_MISTAKE, f'error: {message}; see {self.prog} --help\n')
 
 
-def main(argv=None):
+def main(argv: Optional[List[str]] = None) -> int:
     """Run a subcommand and return its exit code: 0 done, 2 the user's mistake (one line), 1 ours (a traceback).
 
     A subcommand may return a code of its own: doctor returns 1 for what will hurt the training.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
+    _show_every_name()
     parser = _Parser(prog='hourglass-pose', description='Stacked-hourglass human pose estimation.')
     parser.add_argument('--version', action='version', version=__version__)
     subparsers = parser.add_subparsers(dest='subcommand', metavar='SUBCOMMAND')
-    # The others are not imported, because their import takes longer than a prediction.
+    # All of them only where their names and help texts are shown.
     for name in arguments[:1] if arguments and arguments[0] in SUBCOMMANDS else SUBCOMMANDS:
         module = importlib.import_module(f'hourglass_pose.cli.{name.replace("-", "_")}')
         subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
@@ -69,7 +71,7 @@ def joined_values(arguments: Sequence[str]) -> List[str]:
     return joined
 
 
-def report_mistakes(run):
+def report_mistakes(run: Callable[[], Optional[int]]) -> int:
     """Return the exit code of run(), DONE where it returns none; a UserError becomes a line on the error stream."""
     try:
         code = run()
@@ -85,3 +87,20 @@ def report_mistakes(run):
         # The reader of our output, such as `head`, has gone: nothing is wrong.
         sys.stderr.close()
         return DONE
+    except OSError as error:
+        print(f'error: {_one_line(error)}', file=sys.stderr)
+        return USERS_MISTAKE
+
+
+def _one_line(error: OSError) -> str:
+    reason = error.strerror or ' '.join(str(error).split()) or type(error).__name__
+    where = f'{error.filename}: ' if error.filename is not None else ''
+    return f'{where}{reason}; what was finished before is kept: check the path, its permissions and the disk space'
+
+
+def _show_every_name() -> None:
+    """Let the output name files that its encoding cannot show, by escapes, instead of failing after the work."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, 'reconfigure', None)
+        if reconfigure:
+            reconfigure(errors='backslashreplace')

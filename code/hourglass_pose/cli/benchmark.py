@@ -7,6 +7,7 @@ import platform
 import sys
 
 import hourglass_pose
+from hourglass_pose.cli.options import add_config_options, config_path
 
 HELP = 'measure the speed of a training step, of the input or of prediction, beside another configuration or checkout'
 
@@ -21,15 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='step',
         help='a training step on random images (default), batches of the training data, or one photo by --checkpoint',
     )
-    parser.add_argument('--config', default='config.cfg', help='the settings (default: config.cfg)')
-    parser.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='SECTION.KEY=VALUE',
-        dest='overrides',
-        help='override a setting; may be repeated',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--compare',
         '--rival',
@@ -63,7 +56,13 @@ def run(options: argparse.Namespace) -> None:
     from hourglass_pose.files import write_whole
 
     with open_sides(
-        options.what, options.config, options.overrides, options.compare, options.checkpoint, _CODE, options.against
+        options.what,
+        config_path(options),
+        options.overrides,
+        options.compare,
+        options.checkpoint,
+        _CODE,
+        options.against,
     ) as (sides, peak):
         comparison = compare(sides, options.steps, peak)
     print('\n'.join(comparison.lines()))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Sized
 
 from tqdm import tqdm
 
+from hourglass_pose.cli.options import add_config_options, load_run_config
 from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import UserError
 
@@ -19,15 +20,7 @@ HELP = 'look for what will hurt a training, before it starts'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument('--config', default='config.cfg', help='the settings (default: config.cfg)')
-    parser.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='SECTION.KEY=VALUE',
-        dest='overrides',
-        help='override a setting, for instance Train.batch_size=8; may be repeated',
-    )
+    add_config_options(parser)
     parser.add_argument(
         '--images',
         action='store_true',
@@ -46,16 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Check everything, print the findings, and return whether one is harmful."""
     from hourglass_pose.cli import BAD_FINDING, DONE
-    from hourglass_pose.cli.train import require_data
-    from hourglass_pose.config.config import load_config
     from hourglass_pose.doctor.findings import format_findings
     from hourglass_pose.doctor.inspection import Inspection
     from hourglass_pose.experiment.experiment import Experiment, make_folder
+    from hourglass_pose.experiment.training_data import require_data
     from hourglass_pose.graph.summary import summarise_network
 
     if options.steps < 0:
         raise UserError(f'--steps: expected an integer >= 0, found {options.steps}')
-    config = load_config(options.config, options.overrides)
+    config = load_run_config(options)
     require_data(config)
     if options.output:
         make_folder(options.output)

@@ -3,6 +3,7 @@
 import argparse
 from typing import Optional
 
+from hourglass_pose.cli.options import add_decoding_option, add_original_options
 from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import original_settings
 
@@ -19,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--decode', action='store_true', help='give joints, in pixels of the crop, and scores in place of heatmaps'
     )
-    parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
+    add_decoding_option(parser)
     parser.add_argument(
         '--normalise',
         choices=('in_graph', 'aipp'),
@@ -57,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='auto',
         help='without effect: the comparison runs on the CPU, whose float32 the bound is for',
     )
-    original_settings.add_arguments(parser)
+    add_original_options(parser)
 
 
 def run(options: argparse.Namespace) -> Optional[int]:

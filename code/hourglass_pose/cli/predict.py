@@ -4,6 +4,7 @@ import argparse
 import os
 from typing import Any, Iterable, Sequence, Tuple
 
+from hourglass_pose.cli.options import add_device_options, add_original_options
 from hourglass_pose.errors import ImageError, UserError
 from hourglass_pose.experiment import original_settings
 
@@ -38,12 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--whole-image', action='store_true', help='take the whole photo for the box of one person; the default'
     )
     parser.add_argument('--min-score', type=float, default=0.0, help='joints scored below are not drawn (default: 0)')
-    parser.add_argument('--device', choices=('auto', 'cpu', 'gpu', 'npu'), default='auto')
-    parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
+    add_device_options(parser)
     parser.add_argument(
         '--output', required=True, metavar='DIR', help='folder for NAME.pose.json and NAME.pose.png of each photo'
     )
-    original_settings.add_arguments(parser)
+    add_original_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -3,6 +3,7 @@
 import argparse
 from typing import Any, Callable, Dict, Tuple
 
+from hourglass_pose.cli.options import add_device_options
 from hourglass_pose.experiment import original_settings
 
 LARGEST_ZOOM = 4.0
@@ -65,8 +66,7 @@ def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help='threads that prepare them, 0 for none (default: one a core); changes no bit of a result',
     )
-    parser.add_argument('--device', choices=('auto', 'cpu', 'gpu', 'npu'), default='auto')
-    parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
+    add_device_options(parser)
 
 
 def prediction_options(options: argparse.Namespace) -> Dict[str, Any]:
@@ -81,17 +81,6 @@ def prediction_options(options: argparse.Namespace) -> Dict[str, Any]:
     )
 
 
-def generator_options(options: argparse.Namespace, predictor: Any) -> Dict[str, Any]:
-    """Return the keywords for person_generator that the options and the Predictor's training ask for."""
-    from hourglass_pose.config.keys import KEY_BY_SPELLING
-
-    manifest = predictor.stored.manifest
-    max_unreadable = KEY_BY_SPELLING['max_unreadable'].default
-    if manifest:
-        max_unreadable = manifest['config']['DataSetHG']['max_unreadable']
-    return {
-        'scales': options.scales,
-        'batch_size': options.batch_size,
-        'workers': options.workers,
-        'max_unreadable': max_unreadable,
-    }
+def generator_options(options: argparse.Namespace) -> Dict[str, Any]:
+    """Return the keywords for person_generator that the options ask for."""
+    return {'scales': options.scales, 'batch_size': options.batch_size, 'workers': options.workers}

@@ -2,8 +2,8 @@
 
 import argparse
 
+from hourglass_pose.cli.options import add_original_options
 from hourglass_pose.cli.prediction_options import add_prediction_arguments, generator_options, prediction_options
-from hourglass_pose.experiment import original_settings
 
 HELP = "write a network's poses of MPII's test persons as a submission .mat"
 
@@ -25,10 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_prediction_arguments(parser)
     parser.add_argument('--output', required=True, metavar='FILE', help='the .mat to write')
-    original_settings.add_arguments(parser)
+    add_original_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
+    from hourglass_pose.experiment.evaluating import max_unreadable_of
     from hourglass_pose.files import require_writable
     from hourglass_pose.prediction.measuring import predict_all
     from hourglass_pose.prediction.predictor import Predictor
@@ -38,7 +39,9 @@ def run(options: argparse.Namespace) -> None:
     images, persons = read_test_persons(options.annotations, options.persons, options.images)
     with Predictor(options.checkpoint, **prediction_options(options)) as predictor:
         joint_ids = mpii_ids(predictor.skeleton.joints)
-        poses = list(predict_all(predictor, persons, **generator_options(options, predictor)))
+        poses = list(
+            predict_all(predictor, persons, max_unreadable=max_unreadable_of(predictor), **generator_options(options))
+        )
     print(f'writing {options.output} and reading it again; this takes a minute for all of MPII')
     write_checked(options.output, images, poses, joint_ids, len(persons))
     print(f'{options.output}: {len(poses)} persons; {len(images)} test images, as {options.annotations} asks for')

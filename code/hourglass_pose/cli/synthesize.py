@@ -14,10 +14,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Render the data set and print the path of its annotations."""
-    from hourglass_pose.cli.train import drawing_bar
     from hourglass_pose.cores import available_cores
     from hourglass_pose.errors import UserError
     from hourglass_pose.experiment.experiment import make_folder
+    from hourglass_pose.experiment.training_data import rendering_bar
     from hourglass_pose.synthetic.dataset import write_synthetic_dataset
 
     if options.images < 1:
@@ -25,4 +25,4 @@ def run(options: argparse.Namespace) -> None:
     if not 0 <= options.seed < 2**32:
         raise UserError(f'--seed: expected an integer from 0 to 2^32 - 1, found {options.seed}')
     make_folder(options.output)
-    print(write_synthetic_dataset(options.output, options.images, options.seed, drawing_bar, available_cores()))
+    print(write_synthetic_dataset(options.output, options.images, options.seed, rendering_bar, available_cores()))

@@ -13,7 +13,7 @@ from hourglass_pose.errors import ConfigError
 @contextmanager
 def open_sides(
     what: str,
-    config_path: str,
+    config_path: Optional[str],
     overrides: Sequence[str],
     changes: Sequence[str],
     checkpoint: Optional[str],
@@ -24,7 +24,7 @@ def open_sides(
 
     Args:
         what: 'step', 'input' or 'predict'.
-        config_path: file of the settings.
+        config_path: file of the settings, None for the defaults.
         overrides: of the settings on both sides.
         changes: further overrides of the second side; without them and without other_checkout there is one side.
         checkpoint: network of 'predict'.
@@ -46,7 +46,7 @@ def open_sides(
         devices = [load_config(config_path, side).Device for side in settings]
     order = {
         'what': what,
-        'config': os.path.abspath(config_path),
+        'config': config_path and os.path.abspath(config_path),
         'checkpoint': checkpoint and os.path.abspath(checkpoint),
     }
     with ExitStack() as stack:

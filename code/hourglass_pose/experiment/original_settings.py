@@ -1,12 +1,18 @@
 """The settings that a checkpoint of the original code is used with: what it shows, a config.cfg, and overrides."""
 
-from hourglass_pose.checkpoints.exported import is_exported
+import argparse
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+
 from hourglass_pose.errors import CheckpointError, UserError
+
+if TYPE_CHECKING:
+    from hourglass_pose.checkpoints.stored import StoredNetwork
+    from hourglass_pose.config.config import Config
 
 # What the original code does where its config.cfg has no key for it.
 _TRAINING = {'loss': 'sigmoid', 'optimizer': 'rmsprop', 'schedule': 'exponential', 'warmup_steps': 0}
 
-# Traits that variables show, by the key that says them.
+# What of a network its variables show: field of its hyperparameters by key of the config.
 _SHOWN = {
     'arch': 'arch',
     'nStack': 'num_stacks',
@@ -19,32 +25,21 @@ _SHOWN = {
 }
 
 
-def add_arguments(parser):
-    """Add --config and --set, for what a checkpoint of the original code cannot show."""
-    parser.add_argument('--config', help='config.cfg of a checkpoint of the original code, which has no manifest')
-    parser.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='SECTION.KEY=VALUE',
-        dest='overrides',
-        help='a setting of such a checkpoint, for instance Network.modif=True; may be repeated',
-    )
-
-
-def predictor_options(options):
+def predictor_options(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the keywords for Predictor that --config and --set ask for."""
     if not options.config and not options.overrides:
         return {}
+    from hourglass_pose.checkpoints.exported import is_exported
+
     if is_exported(options.checkpoint):
         raise UserError(
             f'{options.checkpoint}: an exported model carries its own settings; leave out --config and --set'
         )
-    from hourglass_pose.checkpoints.stored import open_stored
+    from hourglass_pose.checkpoints.opening import open_checkpoint
     from hourglass_pose.experiment.experiment import Experiment
 
-    stored = open_stored(options.checkpoint)
-    if stored.manifest:
+    stored = open_checkpoint(options.checkpoint)
+    if stored.manifest or stored.variables:
         raise UserError(
             f'{stored.path} carries its own settings; leave out --config and --set, which are for checkpoints of the '
             'original code'
@@ -53,7 +48,7 @@ def predictor_options(options):
     return {'traits': experiment.traits(), 'inference': experiment.inference_record(None)}
 
 
-def config_of_original(stored, path=None, overrides=()):
+def config_of_original(stored: 'StoredNetwork', path: Optional[str] = None, overrides: Sequence[str] = ()) -> 'Config':
     """Return the Config to use a checkpoint of the original code with.
 
     The network's settings are those that its variables show, whatever a file says. All others are the file's, for
@@ -63,10 +58,10 @@ def config_of_original(stored, path=None, overrides=()):
     from hourglass_pose.config.config import config_from_dict, load_config
     from hourglass_pose.config.text import given_keys
 
-    shown = {key: getattr(stored.traits, trait) for key, trait in _SHOWN.items()}
-    if stored.traits.modif:
+    shown: Dict[str, Any] = {key: getattr(stored.traits, trait) for key, trait in _SHOWN.items()}
+    if getattr(stored.traits, 'modif', False):
         shown['modif'] = True
-    training = dict(_TRAINING, sigma=stored.inference.sigma)
+    training: Dict[str, Any] = dict(_TRAINING, sigma=stored.inference.sigma)
     if path is None:
         data = {'joint_list': list(stored.inference.joints)}
         config = config_from_dict(
@@ -81,8 +76,8 @@ def config_of_original(stored, path=None, overrides=()):
         )
     else:
         given = given_keys(path)
-        seen = ['Network.{}={!r}'.format(*item) for item in shown.items()]
-        lacking = ['Train.{}={!r}'.format(*item) for item in training.items() if item[0] not in given]
+        seen = [f'Network.{key}={value!r}' for key, value in shown.items()]
+        lacking = [f'Train.{key}={value!r}' for key, value in training.items() if key not in given]
         config = load_config(path, seen + lacking + list(overrides))
     differences = [
         f'{key}: {value!r} / {getattr(config.Network, key)!r}'
@@ -91,18 +86,19 @@ def config_of_original(stored, path=None, overrides=()):
     ]
     if differences:
         raise CheckpointError(
-            '{}: the checkpoint is of another network (checkpoint / --set): {}; leave these settings out'.format(
-                stored.path, ', '.join(differences)
-            )
+            f'{stored.path}: the checkpoint is of another network (checkpoint / --set): {", ".join(differences)}; '
+            'leave these settings out'
         )
     return config
 
 
-def notes_on_original(stored, path, config):
-    """Return lines on what of a config file does not rule, or does what the checkpoint's training did not."""
+def notes_on_original(stored: 'StoredNetwork', path: Optional[str], config: 'Config') -> List[str]:
+    """Return lines on settings of a config file that are not used, or differ from the checkpoint's training."""
     from hourglass_pose.config.text import given_keys
 
-    notes = []
+    notes: List[str] = []
+    if path is None:
+        return notes
     given = given_keys(path)
     for key, trait in _SHOWN.items():
         if given.get(key) is not None and given[key] != getattr(stored.traits, trait):

@@ -8,10 +8,11 @@ from typing import Any, Dict, Iterator, List, Optional
 import numpy as np
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
-from hourglass_pose.checkpoints.stored import StoredNetwork
-from hourglass_pose.checkpoints.variables import VariableSaver, check_traits
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_traits
+from hourglass_pose.checkpoints.transfer import initialise_from
+from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.config.config import Config, format_config
-from hourglass_pose.errors import ConfigError
+from hourglass_pose.errors import ConfigError, TrainingError
 from hourglass_pose.evaluation.best import BestMetric, choose_best_metric
 from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator, mean_training_pose
 from hourglass_pose.experiment.experiment import Experiment
@@ -25,7 +26,7 @@ from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.selection import open_runtime
-from hourglass_pose.tf_compat import TF_VERSION, describe_versions, tf
+from hourglass_pose.tf_compat import TF_VERSION, describe_versions, reason_of, tf
 from hourglass_pose.training.hooks.checkpoint import Checkpoint
 from hourglass_pose.training.hooks.early_stopping import EarlyStopping
 from hourglass_pose.training.hooks.hook import Hook
@@ -78,8 +79,8 @@ class _Parts:
 class TrainingRun:
     """One run of an Experiment in its saver_directory, on a Runtime.
 
-    It starts from random weights, goes on from the checkpoint `resume_folder`, or starts with the weights of the
-    StoredNetwork `initial`.
+    It starts from random weights, goes on from the checkpoint `resume_folder`, starts with the variables of the
+    StoredNetwork `initial`, optimizer's state included, or with the weights of `weights_from` as far as they fit.
     """
 
     def __init__(
@@ -89,6 +90,7 @@ class TrainingRun:
         resume_folder: Optional[str] = None,
         initial: Optional[StoredNetwork] = None,
         command: str = '',
+        weights_from: Optional[StoredNetwork] = None,
     ) -> None:
         self.experiment = experiment
         self.runtime = runtime
@@ -96,6 +98,7 @@ class TrainingRun:
         self.resume_folder = resume_folder
         self.initial = initial
         self.command = command
+        self.weights_from = weights_from
         self.say = experiment.say
         experiment.require_sides()
         self.traits = experiment.traits()
@@ -112,7 +115,13 @@ class TrainingRun:
             timing, validation = Timing(), self._validation(parts)
             hooks = self._hooks(parts, timing, validation)
             trainer = Trainer(parts.graph, self.runtime, parts.data, parts.length, hooks, self.say)
-            finished = trainer.train(parts.start)
+            try:
+                finished = trainer.train(parts.start)
+            except tf.errors.ResourceExhaustedError as error:
+                raise TrainingError(
+                    f'the device has too little memory for this training ({reason_of(error)}); reduce '
+                    'Train.batch_size, Network.nFeat or Network.img_size'
+                )
         if self.runtime.is_chief:
             timing.performance.write(
                 self.config.Saver.saver_directory,
@@ -126,6 +135,15 @@ class TrainingRun:
                 self._write_results(validation.evaluation)
         return finished
 
+    def _initialise(self, session: Any, graph: TrainGraph, saver: VariableSaver, stored: StoredNetwork) -> None:
+        """Set the initialised variables of a graph from the network whose weights the run starts with."""
+        joints = self.experiment.skeleton.joints
+        lines = initialise_from(session, saver, graph.model.variables(), self.traits, joints, stored)
+        if graph.average:
+            session.run(graph.average.reset())
+        for line in lines:
+            self.say(line)
+
     def _parts(self) -> _Parts:
         config, experiment, runtime = self.config, self.experiment, self.runtime
         split = experiment.split()
@@ -136,6 +154,7 @@ class TrainingRun:
         best_metric = choose_best_metric(
             config.Validation.best_by, split['valid'], experiment.skeleton, experiment.kept_joints
         )
+        origin = self.initial or self.weights_from
         manifest = {
             'config': config.as_dict(),
             'traits': self.traits.as_dict(),
@@ -144,8 +163,10 @@ class TrainingRun:
             'split_hash': experiment.split_hash(),
             'device': runtime.description,
             'averaged_weights': config.Train.ema_decay > 0,
-            'started_from': self.initial and self.initial.path,
+            'started_from': origin and origin.path,
         }
+        if origin and origin.source:
+            manifest['source'] = origin.source
         # Where weights came from stays with them, and so does the licence they are under.
         manifest.update((key, earlier[key]) for key in ('started_from', 'source') if earlier.get(key))
         # Imported weights do not tell which persons they were trained on.
@@ -161,12 +182,14 @@ class TrainingRun:
             f'each, in {config.Saver.saver_directory}'
         )
         self.say(f'best checkpoint by: {best_metric.title}')
+        saver, weights_from = VariableSaver(config.Network.name, graph.model.variables()), self.weights_from
         start = Start(
-            VariableSaver(config.Network.name, graph.model.variables()),
+            saver,
             manifest['split_hash'],
             self.resume_folder,
             earlier,
             self.initial.prefix if self.initial else None,
+            (lambda session: self._initialise(session, graph, saver, weights_from)) if weights_from else None,
         )
         return _Parts(graph, data, length, start, best_metric, manifest)
 
@@ -234,7 +257,7 @@ class TrainingRun:
         weights = parts.start.saver if config.Train.w_summary else None
         folder = CheckpointFolder(saver.saver_directory, saver.keep_last)
         if is_chief:
-            folder.remove_partial()
+            folder.repair(self._earlier.get('global_step'))
         return [
             timing,
             Log(run_log, saver.saver_step, validation, weights),

@@ -97,7 +97,7 @@ def build_offline_graph(
         model = HourglassModel(traits)
         # The input of the last operation, which joins the stacks and is not needed for one of them.
         logits = model.build_logits(
-            images, is_training=False, getter=constants_of(stored.path, stored.prefix), is_normalised=is_normalised
+            images, is_training=False, getter=constants_of(stored), is_normalised=is_normalised
         ).op.inputs[-1]
         if decode:
             joints, scores = graph_half(codec).decode(logits, codec)

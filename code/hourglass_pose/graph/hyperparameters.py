@@ -119,6 +119,11 @@ class Hyperparameters:
         """Whether the network's output is the sigmoid of its logits."""
         return False
 
+    @property
+    def free_in_transfer(self) -> Tuple[str, ...]:
+        """Fields in which two networks may differ whose variables of one name mean the same."""
+        return ('num_stacks', 'num_joints', 'input_size', 'drop_rate')
+
     def describe(self) -> str:
         """Return the network in a few words, for the log."""
         return f'{self.arch}, {self.describe_sizes()}'

@@ -182,10 +182,8 @@ def _open(
                 'give the checkpoint'
             )
         return model, OnnxEngine(model)
-    from hourglass_pose.checkpoints.stored import open_stored
+    from hourglass_pose.checkpoints.opening import open_checkpoint
     from hourglass_pose.prediction.tensorflow_engine import TensorFlowEngine
 
-    stored = open_stored(checkpoint)
-    return stored, TensorFlowEngine(
-        stored.path, stored.prefix, traits or stored.traits, device, precision, batch_size, folds_batch_norms
-    )
+    stored = open_checkpoint(os.fspath(checkpoint))
+    return stored, TensorFlowEngine(stored, traits or stored.traits, device, precision, batch_size, folds_batch_norms)

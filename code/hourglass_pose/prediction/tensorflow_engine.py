@@ -4,6 +4,7 @@ from typing import Dict, List, Optional, Tuple
 
 import numpy as np
 
+from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.checkpoints.variables import constants_of
 from hourglass_pose.graph import rewrites
 from hourglass_pose.graph.hyperparameters import Hyperparameters
@@ -16,7 +17,7 @@ _LAST, _STACKS = 'last_logits', 'output_of_stacks'
 
 
 class TensorFlowEngine(Engine):
-    """path: what messages call the checkpoint; prefix: what TensorFlow reads it by. traits: Hyperparameters.
+    """stored: the network on disk. traits: its Hyperparameters, or what replaces them.
 
     device, precision: as in config.cfg [Device]. batch_size: persons of a pass, None for what the device is fastest
     with. folds_batch_norms: whether batch norms become part of the convolutions before them, which is faster and
@@ -26,15 +27,14 @@ class TensorFlowEngine(Engine):
 
     def __init__(
         self,
-        path: str,
-        prefix: str,
+        stored: StoredNetwork,
         traits: Hyperparameters,
         device: str = 'auto',
         precision: str = 'float32',
         batch_size: Optional[int] = None,
         folds_batch_norms: bool = True,
     ) -> None:
-        self.path, self.prefix = path, prefix
+        self.stored = stored
         self.traits = traits
         self.folds_batch_norms = folds_batch_norms
         self.runtime = open_runtime(device, precision)
@@ -81,7 +81,7 @@ class TensorFlowEngine(Engine):
         with tf.Graph().as_default() as graph:
             images = tf.placeholder(tf.float32, [count, size, size, 3], 'images')
             model = HourglassModel(self.traits)
-            logits = model.build_logits(images, is_training=False, getter=constants_of(self.path, self.prefix))
+            logits = model.build_logits(images, is_training=False, getter=constants_of(self.stored))
             outputs = [tf.identity(logits.op.inputs[-1], _LAST), tf.identity(model.output_of(logits), _STACKS)]
             if not self.folds_batch_norms:
                 return graph

@@ -10,7 +10,7 @@ import numpy as np
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.files import write_whole
-from hourglass_pose.tf_compat import tf
+from hourglass_pose.tf_compat import reason_of, tf
 
 HISTORY = 'history.csv'
 
@@ -117,8 +117,8 @@ def _open_writer(folder: str) -> Any:
         return tf.summary.FileWriter(folder)
     except tf.errors.OpError as error:
         raise UserError(
-            f'{folder}: the folder of TensorBoard events cannot be written ({_first_line(error.message)}); name '
-            'another as Saver.log_dir_train or Saver.log_dir_test'
+            f'{folder}: the folder of TensorBoard events cannot be written ({reason_of(error)}); name another as '
+            'Saver.log_dir_train or Saver.log_dir_test'
         )
 
 

@@ -16,7 +16,8 @@ class Start:
     """Random weights, or the variables of a checkpoint.
 
     resumed: folder of a checkpoint of ours whose run goes on, and manifest: its manifest. initial_prefix: prefix of a
-    checkpoint whose variables a new run starts with. split_hash: digest of the persons, which all processes must share.
+    checkpoint whose variables a new run starts with. initialise: function of the session that sets initial values.
+    split_hash: digest of the persons, which all processes must share.
     """
 
     saver: VariableSaver
@@ -24,6 +25,7 @@ class Start:
     resumed: Optional[str] = None
     manifest: Dict[str, Any] = field(default_factory=dict)
     initial_prefix: Optional[str] = None
+    initialise: Optional[Callable[[Any], None]] = None
 
     @property
     def progress(self) -> Dict[str, Any]:
@@ -38,6 +40,8 @@ class Start:
         Raises CheckpointError for a checkpoint that does not fit, or where the processes do not start alike.
         """
         session.run(graph.initialisation)
+        if self.initialise:
+            self.initialise(session)
         step, skipped, path = 0, 0, self.resumed or self.initial_prefix
         if path:
             report = self.saver.restore(session, path)
@@ -46,7 +50,7 @@ class Start:
             if graph.average and graph.average.has_any(report.fresh):
                 session.run(graph.average.reset())
             step, skipped = [
-                stored_number(path, variable) or 0 if variable.op.name in report.restored else 0
+                int(stored_number(path, variable) or 0) if variable.op.name in report.restored else 0
                 for variable in (graph.global_step, graph.skipped_steps)
             ]
         starts = runtime.exchange([step, skipped, self.split_hash])

@@ -74,6 +74,11 @@ class ModelzooHyperparameters(StackedHourglass):
         return 16 if self.num_poolings == 3 else 8
 
     @property
+    def free_in_transfer(self) -> Tuple[str, ...]:
+        # The attention network counts its layers over all stacks and joints, so other numbers change names' meaning.
+        return ('input_size', 'drop_rate') if self.attention else super().free_in_transfer
+
+    @property
     def attention_modules(self) -> int:
         """Residual modules in a row on either branch of an hourglass with attention."""
         return self._modules_of_all_stacks // self.num_stacks

@@ -1,0 +1,112 @@
+"""What a path that should mean a network is: a run, a checkpoint, weights of another program, or nothing of these."""
+
+import os
+import zipfile
+from dataclasses import dataclass
+
+from hourglass_pose.checkpoints.folder import find_checkpoint
+from hourglass_pose.checkpoints.manifest import MANIFEST
+from hourglass_pose.checkpoints.original import find_original
+from hourglass_pose.errors import CheckpointError
+
+OURS, ORIGINAL, PYTORCH, ONNX = 'ours', 'original', 'pytorch', 'onnx'
+
+_READS = 'a run folder, a checkpoint in it, a TensorFlow checkpoint of the original code, or weights of PyTorch'
+
+# How a file begins or how its name ends, and what that makes it.
+_BEGINNINGS = (
+    (b'\x80', 'a Python pickle, which may run code when it is opened; save the state dict by torch.save'),
+    (b'PK', 'a zip archive; unpack it first'),
+    (b'\x1f\x8b', 'a gzip archive; unpack it first'),
+    (b'\x93NUMPY', 'a NumPy array'),
+    (b'\x89HDF', 'an HDF5 file, as Keras writes weights and MPII tools write predictions'),
+    (b'MATLAB', 'a MATLAB file, which can hold annotations or predictions'),
+    (b'\x89PNG', 'a PNG picture; give the checkpoint by --checkpoint'),
+    (b'\xff\xd8\xff', 'a JPEG picture; give the checkpoint by --checkpoint'),
+    (b'model_checkpoint', 'a text file that names the newest checkpoint of a folder; give the folder'),
+)
+_ENDINGS = (
+    ('.pb', 'a frozen graph; give the checkpoint that it was exported from'),
+    ('.om', 'an offline model for Ascend; give the checkpoint that it was exported from'),
+    ('.tflite', 'a TensorFlow Lite model; give the checkpoint that it was exported from'),
+    ('.meta', 'a part of a TensorFlow checkpoint whose .index file is not beside it; put all into a folder'),
+    ('.data-00000-of-00001', 'a part of a TensorFlow checkpoint whose .index file is not beside it; put all there'),
+)
+
+
+@dataclass(frozen=True)
+class IdentifiedPath:
+    """kind: OURS, ORIGINAL, PYTORCH or ONNX. path: the checkpoint's folder, TensorFlow's prefix, or the file."""
+
+    kind: str
+    path: str
+
+
+def identify(path: str) -> IdentifiedPath:
+    """Return what a path is. Nothing is loaded and TensorFlow is not imported.
+
+    Raises CheckpointError, which describes what is there, for a path that means no network.
+    """
+    path = os.fspath(path)
+    original = find_original(path)
+    # The prefix of the files of one of our checkpoints means that checkpoint.
+    folder = os.path.dirname(original) if original else path
+    try:
+        return IdentifiedPath(OURS, find_checkpoint(folder if _has_manifest(folder) else path))
+    except CheckpointError as error:
+        if original:
+            return IdentifiedPath(ORIGINAL, original)
+        if is_pytorch_file(path):
+            return IdentifiedPath(PYTORCH, path)
+        if path.endswith('.onnx') and os.path.isfile(path):
+            return IdentifiedPath(ONNX, path)
+        description = describe(path)
+        if not description:
+            raise
+        raise CheckpointError(f'{path}: this is no checkpoint, it is {description}; expected {_READS}') from error
+
+
+def is_pytorch_file(path: str) -> bool:
+    """Return whether a file begins as those that torch.save writes, now or before PyTorch 1.6."""
+    if not os.path.isfile(path):
+        return False
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith('data.pkl') for name in archive.namelist())
+    # A zip archive that was cut off has no list of its files, which is at its end.
+    cut_off = (b'PK\x03\x04',) if path.endswith(('.pth', '.pt', '.pth.tar')) else ()
+    return _beginning(path).startswith((b'\x80\x02', *cut_off))
+
+
+def describe(path: str) -> str:
+    """Return 'a ...' for a file or folder that is no checkpoint, with what to do, or '' where nothing is known."""
+    if os.path.isdir(path):
+        names = sorted(os.listdir(path))
+        if 'saved_model.pb' in names:
+            return 'a SavedModel; give the checkpoint that it was exported from'
+        more = [f'{len(names) - 3} more'] if len(names) > 3 else []
+        return f'a folder with {", ".join(names[:3] + more)}' if names else 'an empty folder'
+    if not os.path.isfile(path):
+        return ''
+    beginning = _beginning(path)
+    if not beginning:
+        return 'an empty file'
+    for ending, what in _ENDINGS:
+        if path.endswith(ending):
+            return what
+    for start, what in _BEGINNINGS:
+        if beginning.startswith(start):
+            return what
+    return 'a text file' if all(32 <= byte < 127 or byte in b'\t\r\n' for byte in beginning) else ''
+
+
+def _has_manifest(folder: str) -> bool:
+    return os.path.isfile(os.path.join(folder, MANIFEST))
+
+
+def _beginning(path: str) -> bytes:
+    try:
+        with open(path, 'rb') as stream:
+            return stream.read(16)
+    except OSError:
+        return b''

@@ -1,0 +1,78 @@
+"""A file of PyTorch weights as a network of ours, with what prediction must know of its training."""
+
+import os
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Optional
+
+from hourglass_pose.checkpoints.inference import InferenceRecord
+from hourglass_pose.checkpoints.pytorch_file import read_state_dict
+from hourglass_pose.errors import CheckpointError
+from hourglass_pose.files import file_sha256
+from hourglass_pose.graph.newell.hyperparameters import NewellHyperparameters
+from hourglass_pose.input.cropping import BARE_BOX_MARGIN
+from hourglass_pose.skeleton import MPII_JOINTS
+
+
+@dataclass(frozen=True)
+class ImportedNetwork:
+    """network: ForeignNetwork. inference: what prediction must know.
+
+    source: file, sha256, code_base and left_out, for manifests.
+    """
+
+    network: Any
+    inference: InferenceRecord
+    source: Dict[str, Any]
+
+
+def import_state_dict(
+    path: str, code_base: Optional[str] = None, report: Callable[[str], None] = lambda line: None
+) -> ImportedNetwork:
+    """Return the network of a state dict in a file that torch.save has written.
+
+    code_base: key of CODE_BASES, None for the one whose names of weights the file has. report: gets a line on what
+    was read. Raises CheckpointError for a file that cannot be read or holds another network, UserError where PyTorch
+    is not installed.
+    """
+    state = read_state_dict(path)
+    checksum = file_sha256(path)
+    report(f'read: {len(state)} tensors in {path}, SHA-256 {checksum}')
+    # TensorFlow takes seconds to load, so a wrong file is reported before it is.
+    from hourglass_pose.checkpoints.pytorch_weights import code_base_of, convert
+
+    try:
+        code_base = code_base or code_base_of(state)
+        network = convert(state, code_base)
+    except CheckpointError as error:
+        raise CheckpointError(f'{path}: {error}')
+    source = {
+        'file': os.path.basename(path),
+        'sha256': checksum,
+        'code_base': code_base,
+        'left_out': list(network.unused + network.unknown),
+    }
+    return ImportedNetwork(network, _inference(network.traits, code_base), source)
+
+
+def _inference(traits: NewellHyperparameters, code_base: str) -> InferenceRecord:
+    """Return how both known programs train, crop and decode: Gaussians with a deviation of one cell of 64 by mean
+    squared error, crops by MPII's centre and scale with corners of their own, a quarter cell towards the higher
+    neighbour.
+    """
+    is_mpii = traits.num_joints == len(MPII_JOINTS)
+    joints = MPII_JOINTS if is_mpii else tuple(f'joint_{index}' for index in range(traits.num_joints))
+    return InferenceRecord(
+        joints=joints,
+        kept_joints=(True,) * traits.num_joints,
+        input_size=traits.input_size,
+        heatmap_size=traits.heatmap_size,
+        loss='mse',
+        sigma=1.0,
+        decoding='quarter',
+        # Without names nobody knows which joints are left and right.
+        flip_test=is_mpii,
+        # For data without centre and scale, by crop_rule 'box'.
+        box_margin=BARE_BOX_MARGIN,
+        crop_rule='centre_scale',
+        crop_corners=code_base,
+    )

@@ -1,0 +1,123 @@
+"""Weights of a stored network for another one: with other joints, other stacks, or another input size."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Dict, List, Sequence, Tuple
+
+import numpy as np
+
+from hourglass_pose.checkpoints.restore_report import listed
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_transferable
+from hourglass_pose.checkpoints.variables import VariableSaver, assign, network_values, shapes_of
+from hourglass_pose.graph.hyperparameters import Hyperparameters
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What of a stored network fits another one.
+
+    values: {variable: array} to set. joint_axes: axis of the joints of the variables in `values` of which only the
+    channels of shared joints are taken. fresh: variables that keep their initial values.
+    """
+
+    values: Dict[str, np.ndarray]
+    joint_axes: Dict[str, int]
+    fresh: Tuple[str, ...]
+
+
+def initialise_from(
+    session: Any,
+    saver: VariableSaver,
+    variables: Sequence[Any],
+    traits: Hyperparameters,
+    joints: Sequence[str],
+    stored: StoredNetwork,
+) -> List[str]:
+    """Set the variables of a network, which are initialised, from a stored one, and return lines on what was taken.
+
+    The moving averages of the weights are taken where the stored network has them. Maps of joints keep their channels
+    by the joints' names; the channels of other joints keep their initial values, and so do further stacks.
+
+    Args:
+        session: holds the variables.
+        saver: of all variables of the graph.
+        variables: of the network.
+        traits: of the network.
+        joints: names of its joints.
+        stored: network to take the weights from.
+
+    Raises:
+        CheckpointError: the two networks are built differently.
+    """
+    check_transferable(stored, traits, joints)
+    transfer = plan_transfer(stored, traits, joints)
+    values = dict(transfer.values)
+    mixed = [variable for variable in variables if variable.op.name in transfer.joint_axes]
+    if mixed:
+        initial = saver.values(session, mixed)
+        for name, axis in transfer.joint_axes.items():
+            values[name] = _with_shared_joints(initial[name], values[name], axis, joints, stored.inference.joints)
+    assign(session, variables, values)
+    return _lines(transfer, joints, stored)
+
+
+def plan_transfer(stored: StoredNetwork, traits: Hyperparameters, joints: Sequence[str]) -> Transfer:
+    """Return the Transfer of a stored network to the network of some traits with some joints."""
+    wanted = shapes_of(traits)
+    found = network_values(stored, list(wanted))
+    source_joints = stored.inference.joints
+    axes = {} if list(joints) == list(source_joints) else _joint_axes(traits, wanted)
+    values, joint_axes = {}, {}
+    for name, shape in wanted.items():
+        expected = list(shape)
+        if name in axes:
+            expected[axes[name]] = len(source_joints)
+        if name not in found or list(found[name].shape) != expected:
+            continue
+        if name in axes:
+            if not set(joints) & set(source_joints):
+                continue
+            joint_axes[name] = axes[name]
+        values[name] = found[name]
+    return Transfer(values, joint_axes, tuple(name for name in wanted if name not in values))
+
+
+def _joint_axes(traits: Hyperparameters, shapes: Dict[str, List[int]]) -> Dict[str, int]:
+    """Return {variable: axis} of the variables with a channel for each joint: those that grow with one joint more."""
+    larger = shapes_of(replace(traits, num_joints=traits.num_joints + 1))
+    axes = {}
+    for name, shape in shapes.items():
+        for axis, (side, larger_side) in enumerate(zip(shape, larger.get(name, shape))):
+            if larger_side != side:
+                axes[name] = axis
+    return axes
+
+
+def _with_shared_joints(
+    initial: np.ndarray, source: np.ndarray, axis: int, joints: Sequence[str], source_joints: Sequence[str]
+) -> np.ndarray:
+    """Return initial values with the channels along an axis that belong to shared joints taken from the source."""
+    mixed = np.moveaxis(np.array(initial), axis, 0)
+    channels = np.moveaxis(source, axis, 0)
+    for index, joint in enumerate(joints):
+        if joint in source_joints:
+            mixed[index] = channels[list(source_joints).index(joint)]
+    return np.ascontiguousarray(np.moveaxis(mixed, 0, axis))
+
+
+def _lines(transfer: Transfer, joints: Sequence[str], stored: StoredNetwork) -> List[str]:
+    source_joints = stored.inference.joints
+    shared = [joint for joint in joints if joint in source_joints]
+    new = [joint for joint in joints if joint not in source_joints]
+    lines = [
+        f'taken: {len(transfer.values)} of {len(transfer.values) + len(transfer.fresh)} variables of the network, the '
+        f'maps of {len(shared)} of {len(joints)} joints, from {stored.path}'
+    ]
+    if new:
+        lines.append(f'starts fresh: the maps of the joints {", ".join(new)}')
+    if transfer.fresh:
+        lines.append(f'starts fresh: {listed(transfer.fresh)}')
+    lines.append("starts fresh: the optimizer's state and the count of steps")
+    left_out = [joint for joint in source_joints if joint not in joints]
+    if left_out:
+        lines.append(f'left out: the maps of the joints {", ".join(left_out)}')
+    return lines

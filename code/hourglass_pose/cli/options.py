@@ -1,0 +1,60 @@
+"""Options that several subcommands share: --config and --set, --device and --precision, --decoding."""
+
+import argparse
+import os
+from typing import Any, Optional, Sequence
+
+CONFIG = 'config.cfg'
+DEVICES = ('auto', 'cpu', 'gpu', 'npu')
+PRECISIONS = ('auto', 'float32', 'mixed')
+DECODINGS = ('dark', 'quarter', 'argmax')
+
+CHECKPOINT_HELP = (
+    'a run folder, a checkpoint in it such as RUN/best, a checkpoint of the original TensorFlow 1 code, or weights of '
+    'a PyTorch hourglass'
+)
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add --config and --set, the settings of a run."""
+    parser.add_argument('--config', help='the settings (default: config.cfg in this folder, otherwise the defaults)')
+    _add_set(parser, 'override a setting, for instance Train.batch_size=8; may be repeated')
+
+
+def add_original_options(parser: argparse.ArgumentParser) -> None:
+    """Add --config and --set, for what a checkpoint of the original code cannot show."""
+    parser.add_argument('--config', help='config.cfg of a checkpoint of the original code, which has no manifest')
+    _add_set(parser, 'a setting of such a checkpoint, for instance Network.modif=True; may be repeated')
+
+
+def add_device_options(parser: argparse.ArgumentParser, precisions: Optional[Sequence[str]] = PRECISIONS) -> None:
+    """Add --device, and --precision unless precisions is None."""
+    parser.add_argument('--device', choices=DEVICES, default='auto', help='where the network runs (default: auto)')
+    if precisions:
+        parser.add_argument('--precision', choices=precisions, default='float32', help='default: float32')
+
+
+def add_decoding_option(parser: argparse.ArgumentParser) -> None:
+    """Add --decoding."""
+    parser.add_argument('--decoding', choices=DECODINGS, help='default: as in the training run')
+
+
+def _add_set(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument('--set', action='append', default=[], metavar='SECTION.KEY=VALUE', dest='overrides', help=text)
+
+
+def config_path(options: argparse.Namespace) -> Optional[str]:
+    """Return the file that --config names, otherwise config.cfg where it is in this folder, otherwise None."""
+    if options.config or os.path.isfile(CONFIG):
+        return options.config or CONFIG
+    return None
+
+
+def load_run_config(options: argparse.Namespace) -> Any:
+    """Return the Config that --config and --set ask for; a line tells where no file is there to begin with."""
+    from hourglass_pose.config.config import load_config
+
+    path = config_path(options)
+    if path is None:
+        print(f'note: there is no {CONFIG} in this folder; the default settings are used, --set changes one')
+    return load_config(path, options.overrides)

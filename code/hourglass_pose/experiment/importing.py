@@ -1,0 +1,141 @@
+"""Weights of a PyTorch hourglass as a run folder: its settings, and a checkpoint at step 0."""
+
+import os
+import shlex
+from typing import Any, Callable, Dict
+
+from hourglass_pose.checkpoints.folder import CheckpointFolder
+from hourglass_pose.checkpoints.inference import InferenceRecord
+from hourglass_pose.config.config import Config, config_from_dict, format_config
+from hourglass_pose.errors import ConfigError
+from hourglass_pose.experiment.experiment import Experiment, make_folder
+from hourglass_pose.experiment.run_folder import CONFIG_COPY
+from hourglass_pose.files import write_whole
+
+# What either code base trained with, apart from the schedule.
+_OPTIMIZERS = {'bearpaw': ('rmsprop', 2.5e-4), 'princeton': ('adam', 2e-4)}
+
+_LICENCES = {
+    'bearpaw': 'bearpaw/pytorch-pose and anibali/pytorch-stacked-hourglass are published under the GNU GPL version 3 '
+    'and say nothing of their weights in particular',
+    'princeton': 'princeton-vl/pytorch_stacked_hourglass is published under the BSD 3-clause licence and says nothing '
+    'of its weights in particular',
+}
+
+
+def import_run(path: str, code_base: str, folder: str, report: Callable[[str], None]) -> None:
+    """Make a run folder of the state dict in a file.
+
+    Args:
+        path: file that torch.save has written.
+        code_base: key of CODE_BASES.
+        folder: the run folder, which must not hold a run or settings.
+        report: gets lines on what was read and made.
+
+    Raises:
+        CheckpointError: the file cannot be read, or holds another network.
+        ConfigError: the folder is taken, or the network cannot be trained on.
+        UserError: PyTorch is not installed.
+    """
+    if CheckpointFolder(folder).steps():
+        raise ConfigError(f'{folder} holds an earlier run; name another folder by --output')
+    if os.path.exists(os.path.join(folder, CONFIG_COPY)):
+        raise ConfigError(f'{folder} holds a {CONFIG_COPY}, which would be replaced; name another folder by --output')
+    from hourglass_pose.checkpoints.pytorch_import import import_state_dict
+
+    imported = import_state_dict(path, code_base, report)
+    from hourglass_pose.checkpoints.pytorch_weights import CODE_BASES
+    from hourglass_pose.graph.summary import summarise_network
+
+    network = imported.network
+    config = _config(network.traits, imported.inference, code_base, folder, path)
+    report(f'network: {CODE_BASES[code_base].title}; {summarise_network(network.traits).describe()}')
+    for line in network.lines():
+        report(line)
+    if not config.Validation.flip_test:
+        report(
+            f'note: the names of its {network.traits.num_joints} joints are not known, so they are numbered and left '
+            'and right are not known; name them by --set DataSetHG.joint_list=[...] when you train on'
+        )
+    make_folder(folder)
+    manifest = dict(_start(), started_from=os.path.abspath(path), source=imported.source)
+    _write_checkpoint(Experiment(config), network, manifest)
+    # Last: the command refuses a folder that holds one, and an interrupted command can be given again.
+    write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
+    report(f'in {folder}: config.cfg, latest')
+    report(f'licence: {_LICENCES[code_base]}; importing them changes no licence')
+    run = shlex.quote(folder.rstrip('/') or '/')
+    report(
+        f'next: python -m hourglass_pose predict --checkpoint {run}/latest PHOTO.jpg --output predictions\n'
+        f'      python -m hourglass_pose evaluate --checkpoint {run} --annotations FILE --images FOLDER --output '
+        'results\n'
+        f'      python -m hourglass_pose resume {run} --set DataSetHG.training_txt_file=FILE --set '
+        'DataSetHG.img_directory=FOLDER'
+    )
+
+
+def _config(traits: Any, inference: InferenceRecord, code_base: str, folder: str, path: str) -> Config:
+    """Return the Config of an imported network: what its code cropped, decoded and trained with."""
+    optimizer, rate = _OPTIMIZERS[code_base]
+    return config_from_dict(
+        {
+            'DataSetHG': {
+                'joint_list': list(inference.joints),
+                'crop_rule': inference.crop_rule,
+                'crop_corners': inference.crop_corners,
+                'box_margin': inference.box_margin,
+            },
+            'Network': {
+                'arch': traits.arch,
+                'nStack': traits.num_stacks,
+                'nFeat': traits.num_features,
+                'nLow': traits.num_poolings,
+                'nModules': traits.num_modules,
+                'img_size': traits.input_size,
+                'stem_feat': traits.stem_features,
+                'input_mean': traits.input_mean,
+            },
+            'Train': {'loss': inference.loss, 'sigma': inference.sigma, 'optimizer': optimizer, 'lear_rate': rate},
+            'Validation': {'flip_test': inference.flip_test, 'decoding': inference.decoding},
+            'Saver': {'saver_directory': folder},
+        },
+        source=path,
+    )
+
+
+def _start() -> Dict[str, Any]:
+    """Return the part of a manifest that describes a run before its first step."""
+    from hourglass_pose.tf_compat import describe_versions
+
+    return {
+        'global_step': 0,
+        'epoch': 0,
+        'steps_per_epoch': None,
+        'progress': {'metrics': {}},
+        'averaged_weights': False,
+        'split_hash': None,
+        'device': 'none, the weights were imported',
+        'versions': describe_versions(),
+    }
+
+
+def _write_checkpoint(experiment: Experiment, network: Any, manifest: Dict[str, Any]) -> None:
+    from hourglass_pose.checkpoints.variables import VariableSaver, assign
+    from hourglass_pose.graph.model import HourglassModel
+    from hourglass_pose.tf_compat import tf
+
+    config, size = experiment.config, network.traits.input_size
+    manifest = dict(
+        manifest,
+        config=config.as_dict(),
+        traits=network.traits.as_dict(),
+        seed=config.Train.seed,
+        inference=experiment.inference_record(None).as_dict(),
+    )
+    with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(device_count={'GPU': 0})) as session:
+        step = tf.train.get_or_create_global_step()
+        HourglassModel(network.traits).build(tf.zeros([1, size, size, 3]), is_training=False)
+        session.run(step.initializer)
+        assign(session, tf.global_variables(), network.variables)
+        saver = VariableSaver(config.Network.name)
+        CheckpointFolder(config.Saver.saver_directory).write(0, manifest, lambda folder: saver.save(session, folder))

@@ -1,0 +1,99 @@
+"""The folder of a run: kept from mixing with an earlier run, which is set aside, and with files of the user."""
+
+import os
+import re
+import time
+from typing import Callable, List
+
+from hourglass_pose.checkpoints.folder import CheckpointFolder
+from hourglass_pose.config.config import Config, format_config, load_config
+from hourglass_pose.errors import ConfigError, UserError
+from hourglass_pose.files import write_whole
+
+CONFIG_COPY = 'config.cfg'
+GIVEN_CONFIG = 'config.given.cfg'
+
+# What the program writes into a run folder. Checkpoints are the last to be moved: as long as one is there, the folder
+# holds an earlier run.
+_RESULTS = re.compile(
+    r'^(history\.csv|performance\.json|metrics\.json|predictions\.json|report\.html|\.partial-.*|'
+    r'(pckh|predictions|worst)\.(png|svg))$'
+)
+_CHECKPOINTS = re.compile(r'^(latest|best|step-\d{8,})$')
+_EVENTS = re.compile(r'^events\.out\.tfevents\.')
+
+
+def refuse_mixing(folder: str, fresh: bool) -> None:
+    """Raise ConfigError where a new run would mix with an earlier one."""
+    if not fresh and CheckpointFolder(folder).steps():
+        raise ConfigError(
+            f'{folder} holds an earlier run; go on with it by "python load.py", start over by --fresh, or name '
+            'another folder by --set Saver.saver_directory=FOLDER'
+        )
+
+
+def make_way(config: Config, fresh: bool, report: Callable[[str], None]) -> None:
+    """Keep a new run from mixing with an earlier one in its folder: refuse, or set the earlier one aside.
+
+    Only what the program has written is moved, into a subfolder; everything else stays where it is.
+    """
+    folder = config.Saver.saver_directory
+    refuse_mixing(folder, fresh)
+    if not CheckpointFolder(folder).steps():
+        return
+    aside = os.path.join(folder, f'earlier-{time.strftime("%Y%m%d-%H%M%S")}')
+    try:
+        os.mkdir(aside)
+        for name in _written(folder):
+            os.rename(os.path.join(folder, name), os.path.join(aside, name))
+        for logs in {config.Saver.log_dir_train, config.Saver.log_dir_test}:
+            _move_events(folder, logs, aside)
+        for name in sorted(filter(_CHECKPOINTS.match, os.listdir(folder))):
+            os.rename(os.path.join(folder, name), os.path.join(aside, name))
+    except OSError as error:
+        raise ConfigError(
+            f'{folder}: the earlier run cannot be set aside into {aside} ({error.strerror or error}); mend the '
+            'permissions and give the command again, or name another folder by --set Saver.saver_directory=FOLDER'
+        )
+    report(f'the earlier run is now in {aside}')
+
+
+def write_config_copy(config: Config, is_new: bool, report: Callable[[str], None]) -> None:
+    """Write the settings into the run folder, which the next resume goes by.
+
+    is_new: the run has just begun, and a config.cfg that lies in its folder is the user's own, which is kept once
+    under another name.
+    """
+    folder, text = config.Saver.saver_directory, format_config(config)
+    path, given = os.path.join(folder, CONFIG_COPY), os.path.join(folder, GIVEN_CONFIG)
+    if is_new and os.path.isfile(path) and not os.path.exists(given):
+        with open(path, encoding='utf-8', errors='replace') as stream:
+            is_other = stream.read() != text
+        if is_other:
+            os.replace(path, given)
+            report(f'note: the run keeps its settings in {path}; the file that was there is now {given}')
+    write_whole(path, text.encode('utf-8'))
+
+
+def _written(folder: str) -> List[str]:
+    names = sorted(filter(_RESULTS.match, os.listdir(folder)))
+    return names + ([CONFIG_COPY] if _is_config_copy(os.path.join(folder, CONFIG_COPY)) else [])
+
+
+def _is_config_copy(path: str) -> bool:
+    """Return whether a config.cfg is what write_config_copy has written, and not a file of the user."""
+    try:
+        with open(path, encoding='utf-8') as stream:
+            return stream.read() == format_config(load_config(path))
+    except (OSError, ValueError, UserError):
+        return False
+
+
+def _move_events(folder: str, logs: str, aside: str) -> None:
+    """Move TensorBoard's files of a log folder, where that lies in the run folder."""
+    below = os.path.relpath(logs, folder)
+    if not os.path.isdir(logs) or below.split(os.sep)[0] == os.pardir:
+        return
+    for name in filter(_EVENTS.match, sorted(os.listdir(logs))):
+        os.makedirs(os.path.join(aside, below), exist_ok=True)
+        os.rename(os.path.join(logs, name), os.path.join(aside, below, name))

@@ -1,0 +1,51 @@
+"""The data that a run is trained on: is it there, or rendered people in its place."""
+
+import os
+from typing import Any, Iterable
+
+from tqdm import tqdm
+
+from hourglass_pose.checkpoints.run_lock import FolderLock
+from hourglass_pose.config.config import Config, config_from_dict
+from hourglass_pose.errors import AnnotationError
+from hourglass_pose.experiment.experiment import make_folder
+
+SYNTHETIC_SEED = 0
+"""Of the rendered people. Train.seed is for weights and the order of the data, and leaves the pictures alone."""
+
+
+def require_data(config: Config) -> None:
+    """Raise AnnotationError, with what to do, where the data is not there."""
+    data = config.DataSetHG
+    missing = [path for path in tuple(data.training_txt_file) + tuple(data.img_directory) if not os.path.exists(path)]
+    if missing:
+        raise AnnotationError(
+            f'no training data: {", ".join(missing)} is not there; download MPII (human-pose.mpi-inf.mpg.de: images '
+            'and annotations), name your own files by --set DataSetHG.training_txt_file=FILE --set '
+            'DataSetHG.img_directory=FOLDER, or add --synthetic to train on rendered people'
+        )
+
+
+def with_synthetic_people(config: Config) -> Config:
+    """Return the config with rendered people as its data, and render them where they are not there.
+
+    They lie beside the run folder, in a folder named by their number and seed, so that a run with other people leaves
+    them as they are.
+    """
+    from hourglass_pose.synthetic.dataset import write_synthetic_dataset
+
+    count = config.DataSetHG.synthetic_images
+    parent = os.path.dirname(config.Saver.saver_directory)
+    folder = os.path.join(parent, f'synthetic_people-{count}-{SYNTHETIC_SEED}')
+    make_folder(folder)
+    # Of two runs that start together, the second one waits and finds them.
+    with FolderLock(folder, tqdm.write, waits=True):
+        annotations = write_synthetic_dataset(folder, count, SYNTHETIC_SEED, rendering_bar, os.cpu_count() or 1)
+    settings = config.as_dict()
+    settings['DataSetHG'].update(training_txt_file=[annotations], img_directory=[os.path.join(folder, 'images')])
+    return config_from_dict(settings)
+
+
+def rendering_bar(items: Iterable[Any]) -> 'tqdm[Any]':
+    """Return an iterable that shows a progress bar of pictures."""
+    return tqdm(items, desc='rendering people', unit='image', leave=False, dynamic_ncols=True, disable=None)

@@ -1,0 +1,114 @@
+"""Weights of one network for another: what is shared computes as before, and what is new is named."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_transferable
+from hourglass_pose.checkpoints.transfer import initialise_from
+from hourglass_pose.checkpoints.variables import VariableSaver, shapes_of
+from hourglass_pose.errors import CheckpointError
+from hourglass_pose.graph.architectures import make_hyperparameters
+from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.tf_compat import tf
+from named_weights import weights_of
+
+JOINTS = ['r_wrist', 'neck', 'l_wrist']
+TRAITS = make_hyperparameters(
+    num_stacks=2, num_features=8, num_poolings=1, num_joints=3, input_size=16, stem_features=(4, 4)
+)
+
+
+@pytest.fixture(scope='module')
+def stored():
+    values = {name: weights_of(name, shape) for name, shape in shapes_of(TRAITS).items()}
+    return StoredNetwork('weights', None, TRAITS, {'joints': JOINTS}, variables=values)
+
+
+def run(stored, traits, joints, images):
+    """Return (lines, logits, {name: value}) of a network with random weights, initialised from a stored one."""
+    with tf.Graph().as_default(), tf.Session() as session:
+        model = HourglassModel(traits)
+        logits = model.build_logits(tf.constant(images), False)
+        session.run(tf.global_variables_initializer())
+        lines = initialise_from(session, VariableSaver('net'), model.variables(), traits, joints, stored)
+        names = [variable.op.name for variable in model.variables()]
+        return lines, session.run(logits), dict(zip(names, session.run(model.variables())))
+
+
+@pytest.fixture
+def images(rng):
+    return rng.uniform(size=(1, 16, 16, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def expected(stored, images):
+    """Return the logits of the stored network, loaded as prediction does."""
+    from hourglass_pose.checkpoints.variables import load_network
+
+    with tf.Graph().as_default(), tf.Session() as session:
+        model = HourglassModel(TRAITS)
+        logits = model.build_logits(tf.constant(images), False)
+        load_network(session, model, stored)
+        return session.run(logits)
+
+
+def test_same_network_computes_the_same(stored, images, expected):
+    lines, logits, _ = run(stored, TRAITS, JOINTS, images)
+    np.testing.assert_array_equal(logits, expected)
+    assert not [line for line in lines if 'fresh' in line and 'optimizer' not in line]
+
+
+def test_stacks_that_both_have_compute_the_same_and_further_ones_are_named(stored, images, expected):
+    lines, logits, _ = run(stored, replace(TRAITS, num_stacks=3), JOINTS, images)
+    np.testing.assert_array_equal(logits[:, :2], expected)
+    assert 'model/stack_1/features_back' in ' '.join(lines)
+    lines, logits, _ = run(stored, replace(TRAITS, num_stacks=1), JOINTS, images)
+    np.testing.assert_array_equal(logits, expected[:, :1])
+
+
+def test_another_input_size_keeps_every_weight(stored, rng):
+    images = rng.uniform(size=(1, 32, 32, 3)).astype(np.float32)
+    _, _, values = run(stored, replace(TRAITS, input_size=32), JOINTS, images)
+    for name, value in values.items():
+        np.testing.assert_array_equal(value, stored.variables[name])
+
+
+def test_joints_of_one_name_keep_their_maps_in_another_order_and_number(stored, images, expected):
+    joints = ['nose', 'l_wrist', 'neck', 'tail']
+    lines, logits, values = run(stored, replace(TRAITS, num_joints=4), joints, images)
+    # The first stack sees nothing of what the maps of the joints feed back.
+    np.testing.assert_array_equal(logits[:, 0, :, :, 1:3], expected[:, 0, :, :, [2, 1]].transpose(1, 2, 3, 0))
+    back = 'model/stack_0/heatmaps_back/weights'
+    np.testing.assert_array_equal(values[back][:, :, 1:3], stored.variables[back][:, :, [2, 1]])
+    # Biases of heads begin at zero; weights of new joints are random, and differ.
+    assert values['model/stack_0/heatmaps/weights'][0, 0, :, 0].std() > 0
+    text = '\n'.join(lines)
+    assert '2 of 4 joints' in text and 'nose, tail' in text and 'left out: the maps of the joints r_wrist' in text
+
+
+def test_no_shared_joint_starts_all_heads_fresh(stored, images):
+    lines, _, values = run(stored, TRAITS, ['a', 'b', 'c'], images)
+    assert '0 of 3 joints' in lines[0] and 'a, b, c' in lines[1]
+    head = 'model/stack_0/heatmaps/weights'
+    assert not np.array_equal(values[head], stored.variables[head])
+    linear = 'model/stack_0/linear/weights'
+    np.testing.assert_array_equal(values[linear], stored.variables[linear])
+
+
+@pytest.mark.parametrize(
+    'change', [{'num_features': 16}, {'num_poolings': 2}, {'tiny': True}, {'input_mean': (0,) * 3}]
+)
+def test_network_that_is_built_differently_is_refused_by_what_differs(stored, change):
+    with pytest.raises(CheckpointError, match=next(iter(change))):
+        check_transferable(stored, replace(TRAITS, **change), JOINTS)
+
+
+def test_original_attention_network_needs_the_same_joints_and_stacks():
+    traits = make_hyperparameters(arch='modelzoo', attention=True, num_stacks=4, num_poolings=1, num_joints=3)
+    stored = StoredNetwork('hg', 'hg', traits, {'joints': JOINTS})
+    check_transferable(stored, traits, JOINTS)
+    for other, joints in ((replace(traits, num_stacks=2), JOINTS), (traits, ['a', 'b', 'c'])):
+        with pytest.raises(CheckpointError, match='num_stacks|joints'):
+            check_transferable(stored, other, joints)
