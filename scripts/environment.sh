@@ -28,7 +28,7 @@ is_python() {
     [ "$("$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev/null)" = "$2" ]
 }
 
-# make_environment FOLDER PYTHON REQUIREMENT... : makes a virtual environment and installs into it. A stamp says what
+# make_environment FOLDER PYTHON REQUIREMENT... : makes a virtual environment and installs into it. A stamp records what
 # is in it, so that a second call with the same requirements does nothing and an interrupted one starts over. A folder
 # without the stamp was made by somebody else, and is left as it is.
 make_environment() {

@@ -129,7 +129,7 @@ def original_recipe(traits: NetworkTraits) -> Dict[str, Any]:
         'kept_joints': [True] * len(joints),
         'loss': 'sigmoid',
         'sigma': ORIGINAL_SIGMA,
-        # Without names nobody knows which joints are left and right.
+        # Without names, left and right joints are not known.
         'decoding': 'dark',
         'flip_test': is_mpii,
         'box_margin': 0.2,
