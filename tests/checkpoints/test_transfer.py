@@ -1,7 +1,9 @@
 """Weights of one network for another: what is shared computes as before, and what is new is named."""
 
+import os
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from hourglass_pose.checkpoints.variables import VariableSaver, shapes_of
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.images import read_image
 from hourglass_pose.tf_compat import tf
 from named_weights import weights_of
 
@@ -38,8 +41,11 @@ def run(stored, traits, joints, images):
 
 
 @pytest.fixture
-def images(rng):
-    return rng.uniform(size=(1, 16, 16, 3)).astype(np.float32)
+def images(synthetic_people):
+    """Return two pictures of rendered people, (2, 16, 16, 3) float32 in [0, 1]."""
+    folder = os.path.join(os.path.dirname(synthetic_people), 'images')
+    pictures = [cv2.resize(read_image(os.path.join(folder, f'00000{number}.jpg')), (16, 16)) for number in (1, 2)]
+    return np.stack(pictures).astype(np.float32) / np.float32(255)
 
 
 @pytest.fixture
@@ -79,7 +85,7 @@ def test_joints_of_one_name_keep_their_maps_in_another_order_and_number(stored, 
     joints = ['nose', 'l_wrist', 'neck', 'tail']
     lines, logits, values = run(stored, replace(TRAITS, num_joints=4), joints, images)
     # The first stack sees nothing of what the maps of the joints feed back.
-    np.testing.assert_array_equal(logits[:, 0, :, :, 1:3], expected[:, 0, :, :, [2, 1]].transpose(1, 2, 3, 0))
+    np.testing.assert_array_equal(logits[:, 0, :, :, 1:3], np.take(expected[:, 0], [2, 1], axis=-1))
     back = 'model/stack_0/heatmaps_back/weights'
     np.testing.assert_array_equal(values[back][:, :, 1:3], stored.variables[back][:, :, [2, 1]])
     # Biases of heads begin at zero; weights of new joints are random, and differ.

@@ -37,7 +37,7 @@ def describe(stored: StoredNetwork) -> Dict[str, Text]:
 
 
 def describe_training(manifest: Manifest) -> Iterator[Tuple[str, Text]]:
-    """Yield (name, text or list of texts) of what a manifest tells of the training."""
+    """Yield (name, text or list of texts) of what a manifest records of the training."""
     config, progress = manifest['config'], manifest['progress']
     averages = ', moving averages of the weights' if manifest['averaged_weights'] else ''
     yield (

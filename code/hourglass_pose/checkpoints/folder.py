@@ -4,7 +4,7 @@ A run folder holds
 
     step-00001200/        one folder a checkpoint: the files of tf.train.Saver and manifest.json
     latest -> step-...    the newest
-    best -> step-...      the best one, of those whose manifest says `is_best` the newest
+    best -> step-...      the best so far: the newest whose manifest has `is_best`
 
 This module knows files only; variables and sessions are in checkpoints/variables.py.
 """
@@ -163,7 +163,7 @@ class CheckpointFolder:
     def _best(self, steps: List[int]) -> Optional[int]:
         """Return the best of the steps: the newest whose manifest has `is_best`, or a newer one that the link leads to.
 
-        The link is written first, may be lost in a copy, and alone tells it for manifests of earlier versions.
+        The link is written first and may be lost in a copy; manifests of earlier versions have no `is_best`.
         """
         match = _FOLDER_PATTERN.match(os.path.basename(os.path.realpath(os.path.join(self.folder, 'best'))))
         linked = int(match.group(1)) if match else None

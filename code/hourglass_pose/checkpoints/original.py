@@ -132,7 +132,7 @@ def original_inference(traits: ModelzooHyperparameters) -> InferenceRecord:
         loss='sigmoid',
         sigma=ORIGINAL_SIGMA,
         decoding='dark',
-        # Without names nobody knows which joints are left and right.
+        # Without names, left and right joints are not known.
         flip_test=is_mpii,
         box_margin=0.2,
         gives_probabilities=traits.gives_probabilities,

@@ -69,7 +69,7 @@ def _inference(traits: NewellHyperparameters, code_base: str) -> InferenceRecord
         loss='mse',
         sigma=1.0,
         decoding='quarter',
-        # Without names nobody knows which joints are left and right.
+        # Without names, left and right joints are not known.
         flip_test=is_mpii,
         # For data without centre and scale, by crop_rule 'box'.
         box_margin=BARE_BOX_MARGIN,

@@ -51,7 +51,7 @@ def config_path(options: argparse.Namespace) -> Optional[str]:
 
 
 def load_run_config(options: argparse.Namespace) -> Any:
-    """Return the Config that --config and --set ask for; a line tells where no file is there to begin with."""
+    """Return the Config that --config and --set ask for, and print a line where there is no file."""
     from hourglass_pose.config.config import load_config
 
     path = config_path(options)

@@ -36,7 +36,7 @@ def train(
     synthetic: bool = False,
     notes: Sequence[str] = (),
 ) -> None:
-    """Train as a Config says, in its saver_directory; evaluate and write results when the last epoch is done.
+    """Train with a Config, in its saver_directory; evaluate and write results when the last epoch is done.
 
     Of many processes the first one alone writes and prints. It holds the lock of the folder from before it writes
     anything.

@@ -1,4 +1,4 @@
-"""The data that a run is trained on: is it there, or rendered people in its place."""
+"""The data of a run: the check that it is there, or rendered people."""
 
 import os
 from typing import Any, Iterable
