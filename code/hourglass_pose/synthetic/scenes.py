@@ -158,7 +158,8 @@ def _cut(rng: np.random.RandomState, corner: np.ndarray, slack: np.ndarray, span
 def _label(figure: Figure, stature: float, origin: np.ndarray, width: int, height: int) -> SyntheticPerson:
     joints = (origin + figure.joints()[:, :2] * stature).astype(np.float32)
     whole = np.rint(joints)
-    labelled = np.logical_and(whole >= 0, whole <= (width - 1, height - 1)).all(axis=1)
+    inside = (whole >= 0) & (whole <= (width - 1, height - 1))
+    labelled = inside[:, 0] & inside[:, 1]
     margin = _BOX_MARGIN * stature
     low = np.floor(whole[labelled].min(axis=0) - margin)
     high = np.ceil(whole[labelled].max(axis=0) + margin)
