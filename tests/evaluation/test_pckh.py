@@ -16,7 +16,7 @@ from hourglass_pose.evaluation.pckh import (
     percent_within,
     summarise_joints,
 )
-from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
+from hourglass_pose.skeleton import MPII_JOINTS, SKELETONS, Skeleton
 
 SKELETON = Skeleton()
 METRICS = ['pckh@0.5', 'pckh@0.1', 'pck@0.2', 'auc', 'argmax_accuracy']
@@ -255,3 +255,15 @@ def test_person_added_twice_and_shapes_that_do_not_fit_are_refused():
     evaluator.add([4, 2, 4], pred, true, labelled, boxes)
     with pytest.raises(ValueError, match='person 4 was added twice'):
         evaluator.result()
+
+
+@pytest.mark.parametrize('name, has_head', [('mpii', True), ('lsp', True), ('coco', False)])
+def test_every_skeleton_that_ships_has_a_torso_and_those_with_a_neck_a_head(name, has_head, rng):
+    skeleton = SKELETONS[name]
+    joints = rng.uniform(0, 100, (5, len(skeleton), 2))
+    evaluator = PckhEvaluator(skeleton)
+    evaluator.add(np.arange(5), joints, joints, np.ones(joints.shape[:2], bool))
+    metrics = evaluator.result().metrics
+    assert metrics['pck@0.2']['mean'] == 100.0
+    assert metrics['pckh@0.5']['mean'] == (100.0 if has_head else None)
+    assert metrics['pck@0.2']['wrist'] == 100.0

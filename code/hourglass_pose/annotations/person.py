@@ -11,7 +11,7 @@ class Person:
     """One annotated person. Coordinates are source image pixels, 0-based, pixel centres at integers.
 
     image: file name as the annotation file gives it, relative to the image folder.
-    image_path: where to open it.
+    image_path: the path to open.
     person_id: unique among the persons of one source; `im0001.jpgA` in dataset.txt.
     box_img: float64 (4,), x0 y0 x1 y1 of the first and the last pixel inclusive; may reach out of the image.
     joints_img: float32 (J, 2), x y; 0 where unlabelled. A labelled joint may lie outside of the image.
@@ -22,7 +22,7 @@ class Person:
     centre_img: float64 (2,), rough centre of the person, and scale: its height / 200 px, both as MPII gives them; None
     where the data has none.
     split: 'train', 'valid' or 'test' where the data assigns the person, else None.
-    person_index: place of the person among the annotated ones of its image, from 0; None where unknown.
+    person_index: index of the person among the annotated ones of its image, from 0; None where unknown.
     """
 
     image: str

@@ -11,7 +11,7 @@ line is one person:
     head_box      like box
     centre scale  rough centre [x, y] of the person, and its height / 200 px, as MPII gives them
     split         "train", "valid" or "test"
-    person_index  place of the person among those of its image, from 0
+    person_index  index of the person among those of its image, from 0
 
 The first four are in every line, the others where they are known. Coordinates are pixels of the image, 0-based, x
 right, y down, pixel centres at integers. Other keys are passed over, so that other programs can add their own.

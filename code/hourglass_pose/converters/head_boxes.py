@@ -43,15 +43,15 @@ def add_head_boxes(persons: Iterable[Union[Person, Skipped]], path: str) -> Iter
 
 def _read(path: str) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return joints (N, 16, 2) as they stand and missing (N, 16), and head boxes (N, 4) that count from 0."""
-    content = load_matlab(path, list(_NEEDED))
+    content = load_matlab(path, _NEEDED)
     absent = [name for name in _NEEDED if name not in content]
     if absent:
         raise AnnotationError(
             f'{path}: no {", ".join(absent)} in it; give detections_our_format.mat, or gt_valid.mat of HRNet'
         )
     joints, missing, boxes = (numeric(path, name, content[name]) for name in _NEEDED)
-    count = joints.shape[-1]
-    if (joints.shape[1:], missing.shape[1:], boxes.shape) != ((2, count), (count,), (2, 2, count)):
+    rows, count = missing.shape if missing.ndim == 2 else (0, 0)
+    if (joints.shape, boxes.shape) != ((rows, 2, count), (2, 2, count)):
         raise AnnotationError(
             f'{path}: shapes {joints.shape}, {missing.shape} and {boxes.shape}; (16, 2, N), (16, N) and (2, 2, '
             f'N) are needed'

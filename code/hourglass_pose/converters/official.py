@@ -2,8 +2,11 @@
 
 import json
 import os
+import pickle
 import re
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
+import subprocess
+import sys
+from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Union
 
 import numpy as np
 
@@ -149,20 +152,41 @@ def load_json(path: str) -> Any:
         raise AnnotationError(f'{path}: this is no complete JSON ({error}); get the file again')
 
 
-def load_matlab(path: str, names: List[str], **settings: Any) -> Dict[str, Any]:
-    """Return what scipy.io.loadmat reads of the variables `names` of a file. Raises AnnotationError."""
-    # SciPy is loaded here and not with the package, because few commands need it.
-    import scipy.io
+def load_matlab(path: str, names: Sequence[str], simplify_cells: bool = False) -> Dict[str, Any]:
+    """Return what scipy.io.loadmat reads of the variables `names` of a file. Raises AnnotationError.
 
+    SciPy runs in a process of its own, because damaged files can crash it.
+    """
     try:
-        return scipy.io.loadmat(path, variable_names=names, **settings)
+        with open(path, 'rb'):
+            pass
     except OSError as error:
         raise AnnotationError(f'{path}: cannot be read ({error.strerror or error}); check the path and its permissions')
+    try:
+        return _loaded(path, names, simplify_cells)
     except Exception as error:  # SciPy raises whatever its parser meets in a damaged file
         raise AnnotationError(
-            f'{path}: this MATLAB file is damaged or of version 7.3 ({type(error).__name__}: {error}); get it '
-            f'again, or save it as version 7'
+            f'{path}: this MATLAB file is damaged or of version 7.3 ({" ".join(str(error).split())[:200]}); get it '
+            'again, or save it as version 7'
         )
+
+
+def _loaded(path: str, names: Sequence[str], simplify_cells: bool) -> Dict[str, Any]:
+    request = json.dumps([os.fspath(path), list(names), simplify_cells])
+    done = subprocess.run([sys.executable, '-c', _LOAD, request], capture_output=True)
+    if done.returncode == 0:
+        return pickle.loads(done.stdout)
+    lines = done.stderr.decode('utf-8', 'replace').strip().splitlines()
+    raise ValueError(lines[-1] if lines and done.returncode > 0 else f'SciPy ended with code {done.returncode}')
+
+
+_LOAD = """
+import json, pickle, sys
+import scipy.io
+path, names, simplify_cells = json.loads(sys.argv[1])
+content = scipy.io.loadmat(path, variable_names=names, simplify_cells=simplify_cells)
+pickle.dump(content, sys.stdout.buffer, 4)
+"""
 
 
 def numeric(path: str, name: str, value: Any) -> np.ndarray:
