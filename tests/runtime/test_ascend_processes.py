@@ -88,9 +88,9 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
     ]
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
-        model.traits = experiment.traits()
-        cells, joints = model.traits.heatmap_size, model.traits.num_joints
-        images = tf.placeholder(tf.uint8, [train.batch_size] + [model.traits.input_size] * 2 + [3])
+        model.hyperparameters = experiment.traits()
+        cells, joints = model.hyperparameters.heatmap_size, model.hyperparameters.num_joints
+        images = tf.placeholder(tf.uint8, [train.batch_size] + [model.hyperparameters.input_size] * 2 + [3])
         heatmaps = tf.placeholder(tf.float32, [train.batch_size, cells, cells, joints])
         weights = tf.placeholder(tf.float32, [train.batch_size, joints])
         loss = heatmap_loss(model.build_logits(images, True), heatmaps, weights, train.loss)

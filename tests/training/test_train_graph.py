@@ -36,7 +36,7 @@ class Trained:
         self.graph = tf.Graph()
         with self.graph.as_default():
             model = OneLayerModel()
-            model.traits = SimpleNamespace(**dict(vars(model.traits), drop_rate=drop_rate))
+            model.hyperparameters = SimpleNamespace(**dict(vars(model.hyperparameters), drop_rate=drop_rate))
             self.train = TrainGraph(model, runtime, CONSTANT_RATE, ROWS, 2, **options)
             self.session = tf.Session(config=runtime.session_config())
             self.session.run(self.train.initialisation)
