@@ -344,7 +344,12 @@ def test_without_a_file_the_defaults_hold_and_lead_into_the_current_folder(tmp_p
 def test_attention_of_newell_is_the_architecture_newell_attention(load):
     by_flag = load('[Network]\nmcam: True\nattention_kernel: 5').hyperparameters()
     by_name = load("[Network]\narch: 'newell_attention'\nattention_kernel: 5").hyperparameters()
-    assert by_flag == by_name and (by_name.arch, by_name.attention_kernel) == ('newell_attention', 5)
+    assert (
+        by_flag
+        == by_name
+        == load("[Network]\narch: 'newell_attention'\nattention: True\nattention_kernel: 5").hyperparameters()
+    )
+    assert (by_name.arch, by_name.attention_kernel) == ('newell_attention', 5)
 
 
 def test_what_an_architecture_does_not_have_is_refused_unless_it_is_what_it_has_fixed(load):

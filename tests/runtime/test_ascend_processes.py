@@ -90,9 +90,9 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
     ]
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
-        model.traits = experiment.traits()
-        joints = model.traits.num_joints
-        images = tf.placeholder(tf.uint8, [train.batch_size] + [model.traits.input_size] * 2 + [3])
+        model.hyperparameters = experiment.traits()
+        joints = model.hyperparameters.num_joints
+        images = tf.placeholder(tf.uint8, [train.batch_size] + [model.hyperparameters.input_size] * 2 + [3])
         positions = tf.placeholder(tf.float32, [train.batch_size, joints, 2])
         weights = tf.placeholder(tf.float32, [train.batch_size, joints])
         half = graph_half(experiment.codec)

@@ -39,7 +39,7 @@ class Trained:
         self.graph = tf.Graph()
         with self.graph.as_default():
             model = OneLayerModel()
-            model.traits = SimpleNamespace(**dict(vars(model.traits), drop_rate=drop_rate))
+            model.hyperparameters = SimpleNamespace(**dict(vars(model.hyperparameters), drop_rate=drop_rate))
             self.codec = make_codec(2, 4, 32.0, loss)  # a sigma of one cell
             self.train = TrainGraph(model, self.codec, runtime, CONSTANT_RATE, ROWS, 2, **options)
             self.session = tf.Session(config=runtime.session_config())

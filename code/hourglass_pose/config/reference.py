@@ -53,12 +53,17 @@ def reference_text() -> str:
 
 
 def _comment(key: Key) -> List[str]:
-    text = f'{key.effect[0].upper()}{key.effect[1:]}.'
-    for sentence in (key.note, f'Allowed: {key.rule.allowed}.', key.other and f'Also written {key.other}.'):
-        text += f' {sentence}' if sentence else ''
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent='# ', subsequent_indent='# ', break_long_words=False, break_on_hyphens=False
-    )
+    effect = f'{key.effect[0].upper()}{key.effect[1:]}.' + (f' {key.note}' if key.note else '')
+    allowed = f'Allowed: {key.rule.allowed}.' + (f' Also written {key.other}.' if key.other else '')
+    # What is allowed begins a line, unless all fits into one.
+    texts = [f'{effect} {allowed}'] if len(f'# {effect} {allowed}') <= _WIDTH else [effect, allowed]
+    return [
+        line
+        for text in texts
+        for line in textwrap.wrap(
+            text, _WIDTH, initial_indent='# ', subsequent_indent='# ', break_long_words=False, break_on_hyphens=False
+        )
+    ]
 
 
 def _setting(key: Key) -> List[str]:

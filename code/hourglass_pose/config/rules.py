@@ -1,4 +1,4 @@
-"""What a key of config.cfg accepts: rules made of an allowed range, a check and a normal form."""
+"""Rules of the kinds of values that only config.cfg has: paths, joint names, scales and ranges."""
 
 import json
 import os
