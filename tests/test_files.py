@@ -1,35 +1,69 @@
-"""A file is written whole or left as it was."""
+"""A file is written whole or left as it was; its first bytes tell its kind."""
 
+import hashlib
 import os
 
 import pytest
 
-from hourglass_pose import files as atomic_file
-from hourglass_pose.errors import UserError
+from hourglass_pose import files
+from hourglass_pose.errors import UserError, counted
 
 
 def test_new_content_replaces_the_old_and_leaves_nothing_else(tmp_path):
     path = tmp_path / 'metrics.json'
     for content in (b'old', b'new'):
-        atomic_file.write_whole(path, content)
+        files.write_whole(path, content)
     assert path.read_bytes() == b'new'
     assert os.listdir(str(tmp_path)) == ['metrics.json']
 
 
 def test_failed_write_keeps_the_old_file_and_names_the_path(tmp_path, monkeypatch):
     path = tmp_path / 'metrics.json'
-    atomic_file.write_whole(path, b'old')
+    files.write_whole(path, b'old')
 
     def disk_is_full(descriptor):
         raise OSError(28, 'No space left on device')
 
-    monkeypatch.setattr(atomic_file.os, 'fsync', disk_is_full)
+    monkeypatch.setattr(files.os, 'fsync', disk_is_full)
     with pytest.raises(UserError, match='metrics.json: cannot be written .No space left on device'):
-        atomic_file.write_whole(path, b'new')
+        files.write_whole(path, b'new')
     assert path.read_bytes() == b'old'
     assert os.listdir(str(tmp_path)) == ['metrics.json']
 
 
 def test_missing_folder_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match='No such file or directory'):
-        atomic_file.write_whole(tmp_path / 'absent' / 'x.png', b'')
+        files.write_whole(tmp_path / 'absent' / 'x.png', b'')
+
+
+@pytest.mark.parametrize('size', [0, 10, (1 << 20) + 1])
+def test_the_digest_is_that_of_the_whole_content(tmp_path, size):
+    content = bytes(size)
+    (tmp_path / 'x').write_bytes(content)
+    assert files.file_sha256(tmp_path / 'x') == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize(
+    'head, kind',
+    [
+        (b'\x89HDF\r\n\x1a\n', 'hdf5'),
+        (b'\0' * 1024 + b'\x89HDF\r\n\x1a\n', 'hdf5'),
+        (b'MATLAB 7.3 MAT-file'.ljust(512) + b'\x89HDF\r\n\x1a\n', 'matlab73'),
+        (b'MATLAB 5.0 MAT-file', 'matlab'),
+        (b'\xef\xbb\xbf \n[1]', 'json'),
+        (b'{', 'json'),
+        (b'\x1f\x8b\x08', 'gzip'),
+        (b'', None),
+        (b'RIFF\0\0\0\0WAVE', None),
+        (b'a.jpgA 1 2 3', None),
+    ],
+)
+def test_first_bytes_tell_the_kind(tmp_path, head, kind):
+    (tmp_path / 'x').write_bytes(head)
+    assert files.kind_of_file(tmp_path / 'x') == kind
+
+
+def test_numbers_are_written_with_their_noun():
+    assert counted(1, 'person') == '1 person'
+    assert counted(12345, 'image') == '12,345 images'
+    assert counted(2, 'person by its labels') == '2 persons by its labels'

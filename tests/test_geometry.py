@@ -10,12 +10,13 @@ from hourglass_pose.geometry import (
     crop_affine,
     crop_from_hm,
     flip_affine,
-    flip_points,
     hm_from_crop,
+    inside_crop,
     invert,
     square_box,
     transform_points,
 )
+from mirrored import flip_points
 
 CROP, STRIDE = 128, 4
 COORDINATES = st.floats(-500, 500)
@@ -135,3 +136,8 @@ def test_flip_rotation_and_scale_commute_with_the_step_to_the_heatmap(points, ro
 def test_a_map_that_flattens_the_plane_has_no_inverse():
     with pytest.raises(np.linalg.LinAlgError):
         invert(np.array([[1.0, 2.0, 0.0], [2.0, 4.0, 0.0]]))
+
+
+def test_a_crop_reaches_to_the_edges_of_its_pixels():
+    points = [[-0.5, 3], [-0.51, 3], [3, CROP - 0.51], [3, CROP - 0.5], [np.nan, 3], [3, 3]]
+    assert inside_crop(np.array(points), CROP).tolist() == [True, False, True, False, False, True]

@@ -14,7 +14,7 @@ from PIL import Image
 
 from hourglass_pose import images
 from hourglass_pose.errors import ImageError
-from hourglass_pose.images import IMAGE_EXTENSIONS, image_size, list_images, read_image
+from hourglass_pose.images import IMAGE_EXTENSIONS, describe_content, image_size, list_images, read_image
 
 RGB = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)
 # Smooth, so that JPEG keeps it.
@@ -210,7 +210,8 @@ def test_a_truncated_jpeg_is_refused_where_cv2_would_return_its_part(tmpdir, mon
         (b'not a picture', 'not a JPEG, PNG'),
         (b'\xff\xd8\xff', 'damaged'),
         (b'\xff\xd8\xff\xe0\xff\xd9', 'damaged'),
-        (b'RIFF1234AVI ', 'damaged'),
+        (b'RIFF1234AVI ', 'a video (AVI), not a JPEG'),
+        (b'RIFF1234WEBP', 'damaged'),
         (b'P6\nx', 'damaged'),
         (b'P6\n0 0\n255\n', ''),
         (b'II*\0\x08\0\0\0', 'damaged'),
@@ -333,3 +334,38 @@ def test_a_missing_path_is_named(tmpdir):
 def test_no_paths_are_an_error():
     with pytest.raises(ImageError, match='no pictures given'):
         list_images([])
+
+
+@pytest.mark.parametrize(
+    'head, content',
+    [
+        (b'GIF89a', 'a GIF'),
+        (b'\0\0\0\x18ftypheic\0\0\0\0', 'an HEIC picture'),
+        (b'\0\0\0\x18ftypmif1\0\0\0\0', 'an HEIC picture'),
+        (b'\0\0\0\x18ftypavif\0\0\0\0', 'an AVIF picture'),
+        (b'\0\0\0\x18ftypisom\0\0\0\0', 'a video (MP4)'),
+        (b'\0\0\0\x14ftypqt  \0\0\0\0', 'a video (QuickTime)'),
+        (b'\x1a\x45\xdf\xa3', 'a video (Matroska or WebM)'),
+        (b'RIFF\0\0\0\0AVI LIST', 'a video (AVI)'),
+        (b'plain text', None),
+        (b'', None),
+    ],
+)
+def test_what_cannot_be_read_is_called_by_its_content_whatever_its_name(tmpdir, head, content):
+    path = written(tmpdir, head)
+    assert describe_content(path) == content
+    if content:
+        with pytest.raises(ImageError) as caught:
+            read_image(path)
+        assert str(caught.value).startswith(f'{path}: {content}, not a JPEG')
+
+
+def test_an_image_that_can_be_read_and_a_missing_file_have_no_description(tmpdir):
+    assert describe_content(saved(tmpdir, RGB, 'a.png')) is None
+    assert describe_content(str(tmpdir.join('none'))) is None
+
+
+def test_the_limit_of_pillow_stays_as_it_was(tmpdir):
+    before = Image.MAX_IMAGE_PIXELS
+    image_size(written(tmpdir, png_header(60000, 60000), 'a.png'))
+    assert Image.MAX_IMAGE_PIXELS == before

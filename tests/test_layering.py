@@ -14,7 +14,9 @@ PACKAGE = 'hourglass_pose'
 ROOMS = (
     '',
     'errors',
+    'cores',
     'files',
+    'rules',
     'images',
     'skeleton',
     'geometry',
@@ -44,7 +46,9 @@ ROOMS = (
 # Everything here loads without TensorFlow; the other rooms need a session.
 WITHOUT_TENSORFLOW = (
     'errors',
+    'cores',
     'files',
+    'rules',
     'images',
     'skeleton',
     'geometry',
@@ -197,6 +201,12 @@ def test_no_imports_go_in_a_circle():
 def test_rooms_without_a_session_load_no_tensorflow(module):
     assert f'{PACKAGE}.tf_compat' not in everything_loaded_by(module)
     assert f'{PACKAGE}.tf_compat' not in own_imports_of(module)
+
+
+@pytest.mark.parametrize('module', inside('representations'))
+def test_only_graph_halves_of_representations_load_tensorflow(module):
+    loads = f'{PACKAGE}.tf_compat' in everything_loaded_by(module)
+    assert loads == module.endswith('.graph')
 
 
 def test_the_package_itself_loads_nothing():

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
+from hourglass_pose.errors import ConfigError
+from hourglass_pose.skeleton import COCO_JOINTS, MPII_JOINTS, SKELETONS, Skeleton, require_sides
 
 SUBSETS = st.lists(st.sampled_from(MPII_JOINTS), min_size=1, unique=True).map(tuple)
 MIDDLE = {'pelvis', 'thorax', 'neck', 'head'}
@@ -98,3 +99,95 @@ def test_a_changed_result_does_not_change_the_skeleton():
     skeleton.flip_permutation[:] = 0
     assert len(set(skeleton.flip_permutation)) == len(skeleton)
     assert isinstance(skeleton.mean_joints, np.ndarray)
+
+
+SPELLINGS = [
+    'r_wrist/l_wrist',
+    'right_wrist/left_wrist',
+    'Right_Wrist/Left_Wrist',
+    'R_WRIST/L_WRIST',
+    'right-wrist/left-wrist',
+    'right wrist/left wrist',
+    'wrist_r/wrist_l',
+    'wrist_right/wrist_left',
+    'wrist.R/wrist.L',
+    'RightWrist/LeftWrist',
+    'rightWrist/leftWrist',
+    'RWrist/LWrist',
+    'rWrist/lWrist',
+    'rwrist/lwrist',
+    'rightwrist/leftwrist',
+    'WristRight/WristLeft',
+]
+
+
+@pytest.mark.parametrize('spelling', SPELLINGS)
+def test_partners_and_roles_are_found_for_every_usual_spelling(spelling):
+    right, left = spelling.split('/')
+    skeleton = Skeleton(('nose', left, right))
+    assert skeleton.flip_permutation.tolist() == [0, 2, 1] and skeleton.has_sides and not skeleton.unpaired
+    assert [skeleton.side(joint) for joint in range(3)] == ['middle', 'left', 'right']
+    assert skeleton.index('r_wrist') == 2 and skeleton.index('l_wrist') == 1
+    assert skeleton.groups['wrist'].tolist() == [2, 1]
+    assert skeleton.oks_sigmas.tolist() == [0.026, 0.062, 0.062]
+
+
+@pytest.mark.parametrize('names', [('leg', 'rib'), ('lip', 'nose'), ('finger_0', 'finger_1'), ('Ring', 'Little')])
+def test_words_that_begin_with_r_or_l_are_no_sides(names):
+    skeleton = Skeleton(names)
+    assert not skeleton.has_sides and skeleton.flip_permutation.tolist() == [0, 1] and not skeleton.unpaired
+
+
+def test_a_side_without_its_partner_is_named():
+    skeleton = Skeleton(('left_eye', 'right_eye', 'left_ear'))
+    assert skeleton.unpaired == ('left_ear',) and skeleton.flip_permutation.tolist() == [1, 0, 2]
+
+
+def test_given_pairs_take_the_place_of_those_that_are_found():
+    skeleton = Skeleton(('near', 'far', 'r_x', 'l_x'), flip_pairs=(('far', 'near'),))
+    assert skeleton.flip_permutation.tolist() == [1, 0, 2, 3]
+    assert not Skeleton(('r_x', 'l_x'), flip_pairs=()).has_sides
+    for wrong in ((('near', 'x'),), (('near', 'near'),), (('near', 'far'), ('near', 'r_x'))):
+        with pytest.raises(ValueError, match='flip_pairs'):
+            Skeleton(('near', 'far', 'r_x'), flip_pairs=wrong)
+
+
+def test_the_skeletons_that_ship_know_sides_sizes_and_constants():
+    assert {name: len(skeleton) for name, skeleton in SKELETONS.items()} == {'mpii': 16, 'coco': 17, 'lsp': 14}
+    for skeleton in SKELETONS.values():
+        names = skeleton.joints
+        for joint, partner in enumerate(skeleton.flip_permutation):
+            sides = skeleton.side(joint), skeleton.side(partner)
+            assert sides in (('right', 'left'), ('left', 'right'), ('middle', 'middle'))
+        assert np.isfinite(skeleton.oks_sigmas).all()
+        # |left shoulder - right hip| first, then its mirror image.
+        (shoulder, hip), mirrored = skeleton.torso_pairs
+        assert (
+            'shoulder' in names[shoulder] and names[shoulder][0] == 'l' and 'hip' in names[hip] and names[hip][0] == 'r'
+        )
+        assert mirrored == tuple(skeleton.flip_permutation[[shoulder, hip]])
+        reached = {0}
+        for _ in skeleton.limbs:
+            reached |= {joint for limb in skeleton.limbs if reached & set(limb) for joint in limb}
+        # COCO's face and body are not joined.
+        assert len(reached) == (5 if skeleton is SKELETONS['coco'] else len(skeleton))
+    assert [SKELETONS[name].head_pair for name in ('mpii', 'lsp', 'coco')] == [(8, 9), (12, 13), None]
+
+
+def test_the_constants_of_coco_are_those_of_its_evaluation_code():
+    # pycocotools.cocoeval.Params.kpt_oks_sigmas, which are these numbers / 10.
+    published = [0.26, 0.25, 0.25, 0.35, 0.35, 0.79, 0.79, 0.72, 0.72, 0.62, 0.62, 1.07, 1.07, 0.87, 0.87, 0.89, 0.89]
+    np.testing.assert_allclose(Skeleton(COCO_JOINTS).oks_sigmas, np.array(published) / 10)
+    assert np.isnan(Skeleton(('finger', 'tail')).oks_sigmas).all()
+
+
+def test_mirroring_without_known_sides_is_refused_with_what_to_write():
+    fingers = Skeleton(('finger_0', 'finger_1', 'finger_2'))
+    for flip_prob, flip_test, advice in ((0.5, False, 'flip_prob=0'), (0.0, True, 'flip_test=False')):
+        with pytest.raises(ConfigError) as caught:
+            require_sides(fingers, flip_prob, flip_test)
+        assert advice in str(caught.value) and 'flip_pairs' in str(caught.value) and '\n' not in str(caught.value)
+    require_sides(fingers, 0.0, False)
+    require_sides(Skeleton(fingers.joints, flip_pairs=()), 0.5, True)
+    require_sides(Skeleton(('nose',)), 0.5, True)
+    require_sides(Skeleton(('nose', 'left_ear', 'right_ear')), 0.5, True)

@@ -1,8 +1,10 @@
 """The only import of TensorFlow: which versions are taken, what is silenced, and what kind of graph follows."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import CODE
@@ -67,6 +69,53 @@ def test_tensorflow_that_cannot_be_loaded_is_a_user_error_with_its_cause(import_
     with pytest.raises(UserError, match=r'cannot be imported \(libcuda is missing\).*pip install'):
         import_of("raise ImportError('libcuda is missing')")
     assert capfd.readouterr().err == ''
+
+
+@pytest.mark.parametrize(
+    'end, signal_number',
+    [('os.abort()', signal.SIGABRT), ('os.kill(os.getpid(), signal.SIGILL)', signal.SIGILL)],
+    ids=['abort', 'illegal instruction'],
+)
+def test_tensorflow_that_crashes_while_it_loads_shows_everything_it_wrote(tmp_path, end, signal_number):
+    (tmp_path / 'tensorflow.py').write_text(
+        "import os, signal\nos.write(2, b'oneDNN custom operations are on\\nno AVX on this machine')\n" + end
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', 'import hourglass_pose.tf_compat'],
+        env=dict(os.environ, PYTHONPATH=os.pathsep.join([str(tmp_path), CODE])),
+        capture_output=True,
+        timeout=120,
+    )
+    assert done.returncode == -signal_number
+    # Beside the text of a crash, what is usually noise may be the cause.
+    assert b'no AVX on this machine' in done.stderr and b'oneDNN custom operations are on' in done.stderr
+    assert b'error: the process ended while TensorFlow was loading' in done.stderr
+
+
+def test_a_process_that_tensorflow_leaves_behind_keeps_nobody_waiting(import_of, capfd):
+    source = 'import subprocess\nchild = subprocess.Popen(["sleep", "60"])\n'
+    begin = time.monotonic()
+    child = import_of(source).child
+    assert time.monotonic() - begin < 30
+    child.kill()
+    child.wait()
+
+
+def test_text_without_an_end_of_line_is_shown(import_of, capfd):
+    import_of("import os\nos.write(2, b'one\\ntwo')\n")
+    assert capfd.readouterr().err == 'one\ntwo'
+
+
+def test_importing_the_package_alone_changes_nothing_of_the_process():
+    program = (
+        'import os, sys; before = dict(os.environ), set(sys.modules), list(sys.path); import hourglass_pose; '
+        'print(dict(os.environ) == before[0] and list(sys.path) == before[2], "tensorflow" in sys.modules, '
+        '"cv2" in sys.modules)'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', program], env=dict(os.environ, PYTHONPATH=CODE), stdout=subprocess.PIPE, timeout=120
+    )
+    assert done.stdout.split() == [b'True', b'False', b'False']
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The exceptions that end a command with one line for the user instead of a traceback."""
+"""The exceptions that end a command with one line for the user instead of a traceback, and how such lines count."""
 
 
 class UserError(Exception):
@@ -30,3 +30,9 @@ class TrainingError(UserError):
 
 class LaunchError(UserError):
     """A run cannot be started on the devices as it was asked for."""
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a count with its noun, such as '1 person', '1,234 persons' and '2 persons by their labels'."""
+    first, _, rest = noun.partition(' ')
+    return f'{number:,} {first}{"" if number == 1 else "s"}{rest and " " + rest}'

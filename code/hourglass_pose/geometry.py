@@ -1,28 +1,35 @@
-"""Affine maps between photo (_img), network input (_crop) and heatmap (_hm), and the horizontal flip.
+"""Affine maps between image (_img), network input (_crop) and heatmap (_hm), and the horizontal flip.
 
 All coordinates are 0-based, x right, y down, with pixel centres at integers. A matrix `affine_b_from_a` is a float64
 (2, 3) array that takes column vectors (x, y, 1) of frame a to frame b.
 """
 
+from typing import Any, Tuple
+
 import numpy as np
 
+ArrayLike = Any
+"""What NumPy makes an array of: an array, a list or a tuple of numbers."""
 
-def square_box(box_img, margin):
+
+def square_box(box_img: ArrayLike, margin: float) -> Tuple[np.ndarray, float]:
     """Return (centre_img (2,), side_img) of the square around a box widened by `margin` on each side.
 
     box_img: (x0, y0, x1, y1), first and last pixel inclusive. The side is the box's longer side times
     (1 + 2 * margin), in pixels, and at least one pixel.
     """
-    x0, y0, x1, y1 = [float(value) for value in box_img]
+    x0, y0, x1, y1 = np.asarray(box_img, np.float64).tolist()
     longer = max(x1 - x0, y1 - y0, 0.0) + 1.0
     return np.array([(x0 + x1) / 2, (y0 + y1) / 2]), longer * (1.0 + 2.0 * margin)
 
 
-def crop_affine(centre_img, side_img, crop_size, rotation_deg=0.0, flip=False):
-    """Return affine_crop_from_img of a square of the photo brought to crop_size x crop_size pixels.
+def crop_affine(
+    centre_img: ArrayLike, side_img: float, crop_size: int, rotation_deg: float = 0.0, flip: bool = False
+) -> np.ndarray:
+    """Return affine_crop_from_img of a square of the image brought to crop_size x crop_size pixels.
 
-    centre_img: (x, y) that comes to the centre of the crop. side_img: side of the square in photo pixels.
-    rotation_deg: angle by which the picture turns about that centre, positive anti-clockwise as seen on the screen.
+    centre_img: (x, y) that comes to the centre of the crop. side_img: side of the square in image pixels.
+    rotation_deg: angle by which the image turns about that centre, positive anti-clockwise as seen on the screen.
     flip: mirror the finished crop, x to crop_size - 1 - x.
     """
     scale = crop_size / float(side_img)
@@ -35,49 +42,50 @@ def crop_affine(centre_img, side_img, crop_size, rotation_deg=0.0, flip=False):
     return compose(flip_affine(crop_size), affine) if flip else affine
 
 
-def flip_affine(width):
-    """Return the affine map of the horizontal flip of a picture or map `width` wide: x to width - 1 - x."""
+def flip_affine(width: int) -> np.ndarray:
+    """Return the affine map of the horizontal flip of an image or map `width` wide: x to width - 1 - x."""
     return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
 
 
-def zoom_affine(scale, width):
-    """Return the affine map that enlarges a square picture or map `width` wide by `scale` about its centre."""
+def zoom_affine(scale: float, width: int) -> np.ndarray:
+    """Return the affine map that enlarges a square image or map `width` wide by `scale` about its centre."""
     offset = (1.0 - scale) * (width - 1) / 2.0
     return np.array([[scale, 0.0, offset], [0.0, scale, offset]])
 
 
-def compose(affine_c_from_b, affine_b_from_a):
+def compose(affine_c_from_b: np.ndarray, affine_b_from_a: np.ndarray) -> np.ndarray:
     """Return affine_c_from_a: first affine_b_from_a, then affine_c_from_b."""
     linear, offset = affine_c_from_b[:, :2], affine_c_from_b[:, 2:]
     return np.hstack([linear.dot(affine_b_from_a[:, :2]), linear.dot(affine_b_from_a[:, 2:]) + offset])
 
 
-def invert(affine):
+def invert(affine: np.ndarray) -> np.ndarray:
     """Return the inverse affine map. Raises numpy.linalg.LinAlgError for a map that flattens the plane."""
     linear = np.linalg.inv(affine[:, :2])
     return np.hstack([linear, -linear.dot(affine[:, 2:])])
 
 
-def transform_points(affine, points):
+def transform_points(affine: np.ndarray, points: ArrayLike) -> np.ndarray:
     """Return points (..., 2) mapped by an affine map, float64."""
-    return np.asarray(points, np.float64).dot(affine[:, :2].T) + affine[:, 2]
+    moved: np.ndarray = np.asarray(points, np.float64).dot(affine[:, :2].T) + affine[:, 2]
+    return moved
 
 
-def flip_points(points, width, permutation):
-    """Return joints (..., J, 2) of the mirrored picture: mirrored in x, left and right joints exchanged.
-
-    permutation: Skeleton.flip_permutation.
-    """
-    flipped = np.array(points)[..., permutation, :]
-    flipped[..., 0] = width - 1 - flipped[..., 0]
-    return flipped
+def inside_crop(points_crop: ArrayLike, crop_size: int) -> np.ndarray:
+    """Return bool (...): whether points (..., 2) lie in the crop, whose pixels reach from -0.5 to crop_size - 0.5."""
+    points = np.asarray(points_crop)
+    with np.errstate(invalid='ignore'):
+        inside: np.ndarray = np.all((points >= -0.5) & (points < crop_size - 0.5), axis=-1)
+    return inside
 
 
-def hm_from_crop(points_crop, stride):
+def hm_from_crop(points_crop: ArrayLike, stride: int) -> np.ndarray:
     """Return heatmap cells of crop pixels: a cell's centre lies in the middle of its stride x stride pixels."""
-    return (np.asarray(points_crop) + 0.5) / stride - 0.5
+    cells: np.ndarray = (np.asarray(points_crop) + 0.5) / stride - 0.5
+    return cells
 
 
-def crop_from_hm(points_hm, stride):
+def crop_from_hm(points_hm: ArrayLike, stride: int) -> np.ndarray:
     """Return crop pixels of heatmap cells, the inverse of hm_from_crop."""
-    return (np.asarray(points_hm) + 0.5) * stride - 0.5
+    points: np.ndarray = (np.asarray(points_hm) + 0.5) * stride - 0.5
+    return points

@@ -1,50 +1,66 @@
-"""Pictures from disk: upright 8-bit RGB pixels, sizes from headers, lists of files."""
+"""Images from disk: upright 8-bit RGB pixels, sizes from headers, lists of files."""
 
 import os
+import threading
+from typing import Any, BinaryIO, Dict, Iterable, List, Optional, Tuple, Union
 
 import cv2
 import numpy as np
-from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, PpmImagePlugin, TiffImagePlugin, WebPImagePlugin
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hourglass_pose.errors import ImageError
+from hourglass_pose.files import HEAD_BYTES, kind_of_bytes, kind_of_file
 
 IMAGE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm')
 
 MAX_MEGAPIXELS = 100
 
-# First bytes -> the Pillow class that reads such a file. Image.open is not used: it warns of large pictures
-# or refuses them by a limit that is global to the process, and does not say their width and height.
-_OPENERS = (
-    (b'\xff\xd8\xff', JpegImagePlugin.jpeg_factory),
-    (b'\x89PNG\r\n\x1a\n', PngImagePlugin.PngImageFile),
-    (b'BM', BmpImagePlugin.BmpImageFile),
-    (b'RIFF', WebPImagePlugin.WebPImageFile),
-    (b'II*\x00', TiffImagePlugin.TiffImageFile),
-    (b'MM\x00*', TiffImagePlugin.TiffImageFile),
-) + tuple((b'P%d' % kind, PpmImagePlugin.PpmImageFile) for kind in range(1, 7))
+# Kind by content (files.kind_of_bytes) -> format of Pillow.
+_FORMATS = {'jpeg': 'JPEG', 'png': 'PNG', 'bmp': 'BMP', 'webp': 'WEBP', 'tiff': 'TIFF', 'ppm': 'PPM'}
+
+# Kinds that people take for images and that read_image does not read.
+_DESCRIPTIONS = {
+    'gif': 'a GIF',
+    'heic': 'an HEIC picture',
+    'avif': 'an AVIF picture',
+    'avi': 'a video (AVI)',
+    'mp4': 'a video (MP4)',
+    'quicktime': 'a video (QuickTime)',
+    'matroska': 'a video (Matroska or WebM)',
+    'flv': 'a video (Flash)',
+    'mpeg': 'a video (MPEG)',
+    'wmv': 'a video (Windows Media)',
+    'gzip': 'a gzip archive',
+    'zip': 'a zip archive',
+    'hdf5': 'an HDF5 file',
+    'matlab': 'a MATLAB file',
+    'matlab73': 'a MATLAB file',
+    'npy': 'a NumPy array',
+    'json': 'JSON',
+}
 
 _JPEG_END = b'\xff\xd9'
 
 # Tags of TIFF 6.0, which EXIF shares.
 _TAG_WIDTH, _TAG_HEIGHT, _TAG_ORIENTATION = 256, 257, 274
 
+_pillow_limit = threading.Lock()
 
-def read_image(path):
-    """Return a picture as uint8 RGB (H, W, 3), turned upright by its EXIF orientation as viewers show it.
 
-    JPEG, PNG, BMP, WebP, TIFF (first page) and PPM are told apart by content, not by name. Grey, palette
-    and CMYK pictures become RGB; transparency is composited over white; of 16 bits a channel the upper 8 are
-    kept.
+def read_image(path: str) -> np.ndarray:
+    """Return an image as uint8 RGB (H, W, 3), turned upright by its EXIF orientation as viewers show it.
 
-    Raises ImageError where the file is missing, unreadable, no picture, truncated, has more than
-    MAX_MEGAPIXELS (checked before decoding), or has 32 bits a channel, whose range no rule gives.
+    JPEG, PNG, BMP, WebP, TIFF (first page) and PPM are told apart by content, not by name. Grey, palette and CMYK
+    images become RGB; transparency is composited over white; of 16 bits a channel the upper 8 are kept.
+
+    Raises ImageError where the file is missing, unreadable, no image, truncated, has more than MAX_MEGAPIXELS (checked
+    before decoding), or has 32 bits a channel, whose range no rule gives.
     """
     with _opened(path) as stream:
         picture, width, height = _open_picture(path, stream)
         if width * height > MAX_MEGAPIXELS * 1000000:
             raise ImageError(
-                '%s: %d x %d pixels; at most %d megapixels are read; scale it down'
-                % (path, width, height, MAX_MEGAPIXELS)
+                f'{path}: {width} x {height} pixels; at most {MAX_MEGAPIXELS} megapixels are read; scale it down'
             )
         if _is_whole_jpeg(picture, stream):
             image = _decode_whole_jpeg(stream)
@@ -53,42 +69,54 @@ def read_image(path):
         return _decode(path, picture)
 
 
-def image_size(path):
+def image_size(path: str) -> Tuple[int, int]:
     """Return (width, height) in pixels of what read_image returns, reading only the header.
 
-    Raises ImageError where the file is missing, unreadable or no picture; not where it is too large or cut
-    short.
+    Raises ImageError where the file is missing, unreadable or no image; not where it is too large or cut short.
     """
     with _opened(path) as stream:
         return _open_picture(path, stream)[1:]
 
 
-def list_images(paths):
-    """Return the picture files among `paths` (files and folders) as a list without repetitions, in order.
+def describe_content(path: str) -> Optional[str]:
+    """Return what a file is that read_image cannot read, such as 'a video (AVI)', 'an HEIC picture' or 'a GIF'.
+
+    The first bytes of the file decide, not its name. None for an image that can be read, and where the content is
+    unknown or the file cannot be opened.
+    """
+    try:
+        kind = kind_of_file(path)
+    except OSError:
+        return None
+    return _DESCRIPTIONS.get(kind) if kind else None
+
+
+def list_images(paths: Union[str, os.PathLike, Iterable[Union[str, os.PathLike]]]) -> List[str]:
+    """Return the image files among `paths` (files and folders) as a list without repetitions, in order.
 
     A file is taken whatever its name. A folder gives the files in it, not in folders below, that have one of
     IMAGE_EXTENSIONS in any case, sorted by name and without hidden ones.
 
-    Raises ImageError for a path that does not exist, a folder without pictures, and no paths at all.
+    Raises ImageError for a path that does not exist, a folder without images, and no paths at all.
     """
-    paths = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    if not paths:
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
+    if not given:
         raise ImageError('no pictures given; name picture files, or folders that hold some')
     found = []
-    for path in map(os.fspath, paths):
+    for path in (os.fspath(path) for path in given):
         if os.path.isdir(path):
             found.extend(_list_folder(path))
         elif os.path.exists(path):
             found.append(path)
         else:
             raise ImageError(f'{path}: no such file or folder, looked for {os.path.abspath(path)}; check the path')
-    first = {}
+    first: Dict[str, str] = {}
     for path in found:
         first.setdefault(os.path.abspath(path), path)
     return list(first.values())
 
 
-def _list_folder(folder):
+def _list_folder(folder: str) -> List[str]:
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
@@ -98,14 +126,12 @@ def _list_folder(folder):
     ]
     if not names:
         raise ImageError(
-            '{}: no pictures in this folder; the extensions {} are looked for'.format(
-                folder, ' '.join(IMAGE_EXTENSIONS)
-            )
+            f'{folder}: no pictures in this folder; the extensions {" ".join(IMAGE_EXTENSIONS)} are looked for'
         )
     return [os.path.join(folder, name) for name in names]
 
 
-def _opened(path):
+def _opened(path: str) -> BinaryIO:
     try:
         return open(path, 'rb')
     except FileNotFoundError:
@@ -116,42 +142,61 @@ def _opened(path):
         raise ImageError(f'{path}: cannot be opened ({error.strerror}); check path and permissions')
 
 
-def _open_picture(path, stream):
-    """Return (Pillow picture whose pixels are not decoded yet, upright width, upright height)."""
+def _open_picture(path: str, stream: BinaryIO) -> Tuple[Image.Image, int, int]:
+    """Return (Pillow image whose pixels are not decoded yet, upright width, upright height)."""
     try:
-        head = stream.read(16)
+        head = stream.read(HEAD_BYTES)
         stream.seek(0)
     except OSError as error:
         raise _damaged(path, error)
     if not head:
         raise ImageError(f'{path}: the file is empty; copy or fetch it again')
-    openers = [opener for start, opener in _OPENERS if head.startswith(start)]
-    if not openers:
-        raise ImageError(f'{path}: not a JPEG, PNG, BMP, WebP, TIFF or PPM picture; convert it to one')
+    kind = kind_of_bytes(head)
+    if kind not in _FORMATS:
+        readable = 'JPEG, PNG, BMP, WebP, TIFF or PPM picture; convert it to one'
+        if kind in _DESCRIPTIONS:
+            raise ImageError(f'{path}: {_DESCRIPTIONS[kind]}, not a {readable}')
+        raise ImageError(f'{path}: not a {readable}')
     # Pillow meets damage with almost any exception; to the user they all mean the same. So below.
     try:
-        picture = openers[0](stream, '')
-        size = _upright_size(picture)
+        picture = _open_unlimited(stream, _FORMATS[kind])
+        width, height = _upright_size(picture)
+    except UnidentifiedImageError:
+        raise _damaged(path, f'its header is not that of a {_FORMATS[kind]} file')
     except Exception as error:
         raise _damaged(path, error)
-    if min(size) < 1:
-        raise ImageError('%s: %d x %d pixels; copy or fetch it again' % ((path,) + size))
-    return (picture,) + size
+    if min(width, height) < 1:
+        raise ImageError(f'{path}: {width} x {height} pixels; copy or fetch it again')
+    return picture, width, height
 
 
-def _is_whole_jpeg(picture, stream):
-    """Tell whether a picture is a grey or RGB JPEG whose file ends with the mark of its end."""
-    if not isinstance(picture, JpegImagePlugin.JpegImageFile) or picture.mode not in ('L', 'RGB'):
+def _open_unlimited(stream: BinaryIO, form: str) -> Image.Image:
+    """Return Image.open of a stream without Pillow's own limit of pixels.
+
+    Pillow warns of large images or refuses them without their width and height. Its limit is global to the process, so
+    it is lifted only while a header is read; MAX_MEGAPIXELS is checked in its place.
+    """
+    with _pillow_limit:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(stream, formats=[form])
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _is_whole_jpeg(picture: Image.Image, stream: BinaryIO) -> bool:
+    """Tell whether an image is a grey or RGB JPEG whose file ends with the mark of its end."""
+    if picture.format not in ('JPEG', 'MPO') or picture.mode not in ('L', 'RGB'):
         return False
     stream.seek(-len(_JPEG_END), os.SEEK_END)
     return stream.read() == _JPEG_END
 
 
-def _decode_whole_jpeg(stream):
+def _decode_whole_jpeg(stream: BinaryIO) -> Optional[np.ndarray]:
     """Return uint8 RGB (H, W, 3) as it is stored, or None.
 
     cv2 decodes to the same pixels as Pillow in half the time or less. What does not end as it should is left
-    to Pillow, because some releases of cv2 return the grey rest of a truncated JPEG as if it were a picture.
+    to Pillow, because some releases of cv2 return the grey rest of a truncated JPEG as if it were an image.
     """
     stream.seek(0)
     data = np.frombuffer(stream.read(), np.uint8)
@@ -159,8 +204,8 @@ def _decode_whole_jpeg(stream):
     return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _decode(path, picture):
-    """Return uint8 RGB (H, W, 3), upright, of any picture. Raises ImageError."""
+def _decode(path: str, picture: Image.Image) -> np.ndarray:
+    """Return uint8 RGB (H, W, 3), upright, of any image. Raises ImageError."""
     try:
         picture.load()
         image = _rgb(picture)
@@ -169,12 +214,12 @@ def _decode(path, picture):
     if image is None:
         raise ImageError(f'{path}: 32 bits a channel; 8 and 16 are read; save it with 8')
     # Pillow itself turns a TIFF upright when it loads the pixels.
-    return image if _is_tiff(picture) else _upright(image, _orientation(picture))
+    return image if picture.format == 'TIFF' else _upright(image, _orientation(picture))
 
 
-def _rgb(picture):
-    """Return uint8 RGB (H, W, 3) of a loaded Pillow picture, None for 32 bits a channel."""
-    if picture.mode == 'F' or (picture.mode == 'I' and _is_tiff(picture)):
+def _rgb(picture: Image.Image) -> Optional[np.ndarray]:
+    """Return uint8 RGB (H, W, 3) of a loaded Pillow image, None for 32 bits a channel."""
+    if picture.mode == 'F' or (picture.mode == 'I' and picture.format == 'TIFF'):
         return None
     # Converted by Pillow, 16-bit grey is clipped at 255. Mode I of a PNG or a PPM holds 16 bits.
     if picture.mode.startswith('I'):
@@ -185,17 +230,13 @@ def _rgb(picture):
     return np.array(picture.convert('RGB'))
 
 
-def _is_tiff(picture):
-    return isinstance(picture, TiffImagePlugin.TiffImageFile)
-
-
-def _orientation(picture):
+def _orientation(picture: Any) -> int:
     """Return the EXIF orientation, 1 (upright) to 8, as the header gives it."""
-    if _is_tiff(picture):
+    if picture.format == 'TIFF':
         orientation = picture.tag_v2.get(_TAG_ORIENTATION, 1)
     else:
         # Not picture.getexif(): it decodes a PNG, and looks into XMP in some versions of Pillow. Viewers show
-        # a picture with damaged EXIF data unturned, so that is no error.
+        # an image with damaged EXIF data unturned, so that is no error.
         exif = Image.Exif()
         try:
             exif.load(picture.info.get('exif') or b'')
@@ -205,25 +246,23 @@ def _orientation(picture):
     return orientation if orientation in range(1, 9) else 1
 
 
-def _upright_size(picture):
-    size = picture.size
-    if _is_tiff(picture):
+def _upright_size(picture: Any) -> Tuple[int, int]:
+    width, height = picture.size
+    if picture.format == 'TIFF':
         # Whether picture.size is that before or after turning depends on the version of Pillow.
-        size = int(picture.tag_v2[_TAG_WIDTH]), int(picture.tag_v2[_TAG_HEIGHT])
-    return size[::-1] if _orientation(picture) >= 5 else size
+        width, height = int(picture.tag_v2[_TAG_WIDTH]), int(picture.tag_v2[_TAG_HEIGHT])
+    return (height, width) if _orientation(picture) >= 5 else (width, height)
 
 
-def _upright(image, orientation):
-    """Return (H, W, 3) pixels turned by an EXIF orientation: 2 to 4 mirror, 5 to 8 also swap the axes."""
-    if orientation >= 5:
-        image = image.transpose(1, 0, 2)
-    if orientation in (2, 3, 6, 7):
-        image = image[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        image = image[::-1]
-    return np.ascontiguousarray(image)
+def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
+    """Return uint8 RGB (H, W, 3) pixels turned by an EXIF orientation."""
+    if orientation == 1:
+        return np.ascontiguousarray(image)
+    picture = Image.fromarray(image)
+    picture.getexif()[_TAG_ORIENTATION] = orientation
+    return np.array(ImageOps.exif_transpose(picture))
 
 
-def _damaged(path, error):
-    reason = ' '.join(str(error).split()) or type(error).__name__
-    return ImageError(f'{path}: damaged or truncated ({reason}); copy or fetch it again')
+def _damaged(path: str, reason: Union[str, Exception]) -> ImageError:
+    text = ' '.join(str(reason).split()) or type(reason).__name__
+    return ImageError(f'{path}: damaged or truncated ({text}); copy or fetch it again')

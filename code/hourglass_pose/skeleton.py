@@ -1,13 +1,15 @@
-"""Joint names and their order, left/right partners, limbs and PCKh groups: the only joint numbers of the project.
+"""Skeletons as data: joint names and order, left/right partners, limbs, table groups, sizes and OKS sigmas.
 
 Left and right are those of the person in the photo, as in MPII (Andriluka et al. 2014).
 """
 
-from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Tuple
+import re
+from dataclasses import dataclass, field
+from typing import Dict, List, Match, Optional, Pattern, Set, Tuple
 
 import numpy as np
+
+from hourglass_pose.errors import ConfigError
 
 MPII_JOINTS = (
     'r_ankle',
@@ -28,31 +30,84 @@ MPII_JOINTS = (
     'l_wrist',
 )
 
-# The ancestor's configuration files spell these two joints so.
+# The names and the order of "keypoints" in COCO's annotations.
+COCO_JOINTS = (
+    'nose',
+    'left_eye',
+    'right_eye',
+    'left_ear',
+    'right_ear',
+    'left_shoulder',
+    'right_shoulder',
+    'left_elbow',
+    'right_elbow',
+    'left_wrist',
+    'right_wrist',
+    'left_hip',
+    'right_hip',
+    'left_knee',
+    'right_knee',
+    'left_ankle',
+    'right_ankle',
+)
+
+LSP_JOINTS = (
+    'r_ankle',
+    'r_knee',
+    'r_hip',
+    'l_hip',
+    'l_knee',
+    'l_ankle',
+    'r_wrist',
+    'r_elbow',
+    'r_shoulder',
+    'l_shoulder',
+    'l_elbow',
+    'l_wrist',
+    'neck',
+    'head',
+)
+
+# The configuration files of the original code spell these two joints so.
 _SPELLINGS = {'r_anckle': 'r_ankle', 'l_anckle': 'l_ankle'}
 
+# Other names of a joint, without its side, lower case and without separators.
+_SYNONYMS = {'headtop': 'head', 'tophead': 'head', 'topofhead': 'head', 'hips': 'hip', 'midhip': 'pelvis'}
+
+# Two joints that a line joins, and joints in whose presence the line takes another way. r_ and l_ stand for each side.
 _LIMBS = (
-    ('r_ankle', 'r_knee'),
-    ('r_knee', 'r_hip'),
-    ('r_hip', 'pelvis'),
-    ('l_ankle', 'l_knee'),
-    ('l_knee', 'l_hip'),
-    ('l_hip', 'pelvis'),
-    ('pelvis', 'thorax'),
-    ('thorax', 'neck'),
-    ('neck', 'head'),
-    ('r_wrist', 'r_elbow'),
-    ('r_elbow', 'r_shoulder'),
-    ('r_shoulder', 'thorax'),
-    ('l_wrist', 'l_elbow'),
-    ('l_elbow', 'l_shoulder'),
-    ('l_shoulder', 'thorax'),
+    ('r_ankle', 'r_knee', ()),
+    ('r_knee', 'r_hip', ()),
+    ('r_hip', 'pelvis', ()),
+    ('l_ankle', 'l_knee', ()),
+    ('l_knee', 'l_hip', ()),
+    ('l_hip', 'pelvis', ()),
+    ('pelvis', 'thorax', ()),
+    ('thorax', 'neck', ()),
+    ('neck', 'head', ()),
+    ('r_wrist', 'r_elbow', ()),
+    ('r_elbow', 'r_shoulder', ()),
+    ('r_shoulder', 'thorax', ()),
+    ('l_wrist', 'l_elbow', ()),
+    ('l_elbow', 'l_shoulder', ()),
+    ('l_shoulder', 'thorax', ()),
+    ('r_shoulder', 'neck', ('thorax',)),
+    ('l_shoulder', 'neck', ('thorax',)),
+    ('r_shoulder', 'l_shoulder', ('thorax', 'neck')),
+    ('r_hip', 'l_hip', ('pelvis',)),
+    ('r_shoulder', 'r_hip', ('pelvis',)),
+    ('l_shoulder', 'l_hip', ('pelvis',)),
+    ('nose', 'r_eye', ()),
+    ('nose', 'l_eye', ()),
+    ('r_eye', 'r_ear', ()),
+    ('l_eye', 'l_ear', ()),
 )
 
 # The rows of the PCKh tables in the literature. As in MPII's evaluation, 'head' is the head top alone: the
-# neck counts in the mean only, and pelvis and thorax nowhere.
+# neck counts in the mean only, and pelvis and thorax nowhere. 'face' are the five that COCO has besides.
 _GROUPS = (
     ('head', ('head',)),
+    ('face', ('nose', 'r_eye', 'l_eye', 'r_ear', 'l_ear')),
     ('shoulder', ('r_shoulder', 'l_shoulder')),
     ('elbow', ('r_elbow', 'l_elbow')),
     ('wrist', ('r_wrist', 'l_wrist')),
@@ -63,18 +118,71 @@ _GROUPS = (
 
 _NOT_IN_MEAN = ('pelvis', 'thorax')
 
+_HEAD = ('neck', 'head')
+
+# Torso diameter |left shoulder - right hip| as in MPII's and Yang's evaluations of LSP, after Sapp & Taskar 2013; and
+# its mirror image for persons who lack one of the two.
+_TORSOS = (('l_shoulder', 'r_hip'), ('r_shoulder', 'l_hip'))
+
+# Per-joint constants of the object keypoint similarity, without their side. The first nine are COCO's (pycocotools,
+# cocoeval.py), head and neck those of CrowdPose (Li et al. 2019, crowdposetools). MPII's pelvis and thorax have none
+# that is published: they lie between the hips and the shoulders and have their values.
+_OKS_SIGMAS = {
+    'nose': 0.026,
+    'eye': 0.025,
+    'ear': 0.035,
+    'shoulder': 0.079,
+    'elbow': 0.072,
+    'wrist': 0.062,
+    'hip': 0.107,
+    'knee': 0.087,
+    'ankle': 0.089,
+    'head': 0.079,
+    'neck': 0.079,
+    'pelvis': 0.107,
+    'thorax': 0.079,
+}
+
+# How a side is written, with the groups side and rest: right_x, r_x, x_right, x_r, RightX, rightX, RX, XRight. A
+# separator is one of "_", "-", "." and a space.
+_SIDED = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r'(?P<side>(?i:right|left|r|l))[-_. ]+(?P<rest>.+)$',
+        r'(?P<rest>.+?)[-_. ]+(?P<side>(?i:right|left|r|l))$',
+        r'(?P<side>[Rr]ight|[Ll]eft|R|L|r|l)(?P<rest>[A-Z0-9].*)$',
+        r'(?P<rest>.*[a-z0-9])(?P<side>Right|Left|R|L)$',
+    )
+)
+
+# Without a separator a side is only one where the partner exists: rwrist beside lwrist, but not "leg" or "rib" alone.
+_UNMARKED = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (r'(?P<side>right|left)(?P<rest>.+)$', r'(?P<side>r|l)(?P<rest>.+)$')
+)
+
 
 @dataclass(frozen=True)
 class Skeleton:
     """An ordered set of named joints and what follows from the names.
 
-    joints: J names; a pair `r_x`, `l_x` is a right/left pair.
-    Raises ValueError for no joints or a repeated name.
+    joints: J names. Right/left partners are found for every usual spelling: r_x/l_x, right_x/left_x, x_r/x_l,
+        RightX/LeftX, RX/LX, rightX/leftX, and rx/lx where both are there.
+    flip_pairs: pairs of names that are each other's partner in the mirror image, in place of those found; () for none.
+        None finds them.
+    Raises ValueError for no joints, a repeated name, and a pair that does not fit the joints.
     """
 
     joints: Tuple[str, ...] = MPII_JOINTS
+    flip_pairs: Optional[Tuple[Tuple[str, str], ...]] = None
 
-    def __post_init__(self):
+    # What follows from them: 'right', 'left' or '' and the partner's index of each joint, and index by name in the
+    # tables above.
+    _sides: Tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _partners: Tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _roles: Dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
         names = tuple(_SPELLINGS.get(name, name) for name in self.joints)
         if not names:
             raise ValueError('a skeleton needs at least one joint')
@@ -82,44 +190,187 @@ class Skeleton:
         if repeated:
             raise ValueError(f'joint named twice: {", ".join(repeated)}')
         object.__setattr__(self, 'joints', names)
+        sides = _sides_of_names(names)
+        roles: Dict[str, int] = {}
+        for index, (side, rest) in enumerate(sides):
+            roles.setdefault(_role(side, rest), index)
+        object.__setattr__(self, '_sides', tuple(side for side, _ in sides))
+        object.__setattr__(self, '_roles', roles)
+        if self.flip_pairs is None:
+            partners = _found_partners(sides)
+        else:
+            pairs = tuple((_SPELLINGS.get(a, a), _SPELLINGS.get(b, b)) for a, b in self.flip_pairs)
+            object.__setattr__(self, 'flip_pairs', pairs)
+            partners = _given_partners(names, pairs)
+        object.__setattr__(self, '_partners', partners)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.joints)
 
-    def index(self, name):
-        """Return the index of a joint, or None where the skeleton lacks it."""
-        return self.joints.index(name) if name in self.joints else None
+    def index(self, name: str) -> Optional[int]:
+        """Return the index of a joint, or None where the skeleton lacks it.
+
+        A joint of the body is also found under other usual spellings: 'r_wrist' finds 'right_wrist' and 'RWrist'.
+        """
+        if name in self.joints:
+            return self.joints.index(name)
+        side, rest = _sides_of_names((name,))[0]
+        return self._roles.get(_role(side, rest))
 
     @property
-    def flip_permutation(self):
-        """int array (J,): in the mirrored image, joint j is what joint flip_permutation[j] was."""
-        partner = []
-        for index, name in enumerate(self.joints):
-            mirrored = {'r_': 'l_', 'l_': 'r_'}.get(name[:2], name[:2]) + name[2:]
-            partner.append(index if self.index(mirrored) is None else self.index(mirrored))
-        return np.array(partner, np.int64)
+    def flip_permutation(self) -> np.ndarray:
+        """int64 (J,): in the mirrored image, joint j is what joint flip_permutation[j] was."""
+        return np.array(self._partners, np.int64)
 
     @property
-    def limbs(self):
-        """Pairs of joint indices joined by a line when a person is drawn."""
-        return tuple((self.index(a), self.index(b)) for a, b in _LIMBS if a in self.joints and b in self.joints)
+    def has_sides(self) -> bool:
+        """Whether some joint has a left/right partner."""
+        return any(partner != index for index, partner in enumerate(self._partners))
 
     @property
-    def groups(self):
-        """OrderedDict of PCKh group name -> int array of joint indices; groups without joints are left out."""
-        groups = OrderedDict()
+    def unpaired(self) -> Tuple[str, ...]:
+        """Names that say left or right and have no partner."""
+        return tuple(
+            name
+            for index, (name, side) in enumerate(zip(self.joints, self._sides))
+            if side and self._partners[index] == index
+        )
+
+    @property
+    def limbs(self) -> Tuple[Tuple[int, int], ...]:
+        """Pairs of joint indices joined by a line in pictures of a person."""
+        return tuple(
+            (self._roles[a], self._roles[b])
+            for a, b, instead in _LIMBS
+            if a in self._roles and b in self._roles and not any(name in self._roles for name in instead)
+        )
+
+    @property
+    def groups(self) -> Dict[str, np.ndarray]:
+        """{PCKh group name: int64 array of joint indices}; groups without joints are left out."""
+        groups = {}
         for group, names in _GROUPS:
-            indices = [self.index(name) for name in names if name in self.joints]
+            indices = [self._roles[name] for name in names if name in self._roles]
             if indices:
                 groups[group] = np.array(indices, np.int64)
         return groups
 
     @property
-    def mean_joints(self):
-        """int array: joints over which a mean is taken, all but pelvis and thorax (as MPII's evaluation does)."""
-        kept = [i for i, name in enumerate(self.joints) if name not in _NOT_IN_MEAN]
+    def mean_joints(self) -> np.ndarray:
+        """int64 array: joints over which a mean is taken, all but pelvis and thorax (as MPII's evaluation does)."""
+        left_out = {self._roles.get(name) for name in _NOT_IN_MEAN}
+        kept = [index for index in range(len(self)) if index not in left_out]
         return np.array(kept or list(range(len(self))), np.int64)
 
-    def side(self, joint):
+    @property
+    def head_pair(self) -> Optional[Tuple[int, int]]:
+        """Indices of neck and head top, whose distance measures the head; None where the skeleton lacks one."""
+        pairs = self._pairs((_HEAD,))
+        return pairs[0] if pairs else None
+
+    @property
+    def torso_pairs(self) -> Tuple[Tuple[int, int], ...]:
+        """Pairs of indices whose distance is the torso diameter: the first that a person has counts."""
+        return self._pairs(_TORSOS)
+
+    @property
+    def oks_sigmas(self) -> np.ndarray:
+        """float64 (J,): per-joint constants of the object keypoint similarity, NaN for joints that have none."""
+        by_index = {index: name for name, index in self._roles.items()}
+        stems = [by_index.get(index, '') for index in range(len(self))]
+        return np.array([_OKS_SIGMAS.get(re.sub('^[rl]_', '', stem), np.nan) for stem in stems], np.float64)
+
+    def side(self, joint: int) -> str:
         """Return 'right', 'left' or 'middle' for a joint index."""
-        return {'r_': 'right', 'l_': 'left'}.get(self.joints[joint][:2], 'middle')
+        return self._sides[joint] or 'middle'
+
+    def _pairs(self, names: Tuple[Tuple[str, str], ...]) -> Tuple[Tuple[int, int], ...]:
+        return tuple((self._roles[a], self._roles[b]) for a, b in names if a in self._roles and b in self._roles)
+
+
+def require_sides(skeleton: Skeleton, flip_prob: float, flip_test: bool) -> None:
+    """Raise ConfigError where images are mirrored and no joint of a skeleton is known to have a partner.
+
+    Mirrored, a right joint is a left one: without partners half of the training samples would be labelled wrong. A
+    skeleton of one joint has no sides, and flip_pairs () says that there are none.
+    """
+    mirroring = [
+        setting
+        for setting, mirrors in (('DataSetHG.flip_prob=0', flip_prob > 0), ('Validation.flip_test=False', flip_test))
+        if mirrors
+    ]
+    if not mirroring or len(skeleton) == 1 or skeleton.has_sides or skeleton.flip_pairs is not None:
+        return
+    raise ConfigError(
+        f'DataSetHG.joint_list: images are mirrored, but no joint is known to have a left/right partner '
+        f'(found {", ".join(skeleton.joints[:4])}{", ..." if len(skeleton) > 4 else ""}); name the pairs by '
+        f"DataSetHG.flip_pairs=[['RIGHT','LEFT'],...] ([] if no joint has a side), or set {' and '.join(mirroring)}"
+    )
+
+
+def _sides_of_names(names: Tuple[str, ...]) -> List[Tuple[str, str]]:
+    """Return (side, rest) of each name: 'right', 'left' or '', and the name without its side, as _plain gives it."""
+    found = []
+    plain_names = {name.lower() for name in names}
+    for name in names:
+        match = next(filter(None, (pattern.match(name) for pattern in _SIDED)), None)
+        if match is None:
+            match = next(filter(None, (_unmarked(pattern, name, plain_names) for pattern in _UNMARKED)), None)
+        if match is None:
+            found.append(('', _plain(name)))
+        else:
+            found.append(
+                ('right' if match.group('side').lower().startswith('r') else 'left', _plain(match.group('rest')))
+            )
+    return found
+
+
+def _unmarked(pattern: Pattern[str], name: str, names: Set[str]) -> Optional[Match[str]]:
+    """Return the match of a name whose partner is among the names (lower case), or None."""
+    match = pattern.match(name)
+    if match is None:
+        return None
+    other = {'r': 'l', 'l': 'r', 'right': 'left', 'left': 'right'}[match.group('side').lower()]
+    return match if other + match.group('rest').lower() in names else None
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case without separators."""
+    return re.sub('[-_. ]', '', name.lower())
+
+
+def _role(side: str, rest: str) -> str:
+    """Return the name that the tables of this module have for a joint: r_wrist, l_wrist, neck, ..."""
+    stem = _SYNONYMS.get(rest, rest)
+    return f'{side[0]}_{stem}' if side else stem
+
+
+def _found_partners(sides: List[Tuple[str, str]]) -> Tuple[int, ...]:
+    """Return the partner's index of each joint, its own where it has none."""
+    by_side: Dict[Tuple[str, str], List[int]] = {}
+    for index, key in enumerate(sides):
+        by_side.setdefault(key, []).append(index)
+    partners = list(range(len(sides)))
+    for (side, rest), indices in by_side.items():
+        others = by_side.get(({'right': 'left', 'left': 'right'}.get(side, ''), rest), [])
+        # Two spellings of one joint, such as r_x and right_x, leave the partner open.
+        if side and len(indices) == len(others) == 1:
+            partners[indices[0]] = others[0]
+    return tuple(partners)
+
+
+def _given_partners(names: Tuple[str, ...], pairs: Tuple[Tuple[str, str], ...]) -> Tuple[int, ...]:
+    partners = list(range(len(names)))
+    for first, second in pairs:
+        for name in (first, second):
+            if name not in names:
+                raise ValueError(f'flip_pairs names {name!r}, which is no joint')
+            if partners[names.index(name)] != names.index(name):
+                raise ValueError(f'flip_pairs names {name!r} twice')
+        if first == second:
+            raise ValueError(f'flip_pairs pairs {first!r} with itself')
+        partners[names.index(first)], partners[names.index(second)] = names.index(second), names.index(first)
+    return tuple(partners)
+
+
+SKELETONS = {'mpii': Skeleton(MPII_JOINTS), 'coco': Skeleton(COCO_JOINTS), 'lsp': Skeleton(LSP_JOINTS)}

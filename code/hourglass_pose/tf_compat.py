@@ -1,70 +1,120 @@
-"""The only `import tensorflow`: exports `tf`, TensorFlow's graph-mode API, and says which versions work."""
+"""The only `import tensorflow`: exports `tf`, TensorFlow's graph-mode API, and checks the version.
+
+Importing this module changes TensorFlow for the whole process: eager execution, resource variables and the second
+version of control flow are off, and only errors are logged. `import hourglass_pose` alone does not import it.
+"""
 
 import os
 import platform
 import re
+import signal
 import sys
-import tempfile
 import warnings
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, NoReturn, Tuple
 
 import numpy
 
-# Python code of ours reports what matters; TensorFlow's start-up chatter is kept for real warnings.
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-
-from hourglass_pose import __version__  # noqa: E402
-from hourglass_pose.errors import UserError  # noqa: E402  (the log level must be set before TensorFlow loads)
+from hourglass_pose import __version__
+from hourglass_pose.errors import UserError
 
 SUPPORTED = 'TensorFlow 1.15, or 2.16 to 2.21'
 
 _CHATTER = (
-    'All log messages before absl::InitializeLog',
-    'oneDNN custom operations are on',
-    'cpu_feature_guard',
-    'To enable the following instructions',
-    'Could not find cuda drivers',
+    b'All log messages before absl::InitializeLog',
+    b'oneDNN custom operations are on',
+    b'cpu_feature_guard',
+    b'To enable the following instructions',
+    b'Could not find cuda drivers',
+)
+_LOADED = b'\0loaded\0'
+_CRASHED = (
+    b'error: the process ended while TensorFlow was loading; unless somebody stopped it, this build of TensorFlow does '
+    b'not run on this machine\n'
 )
 
 
-def _import_tensorflow():
-    """Import TensorFlow without the lines that it always writes to the error stream; all others are passed on."""
-    with tempfile.TemporaryFile() as captured:
-        sys.stderr.flush()
-        stderr = os.dup(2)
-        os.dup2(captured.fileno(), 2)
-        try:
-            with warnings.catch_warnings():
-                # TensorFlow 1.15 uses what the NumPy of its time had; nobody here can mend that.
-                warnings.simplefilter('ignore', FutureWarning)
-                import tensorflow
-        except ImportError as error:
-            raise UserError(
-                f'TensorFlow cannot be imported ({error}); install it with "pip install .[cpu]" or "pip install '
-                f'.[gpu]", '
-                'on an Ascend host use the TensorFlow 1.15 of its toolkit'
-            )
-        finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
-            captured.seek(0)
-            for line in captured.read().decode('utf-8', 'replace').splitlines():
-                if not any(chatter in line for chatter in _CHATTER):
-                    print(line, file=sys.stderr)
+@contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Drop the lines that TensorFlow always writes to the error stream while it loads, and pass on all others.
+
+    A forked process does it, which also shows everything if a crash ends this one.
+    """
+    sys.stderr.flush()
+    reading, writing = os.pipe()
+    stderr = os.dup(2)
+    with warnings.catch_warnings():
+        # From Python 3.12 on, forking beside threads warns; the reader calls nothing but read and write.
+        warnings.simplefilter('ignore', DeprecationWarning)
+        reader = os.fork()
+    if reader == 0:
+        os.close(writing)
+        _pass_on(reading, stderr)
+    os.close(reading)
+    os.dup2(writing, 2)
+    try:
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        # Not the end of the pipe: processes that were started meanwhile may hold it open.
+        os.write(writing, _LOADED)
+        os.close(writing)
+        os.close(stderr)
+        os.waitpid(reader, 0)
+
+
+def _pass_on(reading: int, stderr: int) -> NoReturn:
+    """Copy lines, without chatter, until TensorFlow is loaded; show all where it never is. Ends the process."""
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that loads
+        buffer = hidden = loaded = b''
+        ended = False
+        while not loaded and not ended:
+            part = os.read(reading, 65536)
+            ended = not part
+            buffer += part
+            text, loaded, _ = buffer.partition(_LOADED)
+            end = len(text) if loaded or ended else text.rfind(b'\n') + 1
+            for line in text[:end].splitlines(True):
+                if any(chatter in line for chatter in _CHATTER):
+                    hidden += line
+                else:
+                    os.write(stderr, line)
+            buffer = buffer[end:]
+        if not loaded:
+            os.write(stderr, hidden + _CRASHED)
+    finally:
+        os._exit(0)
+
+
+def _import_tensorflow() -> Any:
+    try:
+        with _without_chatter(), warnings.catch_warnings():
+            # TensorFlow 1.15 uses what NumPy of its time had, which no user can change.
+            warnings.simplefilter('ignore', FutureWarning)
+            import tensorflow
+    except ImportError as error:
+        raise UserError(
+            f'TensorFlow cannot be imported ({error}); install it with "pip install .[cpu]" or "pip install .[gpu]", '
+            'on an Ascend host use the TensorFlow 1.15 of its toolkit'
+        )
     return tensorflow
 
 
-def parse_version(text):
-    """Return (major, minor) of a version string such as '2.21.0' or '1.15.5'."""
+def parse_version(text: str) -> Tuple[int, ...]:
+    """Return (major, minor) of a version such as '2.21.0' or '1.15.5'."""
     return tuple(int(number) for number in re.findall(r'\d+', text)[:2])
 
 
-def is_supported(version):
-    """Say whether a (major, minor) version of TensorFlow is in the range this project is tested on."""
+def is_supported(version: Tuple[int, ...]) -> bool:
+    """Return whether this project is tested on a (major, minor) version of TensorFlow."""
     return version == (1, 15) or (2, 16) <= version <= (2, 21)
 
 
+# TensorFlow reads it while it loads: warnings and errors only.
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 _tensorflow = _import_tensorflow()
-TF_VERSION = _tensorflow.__version__
+TF_VERSION: str = _tensorflow.__version__
 VERSION = parse_version(TF_VERSION)
 if VERSION < (1, 15):
     raise UserError(f'TensorFlow {TF_VERSION} is too old; this project runs on {SUPPORTED}')
@@ -74,14 +124,14 @@ if not is_supported(VERSION):
 tf = _tensorflow.compat.v1
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_eager_execution()
-# Reference variables on every version: what the Ascend adapter expects, and one kind of graph to test. The newer
-# conditions cannot assign to them, which the loss scale of float16 does.
+# Reference variables on every version: the Ascend adapter expects them, and there is one kind of graph to test. The
+# second version of control flow cannot assign to them, which the loss scale of float16 does.
 tf.disable_resource_variables()
 tf.disable_control_flow_v2()
 
 
-def describe_versions():
-    """Return {'hourglass_pose', 'tensorflow', 'numpy', 'python'} -> version, for manifests and results."""
+def describe_versions() -> Dict[str, str]:
+    """Return the versions of 'hourglass_pose', 'tensorflow', 'numpy' and 'python', for manifests and results."""
     return {
         'hourglass_pose': __version__,
         'tensorflow': TF_VERSION,

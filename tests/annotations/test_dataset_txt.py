@@ -129,9 +129,9 @@ def test_empty_lines_tabs_carriage_returns_and_a_byte_order_mark_are_passed_over
         ('a.jpgA 0 0 nine 9 1 2 3 4', "xmax is 'nine'; a number is needed"),
         ('a.jpgA 0 0 9 9 1,2 2 3 4', "x1 is '1,2'; a number is needed"),
         ('a.jpgA 0 0 9 9 1_0 2 3 4', "x1 is '1_0'; a number is needed"),
-        ('a.jpgA 0 0 9 9 nan 2 3 4', 'x1 is nan; pixels from -1000000 to 1000000 are allowed'),
-        ('a.jpgA 0 -inf 9 9 1 2 3 4', 'ymin is -inf; pixels from'),
-        ('a.jpgA 0 0 9 1e39 1 2 3 4', 'ymax is 1e39; pixels from'),
+        ('a.jpgA 0 0 9 9 nan 2 3 4', 'joint 1 is nan 2; numbers of pixels from -1000000 to 1000000 are needed'),
+        ('a.jpgA 0 -inf 9 9 1 2 3 4', 'box is 0 -inf 9 9; numbers of pixels'),
+        ('a.jpgA 0 0 9 1e39 1 2 3 4', 'box is 0 0 9 1e+39; numbers of pixels'),
         ('0 0 9 9 1 2 3 4', "no image name before the numbers, the line starts with '0'"),
         ('0 0 0 9 9 1 2 3 4', "no image name before the numbers, the line starts with '0'"),
         (b'b\xe4r.jpgA 0 0 9 9 1 2 3 4', 'byte 0xe4 in column 2 is not UTF-8 text; save the file as UTF-8'),
@@ -231,13 +231,13 @@ def test_more_than_26_persons_of_an_image_get_names_that_are_read_back(path):
 def test_letters_that_would_make_another_extension_are_not_given(path):
     write_dataset_txt(path, (person('%d' % index, 'a.TIF') for index in range(702 - 27)))
     assert {found.image for _, found in read_dataset_txt(path, 2)} == {'a.TIF'}
-    with pytest.raises(ValueError, match='no letter is left'):
+    with pytest.raises(AnnotationError, match='no letter is left'):
         write_dataset_txt(path, (person('%d' % index, 'a.TIF') for index in range(702 - 26)))
 
 
 @pytest.mark.parametrize('image', ['a\nb.jpg', ' a.jpg', 'frame 7', '7', 'a\0.jpg', '', '\ud800.jpg'])
 def test_a_name_that_would_not_be_read_back_is_refused(path, image):
-    with pytest.raises(ValueError):
+    with pytest.raises(AnnotationError):
         write_dataset_txt(path, [person(image, image)])
     assert os.listdir(os.path.dirname(path)) == []
 
@@ -273,6 +273,13 @@ def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(path):
 def test_an_unwritable_path_is_an_annotation_error(tmpdir):
     with pytest.raises(AnnotationError, match='cannot be written'):
         write_dataset_txt(str(tmpdir.join('none', 'dataset.txt')), [person()])
+
+
+def test_line_ends_of_every_system_part_the_lines(path):
+    lines = ['a.jpgA 0 0 9 9 1 2 3 4', '', 'b.jpgA 0 0 9 9 1 2 3 4']
+    for end in ('\n', '\r\n', '\r'):
+        found = read(path, end.join(lines))
+        assert [(line, one.person_id) for line, one in found] == [(1, 'a.jpgA'), (3, 'b.jpgA')]
 
 
 def test_memory_does_not_grow_with_the_file(tmpdir):

@@ -7,10 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from hourglass_pose.annotations.checking import problem_in_image
 from hourglass_pose.annotations.dataset_txt import write_dataset_txt
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import write_person_lines
-from hourglass_pose.annotations.reading import problem_in_image, read_annotations
+from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.errors import AnnotationError
 
 GOOD = '10 5 30 45 12 7 25 40'
@@ -108,7 +109,7 @@ def test_strict_reads_everything_and_lists_the_first_ten_problems(folder):
     message = str(caught.value).splitlines()
     assert message[0] == '11 problems in the annotations, the first 10:'
     assert [line.split(':')[1] for line in message[1:-1]] == [str(number) for number in range(2, 12)]
-    assert message[-1] == ("mend them, or go on with the other 2 persons by DataSetHG.on_bad_annotation='skip'")
+    assert message[-1] == ("correct them, or go on with the other 2 persons by DataSetHG.on_bad_annotation='skip'")
 
 
 def test_skip_with_nobody_left_is_an_error(folder):
@@ -150,7 +151,7 @@ def test_a_folder_is_no_annotation_file_and_a_file_no_folder(folder):
 
 @pytest.mark.parametrize(
     'files, folders, found',
-    [(('x.txt', 'y.txt'), ('x',), '2 annotation files and 1 folder'), ((), (), '0 annotation files')],
+    [(('x.txt', 'y.txt'), ('x',), r'2 annotation file.s. and 1 folder'), ((), (), '0 annotation file')],
 )
 def test_each_annotation_file_needs_one_image_folder(files, folders, found):
     with pytest.raises(AnnotationError, match=found):
@@ -228,20 +229,6 @@ def test_one_empty_file_of_two_is_a_problem_that_skip_passes_over(tmpdir):
     found = read_annotations(*paths, num_joints=2, on_error='skip')
     assert len(found.persons) == 1 and found.problems[0].startswith(folders[1].file + ': no persons')
     assert found.describe() == '1 person in 1 image from 2 files, 1 problem'
-
-
-def test_sizes_are_checked_on_request_only(folder):
-    line = 'a.jpg 40 5 60 45 12 7 25 40'
-    assert not folder.read(line).problems
-    assert folder.only_problem(line, check_sizes=True) == (
-        'the box 40 5 60 45 lies outside of the image of 40 x 50 pixels; they have to overlap'
-    )
-
-
-def test_an_unreadable_image_is_a_problem_when_sizes_are_checked(folder):
-    path = os.path.join(folder.images, 'a.jpg')
-    open(path, 'w').close()
-    assert folder.only_problem('a.jpg ' + GOOD, check_sizes=True).startswith(path + ': the file is empty')
 
 
 @pytest.mark.parametrize(

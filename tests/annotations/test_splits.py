@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hourglass_pose.annotations.splits import split_hash, split_of, split_persons
+from hourglass_pose.annotations.splits import image_identity, split_hash, split_of, split_persons
 from hourglass_pose.errors import AnnotationError
 
 
@@ -68,10 +68,44 @@ def test_fractions_nest_so_that_a_larger_validation_set_holds_the_smaller():
     assert small < large
 
 
-def test_the_folder_of_an_image_changes_nothing():
-    for index in range(50):
-        name = 'im%d.jpg' % index
-        assert len({split_of(path, 0, 0.5) for path in (name, f'below/{name}', 'below\\' + name)}) == 1
+def test_an_image_is_its_path_below_the_image_folder():
+    spellings = 'seq1/im.jpg', './seq1/im.jpg', 'seq1//im.jpg', 'seq1\\im.jpg'
+    assert {image_identity(spelling) for spelling in spellings} == {'seq1/im.jpg'}
+    assert len({split_of(spelling, seed, 0.5) for spelling in spellings for seed in (0,)}) == 1
+    # Directly in its folder an image has its base name, by which earlier runs were divided.
+    assert image_identity('im.jpg') == 'im.jpg'
+    sides = {split_of(f'seq{index}/im.jpg', 0, 0.5) for index in range(20)}
+    assert sides == {'train', 'valid'}
+
+
+def frames(sequences=40, count=10):
+    return [person(f'seq{number:03d}/{frame:06d}.jpg') for number in range(sequences) for frame in range(count)]
+
+
+def test_frames_of_equal_names_are_divided_one_by_one():
+    split = split_persons(frames(), 0.3, 0)
+    names = [{one.image.split('/')[1] for one in persons} for persons in split.values()]
+    assert len(names[1]) == 10 and 0.2 < len(split['valid']) / 400 < 0.4
+
+
+def test_a_sequence_stays_together_where_folders_are_divided():
+    split = split_persons(frames(), 0.3, 0, 'folder')
+    folders = [{one.image.split('/')[0] for one in persons} for persons in split.values()]
+    assert not folders[0] & folders[1] and len(folders[0] | folders[1]) == 40
+    assert 0.1 < len(folders[1]) / 40 < 0.5 and sum(map(len, split.values())) == 400
+    # A person whose data say its side takes its folder along.
+    given = [person('seq001/x.jpg', split='valid'), person('seq002/x.jpg', split='train')]
+    found = split_persons(frames(3) + given, 0.3, 0, 'folder')
+    assert {one.image[:6] for one in found['valid']} >= {'seq001'} and 'seq001' not in {
+        one.image[:6] for one in found['train']
+    }
+
+
+def test_a_single_folder_cannot_be_divided_by_folder():
+    with pytest.raises(AnnotationError, match="1 folder of images.*split_by='image'"):
+        split_persons([person('a.jpg'), person('b.jpg')], 0.1, 0, 'folder')
+    with pytest.raises(ValueError, match='split_by'):
+        split_persons([person('a.jpg'), person('b.jpg')], 0.1, 0, 'video')
 
 
 @settings(max_examples=50, deadline=None)

@@ -9,14 +9,14 @@ import pytest
 from golden.make_golden import FOLDER, GOLDEN, WEIGHTS_NOT_KEPT, golden_path, network_session, unpack_checkpoint
 
 from hourglass_pose import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import hyperparameters_from_dict
 from hourglass_pose.tf_compat import tf
 from named_weights import set_weights, weights_of
 
 
 def traits_of(name):
     with open(golden_path(name, 'traits.json')) as stream:
-        return NetworkTraits(**json.load(stream))
+        return hyperparameters_from_dict(json.load(stream))
 
 
 def kept_variables(name, folder):

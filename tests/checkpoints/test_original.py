@@ -12,13 +12,13 @@ from hourglass_pose import HourglassModel, Predictor
 from hourglass_pose.checkpoints.original import find_original, recognise
 from hourglass_pose.cli import main, resume
 from hourglass_pose.errors import CheckpointError
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.tf_compat import tf
 from named_weights import weights_of
 from original_checkpoint import write_original
 from reference_modelzoo import ModelzooNetwork
 
-STANDARD = NetworkTraits(arch='modelzoo', num_stacks=2, num_features=8, num_poolings=1)
+STANDARD = make_hyperparameters(arch='modelzoo', num_stacks=2, num_features=8, num_poolings=1)
 ATTENTION = replace(STANDARD, attention=True, num_features=256, num_stacks=8)
 
 
@@ -71,7 +71,11 @@ def test_network_is_recognised_by_the_names_and_shapes_of_its_variables(traits):
 
 
 def test_variables_of_another_network_are_refused_with_what_they_are_not():
-    for shapes in ({}, {'resnet/conv1/kernel': [7, 7, 3, 64]}, shapes_of(NetworkTraits(num_features=8, num_stacks=1))):
+    for shapes in (
+        {},
+        {'resnet/conv1/kernel': [7, 7, 3, 64]},
+        shapes_of(make_hyperparameters(num_features=8, num_stacks=1)),
+    ):
         with pytest.raises(CheckpointError, match='has no variable model/preprocessing/conv_256_to_128/weights'):
             recognise(shapes)
     without_heads = {name: shape for name, shape in shapes_of(STANDARD).items() if '/out/' not in name}

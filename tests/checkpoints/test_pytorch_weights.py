@@ -11,8 +11,8 @@ from hourglass_pose.checkpoints import pytorch_weights as foreign_weights
 from hourglass_pose.checkpoints.pytorch_file import unwrap
 from hourglass_pose.checkpoints.pytorch_weights import convert
 from hourglass_pose.errors import CheckpointError
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
 from pytorch_hourglasses import Bearpaw, Princeton
 
@@ -96,7 +96,7 @@ def test_our_graph_with_converted_weights_gives_the_maps_of_the_pytorch_modules(
     pictures = images()
     expected = module.forward(pictures)
     network = convert(module.state, option)
-    assert network.traits == NetworkTraits(input_mean=tuple(module.input_mean), **traits)
+    assert network.traits == make_hyperparameters(input_mean=tuple(module.input_mean), **traits)
     assert np.abs(expected).max() > 0.2
     np.testing.assert_allclose(maps_of_graph(network, pictures), expected, atol=1e-4, rtol=0)
 

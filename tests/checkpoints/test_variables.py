@@ -8,12 +8,14 @@ import pytest
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.variables import VariableSaver, check_traits, load_network
 from hourglass_pose.errors import CheckpointError
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.weight_average import WeightAverage
 from one_layer_model import OneLayerModel
 
-TRAITS = NetworkTraits(num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=8, stem_features=(4, 4))
+TRAITS = make_hyperparameters(
+    num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=8, stem_features=(4, 4)
+)
 
 
 def set_values(session, variables, values):
@@ -93,7 +95,7 @@ def test_network_is_loaded_with_its_averages_where_there_are_any(tmp_path, rng, 
 def test_checkpoint_of_another_network_names_the_differing_traits(tmp_path, rng):
     folder, _ = save(tmp_path, two_variables, rng)
     check_traits(folder, TRAITS)
-    other = NetworkTraits(**dict(TRAITS.as_dict(), num_stacks=4, num_features=16))
+    other = make_hyperparameters(**dict(TRAITS.as_dict(), num_stacks=4, num_features=16))
     with pytest.raises(CheckpointError) as caught:
         check_traits(folder, other)
     assert 'another network (checkpoint / config): num_stacks: 1 / 4, num_features: 8 / 16;' in str(caught.value)

@@ -370,7 +370,7 @@ def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
     pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people', 'images'))
     assert len(pictures) == 12
     assert os.path.isfile(os.path.join(folder, 'latest', 'drawn people.index'))
-    assert read_json(folder, 'latest', 'manifest.json')['recipe']['loss'] == 'mse'
+    assert read_json(folder, 'latest', 'manifest.json')['inference']['loss'] == 'mse'
     assert os.path.isfile(os.path.join(folder, 'metrics.json'))
 
 

@@ -63,10 +63,10 @@ def run(synthetic_people, tmp_path_factory):
 @pytest.mark.slow
 def test_the_manifest_says_the_rule_and_the_mean_pose_is_that_of_its_crops(run):
     folder, path, images = run
-    recipe = read_json(folder, 'latest', 'manifest.json')['recipe']
-    assert (recipe['crop_rule'], recipe['crop_corners']) == ('centre_scale', 'exact')
+    record = read_json(folder, 'latest', 'manifest.json')['inference']
+    assert (record['crop_rule'], record['crop_corners']) == ('centre_scale', 'exact')
     training = [person for person in read_annotations(path, images, 16).persons if person.split == 'train']
-    np.testing.assert_allclose(recipe['mean_pose_crop'], mean_training_pose(training, RULE), atol=1e-4)
+    np.testing.assert_allclose(record['mean_pose_crop'], mean_training_pose(training, RULE), atol=1e-4)
     with Predictor(folder, device='cpu') as predictor:
         assert predictor.rule == replace(RULE, box_margin=predictor.rule.box_margin)
 

@@ -10,10 +10,11 @@ import pytest
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.cli import main
-from hourglass_pose.cli.prediction_options import make_generator, scales_argument
-from hourglass_pose.cli.score import measure
+from hourglass_pose.cli.prediction_options import scales_argument
 from hourglass_pose.evaluation.evaluator import Evaluator
+from hourglass_pose.prediction.measuring import person_generator
 from hourglass_pose.prediction.predictor import Predictor
+from hourglass_pose.scoring.score_files import score_files
 
 
 @pytest.fixture(scope='module')
@@ -23,7 +24,7 @@ def predictor(command_line_run):
 
 
 def evaluation(predictor, persons, batch_size=16, workers=0, scales=(1.0,), flip_test=True):
-    generator = make_generator(persons, predictor, scales, batch_size, workers)
+    generator = person_generator(persons, predictor, scales, batch_size, workers)
     return Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop, flip_test).evaluate(predictor.last_logits)
 
 
@@ -107,11 +108,12 @@ def test_evaluate_leaves_breakdown_and_worst_persons_and_the_same_files_for_ever
 def test_scoring_the_predictions_file_gives_the_metrics_of_evaluate(command_line_run, tmp_path):
     metrics, _ = run(command_line_run, str(tmp_path / 'a'))
     predictions = str(tmp_path / 'a' / 'predictions.json')
-    measured, truth, protocol = measure(predictions, command_line_run.annotations)
+    score = score_files(predictions, [command_line_run.annotations])
+    truth, protocol = score.truth, score.protocol
     assert protocol['rows_matched_by'] == 'person' and protocol['annotated_persons_without_prediction'] == 0
     assert protocol['counting'].startswith('compared as they stand')
     for name in ('pckh@0.5', 'pckh@0.1', 'auc', 'pck@0.2'):
-        assert measured.result.metrics[name] == metrics[name]
+        assert score.result.metrics[name] == metrics[name]
     images = os.path.join(str(tmp_path), 'some')
     os.mkdir(images)
     for person in truth.persons[:3]:

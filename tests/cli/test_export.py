@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from golden.make_golden import network_session
 
-from hourglass_pose.cli import export as export_command
 from hourglass_pose.cli import main
 from hourglass_pose.export import offline_models
+from hourglass_pose.export.exporting import ExportSettings, compile_om
 from hourglass_pose.prediction.predictor import Predictor
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
 from hourglass_pose.tf_compat import tf
 
 SIZE, CELLS, JOINTS = 32, 8, 16
@@ -61,10 +61,10 @@ def test_a_frozen_graph_runs_without_any_code_of_ours(command_line_run, tmpdir, 
     assert_same(found, expected)
     assert record['input']['shape'] == [2, SIZE, SIZE, 3] and record['input']['dtype'] == 'uint8'
     assert record['outputs'][0]['shape'] == [2, CELLS, CELLS, JOINTS] and 'softmax' in record['outputs'][0]['meaning']
-    assert record['averaged_weights'] is True and record['step'] == 4 and len(record['joints']) == JOINTS
-    assert record['crop']['size'] == SIZE and record['gate']['passed'] is True
+    assert record['averaged_weights'] is True and record['step'] == 4 and len(record['inference']['joints']) == JOINTS
+    assert record['inference']['input_size'] == SIZE and record['gate']['passed'] is True
     printed = capsys.readouterr().out
-    assert '3 drawn people' in printed and 'PCKh@0.5' in printed and 'bound' in printed
+    assert '3 rendered people' in printed and 'PCKh@0.5' in printed and 'bound' in printed
     rates = record['gate']['images_per_second']
     assert f'ratio {rates["offline"] / rates["checkpoint"]:.2f}' in printed
 
@@ -83,7 +83,7 @@ def test_a_saved_model_runs_by_its_signature_and_replaces_an_older_one(
     ]
     tmpdir.mkdir('saved_model').join('photo.jpg').write('not ours')
     assert export(command_line_run, tmpdir, *options) == 2
-    assert 'no SavedModel' in capsys.readouterr().err and tmpdir.join('saved_model', 'photo.jpg').check()
+    assert 'not a SavedModel' in capsys.readouterr().err and tmpdir.join('saved_model', 'photo.jpg').check()
     tmpdir.join('saved_model', 'photo.jpg').move(tmpdir.join('saved_model', 'saved_model.pb'))
     assert export(command_line_run, tmpdir, *options) == 0
     assert sorted(os.listdir(str(tmpdir))) == ['saved_model', 'saved_model.json']
@@ -106,7 +106,7 @@ def test_onnx_gives_joints_of_what_aipp_makes(command_line_run, tmpdir, crops, e
     onnx.checker.check_model(model)
     assert {entry.domain: entry.version for entry in model.opset_import}[''] == 11
     session = runtime.InferenceSession(path, providers=['CPUExecutionProvider'])
-    codec = HeatmapCodec(CELLS, 4, 2.0, 'softmax', 'dark')
+    codec = make_codec(CELLS, 4, 2.0, 'softmax', 'dark')
     for crop, maps in zip(crops, expected):
         # The mean of the run is a half.
         joints, scores = session.run(['joints', 'scores'], {'image': np.float32(crop[None] / 255.0 - 0.5)})
@@ -145,15 +145,19 @@ def test_om_is_made_by_atc_where_there_is_one(command_line_run, tmpdir, capsys, 
     assert output.join('atc.sh').read().count('--soc_version=Soc1') == 1
     assert os.stat(str(output.join('atc.sh'))).st_mode & stat.S_IXUSR
     record = record_of(output, 'hourglass.pb')
-    assert record['format'] == 'om' and record['decoding'] == 'quarter' and record['input']['dtype'] == 'float32'
+    assert (
+        record['format'] == 'om'
+        and record['inference']['decoding'] == 'quarter'
+        and record['input']['dtype'] == 'float32'
+    )
     assert [entry['name'] for entry in record['outputs']] == ['joints', 'scores']
 
 
 def test_om_is_left_to_a_script_where_there_is_no_atc(tmpdir, capsys, monkeypatch):
     monkeypatch.setenv('PATH', str(tmpdir))
-    options = SimpleNamespace(output=str(tmpdir), soc_version='Soc1', precision_mode='force_fp16')
+    settings = ExportSettings('om', soc_version='Soc1', precision_mode='force_fp16')
     offline = SimpleNamespace(input_shape=(1, 8, 8, 3), input_type='uint8', outputs=('heatmaps',))
-    export_command._compile(options, offline)
+    compile_om(settings, offline, str(tmpdir))
     printed = capsys.readouterr().out
     assert 'atc is not on the PATH' in printed and str(tmpdir.join('atc.sh')) in printed
 

@@ -14,7 +14,7 @@ from hourglass_pose.cli import main
 from hourglass_pose.cli.inspect import describe_training
 from hourglass_pose.config.config import load_config
 from hourglass_pose.experiment.experiment import Experiment
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import hyperparameters_from_dict
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.skeleton import MPII_JOINTS
 from pytorch_hourglasses import Bearpaw, Princeton
@@ -88,7 +88,7 @@ def test_an_imported_run_computes_crops_and_decodes_as_its_code_did(
     assert all('.skip_layer.' in name for name in manifest['source']['left_out'])
     assert manifest['traits']['input_mean'] == mean and manifest['global_step'] == 0
     config = load_config(os.path.join(run, 'config.cfg'))
-    assert Experiment(config).traits() == NetworkTraits(**manifest['traits'])
+    assert Experiment(config).traits() == hyperparameters_from_dict(manifest['traits'])
     assert json.loads(json.dumps(config.as_dict())) == manifest['config']
     assert (config.Train.loss, config.Train.sigma) == ('mse', 1.0)
     assert (config.Train.optimizer, config.Train.lear_rate) == (optimizer, rate)
@@ -181,8 +181,8 @@ def test_settings_that_lie_in_the_folder_are_not_written_over(monkeypatch, tmp_p
 def test_joints_that_nobody_named_are_numbered_and_not_flipped(monkeypatch, tmp_path, capsys):
     assert import_weights(monkeypatch, Bearpaw(1, 1, 2, 4, 17, 1), 'bearpaw', tmp_path)[0] == 0
     assert 'joint_list' in capsys.readouterr().out
-    recipe = manifest_of(str(tmp_path / 'run'))['recipe']
-    assert recipe['joints'] == ['joint_%d' % index for index in range(17)] and recipe['flip_test'] is False
+    record = manifest_of(str(tmp_path / 'run'))['inference']
+    assert record['joints'] == ['joint_%d' % index for index in range(17)] and record['flip_test'] is False
 
 
 def test_a_wrong_file_is_named_in_one_line_and_leaves_nothing(monkeypatch, tmp_path, capsys):

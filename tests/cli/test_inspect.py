@@ -9,7 +9,7 @@ import pytest
 
 from hourglass_pose.checkpoints.unrecognised import describe_strange
 from hourglass_pose.cli import main
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.tf_compat import TF_VERSION, tf
 from original_checkpoint import write_original
 
@@ -43,7 +43,7 @@ def test_checkpoint_of_ours_says_network_training_data_and_versions(command_line
 @pytest.mark.slow
 def test_checkpoint_of_the_original_code_says_what_is_known_and_what_is_not(tmp_path, capsys):
     prefix = write_original(
-        str(tmp_path), NetworkTraits(arch='modelzoo', num_stacks=3, num_features=8, num_poolings=1, num_joints=5)
+        str(tmp_path), make_hyperparameters(arch='modelzoo', num_stacks=3, num_features=8, num_poolings=1, num_joints=5)
     )
     record = json.loads(inspect(capsys, prefix, '--json'))
     assert 'modelzoo, 3 stacks of 8 features, 5 joints' in record['network']

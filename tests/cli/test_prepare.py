@@ -59,8 +59,8 @@ class Folder:
             + list(arguments)
         )
 
-    def persons(self, output='people.jsonl'):
-        return [found for _, found in read_person_lines(self.path(output), 16)]
+    def persons(self, output='people.jsonl', joints=16):
+        return [found for _, found in read_person_lines(self.path(output), joints)]
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def test_missing_images_are_counted_and_left_out_on_request(folder, capsys):
     assert folder.prepare() == 0
     assert '1 of 3 images are not in' in capsys.readouterr().out and len(folder.persons()) == 5
     assert folder.prepare('--existing-only') == 0
-    assert '2 persons were left out: their image' in capsys.readouterr().out and len(folder.persons()) == 3
+    assert '2 records left out: their image' in capsys.readouterr().out and len(folder.persons()) == 3
 
 
 def test_head_boxes_are_added_to_the_validation_persons(folder):
@@ -173,7 +173,7 @@ def test_test_persons_of_the_official_file_are_kept_but_have_no_place_in_dataset
     assert '1 test, 1 without a split' in capsys.readouterr().out
     assert len(read_annotations(folder.path('people.jsonl'), folder.root, 16).persons) == 2
     assert folder.prepare(annotations='mpii.mat', output='dataset.txt') == 0
-    assert '1 persons without a labelled joint were left out' in capsys.readouterr().out
+    assert '1 record left out: no labelled joint, which dataset.txt cannot hold' in capsys.readouterr().out
     assert len(read_annotations(folder.path('dataset.txt'), folder.root, 16).persons) == 1
 
 
@@ -191,14 +191,19 @@ def test_lsp_and_coco_are_prepared_too(folder, rng):
             },
             stream,
         )
-    assert folder.prepare(data_set='coco', annotations='coco.json') == 0
+    assert folder.prepare('--joints', 'mpii', data_set='coco', annotations='coco.json') == 0
     assert folder.persons()[0].labelled.sum() == 12
+    assert folder.prepare(data_set='coco', annotations='coco.json') == 0
+    assert folder.persons(joints=17)[0].labelled.sum() == 17
+    assert folder.prepare('--joints', 'lsp', data_set='lsp', annotations='joints.mat') == 0
+    assert [person.labelled.sum() for person in folder.persons(joints=14)] == [14, 14]
 
 
 @pytest.mark.parametrize(
     'arguments, message',
     [
         (['--boxes', 'image'], '--boxes image: for mpii joints or centre_scale is allowed'),
+        (['--joints', 'lsp'], '--joints lsp: for mpii mpii is allowed'),
         (['--head-boxes', 'none.mat'], 'no file at'),
         (['--split-list', 'none.txt'], 'no file at'),
     ],
@@ -222,3 +227,74 @@ def test_what_is_prepared_of_the_official_file_survives_a_second_pass(folder, rn
     assert folder.prepare(annotations='first.jsonl.gz', output='second.jsonl.gz') == 0
     first, second = (open(folder.path(name), 'rb').read() for name in ('first.jsonl.gz', 'second.jsonl.gz'))
     assert first == second
+
+
+def prepare_coco(folder, capsys, *contents, output='people.jsonl', extra=()):
+    """Run prepare on COCO files of these contents; return the exit code and what was printed."""
+    paths = [folder.path(f'task{number}.json') for number in range(len(contents))]
+    for path, content in zip(paths, contents):
+        with open(path, 'w') as stream:
+            json.dump(content, stream)
+    capsys.readouterr()
+    arguments = ['--images', folder.root, '--output', folder.path(output)] + list(extra)
+    code = main(['prepare', 'coco', '--annotations'] + paths + arguments)
+    return code, ''.join(capsys.readouterr())
+
+
+def coco(image='a.jpg', **changes):
+    person = {'image_id': 1, 'bbox': [1, 2, 30, 40], 'keypoints': [9, 9, 2] * 17}
+    return {'images': [{'id': 1, 'file_name': image}], 'annotations': [dict(person, **changes), person]}
+
+
+def test_persons_of_several_files_have_names_of_their_own(folder, capsys):
+    code, text = prepare_coco(folder, capsys, coco(), coco())
+    assert code == 0 and '2 persons got another letter' in text
+    assert [person.person_id for person in folder.persons(joints=17)] == ['a.jpg' + letter for letter in 'ABCD']
+
+
+@pytest.mark.parametrize(
+    'changes, reason',
+    [
+        ({'keypoints': None}, 'no keypoints'),
+        ({'keypoints': []}, 'no keypoints'),
+        ({'iscrowd': 1}, 'a crowd'),
+        ({'bbox': [1, 2, 0, 0]}, 'a box of no area'),
+        ({'keypoints': [0] * 51}, 'no labelled joint'),
+        ({'image_id': 7}, 'malformed'),
+        ({'bbox': [1, 2, float('nan'), 4]}, 'malformed'),
+        ({'keypoints': [9, 9, 2] * 18}, 'malformed'),
+    ],
+)
+def test_an_annotation_that_gives_nobody_is_counted_with_its_reason(folder, capsys, changes, reason):
+    code, text = prepare_coco(folder, capsys, coco(**changes))
+    assert code == 0 and f'note: 1 record left out: {reason}\n' in text
+    assert ('annotation 1' in text) == (reason == 'malformed')
+    assert len(folder.persons(joints=17)) == 1
+
+
+@pytest.mark.parametrize('name', ['a.jfif', 'a.gif', 'frames/000123'])
+def test_a_name_that_dataset_txt_cannot_hold_is_refused_with_the_other_format(folder, capsys, name):
+    code, text = prepare_coco(folder, capsys, coco(name), output='dataset.txt')
+    assert code == 2 and name in text and '.jsonl' in text and text.count('\n') == 1
+    assert prepare_coco(folder, capsys, coco(name))[0] == 0
+
+
+def test_where_nobody_is_left_the_reasons_are_given_and_nothing_is_written(folder, capsys):
+    code, text = prepare_coco(folder, capsys, coco('none.jpg'), extra=['--existing-only'])
+    assert code == 2 and f'2 records left out: their image is not in {folder.root}' in text and text.count('\n') == 1
+    assert not os.path.exists(folder.path('people.jsonl'))
+
+
+def test_an_output_that_is_an_input_is_refused_and_the_file_kept(folder, capsys):
+    os.symlink(folder.path('mpii.json'), folder.path('link.txt'))
+    before = open(folder.path('mpii.json'), 'rb').read()
+    for output in ('mpii.json', 'link.txt', os.path.join('.', 'mpii.json')):
+        assert folder.prepare(output=output) == 2
+        assert 'this is a file that is read' in capsys.readouterr().err
+    assert open(folder.path('mpii.json'), 'rb').read() == before
+
+
+def test_files_of_different_joints_are_not_mixed(folder, capsys):
+    named = dict(coco(), categories=[{'id': 1, 'keypoints': ['nose'] + [f'x{index}' for index in range(16)]}])
+    code, text = prepare_coco(folder, capsys, coco(), named)
+    assert code == 2 and 'its joints are nose, x0' in text and not os.path.exists(folder.path('people.jsonl'))

@@ -1,7 +1,6 @@
 """score: the published protocol on files of other programs, to the digit, and one line for files that do not fit."""
 
 import json
-import math
 import os
 
 import h5py
@@ -10,9 +9,10 @@ import pytest
 from scipy.io import savemat
 
 from hourglass_pose.cli import main
-from hourglass_pose.cli.score import measure
-from hourglass_pose.report.tables import build_metrics
+from hourglass_pose.report.json_files import build_metrics
+from hourglass_pose.scoring.score_files import score_files
 from hourglass_pose.skeleton import MPII_JOINTS
+from published_protocol import published_protocol
 
 SHORT = (
     'rank',
@@ -62,32 +62,9 @@ def write_truth(path, joints, boxes, missing, order=range(16), **more):
     return str(path)
 
 
-def published_protocol(pred, joints, boxes, missing, threshold=0.5):
-    """PCKh as MPII publishes it, in loops: ({joint: percent}, mean of 14, mean weighted by labelled joints)."""
-    by_joint, counted = {}, {}
-    for joint, name in enumerate(MPII_JOINTS):
-        hits = labelled = 0
-        for person in range(len(joints)):
-            if missing[person][joint]:
-                continue
-            (x0, y0), (x1, y1) = boxes[person]
-            head_size = 0.6 * math.sqrt((x1 - x0) ** 2 + (y1 - y0) ** 2)
-            dx = pred[person][joint][0] - joints[person][joint][0]
-            dy = pred[person][joint][1] - joints[person][joint][1]
-            labelled += 1
-            hits += math.sqrt(dx * dx + dy * dy) / head_size <= threshold
-        by_joint[name], counted[name] = 100.0 * hits / labelled, labelled
-    kept = [name for name in MPII_JOINTS if name not in ('pelvis', 'thorax')]
-    return (
-        by_joint,
-        sum(by_joint[name] for name in kept) / 14,
-        sum(by_joint[name] * counted[name] for name in kept) / sum(counted[name] for name in kept),
-    )
-
-
 def run_score(predictions, annotations, **options):
-    measured, _, protocol = measure(str(predictions), str(annotations), **options)
-    return build_metrics(measured.result, {}, protocol)
+    score = score_files(str(predictions), [str(annotations)], **options)
+    return build_metrics(score.result, {}, score.protocol)
 
 
 def run_command(tmp_path, predictions, annotations, *arguments):
@@ -288,7 +265,7 @@ def test_damaged_files_and_files_of_another_kind_are_named(tmp_path, truth_file,
         (b'{"a": 1}', '"format"'),
         (b'{"a"', 'damaged'),
         (b'{"format": "hourglass-pose predictions", "format_version": 2}', 'format_version 2'),
-        (b'{"format": "hourglass-pose predictions", "format_version": 1}', 'KeyError'),
+        (b'{"format": "hourglass-pose predictions", "format_version": 1}', '"joints"'),
     ):
         (tmp_path / 'odd').write_bytes(content)
         assert part in refused(capsys, '--predictions', tmp_path / 'odd', '--annotations', truth_file)

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from hourglass_pose.config.config import load_config
-from hourglass_pose.config.keys import KEYS, SECTIONS, document_keys
+from hourglass_pose.config.keys import KEYS, SECTIONS
+from hourglass_pose.config.reference import document_keys, reference_text
 from hourglass_pose.skeleton import MPII_JOINTS
 
 REFERENCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, 'code', 'config.cfg')
@@ -74,6 +75,11 @@ def test_reference_file_states_every_key_once_with_its_default_and_what_is_allow
         assert all(line.startswith('# ') for line in comment.split('\n')), key.name
         assert f'Allowed: {key.rule.allowed}.' in comment.replace('\n# ', ' '), key.name
         assert key.other in comment, key.name
+
+
+def test_reference_file_is_the_text_that_the_declarations_make():
+    with open(REFERENCE, encoding='utf-8') as stream:
+        assert stream.read() == reference_text()
 
 
 def test_reference_file_equals_the_defaults_with_derived_values_filled_in():

@@ -7,31 +7,20 @@ import numpy as np
 import pytest
 import scipy.io
 
-from hourglass_pose.converters.coco_json import read_coco_json
-from hourglass_pose.converters.lsp_mat import LSP_JOINTS, read_lsp_mat
+from hourglass_pose.annotations.checking import MALFORMED, Skipped
+from hourglass_pose.converters.coco_json import read as read_coco
+from hourglass_pose.converters.formats import ReadOptions
+from hourglass_pose.converters.lsp_mat import read as read_lsp
 from hourglass_pose.errors import AnnotationError, ImageError
-from hourglass_pose.skeleton import MPII_JOINTS
+from hourglass_pose.skeleton import COCO_JOINTS, LSP_JOINTS, MPII_JOINTS
 
-# COCO's own list of keypoints.
-COCO_JOINTS = (
-    'nose',
-    'left_eye',
-    'right_eye',
-    'left_ear',
-    'right_ear',
-    'left_shoulder',
-    'right_shoulder',
-    'left_elbow',
-    'right_elbow',
-    'left_wrist',
-    'right_wrist',
-    'left_hip',
-    'right_hip',
-    'left_knee',
-    'right_knee',
-    'left_ankle',
-    'right_ankle',
-)
+
+def read_lsp_mat(path, image_folder, boxes='joints', joints='mpii'):
+    return read_lsp(path, ReadOptions(boxes, joints, image_folder)).items
+
+
+def read_coco_json(path, joints='mpii'):
+    return read_coco(path, ReadOptions('file', joints)).items
 
 
 def write_lsp(tmp_path, people, extended):
@@ -99,13 +88,18 @@ def test_boxes_of_lsp_are_tight_or_the_whole_image(tmp_path, people):
 
 def test_a_person_of_lsp_extended_without_joints_is_nothing_to_use(tmp_path, people):
     people[2, :, 2] = 0
-    assert [person is None for person in read_lsp_mat(write_lsp(tmp_path, people, True), '')] == [
-        False,
-        False,
-        True,
-        False,
-        False,
-    ]
+    found = list(read_lsp_mat(write_lsp(tmp_path, people, True), ''))
+    assert [isinstance(one, Skipped) for one in found] == [False, False, True, False, False]
+
+
+@pytest.mark.parametrize('extended', [False, True])
+def test_the_fourteen_can_be_kept_as_they_are(tmp_path, people, extended):
+    path = write_lsp(tmp_path, people, extended)
+    assert read_lsp(path, ReadOptions('joints', 'lsp')).joints == LSP_JOINTS
+    for person, truth in zip(read_lsp_mat(path, '', joints='lsp'), people):
+        labelled = truth[:, 2] == 1 if extended else np.ones(14, bool)
+        np.testing.assert_array_equal(person.labelled, labelled)
+        np.testing.assert_array_equal(person.joints_img[labelled], np.float32(truth[labelled, :2]))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +107,7 @@ def test_a_person_of_lsp_extended_without_joints_is_nothing_to_use(tmp_path, peo
     [
         ({'joints': np.zeros((3, 16, 2))}, r'\(3, 16, 2\)'),
         ({'joints': np.zeros((3, 14))}, r'\(3, 14\)'),
-        ({'x': 1}, 'None'),
+        ({'x': 1}, r'\(\)'),
     ],
 )
 def test_other_matlab_files_are_refused(tmp_path, content, found):
@@ -167,20 +161,65 @@ def test_crowds_and_faces_alone_are_nothing_to_use(tmp_path, rng):
     face = [2] * 5 + [0] * 12
     items = [annotation(rng, 7, face), annotation(rng, 7, [2] * 17, iscrowd=1), annotation(rng, 7, [2] * 17)]
     found = list(read_coco_json(write_coco(tmp_path / 'x.json', items)))
-    assert found[:2] == [None, None] and found[2].person_index == 2 and found[2].split is None
+    assert found[:2] == [Skipped('no labelled joint'), Skipped('a crowd')]
+    assert found[2].person_index == 2 and found[2].split is None
+
+
+@pytest.mark.parametrize('first', ['images', 'annotations'])
+def test_the_keypoints_of_coco_are_kept_as_its_category_names_them(tmp_path, rng, first):
+    items = [annotation(rng, 7, [2] * 17), annotation(rng, 3, [1, 0] * 8 + [2])]
+    path = write_coco(tmp_path / 'x.json', items, first)
+    records = read_coco(path, ReadOptions('file', 'file'))
+    assert records.joints == COCO_JOINTS
+    for person, item in zip(records.items, items):
+        points = np.reshape(item['keypoints'], (17, 3))
+        np.testing.assert_array_equal(person.labelled, points[:, 2] > 0)
+        np.testing.assert_array_equal(person.visible, points[:, 2] == 2)
+        np.testing.assert_array_equal(person.joints_img, np.where(points[:, 2:] > 0, points[:, :2], 0))
+
+
+def test_other_keypoints_are_read_by_their_names(tmp_path):
+    names = ['neck', 'LWrist', 'RWrist']
+    items = [{'image_id': 7, 'category_id': 5, 'bbox': [0, 0, 9, 9], 'keypoints': [1, 2, 2, 3, 4, 2, 5, 6, 2]}] * 2
+    items[1] = dict(items[1], category_id=6)
+    categories = [{'id': 6, 'name': 'car'}, {'id': 5, 'name': 'person', 'keypoints': names}]
+    (tmp_path / 'x.json').write_text(
+        json.dumps({'images': [{'id': 7, 'file_name': 'a.jpg'}], 'annotations': items, 'categories': categories})
+    )
+    records = read_coco(str(tmp_path / 'x.json'), ReadOptions('file', 'file'))
+    assert records.joints == tuple(names)
+    person, other = records.items
+    assert person.joints_img.tolist() == [[1, 2], [3, 4], [5, 6]] and other == Skipped('another category')
+    person = next(read_coco_json(str(tmp_path / 'x.json')))
+    assert np.flatnonzero(person.labelled).tolist() == [
+        MPII_JOINTS.index(name) for name in ('neck', 'r_wrist', 'l_wrist')
+    ]
+    assert person.joints_img[MPII_JOINTS.index('l_wrist')].tolist() == [3, 4]
 
 
 @pytest.mark.parametrize(
     'changes, message',
     [
-        ({'image_id': 99}, 'annotation 1 has no usable'),
-        ({'keypoints': [1, 2, 3]}, 'annotation 1'),
-        ({'bbox': None}, 'bbox'),
+        ({'image_id': 99}, 'no "99"'),
+        ({'keypoints': [1, 2, 3]}, 'keypoints are 3 numbers; 51 are needed'),
+        ({'keypoints': 7}, 'keypoints'),
+        ({'bbox': None}, ''),
+        ({'bbox': [1, 2, float('inf'), 4]}, 'box is'),
+        ({'keypoints': [2e7, 5, 2] * 17}, 'joint 1 is 2e'),
     ],
 )
-def test_a_wrong_annotation_of_coco_is_named(tmp_path, rng, changes, message):
-    with pytest.raises(AnnotationError, match=f'x.json: .*{message}'):
-        list(read_coco_json(write_coco(tmp_path / 'x.json', [annotation(rng, 7, [2] * 17, **changes)])))
+def test_a_wrong_annotation_of_coco_is_named_and_the_next_is_read(tmp_path, rng, changes, message):
+    items = [annotation(rng, 7, [2] * 17, **changes), annotation(rng, 7, [2] * 17)]
+    skipped, person = read_coco_json(write_coco(tmp_path / 'x.json', items), 'file')
+    assert skipped.reason == MALFORMED and 'x.json: annotation 1: ' in skipped.detail and message in skipped.detail
+    assert person.labelled.all()
+
+
+def test_a_joint_that_is_not_a_number_is_missing(tmp_path, rng):
+    item = annotation(rng, 7, [2] * 17)
+    item['keypoints'][12] = float('nan')
+    (person,) = read_coco_json(write_coco(tmp_path / 'x.json', [item]), 'file')
+    assert np.flatnonzero(~person.labelled).tolist() == [4] and person.joints_img[4].tolist() == [0, 0]
 
 
 def test_json_without_images_is_refused(tmp_path):

@@ -2,14 +2,15 @@
 
 import gzip
 import json
+import re
 
 import numpy as np
 import pytest
 import scipy.io
 
+from hourglass_pose.annotations.checking import MALFORMED
 from hourglass_pose.annotations.person_lines import write_person_lines
 from hourglass_pose.converters.head_boxes import add_head_boxes
-from hourglass_pose.converters.json_items import json_items
 from hourglass_pose.converters.mpii import read_mpii
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.skeleton import MPII_JOINTS
@@ -197,22 +198,33 @@ def test_our_own_lines_are_read_as_they_are(tmp_path, truth):
 @pytest.mark.parametrize(
     'content, message',
     [
-        ([{'image': 'a.jpg'}], 'entry 1 is none of MPII: neither "img_paths"'),
-        ({'images': []}, None),
+        ([{'image': 'a.jpg'}], 'entry 1: neither "img_paths"'),
         ([{'joint_self': [[1, 2, 3]], 'img_paths': 'a'}], r'joint_self is of shape \(1, 3\)'),
         ([{'joint_self': [[1, 2, 3]] * 16}], 'no "img_paths"'),
         ([{'image': 'a.jpg', 'center': [1], 'scale': 1}], 'the centre is'),
-        ([{'image': 3, 'center': [1, 1], 'scale': 1}], 'the name of the image is 3'),
-        ([3], 'entry 1 is none'),
+        ([{'image': 3, 'center': [1, 1], 'scale': 1}], 'image is 3'),
+        ([3], 'entry 1: neither'),
     ],
 )
-def test_other_json_is_refused_by_its_entry(tmp_path, content, message):
-    path = write_json(tmp_path / 'x.json', content)
-    if message is None:
-        assert list(read_mpii(path)) == []
-        return
-    with pytest.raises(AnnotationError, match=f'x.json: .*{message}'):
-        list(read_mpii(path))
+def test_an_entry_of_another_kind_is_named(tmp_path, content, message):
+    (skipped,) = read_mpii(write_json(tmp_path / 'x.json', content))
+    assert skipped.reason == MALFORMED and re.search(f'x.json: .*{message}', skipped.detail)
+
+
+def test_json_that_is_no_list_is_refused(tmp_path):
+    with pytest.raises(AnnotationError, match='x.json: a list of entries is needed'):
+        list(read_mpii(write_json(tmp_path / 'x.json', {'images': []})))
+
+
+def test_annot_h5_says_the_split_of_each_person(tmp_path, truth):
+    import h5py
+
+    path = str(tmp_path / 'annot.h5')
+    truth.write_h5(path, False)
+    with h5py.File(path, 'a') as stream:
+        stream['istrain'] = np.arange(COUNT) % 3
+    splits = [person.split for person in read_mpii(path)]
+    assert splits == [('test', 'train', 'valid')[row % 3] for row in range(COUNT)]
 
 
 def test_head_boxes_go_to_the_validation_persons_in_their_order(tmp_path, truth):
@@ -260,33 +272,8 @@ def test_the_ground_truth_of_others_is_refused(tmp_path, truth, change, message)
         list(add_head_boxes(persons, path))
 
 
-@pytest.mark.parametrize('space', ['', ' \n'])
-@pytest.mark.parametrize('size', [10, 70000])
-def test_items_come_one_by_one_as_json_loads_gives_them(tmp_path, space, size):
-    content = [
-        {'name': 'é"[]{},:\\' * 3, 'numbers': list(range(size // 10))},
-        12.5,
-        -3,
-        None,
-        'x' * size,
-        [],
-        {},
-        10**9,
-    ]
-    text = json.dumps(content, separators=(f',{space}', f':{space}'), ensure_ascii=False)
-    path = tmp_path / 'x.json'
-    path.write_text(space + text + space, encoding='utf-8')
-    assert [item for _, item in json_items(str(path))] == content
-    path.write_text(json.dumps({'info': {'a': [1]}, 'images': content, 'year': 2014, 'none': []}))
-    assert list(json_items(str(path))) == [('info', {'a': [1]})] + [('images', item) for item in content] + [
-        ('year', 2014)
-    ]
-
-
-@pytest.mark.parametrize(
-    'text', ['', '3', '[1, 2', '[1 2]', '[1,]', '{"a" 1}', '{"a": 1', '{1: 2}', '[1] 2', '["a', '[' * 9000]
-)
+@pytest.mark.parametrize('text', ['[1, 2', '[1 2]', '[1,]', '{"a" 1}', '{"a": 1', '[1] 2', '["a', '[' * 9000])
 def test_broken_json_is_reported(tmp_path, text):
     (tmp_path / 'x.json').write_text(text)
     with pytest.raises(AnnotationError, match='x.json: this is no complete JSON'):
-        list(json_items(str(tmp_path / 'x.json')))
+        list(read_mpii(str(tmp_path / 'x.json')))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.io
 
+from hourglass_pose.annotations.checking import MALFORMED, Skipped
 from hourglass_pose.converters.mpii import read_mpii
 from hourglass_pose.converters.mpii_mat import read_mpii_mat
 from hourglass_pose.errors import AnnotationError
@@ -25,7 +26,7 @@ def test_every_person_of_a_file_with_all_oddities_is_found_with_its_numbers(path
     found = read(path, *images)
     assert len(found) == len(expected) > 120 and None in expected
     for person, truth in zip(found, expected):
-        assert (person is None) == (truth is None)
+        assert isinstance(person, Skipped) == (truth is None)
         if truth is None:
             continue
         assert (person.image, person.person_index) == (truth['name'], truth['index'])
@@ -60,7 +61,7 @@ def test_points_that_say_nothing_are_passed_over(path):
 
 def test_an_annopoints_with_an_empty_point_has_no_joint(path):
     record = dict(rectangle_of(None, (9.0, 9.0), 1.0), annopoints=struct_array([{'point': EMPTY}]))
-    assert read(path, ('a.jpg', True, [record])) == [None]
+    assert read(path, ('a.jpg', True, [record])) == [Skipped('no labelled joint')]
 
 
 def test_boxes_are_tight_around_joints_or_as_high_as_the_person(path):
@@ -95,8 +96,8 @@ def test_other_matlab_files_are_refused(path, tmp_path):
         with pytest.raises(AnnotationError, match=f'mpii.mat: {message}'):
             list(read_mpii_mat(path))
     write_mpii_mat(path, [('', True, [rectangle_of([point_of(5, 6, 9)])])])
-    with pytest.raises(AnnotationError, match='image 1 has persons and no name'):
-        list(read_mpii_mat(path))
+    (skipped,) = read_mpii_mat(path)
+    assert skipped.reason == MALFORMED and 'image 1, person 1: it has persons and no name' in skipped.detail
 
 
 def test_a_damaged_file_is_reported(path, rng):

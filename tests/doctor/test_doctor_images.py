@@ -1,4 +1,4 @@
-"""Checks of pictures: missing ones, unreadable ones, copies, and labels outside of them."""
+"""Checks of images: missing ones, unreadable ones, copies, and labels outside of them."""
 
 import os
 
@@ -31,7 +31,7 @@ def test_missing_pictures_are_counted_once_with_all_their_persons(folder):
     missing = image_checks.missing_images(persons)
     assert missing == {os.path.join(folder, 'lost.png'), os.path.join(folder, 'gone/d.png')}
     (finding,) = image_checks.check_missing(persons, missing, stops=True, max_unreadable=1.0)
-    assert finding.harmful and '2 pictures of 4 missing, with 3 persons' in finding.message
+    assert finding.harmful and '2 images of 4 missing, with 3 persons' in finding.message
     assert image_checks.check_missing(persons, set(), True, 0.0) == []
 
 
@@ -55,7 +55,7 @@ def test_an_unreadable_picture_says_what_is_wrong_with_it(folder):
         stream.write(b'no picture')
     persons = people(folder, 'a.png', 'bad.png', 'lost.png')
     (finding,) = image_checks.check_opened(persons, opened(persons), 0.1)
-    assert finding.harmful and '2 pictures of 3' in finding.message
+    assert finding.harmful and '2 images of 3' in finding.message
     assert 'not a JPEG' in finding.names[0] and 'no such file' in finding.names[1]
     assert not image_checks.check_opened(persons, opened(persons), 0.7)[0].harmful
 
@@ -66,7 +66,7 @@ def test_labels_outside_of_the_picture_are_counted(folder):
     joints[0], joints[1] = (199.4, 100), (199.6, 100)
     persons = people(folder, 'a.png') + [person('b.png', joints=joints, folder=folder)]
     (finding,) = image_checks.check_opened(persons, opened(persons), 0.0)
-    assert '1 label of 1 person (3.12 %) outside of the picture' in finding.message and finding.names == ('b.pngA',)
+    assert '1 label of 1 person (3.12 %) outside of the image' in finding.message and finding.names == ('b.pngA',)
     assert not finding.harmful
     many = persons[1:] * 2
     many[0] = person('b.png', joints=STANDING + [150, 0], folder=folder)

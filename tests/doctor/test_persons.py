@@ -6,6 +6,7 @@ import pytest
 from annotated import SKELETON, STANDING, crowd, person
 from hourglass_pose.doctor import persons as checks
 from hourglass_pose.input.cropping import CropRule
+from hourglass_pose.skeleton import COCO_JOINTS, Skeleton
 
 RULE = CropRule(256)
 ALL = np.ones(16, bool)
@@ -19,17 +20,17 @@ def only(findings):
 def test_nothing_is_found_among_ordinary_persons(rng):
     persons = crowd(50, rng, scale=1.1)
     assert checks.check_split({'train': persons[:40], 'valid': persons[40:]}) == []
-    assert checks.check_joints(persons, SKELETON.joints, ALL) == []
+    assert checks.check_joints(persons, SKELETON, ALL) == []
     assert checks.check_crops(persons, RULE) == []
     assert checks.check_scales(persons, RULE) == []
 
 
-def test_a_picture_on_both_sides_is_harmful_and_named_with_its_persons(rng):
+def test_an_image_on_both_sides_is_harmful_and_named_with_its_persons(rng):
     persons = crowd(6, rng)
-    again = person('folder/0001.jpg', 'B', STANDING + 30)
+    again = person('./0001.jpg', 'B', STANDING + 30)
     finding = only(checks.check_split({'train': persons[:4], 'valid': persons[4:] + [again]}))
-    assert finding.harmful and finding.message.startswith('1 picture trained on and validated with')
-    assert finding.names == ('0001.jpgA', 'folder/0001.jpgB')
+    assert finding.harmful and finding.message.startswith('1 image trained on and validated with')
+    assert finding.names == ('0001.jpgA', './0001.jpgB')
 
 
 def test_a_person_under_another_picture_name_is_known_by_its_labels(rng):
@@ -51,15 +52,15 @@ def test_persons_with_too_few_labels_to_tell_are_not_taken_for_copies():
 def test_a_joint_that_nobody_has_is_harmful_unless_it_is_left_out(rng):
     labelled = np.arange(16) != SKELETON.index('pelvis')
     persons = [person('%d.jpg' % index, labelled=labelled) for index in range(100)]
-    finding = only(checks.check_joints(persons, SKELETON.joints, ALL))
+    finding = only(checks.check_joints(persons, SKELETON, ALL))
     assert finding.harmful and finding.names == ('pelvis',)
-    assert checks.check_joints(persons, SKELETON.joints, labelled) == []
-    rare = only(checks.check_joints(persons + [person()], SKELETON.joints, ALL))
+    assert checks.check_joints(persons, SKELETON, labelled) == []
+    rare = only(checks.check_joints(persons + [person()], SKELETON, ALL))
     assert not rare.harmful and rare.names == ('pelvis',)
 
 
 def test_data_without_a_head_size_is_noted():
-    joints = ('r_hip', 'l_hip')
+    joints = Skeleton(('r_hip', 'l_hip'))
     bare = person(joints=STANDING[2:4])
     assert 'PCKh has no unit' in only(checks.check_joints([bare], joints, ALL[:2])).message
     boxed = person(joints=STANDING[2:4], head_box_img=np.zeros(4))
@@ -117,7 +118,23 @@ def test_a_scale_that_contradicts_the_pose_is_found(scale, found):
     assert [finding.names for finding in findings] == ([('odd.jpgA',)] if found else [])
 
 
-def test_numbers_are_written_with_their_noun():
-    assert checks.counted(1, 'person') == '1 person'
-    assert checks.counted(12345, 'picture') == '12,345 pictures'
-    assert checks.counted(2, 'person by its labels') == '2 persons by its labels'
+def test_equal_file_names_in_several_folders_are_a_note(rng):
+    train = [person(f'seq1/{index}.jpg', joints=STANDING + index) for index in range(4)]
+    valid = [person(f'seq2/{index}.jpg', joints=STANDING - index - 1) for index in range(3)]
+    finding = only(checks.check_split({'train': train, 'valid': valid}))
+    assert not finding.harmful and finding.message.startswith('3 images of the same file name in several folders')
+    assert "split_by='folder'" in finding.message and finding.names == ('0.jpg', '1.jpg', '2.jpg')
+
+
+def test_coco_has_a_torso_and_no_head(rng):
+    skeleton = Skeleton(COCO_JOINTS)
+    bare = person(joints=rng.uniform(0, 99, (17, 2)))
+    message = only(checks.check_joints([bare], skeleton, np.ones(17, bool))).message
+    assert 'PCKh has no unit' in message and 'torso' not in message
+
+
+def test_lines_that_cannot_be_used_stop_a_strict_training_and_hurt_where_they_are_many():
+    assert checks.check_lines((), 100, True) == []
+    assert only(checks.check_lines(('a.txt:1: x',), 100, True)).harmful
+    assert not only(checks.check_lines(('a.txt:1: x',), 100, False)).harmful
+    assert only(checks.check_lines(('a.txt:1: x',) * 6, 100, False)).harmful

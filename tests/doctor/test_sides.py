@@ -6,6 +6,7 @@ import pytest
 from annotated import SKELETON, STANDING, crowd, exchanged, person
 from hourglass_pose.doctor import sides as side_checks
 from hourglass_pose.doctor.sides import check_sides
+from hourglass_pose.skeleton import Skeleton
 
 
 def turned(joints, degrees):
@@ -124,6 +125,20 @@ def test_each_file_is_judged_by_itself(rng):
 
 
 def test_a_skeleton_without_torso_or_limbs_is_not_judged():
-    from hourglass_pose.skeleton import Skeleton
-
     assert check_sides([person(joints=STANDING[:2])], Skeleton(('r_ankle', 'head'))) == []
+
+
+def test_mirroring_without_partners_is_harmful_and_a_lone_side_a_note():
+    fingers = Skeleton(('finger_0', 'finger_1'))
+    (finding,) = side_checks.check_mirroring(fingers, 0.5, False)
+    assert finding.harmful and finding.check == 'sides' and 'flip_pairs' in finding.message
+    assert side_checks.check_mirroring(fingers, 0.0, False) == []
+    (finding,) = side_checks.check_mirroring(Skeleton(('left_ear', 'left_eye', 'right_eye')), 0.0, True)
+    assert not finding.harmful and finding.names == ('left_ear',)
+    assert side_checks.check_mirroring(SKELETON, 0.5, True) == []
+
+
+def test_sides_are_judged_under_other_spellings_too(rng):
+    spelled = Skeleton(tuple(name.replace('r_', 'right_').replace('l_', 'left_') for name in SKELETON.joints))
+    persons = with_exchange(crowd(100, rng), 0.2, 'hip', 'knee', 'ankle')
+    assert check_sides(persons, spelled) == check_sides(persons, SKELETON) != []

@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 
 from hourglass_pose.annotations.person import Person
-from hourglass_pose.evaluation.breakdown import (
-    PersonTraits,
-    break_down,
-    count_neighbours,
-    format_breakdown,
-    traits_of_persons,
-)
+from hourglass_pose.evaluation.breakdown import PersonAttributes, attributes_of_persons, break_down, count_neighbours
 from hourglass_pose.evaluation.pckh import PckhEvaluator
-from hourglass_pose.report.tables import METRIC_TITLES, json_ready
+from hourglass_pose.report.json_files import json_ready
+from hourglass_pose.report.tables import format_breakdown
 from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
 
 SKELETON = Skeleton()
@@ -61,7 +56,7 @@ def test_rows_equal_a_loop_over_their_own_joints_and_divide_all(seed):
     size = random.uniform(1, 5, COUNT)
     size[::6] = np.nan
     neighbours = random.randint(0, 6, COUNT)
-    breakdown = break_down(result, SKELETON, PersonTraits(visible, known, size, 'size', neighbours))
+    breakdown = break_down(result, SKELETON, PersonAttributes(visible, known, size, 'size', neighbours))
     assert breakdown.metric == 'pckh@0.5'
     rows = rows_of(breakdown, 'visibility')
     assert_row(rows['visible'], hits, labelled & visible & known[:, None])
@@ -77,7 +72,7 @@ def test_rows_equal_a_loop_over_their_own_joints_and_divide_all(seed):
 def test_sizes_are_divided_into_quarters_with_the_edges_in_the_labels():
     result, hits, labelled, random = measured(3)
     size = random.permutation(np.arange(COUNT)) + 1.0
-    rows = rows_of(break_down(result, SKELETON, PersonTraits(size=size, size_definition='height')), 'scale')
+    rows = rows_of(break_down(result, SKELETON, PersonAttributes(size=size, size_definition='height')), 'scale')
     # 37 persons: the quarters end with the 10th, the 19th and the 28th.
     assert list(rows) == ['to 10', '10 to 19', '19 to 28', 'over 28']
     assert_row(rows['10 to 19'], hits, labelled & ((size > 10) & (size <= 19))[:, None])
@@ -86,13 +81,15 @@ def test_sizes_are_divided_into_quarters_with_the_edges_in_the_labels():
 
 def test_persons_of_one_size_are_in_one_row():
     result, _, labelled, _ = measured(4)
-    rows = rows_of(break_down(result, SKELETON, PersonTraits(size=np.full(COUNT, 2.5), size_definition='')), 'scale')
+    rows = rows_of(
+        break_down(result, SKELETON, PersonAttributes(size=np.full(COUNT, 2.5), size_definition='')), 'scale'
+    )
     assert list(rows) == ['to 2.5'] and rows['to 2.5'].joints == labelled[:, COUNTED].sum()
 
 
 def test_data_without_heads_is_broken_down_by_torso_and_unknown_traits_are_left_out():
     result, _, _, _ = measured(5, head=False)
-    breakdown = break_down(result, SKELETON, PersonTraits(neighbours=np.zeros(COUNT, int)))
+    breakdown = break_down(result, SKELETON, PersonAttributes(neighbours=np.zeros(COUNT, int)))
     assert breakdown.metric == 'pck@0.2'
     assert [category.name for category in breakdown.categories] == ['neighbours']
     assert rows_of(breakdown, 'neighbours')['0'].percent['mean'] == result.metrics['pck@0.2']['mean']
@@ -135,10 +132,10 @@ def test_unlabelled_joints_make_no_neighbour():
 
 def test_traits_come_from_the_annotations_and_sizes_from_boxes_where_no_scale_is_known():
     some = [person('a.jpg', 'A', (0, 0, 10, 20), [(0, 0)], 2.5, [True]), person('b.jpg', 'B', (0, 0, 9, 9), [(0, 0)])]
-    traits = traits_of_persons(some, some)
+    traits = attributes_of_persons(some, some)
     assert traits.visible.tolist() == [[True], [False]] and traits.visible_known.tolist() == [True, False]
     assert traits.size[0] == 2.5 and np.isnan(traits.size[1]) and 'height / 200 px' in traits.size_definition
-    without = traits_of_persons(some[1:], some)
+    without = attributes_of_persons(some[1:], some)
     assert without.visible is None and without.size.tolist() == [10] and 'px' in without.size_definition
 
 
@@ -147,9 +144,9 @@ def test_text_and_json_hold_every_row():
     breakdown = break_down(
         result,
         SKELETON,
-        PersonTraits(labelled, np.ones(COUNT, bool), np.arange(COUNT) + 1.0, 'height in px', np.arange(COUNT) % 2),
+        PersonAttributes(labelled, np.ones(COUNT, bool), np.arange(COUNT) + 1.0, 'height in px', np.arange(COUNT) % 2),
     )
-    lines = format_breakdown(breakdown, METRIC_TITLES).split('\n')
+    lines = format_breakdown(breakdown).split('\n')
     content = json_ready(breakdown.as_dict())
     for category in breakdown.categories:
         assert content[category.name]['definition'] == category.definition

@@ -1,16 +1,18 @@
 """Evaluator: the truth scores everything, batches and flips change nothing, baselines are what they are called."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
-from hourglass_pose.input.augmentation import AugmentationRanges
+from hourglass_pose.evaluation.headline import headline_metric
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
 from hourglass_pose.skeleton import Skeleton
 
 SKELETON = Skeleton()
@@ -21,12 +23,11 @@ SIZE, MARGIN = 128, 0.2
 def persons(synthetic_people):
     folder = synthetic_people.replace('dataset.txt', 'images')
     everyone = read_annotations([synthetic_people], [folder], len(SKELETON)).persons
-    codec = HeatmapCodec(SIZE // 4)
+    codec = make_codec(SIZE // 4)
     inside = []
     for person in everyone:
         joints = by_hand_crop_from_img(person.box_img, person.joints_img)
-        _, weights = codec.encode(joints, person.labelled)
-        if (weights > 0).sum() == person.labelled.sum():
+        if codec.target_maps(joints, person.labelled).any(axis=(0, 1)).sum() == person.labelled.sum():
             inside.append(person)
     assert len(inside) >= 11
     return inside[:11]
@@ -43,33 +44,27 @@ def by_hand_crop_from_img(box_img, points):
 def evaluator_of(
     persons, batch_size=4, flip_test=False, decoding='argmax', loss='mse', limit=None, cache=None, **generator_options
 ):
-    codec = HeatmapCodec(SIZE // 4, loss=loss, decoding=decoding)
+    codec = make_codec(SIZE // 4, loss=loss, decoding=decoding)
     maker = SampleMaker(
-        cache or ImageCache(64),
-        codec,
-        CropRule(SIZE, MARGIN),
-        SKELETON.flip_permutation,
-        np.ones(len(SKELETON), bool),
-        AugmentationRanges(),
-        seed=0,
+        cache or ImageCache(64), CropRule(SIZE, MARGIN), SKELETON.flip_permutation, np.ones(len(SKELETON), bool)
     )
     generator = DataGenerator(persons, maker, batch_size, workers=0, **generator_options)
     pose = mean_training_pose(persons[:6], maker.rule)
-    return Evaluator(generator, SKELETON, pose, flip_test, limit)
+    return Evaluator(generator, codec, SKELETON, pose, flip_test, limit)
 
 
 def truth_of(evaluator):
     """Return a stand-in for a network that knows the labels of the batches to come."""
     batches = evaluator.generator.validation_batches(evaluator.limit)
-    mirrored = []
 
     def predict(images):
-        if evaluator.flip_test and mirrored:
-            return mirrored.pop()
-        maps = next(batches).heatmaps
+        batch = next(batches)
+        maps = evaluator.codec.target_maps(batch.joints_crop, batch.labelled)
         if evaluator.flip_test:
-            mirrored.append(maps[:, :, ::-1][..., SKELETON.flip_permutation])
-        return np.log(np.maximum(maps, 1e-30)) if evaluator.generator.sample_maker.codec.loss == 'softmax' else maps
+            # Each crop is followed by its mirror image.
+            mirrored = maps[:, :, ::-1][..., SKELETON.flip_permutation]
+            maps = np.stack([maps, mirrored], axis=1).reshape((-1,) + maps.shape[1:])
+        return np.log(np.maximum(maps, 1e-30)) if evaluator.codec.loss == 'softmax' else maps
 
     return predict
 
@@ -99,7 +94,7 @@ def test_network_that_knows_the_truth_has_every_joint_within_half_a_cell(persons
         # The map of a joint at most half a cell away in x and y from its highest cell, sigma being one cell.
         assert scores[person.labelled].min() >= np.exp(-0.25) - 1e-6
     means = {name: values['mean'] for name, values in evaluation.result.metrics.items()}
-    assert means['pckh@0.5'] == means['pck@0.2'] == 100 and evaluation.score == 100
+    assert means['pckh@0.5'] == means['pck@0.2'] == 100
     assert means['argmax_accuracy'] == pytest.approx(100)
 
 
@@ -212,16 +207,32 @@ def test_persons_without_a_readable_picture_are_left_out_of_everything(persons):
 
 def test_no_readable_picture_at_all_is_one_line(persons):
     evaluator = evaluator_of(persons, cache=Unreadable(persons), max_unreadable=1.0)
-    with pytest.raises(ImageError, match='none of the 11 persons to measure has a picture that can be read'):
+    with pytest.raises(ImageError, match='none of the 11 persons to measure has an image that can be read'):
         evaluator.evaluate(picture_network)
 
 
-def test_score_of_data_without_heads_is_by_torso(persons):
-    evaluator = evaluator_of(persons)
-    evaluator.generator.sample_maker.kept_joints[SKELETON.index('head')] = False
+def test_headline_of_data_without_heads_is_by_torso(persons):
+    without_head = np.array([name != 'head' for name in SKELETON.joints])
+    evaluator = evaluator_of([replace(person, labelled=person.labelled & without_head) for person in persons])
     evaluation = evaluator.evaluate(truth_of(evaluator))
     assert evaluation.result.metrics['pckh@0.5']['mean'] is None
-    assert evaluation.score == evaluation.result.metrics['pck@0.2']['mean'] == 100
+    assert headline_metric(evaluation.result.metrics) == 'pck@0.2'
+    assert evaluation.result.metrics['pck@0.2']['mean'] == 100
+
+
+def test_removed_joints_are_not_scored_but_still_measure_head_and_torso(persons):
+    ends = [SKELETON.index(name) for name in ('neck', 'head', 'l_shoulder', 'r_shoulder', 'l_hip', 'r_hip')]
+    whole = evaluator_of(persons).evaluate(picture_network).result
+    evaluator = evaluator_of(persons)
+    evaluator.generator.sample_maker.kept_joints[ends] = False
+    kept = evaluator.evaluate(picture_network).result
+    assert kept.head_sources == whole.head_sources and kept.torso_sources == whole.torso_sources
+    assert kept.head_sources['none'] < len(persons)
+    for metric in ('pckh@0.5', 'pck@0.2'):
+        for joint, name in enumerate(SKELETON.joints):
+            expected = None if joint in ends else whole.metrics[metric]['joints'][name]
+            assert kept.metrics[metric]['joints'][name] == expected
+        assert kept.metrics[metric]['mean'] is not None
 
 
 @pytest.mark.parametrize('count, world_size', [(11, 2), (11, 3), (3, 3), (2, 3)])

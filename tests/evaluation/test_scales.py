@@ -8,11 +8,10 @@ from hourglass_pose import geometry
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.evaluation.scales import average_over_scales, resampling_matrix
-from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
 from hourglass_pose.skeleton import Skeleton
 
 SIZE = 16
@@ -89,18 +88,10 @@ def test_a_mark_off_the_centre_is_found_within_half_a_cell_at_any_scales(tmp_pat
     mark = (84.0, 131.0)
     skeleton = Skeleton(('r_knee', 'l_knee', 'head'))
     rule = CropRule(CROP, 0.0)
-    maker = SampleMaker(
-        ImageCache(),
-        HeatmapCodec(CROP // 4, loss='mse', decoding='dark'),
-        rule,
-        skeleton.flip_permutation,
-        np.ones(3, bool),
-        AugmentationRanges(),
-        0,
-        scales=scales,
-    )
+    maker = SampleMaker(ImageCache(), rule, skeleton.flip_permutation, np.ones(3, bool), scales=scales)
+    codec = make_codec(CROP // 4, loss='mse', decoding='dark')
     generator = DataGenerator([marked_person(tmp_path, mark)], maker, 2, workers=0)
-    evaluation = Evaluator(generator, skeleton, None, flip_test).evaluate(brightness_network)
+    evaluation = Evaluator(generator, codec, skeleton, None, flip_test).evaluate(brightness_network)
     # A cell of the frame is 4 x 200 / 128 photo pixels wide, one of a zoomed-out map more by 1 / scale.
     half_a_cell = 0.5 * 4 * 200 / CROP / min(min(scales), 1.0)
     assert np.abs(evaluation.joints_img - np.array(mark)).max() <= half_a_cell
@@ -110,23 +101,12 @@ def test_a_mark_off_the_centre_is_found_within_half_a_cell_at_any_scales(tmp_pat
 
 def test_zoomed_crops_show_what_a_box_of_that_size_shows(tmp_path):
     person = marked_person(tmp_path, (84.0, 131.0))
-    maker = SampleMaker(
-        ImageCache(),
-        HeatmapCodec(CROP // 4),
-        CropRule(CROP, 0.0),
-        np.arange(3),
-        np.ones(3, bool),
-        AugmentationRanges(),
-        0,
-        scales=(0.8, 1.25),
-    )
+    maker = SampleMaker(ImageCache(), CropRule(CROP, 0.0), np.arange(3), np.ones(3, bool), scales=(0.8, 1.25))
     zoomed = maker.evaluation_sample(person).zoomed
     assert zoomed.shape == (2, CROP, CROP, 3)
     for crop, side in zip(zoomed, (250.0, 160.0)):
         half = (side - 1) / 2
         box = np.array([119.5 - half, 99.5 - half, 119.5 + half, 99.5 + half])
-        plain = SampleMaker(
-            maker.cache, maker.codec, maker.rule, np.arange(3), np.ones(3, bool), AugmentationRanges(), 0
-        )
+        plain = SampleMaker(maker.cache, maker.rule, np.arange(3), np.ones(3, bool))
         same = Person(person.image, person.image_path, 'x', box, person.joints_img, person.labelled)
         assert np.array_equal(crop, plain.evaluation_sample(same).crop)

@@ -9,7 +9,7 @@ import pytest
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.export import gate as export_gate
 from hourglass_pose.export.gate import compare, measure_speed
-from hourglass_pose.export.gate_crops import crops_of_drawn_people, crops_of_persons
+from hourglass_pose.export.gate_crops import crops_of_persons, crops_of_rendered_people
 from hourglass_pose.export.offline_graph import build_offline_graph
 from hourglass_pose.export.offline_models import run_crops
 from hourglass_pose.prediction.predictor import Predictor
@@ -33,20 +33,22 @@ class Echo:
 
 @pytest.fixture(scope='module')
 def predictor(command_line_run):
-    with Predictor(command_line_run.folder, flip_test=False, device='cpu', batch_size=2) as opened:
+    with Predictor(
+        command_line_run.folder, flip_test=False, device='cpu', batch_size=2, folds_batch_norms=False
+    ) as opened:
         yield opened
 
 
 @pytest.fixture(scope='module')
 def crops(predictor):
-    return crops_of_drawn_people(predictor, COUNT)
+    return crops_of_rendered_people(predictor, COUNT)
 
 
 @pytest.fixture(scope='module')
 def offline(predictor):
     """Return {whether it decodes: OfflineGraph}."""
     return {
-        decode: build_offline_graph(predictor.stored, predictor.traits, predictor.codec, 2, decode, 'in_graph')
+        decode: build_offline_graph(predictor.stored, predictor.engine.traits, predictor.codec, 2, decode, 'in_graph')
         for decode in (False, True)
     }
 
@@ -129,7 +131,7 @@ def test_a_joint_that_two_equal_cells_compete_for_may_be_at_either(predictor, of
 
 
 def test_drawn_people_are_the_same_each_time_and_scored_by_the_names_of_joints(predictor, crops):
-    again = crops_of_drawn_people(predictor, COUNT)
+    again = crops_of_rendered_people(predictor, COUNT)
     assert len(again.images) == COUNT and np.array_equal(again.images, crops.images)
     assert len({image.tobytes() for image in crops.images}) == COUNT
     predictor.skeleton, kept = (
@@ -137,7 +139,7 @@ def test_drawn_people_are_the_same_each_time_and_scored_by_the_names_of_joints(p
         predictor.skeleton,
     )
     try:
-        others = crops_of_drawn_people(predictor, COUNT)
+        others = crops_of_rendered_people(predictor, COUNT)
     finally:
         predictor.skeleton = kept
     assert np.array_equal(others.images, crops.images)
@@ -173,7 +175,7 @@ def test_speed_is_measured_of_both_in_turns(predictor, offline, crops, logits, m
 
 def test_drawn_people_have_boxes_alone_and_are_cropped_by_centre_and_scale_all_the_same(predictor, crops):
     other = SimpleNamespace(rule=replace(predictor.rule, crop_rule='centre_scale'), skeleton=predictor.skeleton)
-    found = crops_of_drawn_people(other, 2)
+    found = crops_of_rendered_people(other, 2)
     for person, affine in zip(found.persons, found.affines_crop_from_img):
         x0, y0, x1, y1 = person.box_img
         centre = affine[:, :2].dot([(x0 + x1) / 2, (y0 + y1) / 2]) + affine[:, 2]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from golden.make_golden import GOLDEN
 
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
 from hourglass_pose.tf_compat import tf
 from offline_networks import golden_network, offline_graph, run_graph
 
@@ -124,7 +124,7 @@ def test_the_batch_is_fixed_and_changes_nothing(tiny):
 def test_decoded_joints_are_those_of_the_codec(tiny):
     offline = offline_graph(tiny.stored, decode=True, loss='softmax', decoding='dark')
     joints, scores = run_graph(offline, tiny.image)
-    codec = HeatmapCodec(8, 4, 2.0, 'softmax', 'dark')
+    codec = make_codec(8, 4, 2.0, 'softmax', 'dark')
     expected_joints, expected_scores = codec.decode(codec.maps_of_logits(tiny.output))
     assert offline.outputs == ('joints', 'scores') and offline.output_shapes == (joints.shape, scores.shape)
     # A relative change of maps by the bound moves a peak by this over its relative curvature, here of order one.

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from golden.make_golden import network_session
 
-from hourglass_pose.export import graph_rewrites
-from hourglass_pose.export.offline_models import WRITERS, FrozenModel, OnnxModel, SavedModel
-from hourglass_pose.graph import layers
+from hourglass_pose.export.offline_models import (
+    FrozenModel,
+    OnnxModel,
+    SavedModel,
+    write_frozen,
+    write_onnx,
+    write_saved_model,
+)
+from hourglass_pose.graph import layers, rewrites
 from hourglass_pose.tf_compat import tf
 from named_weights import set_weights
 
@@ -44,12 +50,12 @@ def all_layers():
         outputs = [tf.identity(output, 'output_%d' % index) for index, output in enumerate(outputs)]
         set_weights(session, tf.global_variables())
         values = np.random.RandomState(5).uniform(-1, 1, SHAPE).astype(np.float32)
-        nodes = graph_rewrites.freeze(session, outputs)
+        nodes = rewrites.freeze(session, outputs)
         expected = dict(zip(sorted(LAYERS), session.run(outputs, {image: values})))
-    nodes, _, _ = graph_rewrites.fold_batch_norms(nodes)
-    nodes, _ = graph_rewrites.name_upsamplings(nodes)
+    nodes, _, _ = rewrites.fold_batch_norms(nodes)
+    nodes, _ = rewrites.name_upsamplings(nodes)
     return SimpleNamespace(
-        graph_def=graph_rewrites.graph_def_of(nodes),
+        graph_def=rewrites.graph_def_of(nodes),
         image=values,
         expected=expected,
         outputs=tuple('output_%d' % index for index in range(len(LAYERS))),
@@ -65,10 +71,10 @@ def check(model, all_layers):
         assert np.abs(found[name] - expected).max() <= 147 * 2.0**-24 * np.abs(expected).max(), name
 
 
-@pytest.mark.parametrize('kind, model', [('frozen', FrozenModel), ('saved_model', SavedModel)])
-def test_every_layer_is_the_same_in_tensorflow(all_layers, tmpdir, kind, model):
+@pytest.mark.parametrize('write, model', [(write_frozen, FrozenModel), (write_saved_model, SavedModel)])
+def test_every_layer_is_the_same_in_tensorflow(all_layers, tmpdir, write, model):
     path = str(tmpdir.join('model'))
-    WRITERS[kind](all_layers, path)
+    write(all_layers, path)
     check(model(path, all_layers.outputs), all_layers)
 
 
@@ -77,5 +83,5 @@ def test_every_layer_is_the_same_in_onnx(all_layers, tmpdir, opset):
     for package in ('tf2onnx', 'onnx', 'onnxruntime'):
         pytest.importorskip(package, reason='the extra `onnx` is not installed')
     path = str(tmpdir.join('model.onnx'))
-    WRITERS['onnx'](all_layers, path, opset)
+    write_onnx(all_layers, path, opset)
     check(OnnxModel(path, all_layers.outputs), all_layers)

@@ -1,10 +1,11 @@
-"""Makes the golden networks anew: tiny checkpoints of every architecture, each with an input and its logits.
+"""Makes the golden networks: tiny checkpoints of every architecture, each with an input and its logits.
 
     python tests/golden/make_golden.py              all of them
     python tests/golden/make_golden.py newell       some of them, by name
 
-They stand for what people have trained. So they are to be made anew only where an architecture is new, or changes
-before anybody can have trained it: a test that they fail otherwise means that people's checkpoints no longer load.
+They stand for what people have trained. Make one again only where an architecture is new, or changes before anybody
+can have trained it: otherwise a test that they fail means that people's checkpoints no longer load.
+`traits.json` holds the hyperparameters as the manifests of the time of making do.
 """
 
 import json
@@ -20,26 +21,29 @@ if __name__ == '__main__':
     import conftest  # noqa: F401  (puts the package on the path)
 
 from hourglass_pose import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
 from named_weights import set_weights
 
-_SMALL = dict(num_stacks=2, num_features=8, num_poolings=1, num_joints=3, input_size=32, stem_features=(4, 6, 8))
+_SMALL = dict(num_stacks=2, num_features=8, num_poolings=1, num_joints=3, input_size=32)
+_STEM = dict(stem_features=(4, 6, 8))
 # With three stacks, one of them is neither the first nor the last.
 _MODELZOO = dict(_SMALL, arch='modelzoo', num_stacks=3)
 
 GOLDEN = {
-    'newell': NetworkTraits(**dict(_SMALL, num_modules=2)),
-    'newell_tiny': NetworkTraits(**dict(_SMALL, tiny=True, stem_features=(4, 8, 12))),
+    'newell': make_hyperparameters(**dict(_SMALL, **_STEM, num_modules=2)),
+    'newell_tiny': make_hyperparameters(**dict(_SMALL, tiny=True, stem_features=(4, 8, 12))),
     # Three poolings and three stacks, so that it has units of all kinds, and maps of other resolutions.
-    'newell_attention': NetworkTraits(**dict(_SMALL, attention=True, num_stacks=3, num_poolings=3, attention_kernel=3)),
-    'modelzoo': NetworkTraits(**_MODELZOO),
-    'modelzoo_tiny': NetworkTraits(**dict(_MODELZOO, tiny=True)),
-    'modelzoo_modif': NetworkTraits(**dict(_MODELZOO, modif=True)),
-    'modelzoo_attention': NetworkTraits(**dict(_MODELZOO, attention=True, num_features=256)),
+    'newell_attention': make_hyperparameters(
+        **dict(_SMALL, **_STEM, arch='newell_attention', num_stacks=3, num_poolings=3, attention_kernel=3)
+    ),
+    'modelzoo': make_hyperparameters(**_MODELZOO),
+    'modelzoo_tiny': make_hyperparameters(**dict(_MODELZOO, tiny=True)),
+    'modelzoo_modif': make_hyperparameters(**dict(_MODELZOO, modif=True)),
+    'modelzoo_attention': make_hyperparameters(**dict(_MODELZOO, attention=True, num_features=256)),
 }
-"""Traits of each golden network, by name."""
+"""Hyperparameters of each golden network, by name."""
 
 WEIGHTS_NOT_KEPT = ('modelzoo_attention',)
 """Networks too large for their weights to be kept: these are made from their names, of which a list is kept."""
@@ -62,12 +66,13 @@ def network_session():
     return tf.Session(config=NativeRuntime('cpu', 'float32', intra_threads=1).session_config())
 
 
-def make(name, traits):
+def make(name, hyperparameters):
     """Write traits.json, io.npz and checkpoint.zip, or variables.txt, into a golden network's folder."""
     os.makedirs(golden_path(name, ''), exist_ok=True)
-    image = np.random.RandomState(0).randint(0, 256, (2, traits.input_size, traits.input_size, 3)).astype(np.uint8)
+    size = hyperparameters.input_size
+    image = np.random.RandomState(0).randint(0, 256, (2, size, size, 3)).astype(np.uint8)
     with tf.Graph().as_default():
-        model = HourglassModel(traits)
+        model = HourglassModel(hyperparameters)
         logits = model.build_logits(tf.constant(image), False)
         with network_session() as session:
             set_weights(session, model.variables())
@@ -81,7 +86,7 @@ def make(name, traits):
                 _pack_checkpoint(name, tf.train.Saver(model.variables()), session)
     np.savez_compressed(golden_path(name, 'io.npz'), image=image, logits=logits)
     with open(golden_path(name, 'traits.json'), 'w') as stream:
-        json.dump(traits.as_dict(), stream, indent=2, sort_keys=True)
+        json.dump(hyperparameters.as_dict(), stream, indent=2, sort_keys=True)
         stream.write('\n')
 
 

@@ -7,17 +7,17 @@ import pytest
 from test_hourglass_model import randomise, session_of
 
 from hourglass_pose import HourglassModel
-from hourglass_pose.graph.attention import attended_logits, attention_maps, multi_resolution_attention
-from hourglass_pose.graph.attention_network import hourglass_residual_unit
+from hourglass_pose.graph.architectures import make_hyperparameters
+from hourglass_pose.graph.newell_attention.attention import attended_logits, attention_maps, multi_resolution_attention
+from hourglass_pose.graph.newell_attention.network import hourglass_residual_unit
 from hourglass_pose.graph.tower import Tower
-from hourglass_pose.graph.traits import NetworkTraits
-from hourglass_pose.representations.loss import heatmap_loss
+from hourglass_pose.representations.mse import graph as mse
 from hourglass_pose.runtime.native import NativeRuntime, bfloat16_obstacle
 from hourglass_pose.tf_compat import tf
 from reference_attention import AttentionNetwork
 
-SMALL = NetworkTraits(
-    attention=True,
+SMALL = make_hyperparameters(
+    arch='newell_attention',
     num_stacks=3,
     num_features=8,
     num_poolings=3,
@@ -29,21 +29,23 @@ SMALL = NetworkTraits(
 SMALLEST = replace(SMALL, num_stacks=2, num_poolings=1, input_size=16)
 
 
-def value_and_reference(build, rng, traits=SMALL):
+def value_and_reference(build, rng, hyperparameters=SMALL):
     """Return the value of build(tower) in evaluation and scope 'at', and the NumPy network of its random variables."""
     with tf.Graph().as_default() as graph:
         with tf.variable_scope('at'):
-            result = build(Tower(traits, is_training=False))
+            result = build(Tower(is_training=False))
         with session_of(graph, initialise=False) as session:
             weights = randomise(session, tf.global_variables(), rng)
-            return session.run(result), AttentionNetwork(traits, weights)
+            return session.run(result), AttentionNetwork(hyperparameters, weights)
 
 
 @pytest.mark.parametrize('kernel, steps', [(1, 1), (1, 3), (5, 1), (5, 3)])
 def test_attention_maps_are_mean_field_steps_between_0_and_1(rng, kernel, steps):
-    traits = replace(SMALL, attention_kernel=kernel, attention_iterations=steps)
+    hyperparameters = replace(SMALL, attention_kernel=kernel, attention_iterations=steps)
     x = rng.normal(size=(2, 6, 10, 4)).astype(np.float32)
-    y, network = value_and_reference(lambda tower: attention_maps(tower, tf.constant(x), 2), rng, traits)
+    y, network = value_and_reference(
+        lambda tower: attention_maps(tower, tf.constant(x), hyperparameters, 2), rng, hyperparameters
+    )
     expected = np.concatenate([network.attention(x, 'at/attention_iter', index) for index in (0, 1)], axis=-1)
     assert y.shape == (2, 6, 10, 2) and 0 <= y.min() and y.max() <= 1 and y.std() > 0.1
     np.testing.assert_allclose(y, expected, atol=1e-5)
@@ -52,26 +54,30 @@ def test_attention_maps_are_mean_field_steps_between_0_and_1(rng, kernel, steps)
 def test_maps_of_all_resolutions_are_brought_to_full_size_and_added(rng):
     x, middle, coarse = [rng.normal(size=(2, 12 // step, 8 // step, 4)).astype(np.float32) for step in (1, 2, 4)]
     y, network = value_and_reference(
-        lambda tower: multi_resolution_attention(tower, tf.constant(x), [tf.constant(coarse), tf.constant(middle)]), rng
+        lambda tower: multi_resolution_attention(
+            tower, tf.constant(x), SMALL, [tf.constant(coarse), tf.constant(middle)]
+        ),
+        rng,
     )
     assert y.shape == (2, 12, 8, 1) and 0 <= y.min() and y.max() <= 3
     np.testing.assert_allclose(y, network.multi_resolution(x, [coarse, middle], 'at'), atol=1e-5)
-    one, network = value_and_reference(lambda tower: multi_resolution_attention(tower, tf.constant(x), []), rng)
+    one, network = value_and_reference(lambda tower: multi_resolution_attention(tower, tf.constant(x), SMALL, []), rng)
     np.testing.assert_allclose(one, network.attention(x, 'at/attention_iter'), atol=1e-5)
 
 
 @pytest.mark.parametrize('num_maps', [1, 3])
-def test_logits_of_a_joint_are_drawn_from_features_weighed_by_its_map(rng, num_maps):
+def test_logits_of_a_joint_come_from_features_weighted_by_its_map(rng, num_maps):
     x = rng.normal(size=(2, 6, 10, 4)).astype(np.float32)
-    y, network = value_and_reference(lambda tower: attended_logits(tower, tf.constant(x), num_maps), rng)
+    y, network = value_and_reference(lambda tower: attended_logits(tower, tf.constant(x), SMALL, num_maps), rng)
     np.testing.assert_allclose(y, network.logits(x, num_maps == 3, 'at'), atol=1e-5)
 
 
 @pytest.mark.parametrize('tiny', [False, True])
 def test_hourglass_residual_unit_adds_a_bottleneck_and_a_pooled_branch(rng, tiny):
     x = rng.normal(size=(2, 6, 10, 8)).astype(np.float32)
+    hyperparameters = replace(SMALL, tiny=tiny, stem_features=None)
     y, network = value_and_reference(
-        lambda tower: hourglass_residual_unit(tower, tf.constant(x), 8), rng, replace(SMALL, tiny=tiny)
+        lambda tower: hourglass_residual_unit(tower, tf.constant(x), hyperparameters), rng, hyperparameters
     )
     expected = network.hourglass_residual_unit(x, 'at/residual_pool')
     np.testing.assert_allclose(y, expected, atol=1e-5 * np.abs(expected).max())
@@ -80,24 +86,24 @@ def test_hourglass_residual_unit_adds_a_bottleneck_and_a_pooled_branch(rng, tiny
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'traits, is_training',
+    'hyperparameters, is_training',
     [
         (replace(SMALL, num_stacks=1), False),
         (replace(SMALLEST, num_stacks=3, input_mean=(0.2, 0.5, 0.6)), False),
-        (replace(SMALLEST, num_stacks=1, num_modules=3, tiny=True), False),
+        (replace(SMALLEST, num_stacks=1, num_modules=3, tiny=True, stem_features=(2, 4)), False),
         (replace(SMALL, num_stacks=1, num_poolings=2), True),
     ],
     ids=['poolings', 'stacks', 'modules', 'training'],
 )
-def test_whole_network_agrees_with_numpy(rng, traits, is_training):
-    images = rng.uniform(size=(3, traits.input_size, traits.input_size, 3)).astype(np.float32)
+def test_whole_network_agrees_with_numpy(rng, hyperparameters, is_training):
+    images = rng.uniform(size=(3, hyperparameters.input_size, hyperparameters.input_size, 3)).astype(np.float32)
     with tf.Graph().as_default() as graph:
-        model = HourglassModel(traits)
+        model = HourglassModel(hyperparameters)
         logits = model.build(tf.constant(images), is_training)
         with session_of(graph, initialise=False) as session:
             weights = randomise(session, model.variables(), rng)
             y = session.run(logits)
-    network = AttentionNetwork(traits, weights, is_training)
+    network = AttentionNetwork(hyperparameters, weights, is_training)
     expected = network.forward(images)
     assert network.used == set(weights), 'a variable that the network does not need'
     # The coarsest maps have 12 values a channel, whose small variances enlarge rounding in training.
@@ -123,7 +129,7 @@ def test_maps_of_parts_begin_in_the_middle_of_the_stacks(stacks, first):
 
 
 @pytest.mark.slow
-def test_every_trained_variable_has_a_say():
+def test_every_trained_variable_changes_the_output():
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(1)
         # Modules of few channels can be silent by chance.
@@ -150,7 +156,7 @@ def test_every_trained_variable_has_a_say():
     ids=str,
 )
 def test_any_number_of_features_stacks_and_poolings_can_be_built(features, changes):
-    traits = replace(
+    hyperparameters = replace(
         SMALLEST,
         **dict(
             {'num_features': features, 'stem_features': (features // 4, features // 2), 'input_size': 32}, **changes
@@ -158,16 +164,16 @@ def test_any_number_of_features_stacks_and_poolings_can_be_built(features, chang
     )
     dropped = []
 
-    def dropout(x, rate, place):
-        dropped.append((rate, place))
+    def dropout(x, rate, layer):
+        dropped.append((rate, layer))
         return x
 
     with tf.Graph().as_default():
-        images = tf.placeholder(tf.uint8, [2, traits.input_size, traits.input_size, 3])
-        logits = HourglassModel(traits).build(images, True, dropout)
-    cells = traits.input_size // 4
-    assert logits.shape.as_list() == [2, traits.num_stacks, cells, cells, traits.num_joints]
-    assert dropped == ([(0.5, 0)] if traits.drop_rate else [])
+        images = tf.placeholder(tf.uint8, [2, hyperparameters.input_size, hyperparameters.input_size, 3])
+        logits = HourglassModel(hyperparameters).build(images, True, dropout)
+    cells = hyperparameters.input_size // 4
+    assert logits.shape.as_list() == [2, hyperparameters.num_stacks, cells, cells, hyperparameters.num_joints]
+    assert dropped == ([(0.5, 0)] if hyperparameters.drop_rate else [])
 
 
 def test_maps_start_undecided():
@@ -175,23 +181,23 @@ def test_maps_start_undecided():
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(1)
         features = tf.nn.relu(tf.random.stateless_normal([4, 16, 16, 256], [3, 4]))
-        maps = attention_maps(Tower(replace(SMALL, attention_kernel=11), False), features, 16)
+        maps = attention_maps(Tower(False), features, replace(SMALL, attention_kernel=11), 16)
         with session_of(graph) as session:
             y = session.run(maps)
     # Evidence has variance 2 / (9 * 256) * 9 * 256 * E[relu(x)^2] = 1; half of the cells are well inside.
     assert np.mean((y > 0.1) & (y < 0.9)) > 0.5
 
 
-def step(traits, precision, rng):
+def step(hyperparameters, precision, rng):
     """Return (loss, global norm of the gradient, types of the tensors computed with) of a training step."""
-    images = rng.randint(0, 256, (4, traits.input_size, traits.input_size, 3)).astype(np.uint8)
-    cells = traits.heatmap_size
-    targets = rng.uniform(size=(4, cells, cells, traits.num_joints)).astype(np.float32)
+    images = rng.randint(0, 256, (4, hyperparameters.input_size, hyperparameters.input_size, 3)).astype(np.uint8)
+    cells = hyperparameters.heatmap_size
+    targets = rng.uniform(size=(4, cells, cells, hyperparameters.num_joints)).astype(np.float32)
     with tf.Graph().as_default() as graph:
         tf.set_random_seed(1)
         image_feed = tf.placeholder(tf.uint8, images.shape)
-        logits = HourglassModel(traits).build(image_feed, True)
-        loss = heatmap_loss(logits, tf.constant(targets), tf.ones([4, traits.num_joints]), 'mse')
+        logits = HourglassModel(hyperparameters).build(image_feed, True)
+        loss = mse.loss(logits, tf.constant(targets), tf.ones([4, hyperparameters.num_joints]))
         norm = tf.global_norm(tf.gradients(loss, tf.trainable_variables()))
         runtime = NativeRuntime('cpu', precision, intra_threads=1)
         with tf.Session(graph=graph, config=runtime.session_config()) as session:
@@ -286,8 +292,10 @@ def numbered(name, number):
 
 
 def test_original_network_keeps_the_names_and_their_order():
-    traits = NetworkTraits(arch='modelzoo', attention=True, num_stacks=2, num_poolings=1, num_joints=3, input_size=16)
+    hyperparameters = make_hyperparameters(
+        arch='modelzoo', attention=True, num_stacks=2, num_poolings=1, num_joints=3, input_size=16
+    )
     with tf.Graph().as_default():
-        model = HourglassModel(traits)
+        model = HourglassModel(hyperparameters)
         model.build(tf.zeros([1, 16, 16, 3]), False)
         assert [variable.op.name for variable in model.variables()] == OriginalNames(3).names

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from hourglass_pose import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import hyperparameters_from_dict, make_hyperparameters
+from hourglass_pose.graph.layers import MOVING_STATISTICS
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
 from reference_network import Network
 
-SMALL = NetworkTraits(num_stacks=2, num_features=8, num_poolings=2, num_joints=3, input_size=32, stem_features=(4, 6))
+SMALL = make_hyperparameters(
+    num_stacks=2, num_features=8, num_poolings=2, num_joints=3, input_size=32, stem_features=(4, 6)
+)
 SMALLEST = replace(SMALL, num_stacks=1, num_poolings=1, input_size=16)
 
 
@@ -41,21 +44,21 @@ def randomise(session, variables, rng):
 
 
 @pytest.mark.parametrize(
-    'traits, is_training',
+    'hyperparameters, is_training',
     [
         (SMALL, False),
         (replace(SMALL, num_modules=2, num_poolings=1, tiny=True, num_features=12, stem_features=(4, 8)), True),
     ],
 )
-def test_whole_network_agrees_with_numpy(rng, traits, is_training):
+def test_whole_network_agrees_with_numpy(rng, hyperparameters, is_training):
     images = rng.uniform(size=(2, 32, 32, 3)).astype(np.float32)
     with tf.Graph().as_default() as graph:
-        model = HourglassModel(traits)
+        model = HourglassModel(hyperparameters)
         logits = model.build(tf.constant(images), is_training)
         with session_of(graph, initialise=False) as session:
             weights = randomise(session, model.variables(), rng)
             y = session.run(logits)
-    network = Network(traits, weights, is_training)
+    network = Network(hyperparameters, weights, is_training)
     expected = network.forward(images)
     assert network.used == set(weights), 'a variable that the network does not need'
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
@@ -63,7 +66,7 @@ def test_whole_network_agrees_with_numpy(rng, traits, is_training):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'traits',
+    'hyperparameters',
     [
         replace(SMALLEST, num_joints=1),
         replace(SMALLEST, num_stacks=3, num_joints=17),
@@ -71,25 +74,25 @@ def test_whole_network_agrees_with_numpy(rng, traits, is_training):
         replace(SMALLEST, num_poolings=4, input_size=64, tiny=True, stem_features=(4, 8)),
     ],
 )
-def test_every_stack_has_a_map_of_a_quarter_of_the_side_for_every_joint(traits):
+def test_every_stack_has_a_map_of_a_quarter_of_the_side_for_every_joint(hyperparameters):
     with tf.Graph().as_default():
-        size = traits.input_size
-        logits = HourglassModel(traits).build(tf.placeholder(tf.uint8, [2, size, size, 3]), False)
+        size = hyperparameters.input_size
+        logits = HourglassModel(hyperparameters).build(tf.placeholder(tf.uint8, [2, size, size, 3]), False)
     assert logits.dtype == tf.float32
-    assert logits.shape.as_list() == [2, traits.num_stacks, size // 4, size // 4, traits.num_joints]
+    assert logits.shape.as_list() == [2, hyperparameters.num_stacks, size // 4, size // 4, hyperparameters.num_joints]
 
 
-def test_second_tower_has_the_variables_of_the_first_and_updates_nothing():
+def test_second_tower_has_the_variables_of_the_first_and_collects_no_statistics():
     with tf.Graph().as_default():
         model, images = HourglassModel(SMALLEST), tf.zeros([1, 16, 16, 3])
         assert model.variables() == []
         model.build(images, True)
-        variables, updates = tf.global_variables(), tf.get_collection(tf.GraphKeys.UPDATE_OPS)
+        variables, statistics = tf.global_variables(), tf.get_collection(MOVING_STATISTICS)
         norms = sum(variable.op.name.endswith('gamma') for variable in variables)
-        assert len(updates) == 2 * norms > 0
+        assert len(statistics) == 2 * norms > 0
         model.build(images, False)
         assert tf.global_variables() == variables == model.variables()
-        assert tf.get_collection(tf.GraphKeys.UPDATE_OPS) == updates
+        assert tf.get_collection(MOVING_STATISTICS) == statistics
 
 
 def test_variables_of_an_optimizer_are_not_the_networks():
@@ -160,29 +163,35 @@ def test_images_of_another_shape_are_refused_with_both_shapes():
 @pytest.mark.parametrize(
     'wrong, message',
     [
-        ({'input_size': 40}, 'input_size: expected a multiple of 16 for 2 poolings, found 40'),
+        (
+            {'input_size': 40},
+            r'input_size: expected a multiple of 4 \* 2\^num_poolings = 16, for instance 32, found 40',
+        ),
         ({'num_stacks': 0}, 'num_stacks: expected an integer >= 1, found 0'),
-        ({'arch': 'other'}, "arch: expected 'newell' or 'modelzoo', found 'other'"),
-        ({'stem_features': (4, 7)}, 'the last two of stem_features: expected multiples of 2, found 8, 4, 7, 7'),
-        ({'stem_features': (4, 6, 8, 8)}, 'stem_features and input_mean: expected three numbers each'),
-        ({'input_mean': (0.5, 0.5)}, 'stem_features and input_mean: expected three numbers each'),
-        ({'attention_kernel': 4}, 'attention_kernel: expected an odd number, found 4'),
+        (
+            {'stem_features': (4, 7)},
+            'stem_features: expected None or a list of two or three integers >= 2, even but for the first',
+        ),
+        ({'stem_features': (4, 6, 8, 8)}, 'stem_features: expected None or a list of two or three integers'),
+        ({'tiny': True}, 'stem_features: expected multiples of 4'),
+        ({'input_mean': (0.5, 0.5)}, 'input_mean: expected a list of three numbers'),
+        ({'num_joints': True}, 'num_joints: expected an integer >= 1, found True'),
     ],
 )
-def test_impossible_traits_are_named(wrong, message):
+def test_impossible_networks_are_refused_with_the_name_of_what_is_wrong(wrong, message):
     with pytest.raises(ValueError, match=message):
         replace(SMALL, **wrong)
 
 
-def test_traits_survive_json_and_name_their_differences():
+def test_hyperparameters_survive_json_and_name_their_differences():
     other = replace(SMALL, num_stacks=4, stem_features=(4, 8))
-    for traits in (SMALL, other, replace(SMALL, arch='modelzoo', modif=True)):
-        assert NetworkTraits(**json.loads(json.dumps(traits.as_dict()))) == traits
+    for hyperparameters in (SMALL, other, make_hyperparameters(arch='modelzoo', modif=True)):
+        assert hyperparameters_from_dict(json.loads(json.dumps(hyperparameters.as_dict()))) == hyperparameters
     assert SMALL.differences(SMALL) == []
     assert SMALL.differences(other) == ['num_stacks: 2 / 4', 'stem_features: [4, 6, 6] / [4, 8, 8]']
 
 
-def test_model_takes_traits_or_their_fields_but_not_both():
-    assert HourglassModel(num_stacks=3).traits == NetworkTraits(num_stacks=3)
+def test_model_takes_hyperparameters_or_their_values_but_not_both():
+    assert HourglassModel(num_stacks=3).hyperparameters == make_hyperparameters(num_stacks=3)
     with pytest.raises(ValueError, match='not both'):
         HourglassModel(SMALL, num_stacks=3)

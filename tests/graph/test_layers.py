@@ -73,13 +73,17 @@ def test_batch_norm_in_evaluation_uses_the_moving_averages(rng):
     np.testing.assert_allclose(y, expected, atol=1e-5)
 
 
-def test_batch_norm_in_training_uses_the_batch_and_moves_the_averages(rng):
+def test_batch_norm_in_training_uses_the_batch_and_collects_what_moves_the_averages(rng):
     x, weights = 3 + 2 * rng.normal(size=(3, 4, 5, 6)), norm_weights(rng, 6)
 
     def build(x):
         y = layers.batch_norm(x, True)
-        with tf.control_dependencies(tf.get_collection(tf.GraphKeys.UPDATE_OPS)):
-            return tf.identity(y), [variable.read_value() for variable in tf.global_variables()[2:]]
+        statistics = tf.get_collection(layers.MOVING_STATISTICS)
+        assert [average.op.name for average, _ in statistics] == [
+            'batch_norm/moving_mean',
+            'batch_norm/moving_variance',
+        ]
+        return y, [average - layers.moving_change(average, value) for average, value in statistics]
 
     y, (moving_mean, moving_variance) = run(build, x, weights)
     mean, variance = batch_statistics(x)
@@ -94,11 +98,11 @@ def test_batch_norm_in_training_uses_the_batch_and_moves_the_averages(rng):
     )
 
 
-def test_batch_norm_collects_updates_in_training_only():
-    for is_training, updates in ((True, 2), (False, 0)):
+def test_batch_norm_collects_statistics_in_training_only():
+    for is_training, statistics in ((True, 2), (False, 0)):
         with tf.Graph().as_default():
             layers.batch_norm(tf.zeros([1, 2, 2, 3]), is_training)
-            assert len(tf.get_collection(tf.GraphKeys.UPDATE_OPS)) == updates
+            assert len(tf.get_collection(layers.MOVING_STATISTICS)) == statistics
             assert [variable.op.name for variable in tf.trainable_variables()] == [
                 'batch_norm/gamma',
                 'batch_norm/beta',

@@ -6,7 +6,8 @@ import pytest
 from hourglass_pose import HourglassModel
 from hourglass_pose.config.config import load_config
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import make_hyperparameters
+from hourglass_pose.graph.modelzoo.hyperparameters import ModelzooHyperparameters
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import make_optimizer
@@ -19,22 +20,22 @@ CONFIG = CPU.session_config()
 CONFIG.graph_options.rewrite_options.disable_meta_optimizer = True
 
 
-def traits_of(**values):
-    return NetworkTraits(
+def hyperparameters_of(**values):
+    return make_hyperparameters(
         **dict(
             dict(arch='modelzoo', num_stacks=2, num_features=8, num_poolings=1, num_joints=3, input_size=32), **values
         )
     )
 
 
-def attention_traits(**values):
-    return traits_of(attention=True, num_features=256, **values)
+def attention_hyperparameters(**values):
+    return hyperparameters_of(attention=True, num_features=256, **values)
 
 
-def outputs(traits, images, is_training=False, dropout=None):
+def outputs(hyperparameters, images, is_training=False, dropout=None):
     """Return what the graph gives for images: (output, logits, {name: weights} in the order of creation)."""
     with tf.Graph().as_default():
-        model = HourglassModel(traits)
+        model = HourglassModel(hyperparameters)
         logits = model.build_logits(tf.constant(images), is_training, dropout)
         output = model.build(tf.constant(images), is_training, dropout)
         with tf.Session(config=CONFIG) as session:
@@ -43,18 +44,18 @@ def outputs(traits, images, is_training=False, dropout=None):
     return output, logits, weights
 
 
-def no_dropout(x, rate, place):
+def no_dropout(x, rate, layer):
     raise AssertionError('dropout is not wanted')
 
 
-def agree(rng, traits, is_training=False, dropout=no_dropout, tolerance=1e-4):
+def agree(rng, hyperparameters, is_training=False, dropout=no_dropout, tolerance=1e-4):
     """Check graph against NumPy and return (output, logits, the NumPy network)."""
-    images = rng.uniform(size=(2, traits.input_size, traits.input_size, 3)).astype(np.float32)
-    output, logits, weights = outputs(traits, images, is_training, dropout)
-    network = ModelzooNetwork(traits, weights, is_training, dropout)
+    images = rng.uniform(size=(2, hyperparameters.input_size, hyperparameters.input_size, 3)).astype(np.float32)
+    output, logits, weights = outputs(hyperparameters, images, is_training, dropout)
+    network = ModelzooNetwork(hyperparameters, weights, is_training, dropout)
     expected = network.forward(images)
     assert network.names == list(weights), 'other variables, or made in another order'
-    for stack in range(traits.num_stacks):
+    for stack in range(hyperparameters.num_stacks):
         found, wanted = logits[:, stack], expected[:, stack]
         np.testing.assert_allclose(found, wanted, rtol=0, atol=tolerance * np.abs(wanted).max())
         assert wanted.std(axis=(0, 1, 2)).max() > 0.05 * np.abs(wanted).max(), 'too flat to tell mistakes'
@@ -72,49 +73,51 @@ def agree(rng, traits, is_training=False, dropout=no_dropout, tolerance=1e-4):
     ids=str,
 )
 def test_standard_network_agrees_with_numpy_and_leaves_idle_what_the_original_does(rng, values):
-    traits = traits_of(**values)
-    output, logits, network = agree(rng, traits)
+    hyperparameters = hyperparameters_of(**values)
+    output, logits, network = agree(rng, hyperparameters)
     assert np.array_equal(output, logits)
     # Every stack takes the features that the first one feeds back; the last one makes none.
-    assert network.idle == {'model/stacks/stage_%d/ll/weights' % index for index in range(1, traits.num_stacks - 1)}
+    assert network.idle == {
+        'model/stacks/stage_%d/ll/weights' % index for index in range(1, hyperparameters.num_stacks - 1)
+    }
 
 
 @pytest.mark.parametrize('values', [{'num_stacks': 3, 'num_poolings': 2}, {'num_features': 12}], ids=str)
 def test_tiny_network_agrees_with_numpy_and_needs_every_variable(rng, values):
-    output, logits, network = agree(rng, traits_of(tiny=True, **values))
+    output, logits, network = agree(rng, hyperparameters_of(tiny=True, **values))
     assert np.array_equal(output, logits) and not network.idle
 
 
 @pytest.mark.parametrize('values', [{'num_stacks': 3}, {'tiny': True}], ids=str)
 def test_modif_network_agrees_with_numpy_and_gives_out_the_sigmoid_of_its_logits(rng, values):
-    output, logits, _ = agree(rng, traits_of(modif=True, **values))
+    output, logits, _ = agree(rng, hyperparameters_of(modif=True, **values))
     np.testing.assert_allclose(output, 1 / (1 + np.exp(-logits.astype(np.float64))), rtol=1e-5)
 
 
 def test_attention_network_agrees_with_numpy_and_gives_out_its_logits(rng):
     # Two modules at each place: the second ones have a pooled branch at the innermost.
-    output, logits, network = agree(rng, attention_traits(num_stacks=3, num_poolings=2, drop_rate=0.5))
+    output, logits, network = agree(rng, attention_hyperparameters(num_stacks=3, num_poolings=2, drop_rate=0.5))
     assert np.array_equal(output, logits) and not network.idle
 
 
 def test_attention_hourglass_of_three_levels_agrees_with_numpy(rng, monkeypatch):
     # Sixteen modules at each place are too many for a test; one already has all kinds of units.
-    monkeypatch.setattr(NetworkTraits, 'attention_modules', 1)
+    monkeypatch.setattr(ModelzooHyperparameters, 'attention_modules', 1)
     monkeypatch.setattr(ModelzooNetwork, 'modules', 1)
-    agree(rng, attention_traits(num_stacks=1, num_poolings=3))
+    agree(rng, attention_hyperparameters(num_stacks=1, num_poolings=3))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'traits, rates',
+    'hyperparameters, rates',
     [
-        (traits_of(num_stacks=3, drop_rate=0.25), [0.25] * 3),
-        (traits_of(tiny=True, drop_rate=0.5), [0.5] * 2),
-        (attention_traits(num_stacks=5, drop_rate=0.5, tiny=True, modif=True), [0.1] * 2),
+        (hyperparameters_of(num_stacks=3, drop_rate=0.25), [0.25] * 3),
+        (hyperparameters_of(tiny=True, drop_rate=0.5), [0.5] * 2),
+        (attention_hyperparameters(num_stacks=5, drop_rate=0.5, tiny=True, modif=True), [0.1] * 2),
     ],
     ids=['standard', 'tiny', 'attention'],
 )
-def test_training_normalises_by_the_batch_and_drops_where_the_original_does(rng, traits, rates):
+def test_training_normalises_by_the_batch_and_drops_where_the_original_does(rng, hyperparameters, rates):
     asked = []
 
     def drop(x, rate, place):
@@ -123,7 +126,7 @@ def test_training_normalises_by_the_batch_and_drops_where_the_original_does(rng,
         return x * np.array([(channel + place) % 4 != 0 for channel in range(int(x.shape[3]))], np.float32)
 
     # A batch of two leaves 8 values a channel in the coarsest maps, whose small variances enlarge rounding.
-    agree(rng, traits, True, drop, tolerance=1e-3)
+    agree(rng, hyperparameters, True, drop, tolerance=1e-3)
     # Of two towers in the graph and of NumPy.
     assert asked == 3 * list(zip(rates, range(len(rates))))
 
@@ -131,18 +134,18 @@ def test_training_normalises_by_the_batch_and_drops_where_the_original_does(rng,
 def test_attention_network_divides_its_modules_among_the_stacks():
     for num_poolings, modules in ((1, 8), (2, 8), (3, 16), (4, 8)):
         for num_stacks in range(1, modules + 1):
-            traits = attention_traits(num_stacks=num_stacks, num_poolings=num_poolings, input_size=64)
-            assert traits.attention_modules == modules // num_stacks
+            hyperparameters = attention_hyperparameters(num_stacks=num_stacks, num_poolings=num_poolings, input_size=64)
+            assert hyperparameters.attention_modules == modules // num_stacks
 
 
 def test_no_dropout_without_a_rate():
     with tf.Graph().as_default():
-        HourglassModel(traits_of(tiny=True)).build(tf.zeros([1, 32, 32, 3]), True, no_dropout)
+        HourglassModel(hyperparameters_of(tiny=True)).build(tf.zeros([1, 32, 32, 3]), True, no_dropout)
 
 
 def test_attention_drops_without_a_rate_and_says_so_where_it_cannot():
     with tf.Graph().as_default(), pytest.raises(ValueError, match='dropout: expected a function'):
-        HourglassModel(attention_traits(drop_rate=0.0)).build(tf.zeros([1, 32, 32, 3]), True)
+        HourglassModel(attention_hyperparameters(drop_rate=0.0)).build(tf.zeros([1, 32, 32, 3]), True)
 
 
 def residual_names(scope, norms, tiny, has_skip):
@@ -180,7 +183,7 @@ def two_stack_names(num_poolings, tiny):
 @pytest.mark.parametrize('num_poolings, tiny', [(2, False), (1, True)])
 def test_names_in_the_order_of_creation(num_poolings, tiny):
     with tf.Graph().as_default():
-        model = HourglassModel(traits_of(num_poolings=num_poolings, tiny=tiny))
+        model = HourglassModel(hyperparameters_of(num_poolings=num_poolings, tiny=tiny))
         model.build(tf.zeros([1, 32, 32, 3]), False)
         names = two_stack_names(num_poolings, tiny)
         assert [variable.op.name for variable in model.variables()] == names
@@ -191,13 +194,16 @@ def test_names_in_the_order_of_creation(num_poolings, tiny):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'traits, idle',
-    [(traits_of(num_stacks=3), {'model/stacks/stage_1/ll/weights'}), (traits_of(num_stacks=3, tiny=True), set())],
+    'hyperparameters, idle',
+    [
+        (hyperparameters_of(num_stacks=3), {'model/stacks/stage_1/ll/weights'}),
+        (hyperparameters_of(num_stacks=3, tiny=True), set()),
+    ],
     ids=['standard', 'tiny'],
 )
-def test_variables_that_are_not_idle_are_trained_and_have_rmsprop_slots_of_the_original_names(traits, idle):
+def test_variables_that_are_not_idle_are_trained_and_have_rmsprop_slots_of_the_original_names(hyperparameters, idle):
     with tf.Graph().as_default():
-        model = HourglassModel(traits)
+        model = HourglassModel(hyperparameters)
         loss = tf.reduce_sum(tf.square(model.build_logits(tf.zeros([1, 32, 32, 3]), True)))
         gradients = make_optimizer('rmsprop', 0.1).compute_gradients(loss, tf.trainable_variables())
         make_optimizer('rmsprop', 0.1).apply_gradients(gradients)
@@ -210,22 +216,21 @@ def test_variables_that_are_not_idle_are_trained_and_have_rmsprop_slots_of_the_o
 
 
 REFUSED = [
-    # trait, key, value, other values, message
+    # name, key, value, other values, message
     ('num_stacks', 'nStack', 1, {}, 'expected 2 or more: for 1 the original graph builds two stacks'),
-    ('num_modules', 'nModules', 2, {}, 'expected 1, the original graph has no other'),
     ('num_features', 'nFeat', 128, {'attention': True}, 'expected 256, which the stem of the original attention'),
     ('num_stacks', 'nStack', 9, {'attention': True}, 'expected at most 8: the original attention network divides'),
     ('num_stacks', 'nStack', 17, {'attention': True, 'nLow': 3}, 'expected at most 16: the original attention'),
 ]
-TRAIT_NAMES = {'nLow': 'num_poolings', 'attention': 'attention'}
+NAMES = {'nLow': 'num_poolings', 'attention': 'attention'}
 
 
-@pytest.mark.parametrize('trait, key, value, others, reason', REFUSED)
-def test_what_the_original_cannot_be_is_refused_with_the_reason(tmp_path, trait, key, value, others, reason):
-    traits = dict({TRAIT_NAMES[name]: other for name, other in others.items()}, **{trait: value})
+@pytest.mark.parametrize('name, key, value, others, reason', REFUSED)
+def test_what_the_original_cannot_be_is_refused_with_the_reason(tmp_path, name, key, value, others, reason):
+    hyperparameters = dict({NAMES[other]: given for other, given in others.items()}, **{name: value})
     with pytest.raises(ValueError) as caught:
-        NetworkTraits(arch='modelzoo', **traits)
-    assert str(caught.value).startswith(f'{trait}: {reason}')
+        make_hyperparameters(arch='modelzoo', **hyperparameters)
+    assert str(caught.value).startswith(f'{name}: {reason}')
     assert str(caught.value).endswith('found %d' % value)
     (tmp_path / 'config.cfg').write_text(
         '[Network]\n'
@@ -248,7 +253,10 @@ def test_input_side_is_a_multiple_of_one_pooling_more_without_attention(tmp_path
         ]
         (tmp_path / 'config.cfg').write_text('')
         assert load_config(str(tmp_path / 'config.cfg'), overrides).Network.img_size == size
-        assert NetworkTraits(arch='modelzoo', num_poolings=3, input_size=size, attention=attention).input_size == size
+        assert (
+            make_hyperparameters(arch='modelzoo', num_poolings=3, input_size=size, attention=attention).input_size
+            == size
+        )
         for wrong in (size + step // 2, size + 4):
             with pytest.raises(
                 ConfigError,
@@ -258,15 +266,15 @@ def test_input_side_is_a_multiple_of_one_pooling_more_without_attention(tmp_path
                 load_config(str(tmp_path / 'config.cfg'), overrides + ['Network.img_size=%d' % wrong])
             with pytest.raises(
                 ValueError,
-                match='input_size: expected a multiple of %d for %d poolings, found %d'
-                % (step, 3 if attention else 4, wrong),
+                match=r'input_size: expected a multiple of %d \* 2\^num_poolings = %d, for instance .*, found %d'
+                % (step // 8, step, wrong),
             ):
-                NetworkTraits(arch='modelzoo', num_poolings=3, input_size=wrong, attention=attention)
+                make_hyperparameters(arch='modelzoo', num_poolings=3, input_size=wrong, attention=attention)
 
 
-def test_traits_that_the_original_has_fixed_are_its_own():
-    standard = traits_of(stem_features=(2, 4), attention_kernel=5, input_mean=(0.1, 0.2, 0.3))
-    assert standard == traits_of() and standard.stem_features == (64, 128, 4)
-    assert standard.input_mean == (0, 0, 0)
-    with pytest.raises(ValueError, match="modif: expected False, or arch 'modelzoo'"):
-        NetworkTraits(modif=True)
+def test_what_the_original_has_fixed_is_its_own():
+    standard = hyperparameters_of()
+    assert standard.stem_features == (64, 128, 4) and standard.input_mean == (0, 0, 0)
+    for name in ('stem_features', 'attention_kernel', 'input_mean', 'num_modules'):
+        with pytest.raises(ValueError, match=f"{name}: expected no such hyperparameter with arch 'modelzoo'"):
+            make_hyperparameters(arch='modelzoo', **{name: 1})

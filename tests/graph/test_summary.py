@@ -2,8 +2,8 @@
 
 import pytest
 
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.summary import summarise_network
-from hourglass_pose.graph.traits import NetworkTraits
 
 
 class Count:
@@ -48,7 +48,9 @@ def test_small_network_counted_layer_by_layer():
     count.norm(8)
     count.conv(1, 8, 3, 8)
     summary = summarise_network(
-        NetworkTraits(num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=32, stem_features=(4, 6))
+        make_hyperparameters(
+            num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=32, stem_features=(4, 6)
+        )
     )
     assert summary.parameters == count.parameters
     assert summary.gflops * 1e9 == pytest.approx(count.flops, rel=1e-12)
@@ -72,7 +74,7 @@ def test_small_attention_network_counted_layer_by_layer():
         count.over_maps(5, maps, side, 4)
     count.conv(1, 16, 3, 8)
     summary = summarise_network(
-        NetworkTraits(
+        make_hyperparameters(
             attention=True,
             attention_kernel=5,
             attention_iterations=4,
@@ -113,7 +115,7 @@ def test_published_network_of_two_stacks_counted_by_hand():
     )
     stack_multiplies = multiplies * cells + (256 * 256 + 256 * 16) * 64 * 64
     back_multiplies = (256 * 256 + 16 * 256) * 64 * 64
-    summary = summarise_network(NetworkTraits())
+    summary = summarise_network(make_hyperparameters())
     assert summary.parameters == stem + 2 * stack + back
     assert summary.gflops * 1e9 == pytest.approx(
         2 * (stem_multiplies + 2 * stack_multiplies + back_multiplies), rel=1e-12
@@ -128,7 +130,9 @@ def test_published_network_of_two_stacks_counted_by_hand():
 def test_tiny_network_costs_at_most_half_at_the_same_width(features):
     standard, tiny = [
         summarise_network(
-            NetworkTraits(num_stacks=1, num_features=features, stem_features=(features // 4, features // 2), tiny=tiny)
+            make_hyperparameters(
+                num_stacks=1, num_features=features, stem_features=(features // 4, features // 2), tiny=tiny
+            )
         )
         for tiny in (False, True)
     ]

@@ -1,4 +1,4 @@
-"""Augmentation: draws follow from (seed, epoch, index), keep to their ranges, and stay in uint8."""
+"""Augmentation: samples follow from (seed, epoch, index), keep to their ranges, and stay in uint8."""
 
 import math
 import zlib
@@ -7,9 +7,28 @@ from dataclasses import astuple, replace
 import numpy as np
 import pytest
 
-from hourglass_pose.input.augmentation import AugmentationRanges, View, change_colours, draw_view, occlude, sample_rng
+from hourglass_pose.input.augmentations import table
+from hourglass_pose.input.augmentations.base import Augmentation, Change, Setting, View, sample_rng
+from hourglass_pose.input.augmentations.colours import COLOURS
+from hourglass_pose.input.augmentations.occluders import OCCLUDERS
+from hourglass_pose.input.augmentations.table import AUGMENTATIONS, SETTINGS, sample_change
+from hourglass_pose.input.augmentations.views import sample_view
 
-RANGES = AugmentationRanges(
+
+def values_of(**given):
+    """Values of all settings: 0 for those that are not given."""
+    return dict({setting.name: 0.0 for setting in SETTINGS}, **given)
+
+
+def change_colours(crop, rng, values):
+    return COLOURS.sample(rng, values).pixels(crop)
+
+
+def occlude(crop, rng, values):
+    return OCCLUDERS.sample(rng, values).pixels(crop)
+
+
+RANGES = values_of(
     flip_prob=0.5,
     rotation_deg=30.0,
     rotation_prob=0.6,
@@ -22,10 +41,10 @@ RANGES = AugmentationRanges(
     occluder_size=0.5,
     occluder_prob=0.4,
 )
-ALWAYS = replace(
+ALWAYS = dict(
     RANGES, flip_prob=1.0, rotation_prob=1.0, scale_prob=1.0, shift_prob=1.0, colour_prob=1.0, occluder_prob=1.0
 )
-NEVER = AugmentationRanges()
+NEVER = values_of()
 CROP = (np.arange(40 * 40 * 3) % 251).astype(np.uint8).reshape(40, 40, 3)
 DRAWS = 1500
 
@@ -51,7 +70,7 @@ GOLDEN = [
 @pytest.fixture(scope='module')
 def views():
     """Columns rotation_deg, scale, shift_x, shift_y, flip of many views."""
-    return np.array([astuple(draw_view(sample_rng(5, 0, index), RANGES)) for index in range(DRAWS)], np.float64)
+    return np.array([astuple(sample_view(sample_rng(5, 0, index), RANGES)) for index in range(DRAWS)], np.float64)
 
 
 def within_binomial_bounds(count, probability):
@@ -68,8 +87,8 @@ def bounding_rectangle(changed):
 @pytest.mark.parametrize('key, view, colours, occluded, following', GOLDEN)
 def test_draws_are_the_same_on_every_machine(key, view, colours, occluded, following):
     rng = sample_rng(*key)
-    ranges = replace(RANGES, rotation_prob=1.0, scale_prob=1.0, shift_prob=0.5, colour_prob=1.0, occluder_prob=1.0)
-    assert astuple(draw_view(rng, ranges)) == pytest.approx(view, rel=1e-12, abs=1e-12)
+    ranges = dict(RANGES, rotation_prob=1.0, scale_prob=1.0, shift_prob=0.5, colour_prob=1.0, occluder_prob=1.0)
+    assert astuple(sample_view(rng, ranges)) == pytest.approx(view, rel=1e-12, abs=1e-12)
     crop = change_colours(CROP, rng, ranges)
     assert zlib.crc32(crop.tobytes()) == colours
     assert zlib.crc32(occlude(crop, rng, ranges).tobytes()) == occluded
@@ -78,7 +97,7 @@ def test_draws_are_the_same_on_every_machine(key, view, colours, occluded, follo
 
 def test_seed_epoch_and_index_each_change_the_draws():
     keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (2, 0, 0), (0, 2, 0), (0, 0, 2)]
-    drawn = {astuple(draw_view(sample_rng(*key), ALWAYS)) for key in keys}
+    drawn = {astuple(sample_view(sample_rng(*key), ALWAYS)) for key in keys}
     assert len(drawn) == len(keys)
 
 
@@ -88,7 +107,7 @@ def test_what_is_drawn_does_not_shift_what_is_drawn_next():
         rng = sample_rng(1, 2, 3)
         steps = []
         for step in (
-            lambda: draw_view(rng, ranges),
+            lambda: sample_view(rng, ranges),
             lambda: change_colours(CROP, rng, ranges),
             lambda: occlude(CROP, rng, ranges),
         ):
@@ -99,7 +118,7 @@ def test_what_is_drawn_does_not_shift_what_is_drawn_next():
 
 
 def test_defaults_change_nothing(rng):
-    assert draw_view(rng, NEVER) == View()
+    assert sample_view(rng, NEVER) == View()
     np.testing.assert_array_equal(occlude(change_colours(CROP, rng, NEVER), rng, NEVER), CROP)
 
 
@@ -137,7 +156,7 @@ def test_shifts_in_x_and_in_y_are_independent(views):
 def test_colours_are_gain_then_contrast_about_grey_then_brightness(index, reach):
     ramp = np.tile(np.arange(256, dtype=np.uint8)[None, :, None], (2, 1, 3))
     before = ramp.copy()
-    changed = change_colours(ramp, sample_rng(0, 0, index), AugmentationRanges(colour_range=reach, colour_prob=1.0))
+    changed = change_colours(ramp, sample_rng(0, 0, index), values_of(colour_range=reach, colour_prob=1.0))
     stream = sample_rng(0, 0, index)
     stream.uniform()
     gains, contrast, brightness = np.split(stream.uniform(-1, 1, 5) * reach, [3, 4])
@@ -150,7 +169,7 @@ def test_colours_are_gain_then_contrast_about_grey_then_brightness(index, reach)
 def test_occluder_is_a_noisy_rectangle_no_larger_than_asked():
     height, width, share = 60, 120, 0.5
     crop = np.zeros((height, width, 3), np.uint8)
-    ranges = AugmentationRanges(occluder_size=share, occluder_prob=1.0)
+    ranges = values_of(occluder_size=share, occluder_prob=1.0)
     rectangles = []
     for index in range(200):
         occluded = occlude(crop, sample_rng(3, 0, index), ranges)
@@ -171,7 +190,7 @@ def test_occluder_is_a_noisy_rectangle_no_larger_than_asked():
 
 def test_occluder_of_size_zero_hides_nothing():
     for index in range(20):
-        occluded = occlude(CROP, sample_rng(0, 0, index), AugmentationRanges(occluder_prob=1.0))
+        occluded = occlude(CROP, sample_rng(0, 0, index), values_of(occluder_prob=1.0))
         np.testing.assert_array_equal(occluded, CROP)
 
 
@@ -180,8 +199,43 @@ def test_colours_and_occluders_are_as_frequent_as_asked():
     coloured = occluded = 0
     for index in range(DRAWS):
         rng = sample_rng(8, 0, index)
-        draw_view(rng, RANGES)
+        sample_view(rng, RANGES)
         coloured += change_colours(small, rng, RANGES) is not small
         occluded += occlude(small, rng, RANGES) is not small
-    assert within_binomial_bounds(coloured, RANGES.colour_prob)
-    assert within_binomial_bounds(occluded, RANGES.occluder_prob)
+    assert within_binomial_bounds(coloured, RANGES['colour_prob'])
+    assert within_binomial_bounds(occluded, RANGES['occluder_prob'])
+
+
+def test_all_of_the_table_are_sampled_from_one_stream_in_its_order():
+    change = sample_change(5, 1, 7, ALWAYS)
+    rng = sample_rng(5, 1, 7)
+    assert change.view(View()) == sample_view(rng, ALWAYS)
+    expected = change_colours(CROP, rng, ALWAYS)
+    np.testing.assert_array_equal(change.pixels(CROP), occlude(expected, rng, ALWAYS))
+
+
+def test_settings_that_are_not_given_change_nothing():
+    for values in (None, {}, {'flip_prob': 0.0}):
+        change = sample_change(0, 0, 0, values)
+        assert change.view(View()) == View()
+        np.testing.assert_array_equal(change.pixels(CROP), CROP)
+    assert sample_change(0, 0, 0, {'flip_prob': 1.0}).view(View()) == View(flip=True)
+
+
+def test_a_new_augmentation_at_the_end_leaves_the_others_as_they_are(monkeypatch):
+    def sample(rng, values):
+        shift = values['grey_shift'] * rng.uniform()
+        return Change(lambda view: replace(view, scale=2 * view.scale), lambda crop: crop + np.uint8(shift))
+
+    grey = Augmentation((Setting('grey_shift', 3.0, 9, 'an example'),), sample)
+    before = sample_change(1, 2, 3, ALWAYS)
+    monkeypatch.setattr(table, 'AUGMENTATIONS', AUGMENTATIONS + (grey,))
+    after = sample_change(1, 2, 3, dict(ALWAYS, grey_shift=3.0))
+    assert after.view(View()) == replace(before.view(View()), scale=2 * before.view(View()).scale)
+    difference = after.pixels(CROP) - before.pixels(CROP)
+    assert len(np.unique(difference)) == 1
+
+
+def test_defaults_are_within_what_is_allowed_and_no_name_is_used_twice():
+    assert all(0 <= setting.default <= setting.highest and setting.effect for setting in SETTINGS)
+    assert len({setting.name for setting in SETTINGS}) == len(SETTINGS)

@@ -11,7 +11,7 @@ from hourglass_pose.config.config import config_from_dict
 from hourglass_pose.errors import AnnotationError, ConfigError
 from hourglass_pose.evaluation.evaluator import mean_training_pose
 from hourglass_pose.geometry import crop_affine, invert, square_box, transform_points
-from hourglass_pose.input.augmentation import View
+from hourglass_pose.input.augmentations.base import View
 from hourglass_pose.input.centre_scale import affine_of_edges, crop_edges
 from hourglass_pose.input.cropping import CropRule, warp_crop
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.geometry import crop_affine, transform_points
-from hourglass_pose.input.augmentation import View
+from hourglass_pose.input.augmentations.base import View
 from hourglass_pose.input.cropping import CropRule, warp_crop
 
 SIZE = 96

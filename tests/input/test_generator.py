@@ -13,13 +13,11 @@ from hypothesis import strategies as st
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
-from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, Sample, SampleMaker
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 
-FIELDS = ('images', 'heatmaps', 'joint_weights', 'mask', 'indices', 'joints_crop', 'affines_crop_from_img')
+FIELDS = ('images', 'joints_crop', 'labelled', 'joint_weights', 'mask', 'indices', 'affines_crop_from_img')
 
 
 class NumberedSamples:
@@ -28,7 +26,6 @@ class NumberedSamples:
     bad: pictures that cannot be read. fail_at: index that raises KeyError. wait: longest random delay in seconds.
     """
 
-    codec = SimpleNamespace(heatmap_size=2)
     rule = SimpleNamespace(crop_size=4)
     kept_joints = np.ones(3, bool)
     scales = (1.0,)
@@ -52,9 +49,9 @@ class NumberedSamples:
             raise ImageError(f'{person.image_path}: damaged')
         return Sample(
             np.full((4, 4, 3), epoch, np.uint8),
-            np.full((2, 2, 3), index, np.float32),
-            np.ones(3, np.float32),
             np.full((3, 2), index + 0.5),
+            np.ones(3, bool),
+            np.ones(3, np.float32),
             np.full((2, 3), index + 0.25),
         )
 
@@ -163,10 +160,22 @@ def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
                 np.array([1, 1, i % 2], bool),
             )
         )
-    ranges = AugmentationRanges(0.5, 30.0, 1.0, 0.2, 1.0, 0.1, 1.0, 0.2, 1.0, 0.4, 1.0)
+    augmentation = dict(
+        flip_prob=0.5,
+        rotation_deg=30.0,
+        rotation_prob=1.0,
+        scale_range=0.2,
+        scale_prob=1.0,
+        shift_range=0.1,
+        shift_prob=1.0,
+        colour_range=0.2,
+        colour_prob=1.0,
+        occluder_size=0.4,
+        occluder_prob=1.0,
+    )
 
     def batches(workers, first, count):
-        maker = SampleMaker(ImageCache(1), HeatmapCodec(16), CropRule(64), np.array([1, 0, 2]), np.ones(3), ranges, 4)
+        maker = SampleMaker(ImageCache(1), CropRule(64), np.array([1, 0, 2]), np.ones(3), augmentation, 4)
         return take(DataGenerator(persons, maker, 2, seed=4, workers=workers).training_batches(2 * first), count)
 
     expected = batches(0, 0, 6)
@@ -183,11 +192,10 @@ def test_rows_hold_what_was_asked_for():
         epochs, indices = np.array(generator.training_indices(8 * step)).T
         np.testing.assert_array_equal(batch.indices, indices)
         np.testing.assert_array_equal(batch.images, np.tile(epochs[:, None, None, None], (1, 4, 4, 3)))
-        np.testing.assert_array_equal(batch.heatmaps, np.tile(indices[:, None, None, None], (1, 2, 2, 3)))
         np.testing.assert_array_equal(batch.joints_crop[:, 0, 0], indices + 0.5)
         np.testing.assert_array_equal(batch.affines_crop_from_img[:, 0, 0], indices + 0.25)
-        assert batch.images.dtype == np.uint8 and batch.heatmaps.dtype == batch.mask.dtype == np.float32
-        assert batch.mask.all() and batch.joint_weights.all()
+        assert batch.images.dtype == np.uint8 and batch.joint_weights.dtype == batch.mask.dtype == np.float32
+        assert batch.mask.all() and batch.joint_weights.all() and batch.labelled.all()
 
 
 @pytest.mark.parametrize('count, batch_size, world_size', [(7, 3, 1), (7, 2, 2), (1, 4, 3), (8, 4, 2), (9, 4, 2)])
@@ -200,13 +208,13 @@ def test_validation_takes_everyone_once_over_the_ranks_in_full_batches(count, ba
         # Every rank takes part in every step, so that none waits for another at the end.
         assert len(batches) == generator.num_validation_batches == -(-count // (batch_size * world_size))
         for batch in batches:
-            assert batch.images.shape == (batch_size, 4, 4, 3) and batch.heatmaps.shape == (batch_size, 2, 2, 3)
+            assert batch.images.shape == (batch_size, 4, 4, 3) and batch.joints_crop.shape == (batch_size, 3, 2)
             padding = batch.mask == 0
             assert not (
-                batch.images[padding].any() or batch.heatmaps[padding].any() or batch.joint_weights[padding].any()
+                batch.images[padding].any() or batch.labelled[padding].any() or batch.joint_weights[padding].any()
             )
             assert np.isfinite(np.linalg.inv(batch.affines_crop_from_img[:, :, :2][padding])).all()
-            np.testing.assert_array_equal(batch.heatmaps[~padding][:, 0, 0, 0], batch.indices[~padding])
+            np.testing.assert_array_equal(batch.joints_crop[~padding][:, 0, 0], batch.indices[~padding] + 0.5)
             seen.extend(batch.indices[~padding])
         assert_same_batches(list(generator.validation_batches()), batches)
     assert sorted(seen) == list(range(count))
@@ -250,7 +258,7 @@ def test_an_unreadable_picture_is_named_once_counted_and_masked(workers):
                 batch.mask[lost].any()
                 or batch.images[lost].any()
                 or batch.joint_weights[lost].any()
-                or batch.heatmaps[lost].any()
+                or batch.labelled[lost].any()
             )
         rows = np.concatenate([batch.mask for batch in batches])
         # 16 batches of training are 6 epochs, the pass of validation is one, padded by a row.
@@ -266,7 +274,7 @@ def test_more_unreadable_pictures_than_allowed_stop_the_run(workers):
     )
     before = set(threading.enumerate())
     batches = generator.training_batches()
-    with pytest.raises(ImageError, match=r'^3 of 10 pictures .*/photos/im[247]: damaged.*max_unreadable \(now 0\.25\)'):
+    with pytest.raises(ImageError, match=r'^3 of 10 images .*/photos/im[247]: damaged.*max_unreadable \(now 0\.25\)'):
         for _ in range(2):
             next(batches)
     assert len(messages) == len(set(messages)) == 3 and not new_threads(before)
@@ -279,8 +287,71 @@ def test_more_unreadable_pictures_than_allowed_stop_the_run(workers):
 def test_the_share_is_one_of_pictures_not_of_persons():
     # One picture of 4 is a quarter, however many of the 8 persons are on it.
     generator = DataGenerator(people(8, images=4), NumberedSamples(bad=('im1',)), 8, workers=0, max_unreadable=0.2)
-    with pytest.raises(ImageError, match='^1 of 4 pictures'):
+    with pytest.raises(ImageError, match='^1 of 4 images'):
         next(generator.training_batches())
+
+
+def pass_of_ranks(bad, world_size, max_unreadable, count=400):
+    """Let each rank validate its share of persons, some on unreadable images; return how many were stopped."""
+    stopped = 0
+    for rank in range(world_size):
+        generator = generator_of(
+            count,
+            5,
+            NumberedSamples(bad=['im%d' % index for index in bad]),
+            max_unreadable=max_unreadable,
+            rank=rank,
+            world_size=world_size,
+        )
+        try:
+            list(generator.validation_batches())
+        except ImageError:
+            stopped += 1
+    return stopped
+
+
+def test_unreadable_images_are_a_share_of_those_of_the_whole_job(rng):
+    # Each of 8 ranks opens 50 of the 400 images. Counted alone, a rank would let 8 times the share pass.
+    order = rng.permutation(400)
+    assert pass_of_ranks(order[:60], 8, 0.05)  # three times as many as allowed
+    assert pass_of_ranks(order[:15], 8, 0.05) == 0
+    # One bad image that falls to one rank is no reason to stop.
+    assert pass_of_ranks([7], 8, 0.01) == 0
+    # A process alone counts exactly.
+    assert pass_of_ranks(range(20), 1, 0.05) == 0 and pass_of_ranks(range(21), 1, 0.05) == 1
+
+
+@pytest.mark.parametrize('batch_size, prefetch, workers', [(16, 1, 12), (2, 4, 8), (1, 1, 6)])
+def test_as_many_samples_are_in_the_making_as_there_are_threads(batch_size, prefetch, workers):
+    maker, together = NumberedSamples(), threading.Barrier(workers)
+
+    def wait_for_all(person, epoch, index):
+        if len(maker.asked) < workers:
+            maker.asked.append(index)
+            together.wait(20)
+        return maker._sample(person, epoch, index)
+
+    maker.training_sample = wait_for_all
+    # A barrier that is broken by its timeout raises in the worker, and so here.
+    batches = take(generator_of(50, batch_size, maker, workers=workers, prefetch=prefetch).training_batches(), 2)
+    assert len(maker.asked) >= workers and batches[0].mask.all()
+
+
+def test_opencv_keeps_its_threads_but_while_batches_are_made():
+    before = cv2.getNumThreads()
+    try:
+        cv2.setNumThreads(3)
+        generator = generator_of(8, 2, workers=2)
+        assert cv2.getNumThreads() == 3
+        batches = generator.training_batches()
+        next(batches)
+        assert cv2.getNumThreads() == 1
+        list(generator.validation_batches())
+        assert cv2.getNumThreads() == 1
+        batches.close()
+        assert cv2.getNumThreads() == 3
+    finally:
+        cv2.setNumThreads(before)
 
 
 def test_a_data_set_of_unreadable_pictures_does_not_loop():

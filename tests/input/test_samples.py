@@ -1,4 +1,4 @@
-"""Samples: crop, joints and heatmaps of a person agree with each other, and pictures are decoded once."""
+"""Samples: crop and joints of a person agree with each other, and images are decoded once."""
 
 import threading
 
@@ -8,21 +8,31 @@ import pytest
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
-from hourglass_pose.geometry import flip_points, transform_points
+from hourglass_pose.geometry import transform_points
 from hourglass_pose.input import samples
-from hourglass_pose.input.augmentation import AugmentationRanges, View, draw_view, sample_rng
+from hourglass_pose.input.augmentations import table
+from hourglass_pose.input.augmentations.base import Augmentation, Change, View, sample_rng
+from hourglass_pose.input.augmentations.views import sample_view
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 from hourglass_pose.skeleton import Skeleton
+from mirrored import flip_points
 
 SKELETON = Skeleton(('r_wrist', 'l_wrist', 'neck', 'r_knee', 'l_knee'))
 COLOURS = np.array([[250, 0, 0], [0, 0, 250], [0, 250, 0], [250, 250, 0], [0, 250, 250]])
 JOINTS = np.array([[40, 60], [90, 50], [64, 30], [50, 100], [0, 0]], np.float32)
 LABELLED = np.array([1, 1, 1, 1, 0], bool)
-CODEC = HeatmapCodec(24, 4, sigma=4.0, loss='mse')
 RULE = CropRule(96, box_margin=0.2)
-WILD = AugmentationRanges(0.5, 40.0, 1.0, 0.2, 1.0, 0.05, 1.0, 0.2, 1.0, 0.3, 1.0)
+VIEWS = dict(
+    flip_prob=0.5,
+    rotation_deg=40.0,
+    rotation_prob=1.0,
+    scale_range=0.2,
+    scale_prob=1.0,
+    shift_range=0.05,
+    shift_prob=1.0,
+)
+WILD = dict(VIEWS, colour_range=0.2, colour_prob=1.0, occluder_size=0.3, occluder_prob=1.0)
 
 
 @pytest.fixture
@@ -36,8 +46,8 @@ def person(tmp_path):
     return Person('discs.png', path, 'discs.pngA', np.array([20.0, 15, 110, 115]), JOINTS, LABELLED)
 
 
-def maker_of(ranges=AugmentationRanges(), kept=(1, 1, 1, 1, 1), seed=0, rule=RULE, **options):
-    return SampleMaker(ImageCache(10), CODEC, rule, SKELETON.flip_permutation, kept, ranges, seed, **options)
+def maker_of(ranges=None, kept=(1, 1, 1, 1, 1), seed=0, rule=RULE, **options):
+    return SampleMaker(ImageCache(10), rule, SKELETON.flip_permutation, kept, ranges, seed, **options)
 
 
 def colours_at(sample, joints):
@@ -47,20 +57,18 @@ def colours_at(sample, joints):
 
 
 def assert_equal(first, second):
-    for name in ('crop', 'heatmaps', 'joint_weights', 'joints_crop', 'affine_crop_from_img'):
+    for name in ('crop', 'joints_crop', 'labelled', 'joint_weights', 'affine_crop_from_img'):
         np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
 
 
 def test_an_evaluation_sample_shows_each_joint_where_it_says(person):
     sample = maker_of(WILD).evaluation_sample(person)
-    assert sample.crop.shape == (96, 96, 3) and sample.heatmaps.shape == (24, 24, 5)
+    assert sample.crop.shape == (96, 96, 3) and sample.joints_crop.shape == (5, 2)
+    np.testing.assert_array_equal(sample.labelled, LABELLED)
     np.testing.assert_array_equal(sample.joint_weights, LABELLED)
     np.testing.assert_array_equal(sample.affine_crop_from_img, RULE.evaluation_affine(person.box_img))
     np.testing.assert_array_equal(sample.joints_crop, transform_points(sample.affine_crop_from_img, JOINTS))
     np.testing.assert_array_equal(colours_at(sample, LABELLED), COLOURS[LABELLED])
-    assert not sample.heatmaps[..., 4].any()
-    # DARK on float32 maps of this sigma, 1.5 cells, is exact to a thousandth of a cell of 4 pixels.
-    np.testing.assert_allclose(CODEC.decode(sample.heatmaps)[0][LABELLED], sample.joints_crop[LABELLED], atol=0.004)
 
 
 def test_evaluation_looks_at_the_box_however_training_crops_are_drawn(person):
@@ -74,27 +82,24 @@ def test_evaluation_looks_at_the_box_however_training_crops_are_drawn(person):
 
 def test_a_mirrored_sample_exchanges_left_and_right(person):
     plain = maker_of().training_sample(person, 0, 0)
-    mirrored = maker_of(AugmentationRanges(flip_prob=1.0)).training_sample(person, 0, 0)
+    mirrored = maker_of(dict(flip_prob=1.0)).training_sample(person, 0, 0)
     assert_equal(plain, maker_of().evaluation_sample(person))
     np.testing.assert_array_equal(mirrored.crop, plain.crop[:, ::-1])
     np.testing.assert_allclose(mirrored.joints_crop, flip_points(plain.joints_crop, 96, SKELETON.flip_permutation))
-    np.testing.assert_allclose(mirrored.heatmaps, plain.heatmaps[:, ::-1][..., SKELETON.flip_permutation], atol=1e-6)
     # The hidden left knee becomes the right one; what is seen as the right wrist was the left one.
     np.testing.assert_array_equal(mirrored.joint_weights, [1, 1, 1, 0, 1])
     np.testing.assert_array_equal(colours_at(mirrored, [0, 1, 2, 4]), COLOURS[[1, 0, 2, 3]])
 
 
 @pytest.mark.parametrize('index', range(8))
-def test_crop_joints_and_heatmaps_of_any_view_agree(person, index):
-    ranges = AugmentationRanges(0.5, 40.0, 1.0, 0.2, 1.0, 0.05, 1.0)
-    sample = maker_of(ranges, seed=3).training_sample(person, 2, index)
-    view = draw_view(sample_rng(3, 2, index), ranges)
+def test_crop_and_joints_of_any_view_agree(person, index):
+    sample = maker_of(VIEWS, seed=3).training_sample(person, 2, index)
+    view = sample_view(sample_rng(3, 2, index), VIEWS)
     np.testing.assert_array_equal(sample.affine_crop_from_img, RULE.training_affine(person, view))
     order = SKELETON.flip_permutation if view.flip else np.arange(5)
     shown = sample.joint_weights > 0
     assert shown.sum() == 4
     np.testing.assert_array_equal(colours_at(sample, shown), COLOURS[order][shown])
-    np.testing.assert_array_equal(sample.heatmaps, CODEC.encode(sample.joints_crop, shown)[0])
     img_from_crop = np.linalg.inv(np.vstack([sample.affine_crop_from_img, [0, 0, 1]]))[:2]
     np.testing.assert_allclose(transform_points(img_from_crop, sample.joints_crop), JOINTS[order], atol=1e-9)
 
@@ -108,33 +113,36 @@ def test_a_sample_follows_from_seed_epoch_and_index_alone(person):
     assert not any(np.array_equal(other.crop, sample.crop) for other in others)
 
 
-def test_colours_are_changed_before_the_occluder_is_put_in_front(person, monkeypatch):
+def test_pixels_are_changed_in_the_order_of_the_table_and_in_training_only(person, monkeypatch):
     order = []
-    for name in ('change_colours', 'occlude'):
-        monkeypatch.setattr(samples, name, lambda crop, rng, ranges, name=name: order.append(name) or crop)
+
+    def noting(name):
+        return Augmentation((), lambda rng, values: Change(pixels=lambda crop: order.append(name) or crop))
+
+    monkeypatch.setattr(table, 'AUGMENTATIONS', (noting('first'), noting('second')))
     maker_of(WILD).training_sample(person, 0, 0)
     maker_of(WILD).evaluation_sample(person)
-    assert order == ['change_colours', 'occlude']
+    assert order == ['first', 'second']
 
 
 def test_joints_that_are_not_kept_teach_nothing(person):
     for flip_prob in (0.0, 1.0):
-        maker = maker_of(AugmentationRanges(flip_prob=flip_prob), kept=(0, 1, 0, 1, 1))
+        maker = maker_of(dict(flip_prob=flip_prob), kept=(0, 1, 0, 1, 1))
         for sample in (maker.training_sample(person, 0, 0), maker.evaluation_sample(person)):
             assert not sample.joint_weights[[0, 2]].any() and sample.joint_weights[1] == 1
-            np.testing.assert_array_equal(sample.heatmaps.any(axis=(0, 1)), sample.joint_weights > 0)
+            np.testing.assert_array_equal(sample.labelled, sample.joint_weights > 0)
 
 
 def test_without_weighted_loss_hidden_joints_teach_empty_maps_in_training_only(person):
     maker = maker_of(kept=(1, 1, 0, 1, 1), weighted_loss=False)
     sample = maker.training_sample(person, 0, 0)
     np.testing.assert_array_equal(sample.joint_weights, np.array([1, 1, 0, 1, 1], np.float32))
-    np.testing.assert_array_equal(sample.heatmaps.any(axis=(0, 1)), [True, True, False, True, False])
+    np.testing.assert_array_equal(sample.labelled, [True, True, False, True, False])
     np.testing.assert_array_equal(maker.evaluation_sample(person).joint_weights, [1, 1, 0, 1, 0])
 
 
 def test_a_joint_outside_the_crop_has_no_weight(person):
-    shifted = maker_of(AugmentationRanges(shift_range=0.5, shift_prob=1.0))
+    shifted = maker_of(dict(shift_range=0.5, shift_prob=1.0))
     lost = 0
     for index in range(20):
         sample = shifted.training_sample(person, 0, index)

@@ -45,7 +45,11 @@ def test_arguments_become_settings_of_the_device(arguments, changes):
     'arguments, expected',
     [
         (['--batchsize=4'], 'the nearest known one is --batch_size'),
-        (['--batch_size'], '--batch_size=value'),
+        (['--batch_size'], '--batch_size: expected one argument'),
+        (['--output='], '--output: expected a value'),
+        (['--rank_size=two'], "--rank_size: expected an integer >= 0, found 'two'"),
+        (['--case=fast'], '--case: invalid choice'),
+        (['--batch=4'], 'unknown argument'),
         (['batch_size=4'], '--key=value'),
         (['--over_dump=maybe'], 'True or False'),
         (['--batch_size=four'], 'Train.batch_size: expected an integer >= 1'),
@@ -83,4 +87,4 @@ def test_one_checkpoint_in_place_of_a_run_is_refused(tmp_path, capsys):
 def test_help_lists_every_argument(capsys):
     assert main(['--help']) == 0
     printed = capsys.readouterr().out
-    assert [argument.name for argument in ARGUMENTS if f'\n  --{argument.name}' not in printed] == []
+    assert [argument.name for argument in ARGUMENTS if f'--{argument.name} ' not in printed] == []

@@ -11,6 +11,7 @@ import pytest
 from conftest import CODE, COMMAND_LINE_SETTINGS
 
 from ascend_server import SCRIPTS, AscendServer
+from hourglass_pose.runtime.job_key import JOB_KEY
 
 ROOT = os.path.dirname(CODE)
 
@@ -96,6 +97,7 @@ def test_every_device_gets_its_rank_and_one_table(server):
     assert [each['environ']['RANK_ID'] for each in noted] == ['0', '1', '2', '3']
     assert {each['environ']['RANK_SIZE'] for each in noted} == {'4'}
     assert len({each['environ']['JOB_ID'] for each in noted}) == 1
+    assert len({each['environ'][JOB_KEY] for each in noted}) == 1
     assert len({tuple(each['command']) for each in noted}) == 1
     path = {each['environ']['RANK_TABLE_FILE'] for each in noted}.pop()
     with open(path) as stream:
@@ -107,6 +109,48 @@ def test_every_device_gets_its_rank_and_one_table(server):
     ]
     assert glob.glob(server.path('work/output/4/*_bs16_4p_acc.log'))
     assert not glob.glob(server.path('work/output/5/*_acc.log'))
+
+
+def test_two_jobs_on_one_server_have_other_keys_and_ports(server):
+    jobs = []
+    for devices in ('0,1', '2,3'):
+        code, _, errors = server.run(f'--device_ids={devices}', '--fresh')
+        assert (code, errors) == (0, '')
+        noted = started(server, int(devices[0]))
+        environ = noted['environ']
+        jobs.append((environ['JOB_ID'], environ[JOB_KEY], settings(noted['command'])['Device.rank_port']))
+    assert all(first != second for first, second in zip(*jobs))
+    # Given ones stay.
+    server.environ.update({'JOB_ID': '4711', JOB_KEY: 'our own secret'})
+    assert server.run('--device_ids=0,1', '--fresh', '--set=Device.rank_port=31000')[0] == 0
+    noted = started(server, 0)
+    assert (noted['environ']['JOB_ID'], noted['environ'][JOB_KEY]) == ('4711', 'our own secret')
+    assert settings(noted['command'])['Device.rank_port'] == '31000'
+
+
+def test_several_servers_need_a_key_that_all_have(server):
+    table = write_table(server, ('203.0.113.7', 2), ('127.0.0.1', 2))
+    assert 'HOURGLASS_JOB_KEY' in server.refuse(f'--rank_table={table}')[0]
+    jobs = []
+    for address in ('203.0.113.7', '127.0.0.1'):
+        server.environ[JOB_KEY] = 'the same on both'
+        assert server.run(f'--rank_table={table}', f'--server_id={address}')[0] == 0
+        jobs.append(started(server, 0)['environ']['JOB_ID'])
+    # Averaging needs one number of the job on all servers.
+    assert jobs[0] == jobs[1] and jobs[0].isalnum()
+
+
+def test_without_data_path_and_data_the_exit_code_is_modelzoos(server):
+    arguments = [f'--set=DataSetHG.training_txt_file={server.path("nowhere.txt")}']
+    started = subprocess.run(
+        ['bash', os.path.join(SCRIPTS, 'run_npu.sh'), f'--hccn_conf={server.path("hccn.conf")}'] + arguments,
+        cwd=server.path('work'),
+        env=server.environ,
+        capture_output=True,
+        text=True,
+    )
+    assert started.returncode == 1
+    assert started.stderr.startswith('error: data: ') and '--data_path=FOLDER' in started.stderr
 
 
 def write_table(server, *servers):
@@ -140,6 +184,7 @@ def write_table(server, *servers):
 
 def test_each_of_two_servers_starts_its_own_ranks(server):
     table = write_table(server, ('203.0.113.7', 2), ('127.0.0.1', 2))
+    server.environ['JOB_ID'] = '4711'
     code, printed, errors = server.run(f'--rank_table={table}')
     assert (code, errors) == (0, '')
     # Nobody but the second server has 127.0.0.1, so this is it.
@@ -208,8 +253,10 @@ def test_dry_run_prints_what_would_be_started_and_starts_nothing(server):
     assert server.run(*arguments)[0] == 0
     for device, noted in enumerate(by_hand):
         by_script = started(server, device)
-        assert by_script['command'] == noted['command']
-        names = set(noted['environ']) - {'PATH', 'PWD', 'SHLVL', '_', 'OLDPWD', 'LC_CTYPE'}
+        # Drawn for each start.
+        commands = [[word for word in each['command'] if 'rank_port' not in word] for each in (by_script, noted)]
+        assert commands[0] == commands[1]
+        names = set(noted['environ']) - {'PATH', 'PWD', 'SHLVL', '_', 'OLDPWD', 'LC_CTYPE', 'JOB_ID', JOB_KEY}
         assert {'RANK_ID', 'RANK_TABLE_FILE'} <= names
         assert {name: by_script['environ'].get(name) for name in names} == {
             name: noted['environ'][name] for name in names

@@ -6,15 +6,16 @@ import pytest
 from hourglass_pose import HourglassModel, Predictor
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.variables import VariableSaver
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.tf_compat import tf
 
 SIZE = 64
-TRAITS = NetworkTraits(
+TRAITS = make_hyperparameters(
     num_stacks=2, num_features=4, num_poolings=1, num_joints=3, input_size=SIZE, stem_features=(4, 4)
 )
 JOINTS = ('r_wrist', 'l_wrist', 'head')
-RECIPE = {
+# As earlier versions wrote it: the sizes follow from the network's settings.
+RECORD = {
     'joints': JOINTS,
     'kept_joints': [True] * 3,
     'loss': 'mse',
@@ -57,7 +58,7 @@ def predictor(tmp_path_factory):
             },
         )
         saver = VariableSaver('by_hand')
-        manifest = {'traits': TRAITS.as_dict(), 'recipe': RECIPE, 'global_step': 0}
+        manifest = {'traits': TRAITS.as_dict(), 'recipe': RECORD, 'global_step': 0}
         folder = str(tmp_path_factory.mktemp('by_hand'))
         CheckpointFolder(folder).write(0, manifest, lambda folder: saver.save(session, folder))
     with Predictor(folder, device='cpu', batch_size=1) as opened:

@@ -16,7 +16,6 @@ from hourglass_pose.errors import CheckpointError, ImageError, UserError
 from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.images import read_image
-from hourglass_pose.input.augmentation import AugmentationRanges
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
 from hourglass_pose.prediction.predictor import Predictor
@@ -83,7 +82,7 @@ def test_the_averaged_weights_are_used(predictor, command_line_run, crops):
     def maps_with(ending):
         with tf.Graph().as_default(), tf.Session() as session:
             images = tf.placeholder(tf.uint8, [len(crops), SIZE, SIZE, 3])
-            model = HourglassModel(predictor.traits)
+            model = HourglassModel(predictor.engine.traits)
             logits = model.build(images, is_training=False)
             values = {
                 variable.initializer.inputs[1]: reader.get_tensor(variable.op.name + ending)
@@ -98,18 +97,10 @@ def test_the_averaged_weights_are_used(predictor, command_line_run, crops):
 
 
 def test_predict_finds_the_joints_that_an_evaluation_finds(predictor, persons):
-    maker = SampleMaker(
-        ImageCache(),
-        predictor.codec,
-        predictor.rule,
-        predictor.skeleton.flip_permutation,
-        predictor.kept_joints,
-        AugmentationRanges(),
-        0,
-    )
+    maker = SampleMaker(ImageCache(), predictor.rule, predictor.skeleton.flip_permutation, predictor.kept_joints)
     # One at a time, so that the network is asked for the same batches.
     generator = DataGenerator(persons[:4], maker, 1, workers=0)
-    evaluator = Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test)
+    evaluator = Evaluator(generator, predictor.codec, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test)
     evaluation = evaluator.evaluate(predictor.last_logits)
     for person, joints, scores in zip(persons, evaluation.joints_img, evaluation.scores):
         x0, y0, x1, y1 = person.box_img

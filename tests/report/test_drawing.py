@@ -7,16 +7,8 @@ import numpy as np
 import pytest
 
 from hourglass_pose.errors import UserError
-from hourglass_pose.report.drawing import (
-    SIDE_COLOURS,
-    contact_sheet,
-    draw_skeleton,
-    draw_truth,
-    heatmap_overlay,
-    legend_strip,
-    pose_tile,
-    write_png,
-)
+from hourglass_pose.report.drawing import heatmap_overlay, pose_tile, render_skeleton, render_truth, write_png
+from hourglass_pose.report.palette import SIDE_COLOURS
 from hourglass_pose.skeleton import Skeleton
 
 SKELETON = Skeleton()
@@ -53,7 +45,7 @@ def colour_mask(picture, colour):
 
 
 def test_right_left_and_middle_have_their_own_colours_on_their_own_sides():
-    picture = draw_skeleton(grey(), STANDING, SKELETON)
+    picture = render_skeleton(grey(), STANDING, SKELETON)
     columns = {side: np.flatnonzero(colour_mask(picture, colour).any(axis=0)) for side, colour in SIDE_COLOURS.items()}
     assert columns['right'].max() < 106 and columns['left'].min() > 94
     assert columns['right'].min() < 55 and columns['left'].max() > 145
@@ -64,14 +56,14 @@ def test_right_left_and_middle_have_their_own_colours_on_their_own_sides():
 def test_every_joint_is_drawn_in_the_colour_of_its_side(name):
     joint = SKELETON.index(name)
     scores = np.arange(len(SKELETON)) == joint
-    picture = draw_skeleton(grey(), STANDING, SKELETON, scores, min_score=0.5)
+    picture = render_skeleton(grey(), STANDING, SKELETON, scores, min_score=0.5)
     x, y = STANDING[joint].astype(int)
     np.testing.assert_array_equal(picture[y, x], SIDE_COLOURS[SKELETON.side(joint)])
 
 
 def test_nothing_is_drawn_far_from_the_pose_and_the_given_picture_is_kept():
     image = grey(600, 800)
-    picture = draw_skeleton(image, STANDING + 200, SKELETON)
+    picture = render_skeleton(image, STANDING + 200, SKELETON)
     assert (image == 128).all()
     rows, columns = np.nonzero((picture != 128).any(axis=2))
     low, high = (STANDING + 200).min(axis=0), (STANDING + 200).max(axis=0)
@@ -81,7 +73,7 @@ def test_nothing_is_drawn_far_from_the_pose_and_the_given_picture_is_kept():
 
 def test_joints_scored_below_the_least_score_and_their_limbs_are_left_out():
     scores = np.array([SKELETON.side(joint) != 'right' for joint in range(len(SKELETON))], float)
-    picture = draw_skeleton(grey(), STANDING, SKELETON, scores, min_score=0.5)
+    picture = render_skeleton(grey(), STANDING, SKELETON, scores, min_score=0.5)
     assert not colour_mask(picture, SIDE_COLOURS['right']).any()
     assert colour_mask(picture, SIDE_COLOURS['left']).any()
 
@@ -92,14 +84,14 @@ def test_joint_that_is_not_finite_is_left_out():
     joints[SKELETON.index('r_wrist'), 0] = np.inf
     shown = np.isfinite(joints).all(axis=1)
     np.testing.assert_array_equal(
-        draw_skeleton(grey(), joints, SKELETON), draw_skeleton(grey(), STANDING, SKELETON, shown, 0.5)
+        render_skeleton(grey(), joints, SKELETON), render_skeleton(grey(), STANDING, SKELETON, shown, 0.5)
     )
 
 
 def test_positions_between_pixels_move_the_drawing():
     assert (
-        draw_skeleton(grey(), STANDING + 0.4, SKELETON, thickness=2)
-        != draw_skeleton(grey(), STANDING, SKELETON, thickness=2)
+        render_skeleton(grey(), STANDING + 0.4, SKELETON, thickness=2)
+        != render_skeleton(grey(), STANDING, SKELETON, thickness=2)
     ).any()
 
 
@@ -108,9 +100,9 @@ def test_pictures_of_any_size_are_drawn_on(size):
     image = grey(*size)
     scale = np.array([size[1] / 200, size[0] / 260])
     for picture in (
-        draw_skeleton(image, STANDING * scale, SKELETON),
-        draw_skeleton(image, STANDING * 1e9, SKELETON),
-        draw_truth(image, -STANDING * 1e9, np.ones(16, bool), SKELETON),
+        render_skeleton(image, STANDING * scale, SKELETON),
+        render_skeleton(image, STANDING * 1e9, SKELETON),
+        render_truth(image, -STANDING * 1e9, np.ones(16, bool), SKELETON),
     ):
         assert picture.shape == image.shape and picture.dtype == np.uint8
     assert pose_tile(image, SKELETON, (64, 48), STANDING * scale).shape == (48, 64, 3)
@@ -118,8 +110,8 @@ def test_pictures_of_any_size_are_drawn_on(size):
 
 def test_truth_is_white_thin_and_holds_labelled_joints_only():
     labelled = np.array([SKELETON.side(joint) == 'left' for joint in range(len(SKELETON))])
-    picture = draw_truth(grey(), STANDING, labelled, SKELETON)
-    prediction = draw_skeleton(grey(), STANDING, SKELETON, labelled, 0.5)
+    picture = render_truth(grey(), STANDING, labelled, SKELETON)
+    prediction = render_skeleton(grey(), STANDING, SKELETON, labelled, 0.5)
     white = colour_mask(picture, (255, 255, 255))
     assert 0 < white.sum() < colour_mask(prediction, SIDE_COLOURS['left']).sum()
     assert (picture[:, :105] == 128).all()
@@ -157,39 +149,6 @@ def test_heatmap_glows_at_its_peak_in_the_colour_of_its_side():
     assert (heatmap_overlay(crop, maps * 0) == 50).all()
 
 
-def test_contact_sheet_has_a_place_for_every_tile_and_keeps_their_shape():
-    tiles = [np.full((10 + 30 * index, 100, 3), 10 + index, np.uint8) for index in range(5)]
-    sheet = contact_sheet(tiles, 3, (80, 60), legend=False)
-    assert sheet.shape == (2 * 60 + 3 * 8, 3 * 80 + 4 * 8, 3)
-    for index, tile in enumerate(tiles):
-        rows, columns = np.nonzero(colour_mask(sheet, tile[0, 0]))
-        height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
-        assert height <= 60 and width <= 80 and (height == 60 or width == 80)
-        assert abs(width - height * 100 / tile.shape[0]) <= 100 / tile.shape[0] / 2 + 0.5
-        assert columns.min() // 88 == index % 3 and rows.min() // 68 == index // 3
-
-
-def test_captions_are_written_inside_their_tile_however_long():
-    tiles = [np.zeros((50, 50, 3), np.uint8)] * 2
-    empty = contact_sheet(tiles, 2, (90, 50), ['', ''], legend=False)
-    written = contact_sheet(tiles, 2, (90, 50), ['a long name of a photo.jpg 92.9 %' * 5, ''], legend=False)
-    rows, columns = np.nonzero((empty != written).any(axis=2))
-    assert len(rows) > 50
-    assert columns.min() >= 8 and columns.max() < 8 + 90
-    assert rows.min() >= 8 + 50 and rows.max() < 8 + 50 + 24
-    with pytest.raises(ValueError, match='captions'):
-        contact_sheet(tiles, 2, (90, 50), ['one'])
-
-
-def test_legend_shows_every_colour_and_has_the_width_of_its_sheet():
-    strip = legend_strip(500)
-    assert strip.shape[1] == 500
-    for colour in list(SIDE_COLOURS.values()) + [(255, 255, 255)]:
-        assert colour_mask(strip, colour).any()
-    tiles = [np.zeros((9, 9, 3), np.uint8)]
-    assert contact_sheet(tiles, 4, (60, 60)).shape[1] == 60 + 2 * 8
-
-
 def test_png_reads_back_equal_and_an_unwritable_one_is_a_user_error(tmp_path):
     picture = np.random.RandomState(0).randint(0, 256, (7, 5, 3)).astype(np.uint8)
     write_png(tmp_path / 'x.png', picture)
@@ -202,4 +161,4 @@ def test_png_reads_back_equal_and_an_unwritable_one_is_a_user_error(tmp_path):
 def test_pictures_that_are_not_rgb_bytes_are_refused():
     for wrong in (np.zeros((5, 5), np.uint8), np.zeros((5, 5, 3), np.float32), np.zeros((0, 5, 3), np.uint8)):
         with pytest.raises(ValueError, match='uint8 RGB'):
-            draw_skeleton(wrong, STANDING, SKELETON)
+            render_skeleton(wrong, STANDING, SKELETON)

@@ -8,15 +8,9 @@ import pytest
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.pckh import PckhEvaluator
-from hourglass_pose.report.tables import (
-    Prediction,
-    build_metrics,
-    draw_pckh_curve,
-    format_table,
-    json_ready,
-    write_json,
-    write_predictions,
-)
+from hourglass_pose.report.json_files import Prediction, build_metrics, json_ready, write_json, write_predictions
+from hourglass_pose.report.plots import pckh_figure, png_of
+from hourglass_pose.report.tables import format_table
 from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
 
 SKELETON = Skeleton()
@@ -109,13 +103,13 @@ def test_metric_that_the_data_cannot_have_is_one_row_of_dashes(scored):
 
 
 @pytest.mark.parametrize('unlabelled', [(), ('head',)])
-def test_curve_is_a_png_with_and_without_head_sizes(tmp_path, unlabelled):
-    path = tmp_path / 'pckh.png'
-    draw_pckh_curve(path, score(10, unlabelled=unlabelled), {'mean_pose': score(60, unlabelled=unlabelled)})
-    picture = cv2.imread(str(path))
+def test_curve_is_a_png_with_and_without_head_sizes(unlabelled):
+    result, baseline = score(10, unlabelled=unlabelled), score(60, unlabelled=unlabelled)
+    content = png_of(pckh_figure(result, {'mean_pose': baseline}, 'a $title$ of 人 \ud800.txt'))
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape[0] > 400 and picture.shape[1] > 600
     # Vermilion is the colour of the head's curve and of nothing else.
-    vermilion = (picture == [0x00, 0x5E, 0xD5]).all(axis=2)
+    vermilion = (picture == [0x00, 0x54, 0xC9]).all(axis=2)
     assert vermilion[:, : picture.shape[1] // 2].any() == (not unlabelled)
 
 
@@ -156,10 +150,6 @@ def test_empty_list_of_predictions_is_valid_json(tmp_path):
 
 def test_unwritable_report_is_a_user_error(tmp_path, scored):
     absent = tmp_path / 'absent' / 'file'
-    for write in (
-        lambda: write_json(absent, {}),
-        lambda: draw_pckh_curve(absent, *scored),
-        lambda: write_predictions(absent, [], SKELETON, {}),
-    ):
+    for write in (lambda: write_json(absent, {}), lambda: write_predictions(absent, [], SKELETON, {})):
         with pytest.raises(UserError, match='cannot be written'):
             write()

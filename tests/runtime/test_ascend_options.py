@@ -1,4 +1,4 @@
-"""What an NPU's session is told, of which kind, by which adapter; and what the environment must say of ranks."""
+"""The parameters of an NPU's session: which, of which kind, for which adapter; and settings that contradict."""
 
 import json
 import re
@@ -7,15 +7,7 @@ import pytest
 
 from hourglass_pose.config.config import config_from_dict
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.runtime.ascend_options import (
-    DYNAMIC,
-    FIXED,
-    NONE,
-    NpuSettings,
-    loss_scaling,
-    parameters,
-    rank_environment,
-)
+from hourglass_pose.runtime.ascend_options import DYNAMIC, FIXED, NONE, NpuSettings, loss_scaling, parameters
 from hourglass_pose.runtime.npu_precision import NEWER_MODES, PRECISION_MODES
 
 
@@ -180,69 +172,3 @@ def test_dump_steps_are_those_that_the_adapter_reads(value, allowed):
         assert config_from_dict(settings).Device.dump_step == value
     else:
         assert 'dump_step' in refusal(config_from_dict, settings)
-
-
-def table(folder, ranks_of_servers):
-    path = folder / 'ranks.json'
-    path.write_text(
-        json.dumps(
-            {
-                'status': 'completed',
-                'server_list': [
-                    {
-                        'server_id': '10.0.0.%d' % number,
-                        'device': [
-                            {'device_id': str(rank), 'device_ip': '1.1.1.1', 'rank_id': str(rank)} for rank in ranks
-                        ],
-                    }
-                    for number, ranks in enumerate(ranks_of_servers)
-                ],
-            }
-        )
-    )
-    return str(path)
-
-
-def test_one_process_needs_nothing_of_the_environment():
-    for environment in ({}, {'RANK_SIZE': '1', 'RANK_ID': '0'}, {'RANK_SIZE': '1', 'RANK_TABLE_FILE': '/gone'}):
-        assert rank_environment(environment).num_ranks == 1
-
-
-def test_ranks_of_one_server_meet_at_home_and_those_of_many_at_the_server_of_rank_0(tmp_path):
-    environment = {'RANK_SIZE': '4', 'JOB_ID': '9', 'RANK_TABLE_FILE': table(tmp_path, [range(4)])}
-    found = rank_environment(environment)
-    assert (found.num_ranks, found.job) == (4, '9')
-    assert [found.meeting_host(rank) for rank in range(4)] == ['127.0.0.1'] * 4
-    found = rank_environment(dict(environment, RANK_TABLE_FILE=table(tmp_path, [[2, 3], [0, 1]])))
-    assert [found.meeting_host(rank) for rank in range(4)] == ['', '10.0.0.1', '10.0.0.1', '10.0.0.1']
-    found = rank_environment({'CM_WORKER_SIZE': '2', 'JOB_ID': '9', 'CM_CHIEF_IP': '10.0.0.7'})
-    assert [found.meeting_host(rank) for rank in range(2)] == ['', '10.0.0.7']
-
-
-@pytest.mark.parametrize(
-    'environment, what',
-    [
-        ({'RANK_SIZE': 'eight'}, 'RANK_SIZE'),
-        ({'RANK_SIZE': '2', 'JOB_ID': '1'}, 'RANK_TABLE_FILE'),
-        ({'RANK_SIZE': '2', 'JOB_ID': '1', 'CM_CHIEF_IP': 'a'}, 'CM_WORKER_SIZE'),
-        ({'CM_WORKER_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': 'TABLE'}, 'RANK_SIZE'),
-        ({'RANK_SIZE': '2', 'CM_WORKER_SIZE': '2', 'JOB_ID': '1', 'CM_CHIEF_IP': 'a'}, 'not both'),
-        ({'RANK_SIZE': '2', 'JOB_ID': '1', 'CM_CHIEF_IP': 'a', 'RANK_TABLE_FILE': 'TABLE'}, 'not both'),
-        ({'RANK_SIZE': '2', 'RANK_TABLE_FILE': 'TABLE'}, 'JOB_ID'),
-        ({'RANK_SIZE': '3', 'JOB_ID': '1', 'RANK_TABLE_FILE': 'TABLE'}, 'the ranks 0 to 2'),
-        ({'RANK_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': '/gone'}, '/gone'),
-    ],
-)
-def test_environment_that_is_incomplete_or_double_is_one_line(tmp_path, environment, what):
-    path = table(tmp_path, [[0, 1]])
-    assert what in refusal(
-        rank_environment, {name: path if value == 'TABLE' else value for name, value in environment.items()}
-    )
-
-
-@pytest.mark.parametrize('text', ['', '[]', '{}', '{"server_list": [{"device": [{}]}]}', '{"server_list": 3}'])
-def test_file_that_is_no_rank_table_is_one_line(tmp_path, text):
-    (tmp_path / 'ranks.json').write_text(text)
-    assert 'expected a rank table' in refusal(
-        rank_environment, {'RANK_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': str(tmp_path / 'ranks.json')}
-    )

@@ -14,9 +14,10 @@ import tiny_run
 from ascend_ranks import OVERRIDES
 from hourglass_pose.checkpoints.folder import CheckpointFolder, verify
 from hourglass_pose.experiment.experiment import Experiment
-from hourglass_pose.representations.loss import heatmap_loss
+from hourglass_pose.representations.table import graph_half
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import make_optimizer
+from hourglass_pose.training.pipeline import training_arrays
 from one_layer_model import OneLayerModel
 from seen_run import Run
 from stand_in_device import start_ranks, wait_for  # noqa: F401  (one is a fixture)
@@ -90,11 +91,12 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
         model.traits = experiment.traits()
-        cells, joints = model.traits.heatmap_size, model.traits.num_joints
+        joints = model.traits.num_joints
         images = tf.placeholder(tf.uint8, [train.batch_size] + [model.traits.input_size] * 2 + [3])
-        heatmaps = tf.placeholder(tf.float32, [train.batch_size, cells, cells, joints])
+        positions = tf.placeholder(tf.float32, [train.batch_size, joints, 2])
         weights = tf.placeholder(tf.float32, [train.batch_size, joints])
-        loss = heatmap_loss(model.build_logits(images, True), heatmaps, weights, train.loss)
+        half = graph_half(experiment.codec)
+        loss = half.loss(model.build_logits(images, True), half.target(positions, experiment.codec), weights)
         variables = tf.trainable_variables()
         gradients = tf.gradients(loss, variables)
         means = [tf.placeholder(tf.float32, variable.shape) for variable in variables]
@@ -104,14 +106,7 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
         tf.train.Saver().restore(session, os.path.join(folder, 'latest', 'hourglass'))
         for _ in range(steps):
             found = [
-                session.run(
-                    gradients,
-                    {
-                        images: batch.images,
-                        heatmaps: batch.heatmaps,
-                        weights: batch.joint_weights * batch.mask[:, None],
-                    },
-                )
+                session.run(gradients, dict(zip((images, positions, weights), training_arrays(batch))))
                 for batch in map(next, batches)
             ]
             session.run(apply, dict(zip(means, [np.mean(parts, axis=0) for parts in zip(*found)])))

@@ -3,9 +3,11 @@
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -14,9 +16,10 @@ from conftest import CODE, SUPPORT
 from hourglass_pose.errors import UserError
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.host_channel import LOST_RANK, HostChannel
+from hourglass_pose.runtime.meeting import Link, gather, join
 
 PROGRAM = os.path.join(SUPPORT, 'host_rank.py')
-PATIENT = 600
+SECONDS_TO_WAIT = 600
 
 
 def free_port():
@@ -25,13 +28,14 @@ def free_port():
         return listener.getsockname()[1]
 
 
-def in_threads(count, work, token=lambda rank: 'job'):
+def in_threads(count, work, key=lambda rank: b'job'):
     """Run work(channel) for each rank in a thread of its own and return what they returned, in order of rank."""
     port, results = free_port(), [None] * count
 
     def run(rank):
         try:
-            results[rank] = work(HostChannel(rank, count, '127.0.0.1', port, token(rank), PATIENT, start_timeout=3))
+            channel = HostChannel(rank, count, '127.0.0.1', port, key(rank), SECONDS_TO_WAIT, start_timeout=3)
+            results[rank] = work(channel)
         except UserError as error:
             results[rank] = error
 
@@ -62,7 +66,7 @@ def test_everyone_gets_what_everyone_gave_in_order_of_rank():
     assert in_threads(4, work) == [expected] * 4
 
 
-def test_values_means_wishes_and_arrays_are_the_same_in_every_process():
+def test_values_flags_and_arrays_are_the_same_in_every_process():
     def work(channel):
         runtime = Joined(channel)
         arrays = {
@@ -71,7 +75,6 @@ def test_values_means_wishes_and_arrays_are_the_same_in_every_process():
         }
         found = (
             runtime.exchange({'rank': runtime.rank}),
-            runtime.average(runtime.rank + 0.25),
             runtime.any_of(runtime.rank == 2),
             runtime.any_of(False),
             runtime.exchange_arrays(arrays),
@@ -80,9 +83,9 @@ def test_values_means_wishes_and_arrays_are_the_same_in_every_process():
         channel.close()
         return found
 
-    for values, mean, one_wish, no_wish, shares in in_threads(3, work):
+    for values, any_set, none_set, shares in in_threads(3, work):
         assert values == [{'rank': 0}, {'rank': 1}, {'rank': 2}]
-        assert mean == 1.25 and one_wish is True and no_wish is False
+        assert any_set is True and none_set is False
         for rank, share in enumerate(shares):
             expected = np.array([[0.1, np.nan], [-0.0, np.inf]]) * (rank + 1)
             assert share['joints'].tobytes() == expected.tobytes() and share['joints'].dtype == np.float64
@@ -91,34 +94,119 @@ def test_values_means_wishes_and_arrays_are_the_same_in_every_process():
 
 def test_one_process_talks_to_itself():
     runtime = Runtime()
-    assert runtime.exchange([1, 'a']) == [[1, 'a']] and runtime.average(0.1) == 0.1 and runtime.any_of(True)
+    assert runtime.exchange([1, 'a']) == [[1, 'a']] and runtime.any_of(True)
     assert runtime.exchange_arrays({'a': np.array([1.5])})[0]['a'].tolist() == [1.5]
 
 
-def test_process_of_another_job_is_sent_away_and_the_missing_one_named():
-    mine, other = in_threads(2, lambda channel: channel, token=lambda rank: 'job %d' % rank)
+def test_process_with_another_key_is_refused_and_the_missing_one_named():
+    mine, other = in_threads(2, lambda channel: channel, key=lambda rank: b'job %d' % rank)
     assert isinstance(mine, UserError) and 'rank 1 did not connect' in str(mine)
-    assert isinstance(other, UserError) and 'belongs to another job' in str(other) and 'Device.rank_port' in str(other)
+    assert '1 connections with another key, as from 127.0.0.1' in str(mine)
+    assert isinstance(other, UserError) and 'belongs to another job' in str(other)
+    assert 'HOURGLASS_JOB_KEY' in str(other) and 'Device.rank_port' in str(other)
 
 
-def test_what_speaks_another_language_is_sent_away_and_the_others_are_waited_for():
-    port, results = free_port(), []
-    chief = threading.Thread(
-        target=lambda: results.append(HostChannel(0, 2, '127.0.0.1', port, 'job', PATIENT, PATIENT).exchange(b'chief'))
-    )
-    chief.start()
+def test_second_process_of_a_rank_and_another_number_of_ranks_are_refused():
+    with meeting(3) as port:
+        first = join(1, 3, ('127.0.0.1', port), b'job', time.monotonic() + 5)
+        for rank, count in ((1, 3), (1, 2), (3, 3), (0, 3)):
+            with pytest.raises(UserError, match='is not admitted'):
+                join(rank, count, ('127.0.0.1', port), b'job', time.monotonic() + 5)
+        assert join(2, 3, ('127.0.0.1', port), b'job', time.monotonic() + 5)
+        assert first.socket.fileno() >= 0
+
+
+class meeting:
+    """Context in which rank 0 waits in a thread for the others; the value is its port, and at the end all have come."""
+
+    def __init__(self, count):
+        self.count, self.port, self.found = count, free_port(), {}
+
+    def __enter__(self):
+        deadline = time.monotonic() + SECONDS_TO_WAIT
+        self.thread = threading.Thread(
+            target=lambda: self.found.update(gather(self.count, ('127.0.0.1', self.port), b'job', deadline))
+        )
+        self.thread.start()
+        return self.port
+
+    def __exit__(self, *exception):
+        if exception[0] is None:
+            self.thread.join(SECONDS_TO_WAIT)
+            assert sorted(self.found) == list(range(1, self.count))
+
+
+def connected(port):
+    """Return a connection to rank 0, as soon as it listens."""
     while True:
         try:
-            stranger = socket.create_connection(('127.0.0.1', port))
-            break
+            return socket.create_connection(('127.0.0.1', port))
         except OSError:
-            continue
-    stranger.sendall(b'GET / HTTP/1.1\r\nHost: rank 0 is no web server\r\n\r\n')
-    # Taken for a header, this announces more bytes than ever come.
-    stranger.close()
-    assert HostChannel(1, 2, '127.0.0.1', port, 'job', PATIENT, PATIENT).exchange(b'other') == [b'chief', b'other']
-    chief.join()
-    assert results == [[b'chief', b'other']]
+            time.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    'sent',
+    [
+        b'',
+        b'GET / HTTP/1.1\r\nHost: rank 0 is no web server\r\n\r\n',
+        b'\xff' * 8,  # announces 2**64 - 1 bytes
+        struct.pack('!Q', 72) + bytes(72),  # a hello with no proof
+        struct.pack('!Q', 10**6) + bytes(1000),
+    ],
+    ids=['silence', 'web', 'endless', 'no proof', 'long'],
+)
+def test_stranger_keeps_nobody_waiting_and_gets_no_answer_but_a_refusal(sent):
+    with meeting(2) as port:
+        with connected(port) as stranger:
+            stranger.sendall(sent)
+            begin = time.monotonic()
+            assert join(1, 2, ('127.0.0.1', port), b'job', time.monotonic() + 5)
+            assert time.monotonic() - begin < 5
+            if sent:
+                stranger.settimeout(SECONDS_TO_WAIT)
+                received = b''.join(iter(lambda: read(stranger), b''))
+                # The challenge, then the end or a refusal of one byte.
+                assert len(received) in (40, 49) and received[48:] in (b'', b'K')
+
+
+def read(connection):
+    try:
+        return connection.recv(1000)
+    except ConnectionResetError:
+        return b''
+
+
+def test_silent_stranger_is_sent_away_after_the_limit_even_if_it_drips(monkeypatch):
+    monkeypatch.setattr('hourglass_pose.runtime.meeting.HANDSHAKE_SECONDS', 1.0)
+    with meeting(2) as port:
+        with connected(port) as stranger:
+            begin = time.monotonic()
+            try:
+                while True:
+                    stranger.sendall(b'\0')
+                    time.sleep(0.2)
+            except OSError:
+                pass
+            assert 0.9 < time.monotonic() - begin < 5
+        join(1, 2, ('127.0.0.1', port), b'job', time.monotonic() + 5)
+
+
+def test_answer_without_a_proof_of_the_key_is_no_rank_0():
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        listener.listen(1)
+
+        def pretend():
+            connection = listener.accept()[0]
+            link = Link(connection)
+            link.send(bytes(32))
+            link.receive(1000)
+            link.send(bytes(32))
+
+        threading.Thread(target=pretend, daemon=True).start()
+        with pytest.raises(UserError, match='another key'):
+            join(1, 2, listener.getsockname(), b'job', time.monotonic() + 5)
 
 
 def test_taken_port_is_one_line_that_says_what_to_set():
@@ -126,13 +214,13 @@ def test_taken_port_is_one_line_that_says_what_to_set():
         taken.bind(('127.0.0.1', 0))
         taken.listen(1)
         with pytest.raises(UserError, match='set another Device.rank_port') as caught:
-            HostChannel(0, 2, '127.0.0.1', taken.getsockname()[1])
+            HostChannel(0, 2, '127.0.0.1', taken.getsockname()[1], b'job')
     assert '\n' not in str(caught.value)
 
 
 def test_chief_that_does_not_come_is_named():
     with pytest.raises(UserError, match='rank 1 does not reach rank 0 at 127.0.0.1'):
-        HostChannel(1, 2, '127.0.0.1', free_port(), start_timeout=0.3)
+        HostChannel(1, 2, '127.0.0.1', free_port(), b'job', start_timeout=0.3)
 
 
 @pytest.fixture
@@ -140,7 +228,7 @@ def start():
     """Return a function that starts processes with these tasks, and waits until all have met."""
     processes = []
 
-    def start(tasks, timeout=PATIENT):
+    def start(tasks, timeout=SECONDS_TO_WAIT):
         port = free_port()
         for rank, task in enumerate(tasks):
             processes.append(
@@ -163,7 +251,7 @@ def start():
 
 def endings(processes):
     """Return [(exit code, what it said on the error stream)]."""
-    return [(process.wait(PATIENT), process.stderr.read().decode()) for process in processes]
+    return [(process.wait(SECONDS_TO_WAIT), process.stderr.read().decode()) for process in processes]
 
 
 def test_processes_that_are_done_end_well(start):
@@ -184,6 +272,21 @@ def test_silent_process_is_named_after_the_timeout(start):
     processes[2].send_signal(signal.SIGSTOP)
     for code, said in endings(processes[:2]):
         assert code == LOST_RANK and 'rank 2 is lost: no sign of life for 6 seconds' in said
+
+
+@pytest.mark.parametrize('stopped', [0, 2])
+def test_process_stopped_in_the_middle_of_a_message_is_named_after_the_timeout(start, stopped):
+    """Messages of 64 MiB fill the buffers of every connection, so that the others block in sending or receiving one."""
+    processes = start(['flood', 'flood', 'flood'], timeout=4)
+    time.sleep(0.5)
+    processes[stopped].send_signal(signal.SIGSTOP)
+    begin = time.monotonic()
+    processes.pop(stopped)
+    for process in processes:
+        _, said = process.communicate(timeout=SECONDS_TO_WAIT)
+        assert process.returncode == LOST_RANK and f'rank {stopped} is lost: no sign of life' in said.decode()
+    # One timeout to notice it, and what the machine needs beside.
+    assert time.monotonic() - begin < 4 + 8
 
 
 @pytest.mark.parametrize('failing', [0, 1])
@@ -211,4 +314,4 @@ def test_process_ends_even_where_nobody_reads_what_it_says():
     process.stdout.close()
     process.stderr.close()
     process.stdin.close()
-    assert process.wait(timeout=PATIENT) == LOST_RANK
+    assert process.wait(timeout=SECONDS_TO_WAIT) == LOST_RANK

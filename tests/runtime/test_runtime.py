@@ -52,7 +52,8 @@ def test_auto_takes_a_gpu_where_there_is_one_and_says_why(gpus, no_bfloat16):
     assert open_runtime('auto').description.startswith('CPU, float32 (no GPU found')
     assert open_runtime('cpu').description == 'CPU, float32 (as configured)'
     gpus.append('/physical_device:GPU:0')
-    assert open_runtime('auto').description.startswith('GPU, float16 (1 GPU found')
+    assert open_runtime('auto').description.startswith('GPU, float32 (1 GPU found')
+    assert open_runtime('auto', 'mixed').description.startswith('GPU, float16 (1 GPU found')
     assert open_runtime('gpu', 'float32').description == 'GPU, float32 (as configured)'
     assert open_runtime('cpu').description == 'CPU, float32 (as configured)'
 
@@ -69,7 +70,7 @@ def installed(monkeypatch):
     'modules, version, answers, obstacle',
     [
         ((), (1, 15), True, 'npu_bridge is not installed'),
-        (('npu_device',), (2, 21), True, 'npu_device, the adapter of TensorFlow 2.6, is not served'),
+        (('npu_device',), (2, 21), True, 'npu_device, the adapter of TensorFlow 2.6, is not supported'),
         (('npu_bridge',), (2, 21), True, 'TensorFlow 2.21 has no adapter'),
         (('npu_bridge',), (1, 15), False, 'no device answers'),
         (('npu_bridge',), (1, 15), True, None),
@@ -152,7 +153,7 @@ def test_a_cpu_session_rewrites_to_bfloat16_when_mixed(bfloat16):
     ]
 
 
-@pytest.mark.parametrize('precision, rewrite', [('mixed', 1), ('auto', 1), ('float32', 0)])
+@pytest.mark.parametrize('precision, rewrite', [('mixed', 1), ('auto', 0), ('float32', 0)])
 def test_a_gpu_session_grows_and_rewrites_to_float16_when_mixed(precision, rewrite):
     config = NativeRuntime('gpu', precision).session_config()
     assert config.gpu_options.allow_growth
@@ -170,6 +171,29 @@ def test_only_float16_scales_the_loss_and_only_a_dynamic_scale_leaves_steps_out(
             runtime = NativeRuntime('gpu', 'mixed', loss_scale=loss_scale)
             assert 'LossScale' in type(runtime.wrap_optimizer(optimizer)).__name__
             assert runtime.skips_overflow == skips
+
+
+@pytest.mark.parametrize('version, exists', [((2, 21), True), ((2, 4), True), ((2, 3), False), ((1, 15), False)])
+def test_float32_is_never_tensor_float_32_where_tensorflow_has_it(monkeypatch, bfloat16, version, exists):
+    calls = []
+    monkeypatch.setattr(native, 'VERSION', version)
+    monkeypatch.setattr(
+        tf.config.experimental, 'enable_tensor_float_32_execution', lambda allowed: calls.append(allowed), raising=False
+    )
+    for device, precision in (('gpu', 'float32'), ('gpu', 'auto'), ('cpu', 'float32')):
+        del calls[:]
+        NativeRuntime(device, precision)
+        assert calls == ([False] if exists else [])
+    del calls[:]
+    NativeRuntime('gpu', 'mixed', loss_scale='none')
+    assert calls == []
+
+
+@pytest.mark.skipif(VERSION < (2, 4), reason='TensorFlow 1.15 has no TensorFloat-32')
+def test_float32_runtime_turns_tensor_float_32_off_in_tensorflow_itself():
+    tf.config.experimental.enable_tensor_float_32_execution(True)
+    NativeRuntime('cpu', 'float32')
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
 
 
 def test_dropout_repeats_with_its_seed_and_keeps_the_expectation():
@@ -195,4 +219,4 @@ def test_dropout_repeats_with_its_seed_and_keeps_the_expectation():
 def test_one_process_is_its_own_chief():
     runtime = open_runtime('cpu', 'float32')
     assert runtime.is_chief and runtime.world_size == 1
-    assert runtime.average(2.5) == 2.5
+    assert runtime.exchange(2.5) == [2.5]

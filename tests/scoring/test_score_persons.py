@@ -8,9 +8,9 @@ from scipy.io import savemat
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import write_person_lines
-from hourglass_pose.cli.score import measure
 from hourglass_pose.errors import UserError
-from hourglass_pose.report.tables import Prediction, write_predictions
+from hourglass_pose.report.json_files import Prediction, write_predictions
+from hourglass_pose.scoring.score_files import score_files
 from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
 
 SPLITS = ['train'] * 4 + ['valid'] * 6
@@ -38,6 +38,12 @@ def make_persons():
 
 
 PERSONS = make_persons()
+
+
+def measure(predictions, *annotations, **options):
+    """Return (Score, GroundTruth, protocol) of files."""
+    score = score_files(predictions, annotations, **options)
+    return score, score.truth, score.protocol
 
 
 @pytest.fixture(scope='module')
@@ -123,7 +129,7 @@ def test_predictions_of_nobody_and_two_of_one_person_are_refused(tmp_path, annot
             measure(str(tmp_path / 'q.json'), annotations)
 
     content['predictions'][1]['person_id'] = 'stranger'
-    refused('1 of 2 predictions are of nobody in the ground truth, the first of person stranger of image 0.jpg')
+    refused('1 of 2 predictions .* the first of person stranger of image 0.jpg')
     content['predictions'][1] = content['predictions'][0]
     refused('two predictions of person 0.jpgA of image 0.jpg')
     content['predictions'] = []

@@ -6,16 +6,17 @@ import re
 import numpy as np
 import pytest
 from scipy.io import loadmat, savemat
-from test_score import published_protocol
 
+from annotated import person
 from hourglass_pose.cli import main
-from hourglass_pose.cli.score import measure
-from hourglass_pose.cli.submit import mpii_ids, write_checked
 from hourglass_pose.errors import UserError
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.scoring.array_files import read_arrays
+from hourglass_pose.scoring.score_files import score_files
 from hourglass_pose.scoring.submission import OfficialImage, find_submission, read_submission, write_submission
+from hourglass_pose.scoring.submission_persons import mpii_ids, write_checked
 from mpii_mat import point_of, rectangle_of, write_mpii_mat
+from published_protocol import published_protocol
 
 
 def read_back(path):
@@ -112,17 +113,18 @@ def test_submission_is_scored_by_image_and_place_as_the_published_protocol_does(
     assert main(['prepare', 'mpii', '--annotations', official, '--images', str(tmp_path), '--output', prepared]) == 0
     write_submission(str(tmp_path / 'nameless.mat'), [('', poses, count) for _, poses, count in test], range(16))
     for path, truth in (('pred.mat', official), ('pred.mat', prepared), ('nameless.mat', official)):
-        measured, _, protocol = measure(str(tmp_path / path), truth)
+        measured = score_files(str(tmp_path / path), [truth])
+        protocol = measured.protocol
         metrics = measured.result.metrics['pckh@0.5']
         # The joints went through float32: none of the random distances is that near to the threshold.
         assert (metrics['mean'], metrics['mean_weighted']) == pytest.approx((mean, weighted), abs=1e-9)
         assert metrics['joints'] == pytest.approx(by_joint, abs=1e-9)
         assert measured.result.num_persons == 5 and protocol['annotated_persons_without_prediction'] == 4
     with pytest.raises(UserError, match='does not name its images'):
-        measure(str(tmp_path / 'nameless.mat'), prepared)
+        score_files(str(tmp_path / 'nameless.mat'), [prepared])
     write_submission(str(tmp_path / 'short.mat'), [('', poses, count) for _, poses, count in test[:3]], range(16))
     with pytest.raises(UserError, match='3 images without names; the official annotations have 8, 5 of them'):
-        measure(str(tmp_path / 'short.mat'), official)
+        score_files(str(tmp_path / 'short.mat'), [official])
 
 
 def submit(command_line_run, official, output, *arguments):
@@ -198,7 +200,7 @@ def test_submit_refuses_what_would_not_be_whole(command_line_run, tmp_path, rng,
         write_checked(
             output,
             [OfficialImage('a.jpg', False, 3, frozenset())],
-            {'a.jpg': {0: np.zeros((16, 2)), 2: np.zeros((16, 2))}},
+            [(person('a.jpg', person_index=index), np.zeros((16, 2))) for index in (0, 2)],
             range(16),
             3,
         )

@@ -40,7 +40,19 @@ class AscendServer:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(
-                ('ASCEND', 'RANK_', 'CM_', 'DEVICE_', 'JOB_ID', 'HCCL', 'PYTHON', 'VIRTUAL_ENV', 'CONDA', 'LD_LIBRARY')
+                (
+                    'ASCEND',
+                    'RANK_',
+                    'CM_',
+                    'DEVICE_',
+                    'JOB_ID',
+                    'HOURGLASS_JOB_KEY',
+                    'HCCL',
+                    'PYTHON',
+                    'VIRTUAL_ENV',
+                    'CONDA',
+                    'LD_LIBRARY',
+                )
             )
         }
         for name in ('toolkit', 'data/images', 'work', 'site/npu_bridge', 'site/tensorflow'):

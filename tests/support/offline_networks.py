@@ -9,7 +9,7 @@ from golden.make_golden import GOLDEN, WEIGHTS_NOT_KEPT, golden_path, network_se
 from hourglass_pose import HourglassModel
 from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.export.offline_graph import build_offline_graph
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
 from hourglass_pose.tf_compat import tf
 from named_weights import set_weights
 
@@ -39,7 +39,7 @@ def _checkpoint(name, traits, folder):
 
 
 def offline_graph(stored, batch=2, decode=False, normalise='in_graph', loss='sigmoid', decoding='dark'):
-    codec = HeatmapCodec(stored.traits.heatmap_size, 4, 2.0, loss, decoding)
+    codec = make_codec(stored.traits.heatmap_size, 4, 2.0, loss, decoding)
     return build_offline_graph(stored, stored.traits, codec, batch, decode, normalise)
 
 

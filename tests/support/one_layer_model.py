@@ -1,4 +1,4 @@
-"""A network of one layer in the place of HourglassModel, so that what is built around it can be checked in NumPy."""
+"""A network of one layer in place of HourglassModel, so that NumPy can check what is built around it."""
 
 from types import SimpleNamespace
 
@@ -12,17 +12,19 @@ class OneLayerModel:
 
     def __init__(
         self,
-        traits=SimpleNamespace(input_size=8, heatmap_size=2, num_joints=3, drop_rate=0.0, input_mean=(0.5, 0.5, 0.5)),
+        hyperparameters=SimpleNamespace(
+            input_size=8, heatmap_size=2, num_joints=3, drop_rate=0.0, input_mean=(0.5, 0.5, 0.5)
+        ),
     ):
-        self.traits = traits
+        self.hyperparameters = hyperparameters
         self._variables = None
 
     def build_logits(self, images, is_training, dropout=None, getter=None):
         with tf.variable_scope('model', reuse=self._variables is not None, custom_getter=getter):
             x = normalise(images)[:, ::4, ::4]
-            if is_training and self.traits.drop_rate:
-                x = dropout(x, self.traits.drop_rate, 0)
-            y = batch_norm(conv(x, self.traits.num_joints), is_training)
+            if is_training and self.hyperparameters.drop_rate:
+                x = dropout(x, self.hyperparameters.drop_rate, 0)
+            y = batch_norm(conv(x, self.hyperparameters.num_joints), is_training)
         self._variables = self._variables or tf.global_variables('model/')
         return tf.expand_dims(y, 1)
 

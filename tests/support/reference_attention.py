@@ -25,8 +25,8 @@ def mean_field(unary, kernel, bias, steps):
 class AttentionNetwork(Network):
     """weights: variable name -> array; layers of one kind are numbered in each scope in the order of their use."""
 
-    def __init__(self, traits, weights, is_training=False):
-        super().__init__(traits, weights, is_training)
+    def __init__(self, hyperparameters, weights, is_training=False):
+        super().__init__(hyperparameters, weights, is_training)
         self._uses = Counter()
 
     def named(self, scope, kind):
@@ -35,19 +35,19 @@ class AttentionNetwork(Network):
         return '{}/{}{}'.format(scope, kind, '_%d' % number if number else '')
 
     def forward(self, images):
-        x = self.linear(images - np.asarray(self.traits.input_mean), 'model/stem')
+        x = self.linear(images - np.asarray(self.hyperparameters.input_mean), 'model/stem')
         for pools in (True, False, True, False, False, False):
             x = self.residual(x, self.named('model/stem', 'residual_block'))
             x = max_pool(x) if pools else x
         maps = []
-        for index in range(self.traits.num_stacks):
+        for index in range(self.hyperparameters.num_stacks):
             scope = 'model/stack_%d' % index
-            pyramid = self.hourglass(x, self.traits.num_poolings, f'{scope}/hourglass/mcam_hg')
+            pyramid = self.hourglass(x, self.hyperparameters.num_poolings, f'{scope}/hourglass/mcam_hg')
             first = self.linear(pyramid[-1], scope)
             features = self.linear(first, scope)
             attended = features * self.multi_resolution(features, pyramid[:-1], f'{scope}/attention')
-            maps.append(self.logits(attended, index >= self.traits.num_stacks // 2, f'{scope}/attention'))
-            if index + 1 < self.traits.num_stacks:
+            maps.append(self.logits(attended, index >= self.hyperparameters.num_stacks // 2, f'{scope}/attention'))
+            if index + 1 < self.hyperparameters.num_stacks:
                 x = x + self.conv(maps[-1], self.named(scope, 'conv')) + self.linear(first, scope)
         return np.stack(maps, axis=1)
 
@@ -57,7 +57,7 @@ class AttentionNetwork(Network):
     def hourglass(self, x, order, scope):
         """Return the features on the way up, from the coarsest on."""
         up, low = x, max_pool(x)
-        for module in range(self.traits.num_modules):
+        for module in range(self.hyperparameters.num_modules):
             if order > 1:
                 units = self.named(scope, 'rep_residual')
                 up = self.residual(up, f'{units}/residual_block')
@@ -94,13 +94,13 @@ class AttentionNetwork(Network):
         weights, bias = self.take(f'{scope}/conv/weights'), self.take(f'{scope}/conv/biases')
         kernel, shared_bias = self.take(f'{scope}/shared_weights'), self.take(f'{scope}/shared_biases')
         unary = conv(x, weights[..., index : index + 1], bias[index])
-        return mean_field(unary, kernel[:, :, index, 0], shared_bias[index], self.traits.attention_iterations)
+        return mean_field(unary, kernel[:, :, index, 0], shared_bias[index], self.hyperparameters.attention_iterations)
 
     def logits(self, x, looks_at_parts, scope):
         """Section 5.3: y_p = w_p * (features weighed by the map of part p), or by one refined map for all."""
         maps, maps_of_joints = self.named(scope, 'attention_iter'), []
         weights, bias = self.take(f'{scope}/heatmaps/weights'), self.take(f'{scope}/heatmaps/biases')
-        for joint in range(self.traits.num_joints):
+        for joint in range(self.hyperparameters.num_joints):
             weighed = x * self.attention(x, maps, joint if looks_at_parts else 0)
             maps_of_joints.append(weighed.dot(weights[0, 0, :, joint]) + bias[joint])
         return np.stack(maps_of_joints, axis=-1)

@@ -13,14 +13,14 @@ from reference_network import EPSILON, batch_statistics, conv, max_pool, upsampl
 
 
 class ModelzooNetwork:
-    """traits: what a NetworkTraits was asked for; its derived properties are not used. weights: name -> array.
+    """hyperparameters: what a NetworkTraits was asked for; its derived properties are not used. weights: name -> array.
 
     is_training: normalise by the batch, else by the moving averages. drop: function (x, rate, place) -> x, called in
     training. After `forward`, `names` lists all variables in the order of creation and `idle` those without effect.
     """
 
-    def __init__(self, traits, weights, is_training=False, drop=None):
-        self.traits = traits
+    def __init__(self, hyperparameters, weights, is_training=False, drop=None):
+        self.hyperparameters = hyperparameters
         self.weights = weights
         self.is_training = is_training
         self.drop_function = drop
@@ -32,17 +32,23 @@ class ModelzooNetwork:
     @property
     def modules(self):
         """How many modules follow each other on either branch of an attention hourglass."""
-        return (16 if self.traits.num_poolings == 3 else 8) // self.traits.num_stacks
+        return (16 if self.hyperparameters.num_poolings == 3 else 8) // self.hyperparameters.num_stacks
 
     def forward(self, images):
         """Return the logits (N, S, H, W, J) of images (N, size, size, 3) in [0, 1]."""
         images = images.astype(np.float64)
-        return np.stack(self.attention_network(images) if self.traits.attention else self.stacked(images), axis=1)
+        return np.stack(
+            self.attention_network(images) if self.hyperparameters.attention else self.stacked(images), axis=1
+        )
 
     # The stacked hourglass.
 
     def stacked(self, x):
-        features, joints, tiny = self.traits.num_features, self.traits.num_joints, self.traits.tiny
+        features, joints, tiny = (
+            self.hyperparameters.num_features,
+            self.hyperparameters.num_joints,
+            self.hyperparameters.tiny,
+        )
         maps = []
         with self.scope('model'):
             with self.scope('preprocessing'):
@@ -51,18 +57,18 @@ class ModelzooNetwork:
                 x = x if tiny else self.residual(x, features // 2, 'r2')
                 x = self.residual(x, features, 'r3')
             with self.scope('stacks'):
-                for index in range(self.traits.num_stacks):
-                    is_last = index == self.traits.num_stacks - 1
+                for index in range(self.hyperparameters.num_stacks):
+                    is_last = index == self.hyperparameters.num_stacks - 1
                     with self.scope('stage_%d' % index):
-                        hourglass = self.hourglass(x, self.traits.num_poolings, 'hourglass')
-                        dropped = self.drop(hourglass, self.traits.drop_rate)
+                        hourglass = self.hourglass(x, self.hyperparameters.num_poolings, 'hourglass')
+                        dropped = self.drop(hourglass, self.hyperparameters.drop_rate)
                         linear = self.conv_bn_relu(dropped, features, 'll' if tiny and not is_last else 'conv')
                         if not tiny and index == 0:
                             of_first = self.conv(linear, features, 'll')
                         elif not tiny and not is_last:
                             self.conv(linear, features, 'll')
                             self.idle.add(self.names[-1])
-                        head = self.conv_bn_relu if self.traits.modif else self.conv
+                        head = self.conv_bn_relu if self.hyperparameters.modif else self.conv
                         maps.append(head(linear, joints, 'out'))
                         if not is_last:
                             back = self.conv(maps[-1], features, 'out_')
@@ -70,7 +76,7 @@ class ModelzooNetwork:
         return maps
 
     def hourglass(self, x, n, name):
-        features = self.traits.num_features
+        features = self.hyperparameters.num_features
         with self.scope(name):
             up = self.residual(x, features, 'up_1')
             low = self.residual(max_pool(x), features, 'low_1')
@@ -80,7 +86,11 @@ class ModelzooNetwork:
     # Multi-context attention.
 
     def attention_network(self, x):
-        stacks, features, joints = self.traits.num_stacks, self.traits.num_features, self.traits.num_joints
+        stacks, features, joints = (
+            self.hyperparameters.num_stacks,
+            self.hyperparameters.num_features,
+            self.hyperparameters.num_joints,
+        )
         with self.scope('preprocessing'):
             x = self.bn_relu(self.conv(x, 64, size=7))
             x = self.residual(max_pool(self.residual(x, 64)), 64)
@@ -94,7 +104,7 @@ class ModelzooNetwork:
                 width = 2 * features if is_last else features
                 # The name as its checkpoints have it.
                 with self.scope('houglass_%d' % (index + 1)):
-                    y = self.attention_hourglass(x, self.traits.num_poolings)
+                    y = self.attention_hourglass(x, self.hyperparameters.num_poolings)
                 y = self.conv_bn_relu(self.conv_bn_relu(y, width), width)
                 if is_last or index > stacks // 2:
                     y = self.drop(y, 0.1)
@@ -112,7 +122,7 @@ class ModelzooNetwork:
         return maps
 
     def attention_hourglass(self, x, n):
-        features = self.traits.num_features
+        features = self.hyperparameters.num_features
         with self.scope('mcam_hg'):
             up, low = x, max_pool(x)
             for index in range(self.modules):
@@ -126,13 +136,13 @@ class ModelzooNetwork:
 
     def repeated(self, x, count):
         with self.scope('rep_residual'):
-            x = self.residual(x, self.traits.num_features)
+            x = self.residual(x, self.hyperparameters.num_features)
             for _ in range(count - 1):
                 x = self.residual_pool(x)
             return x
 
     def residual_pool(self, x):
-        features = self.traits.num_features
+        features = self.hyperparameters.num_features
         with self.scope('residual_pool'):
             total = self.conv_block(x, features) + self.skip(x, features)
             with self.scope('pool_layer'):
@@ -158,7 +168,7 @@ class ModelzooNetwork:
 
     def conv_block(self, x, filters):
         with self.scope('conv_block'):
-            if self.traits.tiny:
+            if self.hyperparameters.tiny:
                 return self.conv(self.bn_relu(x), filters, size=3)
             for index, (width, size) in enumerate(((filters // 2, 1), (filters // 2, 3), (filters, 1)), 1):
                 with self.scope('norm_%d' % index):
@@ -187,7 +197,7 @@ class ModelzooNetwork:
         return np.maximum((x - mean) / np.sqrt(variance + EPSILON) + offset, 0)
 
     def modified(self, x):
-        return np.maximum(x, 0) if self.traits.modif else x
+        return np.maximum(x, 0) if self.hyperparameters.modif else x
 
     def drop(self, x, rate):
         if self.is_training and rate:

@@ -44,8 +44,8 @@ def upsample(x):
 class Network:
     """weights: variable name -> array. is_training: normalise by the batch, else by the moving averages."""
 
-    def __init__(self, traits, weights, is_training=False):
-        self.traits = traits
+    def __init__(self, hyperparameters, weights, is_training=False):
+        self.hyperparameters = hyperparameters
         self.weights = {name: np.asarray(array, np.float64) for name, array in weights.items()}
         self.is_training = is_training
         self.used = set()
@@ -57,13 +57,13 @@ class Network:
         x = self.residual(max_pool(x), 'model/stem/residual_1')
         x = self.residual(x, 'model/stem/residual_2')
         maps = []
-        for index in range(self.traits.num_stacks):
+        for index in range(self.hyperparameters.num_stacks):
             scope = 'model/stack_%d/' % index
-            y = self.hourglass(x, self.traits.num_poolings, f'{scope}hourglass')
+            y = self.hourglass(x, self.hyperparameters.num_poolings, f'{scope}hourglass')
             y = self.residuals(y, f'{scope}residual')
             y = self.normalise_relu(self.conv(y, f'{scope}linear'), f'{scope}batch_norm')
             maps.append(self.conv(y, f'{scope}heatmaps'))
-            if index + 1 < self.traits.num_stacks:
+            if index + 1 < self.hyperparameters.num_stacks:
                 x = x + self.conv(y, f'{scope}features_back') + self.conv(maps[-1], f'{scope}heatmaps_back')
         return np.stack(maps, axis=1)
 
@@ -74,7 +74,7 @@ class Network:
         return branch + upsample(self.residuals(low, f'{scope}/low_out'))
 
     def residuals(self, x, scope):
-        for index in range(self.traits.num_modules):
+        for index in range(self.hyperparameters.num_modules):
             x = self.residual(x, '%s_%d' % (scope, index))
         return x
 

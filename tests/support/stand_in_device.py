@@ -20,6 +20,7 @@ ENVIRONMENT = (
     'RANK_SIZE',
     'RANK_TABLE_FILE',
     'JOB_ID',
+    'HOURGLASS_JOB_KEY',
     'DEVICE_ID',
     'ASCEND_DEVICE_ID',
     'CM_CHIEF_IP',

@@ -1,4 +1,4 @@
-"""Bodies of drawn people: proportions, joints that bend the human way, left and right."""
+"""Bodies of rendered people: proportions, joints that bend the human way, left and right."""
 
 import math
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from hourglass_pose.skeleton import MPII_JOINTS
-from hourglass_pose.synthetic.bodies import HIP_INSET, MAX_VARIATION, SEGMENTS, SHOULDER_INSET, draw_figure
+from hourglass_pose.synthetic.bodies import HIP_INSET, MAX_VARIATION, SEGMENTS, SHOULDER_INSET, sample_figure
 
-FIGURES = [draw_figure(np.random.RandomState([5, index])) for index in range(150)]
+FIGURES = [sample_figure(np.random.RandomState([5, index])) for index in range(150)]
 
 LIMBS = [
     (f'{side}_{first}', f'{side}_{last}', segment)
@@ -71,7 +71,7 @@ def test_toes_point_where_the_body_faces():
                 assert (figure.points[f'{side}_toe'] - figure.points[f'{side}_heel']).dot(forward) > 0
 
 
-def test_right_hip_is_on_the_left_of_the_picture_in_front_views_and_on_the_right_in_back_views():
+def test_right_hip_is_on_the_left_of_the_image_in_front_views_and_on_the_right_in_back_views():
     for figure in FIGURES:
         apart = figure.points['l_hip'][0] - figure.points['r_hip'][0]
         if abs(figure.yaw_deg) < 70:

@@ -1,16 +1,17 @@
-"""Synthetic data sets on disk: what is written, reused, drawn anew and refused."""
+"""Synthetic data sets on disk: what is written, reused, rendered again and refused."""
 
 import hashlib
 import json
 import os
+import shutil
 
 import cv2
 import numpy as np
 import pytest
 
 from hourglass_pose.errors import UserError
-from hourglass_pose.synthetic.dataset import annotation_line, write_synthetic_dataset
-from hourglass_pose.synthetic.scenes import draw_image
+from hourglass_pose.synthetic.dataset import annotation_line, dataset_folder, write_synthetic_dataset
+from hourglass_pose.synthetic.scenes import render_image
 
 COUNT, SEED = 12, 3
 
@@ -32,12 +33,12 @@ def whole(tmp_path_factory):
     return folder
 
 
-def test_every_line_holds_the_drawn_integers(whole):
+def test_every_line_holds_the_rendered_integers(whole):
     with open(os.path.join(whole, 'dataset.txt')) as file:
         lines = [line.split() for line in file]
     expected = []
     for index in range(COUNT):
-        _, persons = draw_image(SEED, index)
+        _, persons = render_image(SEED, index)
         for letter, person in zip('AB', persons):
             joints = [
                 int(round(float(value))) if labelled else -1
@@ -52,23 +53,23 @@ def test_every_line_holds_the_drawn_integers(whole):
 
 def test_joints_outside_the_image_are_written_as_minus_one():
     outside = next(
-        index for index in range(400) if not all(person.labelled.all() for person in draw_image(SEED, index)[1])
+        index for index in range(400) if not all(person.labelled.all() for person in render_image(SEED, index)[1])
     )
-    person = next(person for person in draw_image(SEED, outside)[1] if not person.labelled.all())
+    person = next(person for person in render_image(SEED, outside)[1] if not person.labelled.all())
     numbers = np.array(annotation_line('x.jpg', 'A', person).split()[5:], int).reshape(16, 2)
     assert (numbers[~person.labelled] == -1).all()
     assert (numbers[person.labelled] >= 0).all()
 
 
-def test_the_jpeg_files_show_the_drawn_pictures(whole):
+def test_the_jpeg_files_show_the_rendered_images(whole):
     names = sorted(os.listdir(os.path.join(whole, 'images')))
     assert names == ['%06d.jpg' % (index + 1) for index in range(COUNT)]
     for index, name in enumerate(names):
         image = cv2.imread(os.path.join(whole, 'images', name))[..., ::-1]
-        drawn, _ = draw_image(SEED, index)
-        assert image.shape == drawn.shape
-        # Swapped channels or another picture would differ by tens of levels.
-        assert np.abs(image.astype(int) - drawn).mean() < 6
+        rendered, _ = render_image(SEED, index)
+        assert image.shape == rendered.shape
+        # Swapped channels or another image would differ by tens of levels.
+        assert np.abs(image.astype(int) - rendered).mean() < 6
 
 
 def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(whole, tmp_path):
@@ -78,12 +79,12 @@ def test_the_same_seed_gives_the_same_bytes_with_any_number_of_workers(whole, tm
 
 def test_a_complete_data_set_is_left_as_it_is(whole):
     before = {name: os.stat(os.path.join(whole, name)).st_mtime_ns for name in digests(whole)}
-    path = write_synthetic_dataset(whole, COUNT, SEED, progress=lambda items: pytest.fail('drew again'))
+    path = write_synthetic_dataset(whole, COUNT, SEED, progress=lambda items: pytest.fail('rendered again'))
     assert path == os.path.join(whole, 'dataset.txt')
     assert {name: os.stat(os.path.join(whole, name)).st_mtime_ns for name in digests(whole)} == before
 
 
-def test_an_interrupted_drawing_leaves_no_annotations_and_is_drawn_anew(whole, tmp_path):
+def test_an_interrupted_rendering_leaves_no_annotations_and_is_rendered_again(whole, tmp_path):
     def stop(items):
         for item in items:
             if item == 5:
@@ -97,7 +98,7 @@ def test_an_interrupted_drawing_leaves_no_annotations_and_is_drawn_anew(whole, t
     assert digests(str(tmp_path)) == digests(whole)
 
 
-def test_a_missing_picture_is_noticed(whole, tmp_path):
+def test_a_missing_image_is_noticed(whole, tmp_path):
     write_synthetic_dataset(str(tmp_path), COUNT, SEED)
     os.remove(str(tmp_path / 'images' / '000004.jpg'))
     write_synthetic_dataset(str(tmp_path), COUNT, SEED)
@@ -118,7 +119,20 @@ def test_a_data_set_of_other_settings_is_replaced_without_leftovers(whole, tmp_p
     assert digests(str(tmp_path)) == digests(whole)
 
 
-def test_progress_goes_over_every_picture(tmp_path):
+def test_deleted_images_are_rendered_again(whole, tmp_path):
+    write_synthetic_dataset(str(tmp_path), COUNT, SEED)
+    shutil.rmtree(str(tmp_path / 'images'))
+    write_synthetic_dataset(str(tmp_path), COUNT, SEED)
+    assert digests(str(tmp_path)) == digests(whole)
+
+
+def test_every_count_and_seed_has_a_folder_of_its_own():
+    folders = {dataset_folder('runs', count, seed) for count in (5, 50) for seed in (0, 1)}
+    assert len(folders) == 4 and all(os.path.dirname(folder) == 'runs' for folder in folders)
+    assert dataset_folder('runs', 5) in folders
+
+
+def test_progress_goes_over_every_image(tmp_path):
     seen = []
 
     def watch(items):
@@ -133,7 +147,7 @@ def test_progress_goes_over_every_picture(tmp_path):
 
 def test_a_data_set_of_someone_else_is_refused_and_kept(tmp_path):
     (tmp_path / 'dataset.txt').write_text('photo.jpgA 0 0 1 1\n')
-    with pytest.raises(UserError, match='not drawn by this program') as error:
+    with pytest.raises(UserError, match='not rendered by this program') as error:
         write_synthetic_dataset(str(tmp_path), 2, SEED)
     assert '\n' not in str(error.value) and str(tmp_path) in str(error.value)
     assert (tmp_path / 'dataset.txt').read_text() == 'photo.jpgA 0 0 1 1\n'

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from hourglass_pose.synthetic.bodies import draw_figure
+from hourglass_pose.synthetic.bodies import sample_figure
 from hourglass_pose.synthetic.figures import FigurePainter
-from hourglass_pose.synthetic.outfits import draw_outfit
+from hourglass_pose.synthetic.outfits import sample_outfit
 from hourglass_pose.synthetic.shapes import CIRCLE, Ellipsoid, Sketch, Trunk, fill, tube_outlines
 
 LIGHT = (-0.6, -0.8)
@@ -98,8 +98,8 @@ def test_the_front_of_a_trunk_is_seen_from_the_front_only(yaw, seen):
 def test_every_joint_lies_on_the_painted_person():
     for index in range(60):
         rng = np.random.RandomState([8, index])
-        figure = draw_figure(rng)
-        image = painted(figure, draw_outfit(rng))
+        figure = sample_figure(rng)
+        image = painted(figure, sample_outfit(rng))
         # The head top is on the outline itself: look a little below it.
         points = dict(figure.points, head=0.9 * figure.points['head'] + 0.1 * figure.points['neck'])
         for name, point in points.items():
@@ -110,8 +110,8 @@ def test_every_joint_lies_on_the_painted_person():
 def test_nothing_is_painted_far_from_the_joints():
     for index in range(20):
         rng = np.random.RandomState([9, index])
-        figure = draw_figure(rng)
-        image = painted(figure, draw_outfit(rng))
+        figure = sample_figure(rng)
+        image = painted(figure, sample_outfit(rng))
         rows, columns = np.nonzero((image != BACKDROP).any(axis=2))
         points = np.array(list(figure.points.values()))[:, :2] * 160 + 200
         # Backpacks and long hair reach farthest beyond the joints.
@@ -123,7 +123,7 @@ def test_nothing_is_painted_far_from_the_joints():
 
 def skin_share_of_the_head(figure, rng):
     outfit = dataclasses.replace(
-        draw_outfit(rng), skin=(250.0, 0.0, 0.0), hair=(0.0, 0.0, 90.0), hair_cut='long', beard=False, glasses=False
+        sample_outfit(rng), skin=(250.0, 0.0, 0.0), hair=(0.0, 0.0, 90.0), hair_cut='long', beard=False, glasses=False
     )
     image = painted(figure, outfit)
     middle = (0.4 * figure.points['chin'] + 0.6 * figure.points['head'])[:2] * 160 + 200
@@ -136,7 +136,7 @@ def test_heads_show_a_face_from_the_front_and_hair_from_the_back():
     front, back = [], []
     for index in range(200):
         rng = np.random.RandomState([10, index])
-        figure = draw_figure(rng)
+        figure = sample_figure(rng)
         arms_up = min(figure.points[name][1] for name in ('l_hand', 'r_hand')) < figure.points['thorax'][1]
         if arms_up or figure.stance in ('bent', 'squatting'):
             continue

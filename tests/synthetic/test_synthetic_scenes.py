@@ -1,51 +1,51 @@
-"""Drawn pictures: pure functions of seed and index, with labels that fit them."""
+"""Rendered images: pure functions of seed and index, with labels that fit them."""
 
 import numpy as np
 import pytest
 
 from hourglass_pose.skeleton import MPII_JOINTS
 from hourglass_pose.synthetic.bodies import MAX_VARIATION, SEGMENTS
-from hourglass_pose.synthetic.scenes import DRAWING_VERSION, MAX_SIDE_PX, MIN_SIDE_PX, draw_image
+from hourglass_pose.synthetic.scenes import MAX_SIDE_PX, MIN_SIDE_PX, RENDERING_VERSION, render_image
 
 JOINT = {name: index for index, name in enumerate(MPII_JOINTS)}
-PICTURES = [draw_image(11, index) for index in range(150)]
-PERSONS = [(image, person) for image, persons in PICTURES for person in persons]
+IMAGES = [render_image(11, index) for index in range(150)]
+PERSONS = [(image, person) for image, persons in IMAGES for person in persons]
 
 
 def apart(person, first, last):
     return np.hypot(*(person.joints_img[JOINT[last]] - person.joints_img[JOINT[first]]))
 
 
-def test_a_picture_depends_on_seed_and_index_alone():
+def test_an_image_depends_on_seed_and_index_alone():
     state = np.random.get_state()[1].copy()
-    image, persons = draw_image(11, 7)
-    assert np.array_equal(image, PICTURES[7][0])
-    for person, before in zip(persons, PICTURES[7][1]):
+    image, persons = render_image(11, 7)
+    assert np.array_equal(image, IMAGES[7][0])
+    for person, before in zip(persons, IMAGES[7][1]):
         assert np.array_equal(person.joints_img, before.joints_img)
         assert np.array_equal(person.box_img, before.box_img)
     assert np.array_equal(np.random.get_state()[1], state)
 
 
-def test_another_seed_or_index_gives_another_picture():
-    for other in (draw_image(12, 7)[0], draw_image(11, 8)[0], draw_image(7, 11)[0]):
-        assert not np.array_equal(other, PICTURES[7][0])
+def test_another_seed_or_index_gives_another_image():
+    for other in (render_image(12, 7)[0], render_image(11, 8)[0], render_image(7, 11)[0]):
+        assert not np.array_equal(other, IMAGES[7][0])
 
 
-def test_the_first_picture_is_that_of_this_drawing_version():
-    # When this changes on purpose, raise DRAWING_VERSION: data sets on disk are reused by that number.
-    assert DRAWING_VERSION == 2
-    joints = draw_image(0, 0)[1][0].joints_img
+def test_the_first_image_is_that_of_this_rendering_version():
+    # When this changes on purpose, raise RENDERING_VERSION: data sets on disk are reused by that number.
+    assert RENDERING_VERSION == 2
+    joints = render_image(0, 0)[1][0].joints_img
     expected = {'r_ankle': (97.8637, 136.6744), 'head': (58.2721, 18.1441), 'l_wrist': (45.8583, 82.5600)}
     for name, point in expected.items():
         assert np.abs(joints[JOINT[name]] - point).max() < 0.01
 
 
-def test_pictures_are_uint8_rgb_within_the_promised_sizes():
-    for image, persons in PICTURES:
+def test_images_are_uint8_rgb_within_the_promised_sizes():
+    for image, persons in IMAGES:
         assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
         assert min(image.shape[:2]) >= MIN_SIDE_PX and max(image.shape[:2]) <= MAX_SIDE_PX
         assert 1 <= len(persons) <= 2
-    assert len({image.shape for image, _ in PICTURES}) > 75
+    assert len({image.shape for image, _ in IMAGES}) > 75
 
 
 def test_a_joint_is_labelled_exactly_where_it_rounds_into_the_image():
@@ -66,7 +66,7 @@ def test_boxes_are_whole_numbers_inside_the_image_round_the_labelled_joints():
         assert (labelled >= (x0, y0)).all() and (labelled <= (x1, y1)).all()
 
 
-def test_limbs_in_the_picture_are_never_longer_than_in_the_body():
+def test_limbs_in_the_image_are_never_longer_than_in_the_body():
     for _, person in PERSONS:
         for side in ('l_', 'r_'):
             for first, last, segment in (
@@ -97,12 +97,12 @@ def test_people_are_large_and_mostly_whole():
     assert min(person.labelled.sum() for _, person in PERSONS) >= 6
 
 
-def test_some_pictures_hold_two_people():
-    pairs = np.mean([len(persons) == 2 for _, persons in PICTURES])
+def test_some_images_hold_two_people():
+    pairs = np.mean([len(persons) == 2 for _, persons in IMAGES])
     assert 0.03 < pairs < 0.3
 
 
 @pytest.mark.parametrize('seed, index', [(-1, 0), (2**32, 0), (0, -1)])
 def test_numbers_out_of_range_are_refused(seed, index):
     with pytest.raises(ValueError, match='seed and index'):
-        draw_image(seed, index)
+        render_image(seed, index)

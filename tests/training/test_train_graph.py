@@ -1,16 +1,19 @@
 """TrainGraph: averaged weights, clipping, masks, seeds and skipped steps, against NumPy on a network of one layer."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.input.generator import Batch
+from hourglass_pose.representations.table import REPRESENTATIONS, make_codec
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import ScheduleSettings
+from hourglass_pose.training.pipeline import training_arrays
 from hourglass_pose.training.train_graph import TrainGraph
 from named_weights import set_weights
 from one_layer_model import OneLayerModel
@@ -31,13 +34,14 @@ class PlainDescent(NativeRuntime):
 class Trained:
     """A TrainGraph in a session. Use as a context."""
 
-    def __init__(self, runtime=CPU, drop_rate=0.0, **options):
+    def __init__(self, runtime=CPU, drop_rate=0.0, loss='softmax', **options):
         self.runtime = runtime
         self.graph = tf.Graph()
         with self.graph.as_default():
             model = OneLayerModel()
             model.traits = SimpleNamespace(**dict(vars(model.traits), drop_rate=drop_rate))
-            self.train = TrainGraph(model, runtime, CONSTANT_RATE, ROWS, 2, **options)
+            self.codec = make_codec(2, 4, 32.0, loss)  # a sigma of one cell
+            self.train = TrainGraph(model, self.codec, runtime, CONSTANT_RATE, ROWS, 2, **options)
             self.session = tf.Session(config=runtime.session_config())
             self.session.run(self.train.initialisation)
 
@@ -49,7 +53,10 @@ class Trained:
 
     def step(self, batch):
         fetches = [self.train.train_op, self.train.loss, self.train.gradient_norm]
-        return self.session.run(fetches, self.train.feed(batch))[1:]
+        return self.session.run(fetches, self.feed(batch))[1:]
+
+    def feed(self, batch):
+        return dict(zip(self.train.input.tensors, training_arrays(batch)))
 
     def everything(self):
         """Return {name: value} of all that a checkpoint would hold."""
@@ -78,24 +85,21 @@ class Trained:
 def batch_of(rng, mask=(1, 1, 1, 1)):
     return Batch(
         rng.randint(0, 256, (ROWS, 8, 8, 3)).astype(np.uint8),
-        rng.uniform(size=(ROWS, 2, 2, 3)).astype(np.float32),
+        rng.uniform(0, 7, (ROWS, 3, 2)),
+        np.ones((ROWS, 3), bool),
         np.ones((ROWS, 3), np.float32),
         np.array(mask, np.float32),
         np.arange(ROWS),
         None,
-        None,
     )
 
 
-def with_heatmaps(batch, heatmaps):
-    return Batch(
-        batch.images,
-        heatmaps,
-        *[
-            getattr(batch, name)
-            for name in ('joint_weights', 'mask', 'indices', 'joints_crop', 'affines_crop_from_img')
-        ],
-    )
+def with_weights(batch, weights):
+    return replace(batch, joint_weights=np.array(weights, np.float32) * np.ones((ROWS, 3), np.float32))
+
+
+HUGE = 1e38 * np.array([[1], [-1], [1], [-1]])
+"""Weights whose sum is zero, so that the loss is finite and a scaled gradient is not."""
 
 
 def evaluated(values, images):
@@ -147,16 +151,9 @@ def test_clipping_bounds_the_applied_gradient_and_keeps_its_direction(rng, clip_
 def test_masked_rows_teach_nothing(rng):
     masked = batch_of(rng, mask=(1, 0, 1, 0))
     other = batch_of(rng, mask=(1, 0, 1, 0))
-    # The same pictures, other labels in the masked rows.
-    heatmaps = np.where(masked.mask[:, None, None, None] > 0, masked.heatmaps, other.heatmaps)
-    changed = Batch(
-        masked.images,
-        heatmaps,
-        *[
-            getattr(masked, name)
-            for name in ('joint_weights', 'mask', 'indices', 'joints_crop', 'affines_crop_from_img')
-        ],
-    )
+    # The same images, other labels in the masked rows.
+    joints = np.where(masked.mask[:, None, None] > 0, masked.joints_crop, other.joints_crop)
+    changed = replace(masked, joints_crop=joints)
     results = []
     for batch in (masked, changed):
         with Trained() as trained:
@@ -169,9 +166,10 @@ def test_masked_rows_teach_nothing(rng):
 def test_loss_of_a_masked_batch_is_that_of_its_other_rows(rng):
     batch = batch_of(rng, mask=(1, 0, 1, 0))
     with Trained(loss='mse') as trained:
-        logits = trained.session.run(trained.train.logits, trained.train.feed(batch))[:, 0]
+        logits = trained.session.run(trained.train.logits, trained.feed(batch))[:, 0]
         loss, _ = trained.step(batch)
-    assert loss == pytest.approx(np.square(logits - batch.heatmaps)[[0, 2]].mean(), rel=1e-5)
+        targets = trained.codec.target(batch.joints_crop, batch.labelled)
+    assert loss == pytest.approx(np.square(logits - targets)[[0, 2]].mean(), rel=1e-5)
 
 
 def test_same_seed_same_start_and_other_seed_other_start():
@@ -189,10 +187,10 @@ def test_dropout_changes_with_step_and_rank_and_not_otherwise(rng):
     batch, seen = batch_of(rng), []
     for runtime in (CPU, CPU, second_rank):
         with Trained(runtime, drop_rate=0.5, seed=7) as trained:
-            logits = [trained.session.run(trained.train.logits, trained.train.feed(batch)) for _ in range(2)]
+            logits = [trained.session.run(trained.train.logits, trained.feed(batch)) for _ in range(2)]
             assert np.array_equal(*logits)
             trained.session.run(trained.train.global_step.assign_add(1))
-            seen.append((logits[0], trained.session.run(trained.train.logits, trained.train.feed(batch))))
+            seen.append((logits[0], trained.session.run(trained.train.logits, trained.feed(batch))))
     assert np.array_equal(seen[0], seen[1])
     assert not np.array_equal(seen[0][0], seen[0][1])
     assert not np.array_equal(seen[0][0], seen[2][0])
@@ -205,7 +203,7 @@ def test_step_that_overflows_leaves_everything_as_it_was_but_the_count_of_skippe
     weight_decay = 0.1 if optimizer == 'adamw' else 0.0
     with Trained(runtime, optimizer=optimizer, weight_decay=weight_decay, loss='sigmoid', ema_decay=0.5) as trained:
         batch = batch_of(rng)
-        huge = with_heatmaps(batch, np.full_like(batch.heatmaps, 1e36))
+        huge = with_weights(batch, HUGE)
         trained.step(batch)
         before = trained.everything()
         loss, norm = trained.step(huge)
@@ -228,7 +226,7 @@ def test_values_that_are_not_finite_never_reach_statistics_or_averages(rng):
         batch = batch_of(rng)
         trained.step(batch)
         for value in (np.nan, np.inf, -np.inf):
-            trained.step(with_heatmaps(batch, np.full_like(batch.heatmaps, value)))
+            trained.step(with_weights(batch, value))
         values = trained.everything()
         assert (values['global_step'], values['skipped_steps']) == (1, 3)
         assert [name for name, value in values.items() if not np.isfinite(value).all()] == []
@@ -275,7 +273,7 @@ def test_runs_of_several_steps_on_read_batches_are_those_of_single_steps_on_fed_
 
 def test_sum_of_the_losses_leaves_skipped_steps_out(rng):
     batches = [batch_of(rng) for _ in range(4)]
-    batches[1] = with_heatmaps(batches[1], np.full_like(batches[1].heatmaps, 1e36))
+    batches[1] = with_weights(batches[1], HUGE)
     sums = {}
     for steps in (1, 4):
         with Trained(NativeRuntime('gpu', 'mixed', steps_per_run=steps), loss='sigmoid') as trained:
@@ -296,12 +294,16 @@ def ancestors(fetches):
     return found
 
 
+@pytest.mark.parametrize('loss', REPRESENTATIONS)
 @pytest.mark.parametrize('steps_per_run', [1, 2])
-def test_graphs_of_training_and_evaluation_hold_nothing_that_a_device_cannot_do(steps_per_run):
+def test_graphs_of_training_and_evaluation_hold_nothing_that_a_device_cannot_do(steps_per_run, loss):
     runtime = NativeRuntime('cpu', 'float32', 1, steps_per_run=steps_per_run)
     with tf.Graph().as_default():
-        traits = NetworkTraits(num_stacks=2, num_features=8, num_poolings=1, input_size=64, stem_features=(4, 8, 8))
-        graph = TrainGraph(HourglassModel(traits), runtime, CONSTANT_RATE, ROWS, 2, ema_decay=0.9, clip_norm=1.0)
+        traits = make_hyperparameters(
+            num_stacks=2, num_features=8, num_poolings=1, input_size=64, stem_features=(4, 8, 8)
+        )
+        codec = make_codec(16, loss=loss)
+        graph = TrainGraph(HourglassModel(traits), codec, runtime, CONSTANT_RATE, ROWS, 2, ema_decay=0.9, clip_norm=1.0)
         outcome = [graph.train_op, graph.loss, graph.finished, graph.skipped, graph.loss_sum, graph.gradient_norm]
         for fetches in (outcome, [graph.valid_logits], [graph.initialisation]):
             for operation in ancestors(fetches):
@@ -317,3 +319,27 @@ def test_graphs_of_training_and_evaluation_hold_nothing_that_a_device_cannot_do(
                         of_gradient = any(source.op.type == 'BroadcastGradientArgs' for source in operation.inputs)
                         assert of_gradient or tensor.shape.is_fully_defined(), tensor.name
                         assert tensor.dtype.base_dtype != tf.string, tensor.name
+
+
+def test_joints_without_a_label_teach_an_empty_map_where_they_have_a_weight(rng):
+    batch = batch_of(rng)
+    batch.labelled[:, 1] = False
+    losses = []
+    for joints in (batch.joints_crop, rng.uniform(0, 7, (ROWS, 3, 2)), np.full((ROWS, 3, 2), np.nan)):
+        joints = np.where(batch.labelled[..., None], batch.joints_crop, joints)
+        with Trained(loss='mse') as trained:
+            logits = trained.session.run(trained.train.logits, trained.feed(batch))[:, 0]
+            losses.append(trained.step(replace(batch, joints_crop=joints))[0])
+    assert losses[0] == losses[1] == losses[2]
+    targets = trained.codec.target(batch.joints_crop, batch.labelled)
+    assert not targets[..., 1].any()
+    assert losses[0] == pytest.approx(np.square(logits - targets).mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize('count', [1, 2, 5])
+def test_any_number_of_crops_is_predicted_in_blocks(rng, count):
+    images = rng.randint(0, 256, (count, 8, 8, 3)).astype(np.uint8)
+    with Trained() as trained:
+        expected = evaluated(trained.values(), images)[:, 0]
+        found = trained.train.predict_logits(trained.session, images)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)

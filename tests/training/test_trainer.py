@@ -138,7 +138,7 @@ def test_checkpoints_and_history_of_a_finished_run(tiny_run):
     assert (manifest['global_step'], manifest['epoch'], manifest['steps_per_epoch']) == (12, 3, 4)
     assert manifest['progress']['validated_step'] == 12 and manifest['progress']['loss_count'] == 0
     assert manifest['config']['Train']['batch_size'] == 4 and manifest['traits']['num_features'] == 8
-    assert {'recipe', 'seed', 'split_hash', 'device', 'versions'} <= set(manifest)
+    assert {'inference', 'seed', 'split_hash', 'device', 'versions'} <= set(manifest)
     assert {8, 12} <= set(CheckpointFolder(tiny_run).steps()) and len(CheckpointFolder(tiny_run).steps()) <= 3
     rows = read_history(os.path.join(tiny_run, HISTORY))
     assert [(row['epoch'], row['step']) for row in rows] == [('1', '4'), ('2', '8'), ('3', '12')]

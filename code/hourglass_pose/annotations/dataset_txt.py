@@ -7,19 +7,18 @@ they stand, as 0-based pixels. The writer writes integers; the reader takes deci
 
 import os
 from collections import defaultdict
+from typing import IO, DefaultDict, Iterable, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
-from hourglass_pose.annotations.gzip_files import create_bytes, open_bytes
+from hourglass_pose.annotations.checking import LARGEST, checked_person
+from hourglass_pose.annotations.gzip_files import create_bytes, lines_of, open_bytes
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.images import IMAGE_EXTENSIONS
 
 _BOX_NUMBERS = ('xmin', 'ymin', 'xmax', 'ymax')
 _MISSING = -1
-
-# Pixels. More than any picture has in a row, and few enough that float32 holds every integer.
-_LARGEST = 1000000
 
 _LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 _SUFFIXES = tuple(_LETTERS) + tuple(first + second for first in _LETTERS for second in _LETTERS)
@@ -32,26 +31,28 @@ _USUAL_EXTENSIONS = frozenset(
 )
 
 
-def read_dataset_txt(path, num_joints, image_folder='', source=0):
+def read_dataset_txt(
+    path: str, num_joints: int, image_folder: str = '', source: int = 0
+) -> Iterator[Tuple[int, Union[Person, AnnotationError]]]:
     """Yield (line number from 1, Person), or (line number, AnnotationError) for a line that is malformed.
 
-    The file is read line by line; empty lines are passed over. Only the form of a line is checked here:
-    UTF-8, the count of numbers, their form and size. image_folder goes before the name in image_path;
+    The file is read line by line; empty lines are passed over. Only the form of a line is checked here, UTF-8 and
+    the count of numbers, and that its numbers make a sound Person. image_folder goes before the name in image_path;
     source is Person.source.
 
     Raises AnnotationError where the file cannot be read.
     """
     with open_bytes(path) as stream:
-        for number, line in enumerate(stream, 1):
+        for number, line in enumerate(lines_of(stream), 1):
             try:
                 text = _decode(line[3:] if number == 1 and line.startswith(b'\xef\xbb\xbf') else line)
                 if text:
                     yield number, _parse(text, num_joints, image_folder, source)
             except AnnotationError as error:
-                yield number, AnnotationError('%s:%d: %s' % (path, number, error))
+                yield number, AnnotationError(f'{path}:{number}: {error}')
 
 
-def write_dataset_txt(path, persons):
+def write_dataset_txt(path: str, persons: Iterable[Person]) -> int:
     """Write an iterable of Person as they come and return their number; `path` appears whole or not at all.
 
     Coordinates are rounded to integers; head boxes are not held by the format. A person_id that is the image
@@ -59,9 +60,9 @@ def write_dataset_txt(path, persons):
     the order of their image. A labelled joint that rounds to -1 -1, the mark of a missing one, is written as
     0 -1.
 
-    Raises AnnotationError where nothing is to be written or the file cannot be, ValueError for persons of
-    more than one source (a file goes with one folder of images), of different numbers of joints, or with a
-    coordinate or a name that would not be read back.
+    Raises AnnotationError where nothing is to be written, the file cannot be, or the name of an image would not be
+    read back; ValueError for persons of more than one source (a file goes with one folder of images), of different
+    numbers of joints, or with a coordinate that is not sound.
     """
     with create_bytes(path) as stream:
         count = _write_lines(stream, persons)
@@ -70,7 +71,7 @@ def write_dataset_txt(path, persons):
     return count
 
 
-def image_of(person_id):
+def image_of(person_id: str) -> str:
     """Return the image file of `NAME[LETTER]`: the name less one or two capitals after a known extension."""
     if person_id[person_id.rfind('.') :] in _USUAL_EXTENSIONS:
         return person_id
@@ -81,53 +82,43 @@ def image_of(person_id):
     return person_id
 
 
-def person_name(image, index):
-    """Return NAME[LETTER] of the person at a place among those of its image: A, ..., Z, AA, ..., ZZ, and then #702."""
-    return image + (_SUFFIXES[index] if index < len(_SUFFIXES) else '#%d' % index)
+def person_name(image: str, index: int) -> str:
+    """Return NAME[LETTER] of the person with an index in its image: A, ..., Z, AA, ..., ZZ, and then #702."""
+    return image + (_SUFFIXES[index] if 0 <= index < len(_SUFFIXES) else f'#{index}')
 
 
-def _decode(line):
+def _decode(line: bytes) -> str:
     try:
         text = line.decode('utf-8')
     except UnicodeDecodeError as error:
         raise AnnotationError(
-            'byte 0x%02x in column %d is not UTF-8 text; save the file as UTF-8' % (line[error.start], error.start + 1)
+            f'byte 0x{line[error.start]:02x} in column {error.start + 1} is not UTF-8 text; save the file as UTF-8'
         )
     if '\0' in text:
-        raise AnnotationError(
-            'a NUL byte in column %d; a text file is needed; save it as UTF-8' % (text.index('\0') + 1)
-        )
+        raise AnnotationError(f'a NUL byte in column {text.index(chr(0)) + 1}; a text file is needed; save it as UTF-8')
     return text.strip()
 
 
-def _parse(text, num_joints, image_folder, source):
+def _parse(text: str, num_joints: int, image_folder: str, source: int) -> Person:
     expected = 4 + 2 * num_joints
     fields = text.rsplit(None, expected)
     numbers = [_number(field) for field in fields[1:]]
     if len(numbers) != expected or None in numbers or _number(fields[0].rsplit(None, 1)[-1]) is not None:
         raise AnnotationError(_malformed(text, num_joints))
-    for index, number in enumerate(numbers):
-        if not -_LARGEST <= number <= _LARGEST:
-            raise AnnotationError(
-                '%s is %s; pixels from %d to %d are allowed'
-                % (_name_of_number(index), fields[1 + index], -_LARGEST, _LARGEST)
-            )
     image = image_of(fields[0])
-    joints_img = np.array(numbers[4:], np.float32).reshape(num_joints, 2)
-    labelled = (joints_img != _MISSING).any(axis=1)
-    joints_img[~labelled] = 0
-    return Person(
+    joints = np.array(numbers[4:], np.float64).reshape(num_joints, 2)
+    return checked_person(
         image=image,
-        image_path=os.path.join(image_folder, image),
         person_id=fields[0],
-        box_img=np.array(numbers[:4], np.float64),
-        joints_img=joints_img,
-        labelled=labelled,
+        box_img=numbers[:4],
+        joints_img=joints,
+        labelled=(joints != _MISSING).any(axis=1),
+        image_path=os.path.join(image_folder, image),
         source=source,
     )
 
 
-def _number(text):
+def _number(text: str) -> Optional[float]:
     """Return a float, or None where the text is no number."""
     try:
         # float() takes 1_000, which no other program writes.
@@ -136,7 +127,7 @@ def _number(text):
         return None
 
 
-def _malformed(text, num_joints):
+def _malformed(text: str, num_joints: int) -> str:
     """Return what is wrong with a line that is not a name and 4 + 2 * num_joints numbers."""
     words = text.split()
     known = [
@@ -157,39 +148,40 @@ def _malformed(text, num_joints):
             )
     numbers, expected = words[start:], 4 + 2 * num_joints
     if len(numbers) != expected:
-        message = '%d numbers after the name; %d are needed, 4 of the box and 2 of each of %d joints' % (
-            len(numbers),
-            expected,
-            num_joints,
+        message = (
+            f'{len(numbers)} numbers after the name; {expected} are needed, 4 of the box and 2 of each of {num_joints} '
+            'joints'
         )
         if len(numbers) > 4 and len(numbers) % 2 == 0:
-            message += '; %d fit %d joints' % (len(numbers), (len(numbers) - 4) // 2)
+            message += f'; {len(numbers)} fit {(len(numbers) - 4) // 2} joints'
         return message
     index = [_number(word) for word in numbers].index(None)
     return f'{_name_of_number(index)} is {numbers[index]!r}; a number is needed'
 
 
-def _name_of_number(index):
+def _name_of_number(index: int) -> str:
     if index < 4:
         return _BOX_NUMBERS[index]
-    return '%s%d' % ('xy'[index % 2], (index - 4) // 2 + 1)
+    return f'{"xy"[index % 2]}{(index - 4) // 2 + 1}'
 
 
-def _write_lines(stream, persons):
-    count, form, letters_used = 0, None, defaultdict(int)
+def _write_lines(stream: IO[bytes], persons: Iterable[Person]) -> int:
+    count, form = 0, None
+    letters_used: DefaultDict[str, int] = defaultdict(int)
     for person in persons:
-        form = form or (person.source, len(person.joints_img))
-        if (person.source, len(person.joints_img)) != form:
+        found = (person.source, len(person.joints_img))
+        form = form or found
+        if found != form:
             raise ValueError(
-                '%s: source %d and %d joints after persons of source %d and %d joints'
-                % ((person.person_id, person.source, len(person.joints_img)) + form)
+                f'{person.person_id}: source {found[0]} and {found[1]} joints after persons of source {form[0]} and '
+                f'{form[1]} joints'
             )
-        stream.write(_line(person, letters_used).encode('utf-8'))
+        stream.write(_line(person, letters_used))
         count += 1
     return count
 
 
-def _line(person, letters_used):
+def _line(person: Person, letters_used: DefaultDict[str, int]) -> bytes:
     """Return the line of one person; letters_used counts by image the letters that have been tried."""
     name = person.person_id
     if image_of(name) != person.image:
@@ -197,39 +189,49 @@ def _line(person, letters_used):
     numbers = _integers(person)
     line = f'{name} {" ".join(map(str, numbers))}'
     if (
-        '\n' in line
-        or '\0' in line
+        set(line) & set('\n\r\0')
         or line != line.strip()
         or line.rsplit(None, len(numbers))[0] != name
         or _number(name.rsplit(None, 1)[-1]) is not None
     ):
-        raise ValueError(
-            f'{name!r}: a name with a line break, with space around it or with a number at its end '
-            'would not be read back'
+        raise AnnotationError(
+            f'{name!r}: a name with a line break, with space around it or with a number at its end cannot be in '
+            f'dataset.txt; {_OTHER_FORMAT}'
         )
-    return f'{line}\n'
+    try:
+        return f'{line}\n'.encode()
+    except UnicodeEncodeError:
+        raise AnnotationError(f'{name!r}: this name is no text in UTF-8; rename the image')
 
 
-def _lettered(image, letters_used):
+_OTHER_FORMAT = 'write lines of JSON instead, to a file that ends in .jsonl'
+
+
+def _lettered(image: str, letters_used: DefaultDict[str, int]) -> str:
+    if not image.lower().endswith(IMAGE_EXTENSIONS):
+        raise AnnotationError(
+            f'{image!r}: dataset.txt tells the letter of a person by the ending of the image, one of '
+            f'{" ".join(IMAGE_EXTENSIONS)}; {_OTHER_FORMAT}'
+        )
     while letters_used[image] < len(_SUFFIXES):
         name = image + _SUFFIXES[letters_used[image]]
         letters_used[image] += 1
         # x.TIF with an F would be read as the image x.TIFF.
         if image_of(name) == image:
             return name
-    raise ValueError(
-        '%r: no letter is left for another person; a name ends in one of %s and has at most %d '
-        'persons' % (image, ' '.join(IMAGE_EXTENSIONS), len(_SUFFIXES))
+    raise AnnotationError(
+        f'{image!r}: no letter is left for another person in dataset.txt, where an image has at most '
+        f'{len(_SUFFIXES)} persons; {_OTHER_FORMAT}'
     )
 
 
-def _integers(person):
-    """Return the list of 4 + 2J integers of a person."""
+def _integers(person: Person) -> List[int]:
+    """Return the 4 + 2J integers of a person."""
     joints = np.rint(person.joints_img.astype(np.float64))
     like_missing = person.labelled & (joints == _MISSING).all(axis=1)
     joints[like_missing, 0] = 0
     joints[~person.labelled] = _MISSING
     numbers = np.concatenate([np.rint(person.box_img), joints.ravel()])
-    if not np.isfinite(numbers).all() or np.abs(numbers).max() > _LARGEST:
-        raise ValueError('%s: a coordinate that is not within %d pixels' % (person.person_id, _LARGEST))
+    if not np.isfinite(numbers).all() or np.abs(numbers).max() > LARGEST:
+        raise ValueError(f'{person.person_id}: a coordinate that is not within {LARGEST} pixels')
     return numbers.astype(np.int64).tolist()

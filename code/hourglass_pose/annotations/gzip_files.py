@@ -4,29 +4,30 @@ import gzip
 import os
 import zlib
 from contextlib import contextmanager
+from typing import IO, Iterator, Union, cast
 
 from hourglass_pose.errors import AnnotationError
-from hourglass_pose.files import open_whole
+from hourglass_pose.files import HEAD_BYTES, kind_of_bytes, open_whole
 
-_MAGIC = b'\x1f\x8b'
+Path = Union[str, os.PathLike]
 
 
 @contextmanager
-def open_bytes(path):
+def open_bytes(path: Path) -> Iterator[IO[bytes]]:
     """Open a stream of the bytes of a file, unpacked where the content is gzip, whatever its name is.
 
     Raises AnnotationError, in the block too, where the file cannot be read or its packed data are damaged.
     """
     try:
         with open(path, 'rb') as stream:
-            packed = stream.read(2) == _MAGIC
+            packed = kind_of_bytes(stream.read(HEAD_BYTES)) == 'gzip'
             stream.seek(0)
             if not packed:
                 yield stream
                 return
             with gzip.GzipFile(fileobj=stream, mode='rb') as unpacked:
                 try:
-                    yield unpacked
+                    yield cast('IO[bytes]', unpacked)
                 except (EOFError, zlib.error, OSError) as error:
                     raise AnnotationError(
                         f'{path}: the gzip data break off or are damaged ({error}); get or make the file again'
@@ -38,8 +39,20 @@ def open_bytes(path):
         )
 
 
+def read_head(path: Path) -> bytes:
+    """Return the first bytes of a file, unpacked, which kind_of_bytes can tell a kind from. Raises AnnotationError."""
+    with open_bytes(path) as stream:
+        return stream.read(1 << 16)
+
+
+def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a stream without their ends, which are LF, CR LF or CR."""
+    for line in stream:
+        yield from line.splitlines() or [b'']
+
+
 @contextmanager
-def create_bytes(path):
+def create_bytes(path: Path) -> Iterator[IO[bytes]]:
     """Open a stream for the bytes of a file, packed where its name ends in .gz; it appears whole or not at all.
 
     Raises AnnotationError where it cannot be written.
@@ -50,4 +63,4 @@ def create_bytes(path):
             return
         # Without a time and a name in it, the same content makes the same file.
         with gzip.GzipFile('', 'wb', 6, stream, 0) as packed:
-            yield packed
+            yield cast('IO[bytes]', packed)

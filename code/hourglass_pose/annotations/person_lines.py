@@ -19,33 +19,39 @@ right, y down, pixel centres at integers. Other keys are passed over, so that ot
 
 import json
 import os
-from collections import OrderedDict, namedtuple
+from dataclasses import dataclass
+from typing import IO, Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from hourglass_pose.annotations.gzip_files import create_bytes, open_bytes
+from hourglass_pose.annotations.checking import checked_person
+from hourglass_pose.annotations.gzip_files import create_bytes, lines_of, open_bytes
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import AnnotationError
 
 FORMAT, VERSION = 'hourglass-pose persons', 1
 FRAME = 'pixels of the image, 0-based, x right, y down, pixel centres at integers'
-SPLITS = ('train', 'valid', 'test')
-
-# count: joints of each line. chosen: indices of those to take, None for all.
-_Layout = namedtuple('_Layout', 'count chosen')
-
-_LARGEST = 1000000  # pixels; more than any picture has in a row
 
 
-def is_header(line):
-    """Tell whether bytes are the first line of a file in this format, of whatever version."""
+@dataclass(frozen=True)
+class _Layout:
+    """count: joints of each line. chosen: indices of those to take, None for all."""
+
+    count: int
+    chosen: Optional[List[int]]
+
+
+def is_header(head: bytes) -> bool:
+    """Tell whether bytes begin with the first line of a file in this format, of whatever version."""
     try:
-        return json.loads(line.decode('utf-8-sig'))['format'] == FORMAT
-    except (ValueError, KeyError, TypeError):
+        return json.loads(head.splitlines()[0].decode('utf-8-sig'))['format'] == FORMAT
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return False
 
 
-def read_person_lines(path, num_joints, image_folder='', source=0, joint_names=None):
+def read_person_lines(
+    path: str, num_joints: int, image_folder: str = '', source: int = 0, joint_names: Optional[Sequence[str]] = None
+) -> Iterator[Tuple[int, Union[Person, AnnotationError]]]:
     """Yield (line number from 1, Person), or (line number, AnnotationError) for a line that is malformed.
 
     The file is read line by line. num_joints: the joints that the file has to have, J. joint_names: J names, to take
@@ -55,16 +61,17 @@ def read_person_lines(path, num_joints, image_folder='', source=0, joint_names=N
     Raises AnnotationError where the file cannot be read, has another version or lacks joints.
     """
     with open_bytes(path) as stream:
-        layout = _layout(path, stream.readline(), num_joints, joint_names)
-        for number, line in enumerate(stream, 2):
+        lines = lines_of(stream)
+        layout = _layout(path, next(lines, b''), num_joints, joint_names)
+        for number, line in enumerate(lines, 2):
             if line.strip():
                 try:
                     yield number, _person(_record(line), layout, image_folder, source)
                 except AnnotationError as error:
-                    yield number, AnnotationError('%s:%d: %s' % (path, number, error))
+                    yield number, AnnotationError(f'{path}:{number}: {error}')
 
 
-def write_person_lines(path, persons, joint_names):
+def write_person_lines(path: str, persons: Iterable[Person], joint_names: Sequence[str]) -> int:
     """Write an iterable of Person as they come and return their number; `path` appears whole or not at all.
 
     A name that ends in .gz is gzipped. Nothing that a Person holds is lost but image_path and source, which are the
@@ -78,9 +85,8 @@ def write_person_lines(path, persons, joint_names):
     return count
 
 
-def _write(stream, persons, joint_names):
-    header = OrderedDict([('format', FORMAT), ('version', VERSION), ('frame', FRAME), ('joints', list(joint_names))])
-    stream.write(_line(header))
+def _write(stream: IO[bytes], persons: Iterable[Person], joint_names: Sequence[str]) -> int:
+    stream.write(_line({'format': FORMAT, 'version': VERSION, 'frame': FRAME, 'joints': list(joint_names)}))
     count = 0
     for person in persons:
         if len(person.joints_img) != len(joint_names):
@@ -95,19 +101,22 @@ def _write(stream, persons, joint_names):
     return count
 
 
-def _line(record):
-    return (f'{json.dumps(record)}\n').encode('ascii')
+def _line(record: Dict[str, Any]) -> bytes:
+    return f'{json.dumps(record)}\n'.encode('ascii')
 
 
-def _record_of(person):
+def _record_of(person: Person) -> Dict[str, Any]:
     # The shortest decimals that give the same float32 again.
     joints = [
         [float(str(x)), float(str(y))] if labelled else None
         for (x, y), labelled in zip(np.asarray(person.joints_img, np.float32), person.labelled)
     ]
-    record = OrderedDict(
-        [('image', person.image), ('id', person.person_id), ('box', _floats(person.box_img)), ('joints', joints)]
-    )
+    record: Dict[str, Any] = {
+        'image': person.image,
+        'id': person.person_id,
+        'box': _floats(person.box_img),
+        'joints': joints,
+    }
     optional = (
         ('visible', None if person.visible is None else [int(value) for value in person.visible]),
         ('head_box', _floats(person.head_box_img)),
@@ -120,48 +129,47 @@ def _record_of(person):
     return record
 
 
-def _floats(array):
+def _floats(array: Optional[np.ndarray]) -> Optional[List[float]]:
     return None if array is None else [float(value) for value in array]
 
 
-def _layout(path, line, num_joints, joint_names):
+def _layout(path: str, line: bytes, num_joints: int, joint_names: Optional[Sequence[str]]) -> _Layout:
     """Return the _Layout of a file after checking its first line."""
     if not is_header(line):
         raise AnnotationError(
-            '%s:1: the first line has to be {"format": "%s", "version": %d, ...}; make the file by '
-            '"python -m hourglass_pose prepare"' % (path, FORMAT, VERSION)
+            f'{path}:1: the first line has to be {{"format": "{FORMAT}", "version": {VERSION}, ...}}; make the file by '
+            '"python -m hourglass_pose prepare"'
         )
     header = json.loads(line.decode('utf-8-sig'))
     if header.get('version') != VERSION:
         raise AnnotationError(
-            '%s:1: version %r of the format; version %d can be read; make the file again, or read it '
-            'with a newer version of this program' % (path, header.get('version'), VERSION)
+            f'{path}:1: version {_shown(header.get("version"))} of the format; version {VERSION} can be read; make the '
+            'file again, or read it with a newer version of this program'
         )
     names = header.get('joints')
     if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
-        raise AnnotationError(f'{path}:1: "joints" is {names!r}; a list of names is needed')
+        raise AnnotationError(f'{path}:1: "joints" is {_shown(names)}; a list of names is needed')
     if joint_names is None:
         if len(names) != num_joints:
             raise AnnotationError(
-                '%s:1: %d joints; %d are needed; name them in DataSetHG.joint_list' % (path, len(names), num_joints)
+                f'{path}:1: {len(names)} joints; {num_joints} are needed; name them in DataSetHG.joint_list'
             )
         return _Layout(len(names), None)
     missing = [name for name in joint_names if name not in names]
     if missing:
         raise AnnotationError(
-            '{}:1: no joint {} among {}; name its joints in DataSetHG.joint_list'.format(
-                path, ', '.join(missing), ', '.join(names)
-            )
+            f'{path}:1: no joint {", ".join(missing)} among {", ".join(names)}; choose DataSetHG.skeleton, or name the '
+            "file's joints in DataSetHG.joint_list"
         )
     return _Layout(len(names), [names.index(name) for name in joint_names])
 
 
-def _record(line):
+def _record(line: bytes) -> Dict[str, Any]:
     try:
         record = json.loads(line.decode('utf-8'))
     except UnicodeDecodeError as error:
         raise AnnotationError(
-            'byte 0x%02x in column %d is not UTF-8 text; save the file as UTF-8' % (line[error.start], error.start + 1)
+            f'byte 0x{line[error.start]:02x} in column {error.start + 1} is not UTF-8 text; save the file as UTF-8'
         )
     except (ValueError, RecursionError) as error:
         raise AnnotationError(f'no JSON ({error}); a line is one {{"image": ..., "box": ..., ...}}')
@@ -170,111 +178,76 @@ def _record(line):
     return record
 
 
-def _person(record, layout, image_folder, source):
-    image, person_id = _text(record, 'image'), _text(record, 'id')
+def _person(record: Dict[str, Any], layout: _Layout, image_folder: str, source: int) -> Person:
     joints = _list(record, 'joints', layout.count)
     for index, joint in enumerate(joints):
         if joint is not None and not _are_numbers(joint, 2):
-            raise AnnotationError(
-                'joint %d is %s; [x, y] of pixels within %d or null is needed' % (index + 1, _shown(joint), _LARGEST)
-            )
+            raise AnnotationError(f'joint {index + 1} is {_shown(joint)}; [x, y] of pixels or null is needed')
     labelled = np.array([joint is not None for joint in joints], bool)
-    joints_img = np.array([joint or (0, 0) for joint in joints], np.float32).reshape(layout.count, 2)
+    joints_img = np.array([joint or (0, 0) for joint in joints], object)
     visible = _visible(record, layout.count)
     if layout.chosen is not None:
         joints_img, labelled = joints_img[layout.chosen], labelled[layout.chosen]
-        visible = None if visible is None else visible[layout.chosen]
-    return Person(
+        visible = None if visible is None else [visible[index] for index in layout.chosen]
+    image = record.get('image')
+    return checked_person(
         image=image,
-        image_path=os.path.join(image_folder, image),
-        person_id=person_id,
+        person_id=record.get('id'),
         box_img=_numbers(record, 'box', 4, needed=True),
         joints_img=joints_img,
         labelled=labelled,
+        image_path=os.path.join(image_folder, image) if isinstance(image, str) else '',
         head_box_img=_numbers(record, 'head_box', 4),
         source=source,
         visible=visible,
         centre_img=_numbers(record, 'centre', 2),
-        scale=_scale(record),
-        split=_split(record),
-        person_index=_index(record),
+        scale=_number(record, 'scale', (int, float)),
+        split=record.get('split'),
+        person_index=_number(record, 'person_index', (int,)),
     )
 
 
-def _text(record, key):
-    value = record.get(key)
-    if not (isinstance(value, str) and value and '\0' not in value):
-        raise AnnotationError(f'{key} is {_shown(value)}; a text is needed')
-    return value
-
-
-def _list(record, key, count):
+def _list(record: Dict[str, Any], key: str, count: int) -> List[Any]:
     value = record.get(key)
     if not (isinstance(value, list) and len(value) == count):
         found = f'{len(value)} entries' if isinstance(value, list) else _shown(value)
-        raise AnnotationError(
-            '%s is %s; a list of %d is needed, one entry for each joint of the header' % (key, found, count)
-        )
+        raise AnnotationError(f'{key} is {found}; a list of {count} is needed, one entry for each joint of the header')
     return value
 
 
-def _visible(record, count):
+def _visible(record: Dict[str, Any], count: int) -> Optional[List[Any]]:
     if record.get('visible') is None:
         return None
     values = _list(record, 'visible', count)
-    if not all(value in (0, 1) for value in values):
+    if not all(isinstance(value, (int, float)) and value in (0, 1) for value in values):
         raise AnnotationError(f'visible is {_shown(values)}; each entry has to be 1 or 0')
-    return np.array(values, bool)
+    return values
 
 
-def _numbers(record, key, count, needed=False):
+def _numbers(record: Dict[str, Any], key: str, count: int, needed: bool = False) -> Optional[List[float]]:
     value = record.get(key)
     if value is None and not needed:
         return None
     if not _are_numbers(value, count):
-        raise AnnotationError(
-            '%s is %s; a list of %d numbers of pixels within %d is needed' % (key, _shown(value), count, _LARGEST)
-        )
-    return np.array(value, np.float64)
+        raise AnnotationError(f'{key} is {_shown(value)}; a list of {count} numbers of pixels is needed')
+    return value
 
 
-def _are_numbers(value, count):
-    # The comparison is also false for nan.
+def _number(record: Dict[str, Any], key: str, types: Tuple[type, ...]) -> Any:
+    value = record.get(key)
+    if isinstance(value, bool) or not (value is None or isinstance(value, types)):
+        raise AnnotationError(f'{key} is {_shown(value)}; a number is needed')
+    return value
+
+
+def _are_numbers(value: Any, count: int) -> bool:
     return (
         isinstance(value, list)
         and len(value) == count
-        and all(
-            isinstance(number, (int, float)) and not isinstance(number, bool) and abs(number) <= _LARGEST
-            for number in value
-        )
+        and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in value)
     )
 
 
-def _scale(record):
-    value = record.get('scale')
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _LARGEST:
-        raise AnnotationError(
-            f'scale is {_shown(value)}; a number above 0 is needed, the height of the person / 200 px'
-        )
-    return float(value)
-
-
-def _split(record):
-    value = record.get('split')
-    if value is not None and value not in SPLITS:
-        raise AnnotationError(f'split is {_shown(value)}; one of {", ".join(map(repr, SPLITS))} is needed')
-    return value
-
-
-def _index(record):
-    value = record.get('person_index')
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise AnnotationError(f'person_index is {_shown(value)}; an integer from 0 is needed')
-    return value
-
-
-def _shown(value):
+def _shown(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else f'{text[:57]}...'

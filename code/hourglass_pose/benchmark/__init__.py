@@ -1,1 +1,1 @@
-"""Timing of training, input and prediction, against rivals in the same run."""
+"""Timing of training, input and prediction, beside another configuration or checkout in the same run."""

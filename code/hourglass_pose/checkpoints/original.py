@@ -3,9 +3,9 @@
 import os
 import re
 
+from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.errors import CheckpointError
-from hourglass_pose.graph.architectures import MODELZOO_ATTENTION_FEATURES
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.modelzoo.hyperparameters import ATTENTION_FEATURES, ModelzooHyperparameters
 from hourglass_pose.skeleton import MPII_JOINTS
 
 # Its targets are Gaussians of full width at half maximum 3 cells: 2 sqrt(2 ln 2) standard deviations.
@@ -40,7 +40,7 @@ def find_original(path):
 
 
 def recognise(shapes):
-    """Return the NetworkTraits of the original code's network that has these variables.
+    """Return the hyperparameters of the original code's network that has these variables.
 
     shapes: {variable name: list of int}. What cannot be seen in variables has its default: the input size is 256,
     nothing is dropped in training, and an attention network is taken to be one without `modif`.
@@ -56,7 +56,7 @@ def recognise(shapes):
             f'network has; it has {_sample(shapes)}'
         )
     try:
-        return NetworkTraits(arch='modelzoo', **values)
+        return ModelzooHyperparameters(**values)
     except ValueError as error:
         raise CheckpointError(f'its variables make no network that the original code builds ({error})')
 
@@ -89,7 +89,7 @@ def _attention_values(shapes):
     last = max(parts, key=lambda scope: (len(scope), scope))
     return {
         'num_stacks': stacks,
-        'num_features': MODELZOO_ATTENTION_FEATURES,
+        'num_features': ATTENTION_FEATURES,
         'attention': True,
         'num_poolings': 1 + _deepest(r'^stacks/houglass_1/mcam_hg((?:/mcam_hg)*)/', '/mcam_hg', shapes),
         'num_joints': _count(rf'^stacks/{last}/(conv(?:_\d+)?)/weights$', shapes),
@@ -118,20 +118,20 @@ def _sample(shapes):
     return f'{len(names)} others, such as {", ".join(names[:3])}' if names else 'none at all'
 
 
-def original_recipe(traits):
-    """Return what prediction must know of the original code's training, as in the manifests of ours."""
+def original_inference(traits: ModelzooHyperparameters) -> InferenceRecord:
+    """Return what prediction must know of the original code's training."""
     is_mpii = traits.num_joints == len(MPII_JOINTS)
     joints = list(MPII_JOINTS) if is_mpii else ['joint_%d' % index for index in range(traits.num_joints)]
-    return {
-        'joints': joints,
-        'kept_joints': [True] * len(joints),
-        'loss': 'sigmoid',
-        'sigma': ORIGINAL_SIGMA,
+    return InferenceRecord(
+        joints=tuple(joints),
+        kept_joints=(True,) * len(joints),
+        input_size=traits.input_size,
+        heatmap_size=traits.heatmap_size,
+        loss='sigmoid',
+        sigma=ORIGINAL_SIGMA,
+        decoding='dark',
         # Without names nobody knows which joints are left and right.
-        'decoding': 'dark',
-        'flip_test': is_mpii,
-        'box_margin': 0.2,
-        'crop_rule': 'box',
-        'crop_corners': 'exact',
-        'mean_pose_crop': None,
-    }
+        flip_test=is_mpii,
+        box_margin=0.2,
+        gives_probabilities=traits.gives_probabilities,
+    )

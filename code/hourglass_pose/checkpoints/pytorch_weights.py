@@ -8,7 +8,7 @@ import numpy as np
 
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.newell.hyperparameters import NewellHyperparameters
 from hourglass_pose.tf_compat import tf
 
 _NAMES_SHOWN = 3
@@ -21,8 +21,8 @@ _COUNTER = '.num_batches_tracked'
 class CodeBase:
     """What PyTorch code calls the parts of the published network.
 
-    option: value of --from. title: its repositories. input_mean: as in NetworkTraits. mark: a weight that tells its
-    state dicts from others. values: function of {name: shape} to a dict of NetworkTraits' fields.
+    option: value of --from. title: its repositories. input_mean: as in NewellHyperparameters. mark: a weight that tells
+    its state dicts from others. values: function of {name: shape} to a dict of NewellHyperparameters' fields.
     stem, stack: our module -> theirs, where {stack}, {index}, {level} and {down} stand for the stack, the place among
     modules in a row, and the level of the hourglass counted from its coarsest, or said by a path down from its finest.
     residual: our layer of a residual module -> theirs. unused: end of the names of weights that are never used.
@@ -177,12 +177,12 @@ CODE_BASES = {
 
 @dataclass(frozen=True, eq=False)
 class ForeignNetwork:
-    """traits: NetworkTraits. variables: {variable of our graph: float32 array}, all of them.
+    """traits: NewellHyperparameters. variables: {variable of our graph: float32 array}, all of them.
 
     unused: names of weights that their network has and never uses. unknown: those that belong to no part of it.
     """
 
-    traits: NetworkTraits
+    traits: NewellHyperparameters
     variables: Dict[str, np.ndarray]
     unused: Tuple[str, ...]
     unknown: Tuple[str, ...]
@@ -211,7 +211,7 @@ def convert(state, option):
     state = {name: np.asarray(array) for name, array in state.items() if not name.endswith(_COUNTER)}
     _check_code_base(state, code_base)
     try:
-        traits = NetworkTraits(
+        traits = NewellHyperparameters(
             input_mean=code_base.input_mean, **code_base.values({name: array.shape for name, array in state.items()})
         )
     except ValueError as error:

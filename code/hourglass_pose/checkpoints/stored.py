@@ -4,11 +4,13 @@ import os
 from dataclasses import dataclass
 
 from hourglass_pose.checkpoints.folder import MANIFEST, find_checkpoint, verify
-from hourglass_pose.checkpoints.original import find_original, original_recipe, recognise
+from hourglass_pose.checkpoints.inference import InferenceRecord
+from hourglass_pose.checkpoints.original import find_original, original_inference, recognise
 from hourglass_pose.checkpoints.unrecognised import describe_strange
 from hourglass_pose.checkpoints.variables import checkpoint_prefix
 from hourglass_pose.errors import CheckpointError
-from hourglass_pose.graph.traits import NetworkTraits
+from hourglass_pose.graph.architectures import hyperparameters_from_dict
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.tf_compat import tf
 
 
@@ -16,14 +18,14 @@ from hourglass_pose.tf_compat import tf
 class StoredNetwork:
     """path: the checkpoint's folder, or the prefix of the original code's. prefix: what TensorFlow reads it by.
 
-    traits: NetworkTraits. recipe: what prediction must know of the training, see cli/experiment.py. step: finished
-    training steps, None where it does not say. manifest: what our own checkpoints carry, else None.
+    traits: Hyperparameters. inference: what prediction must know of the training. step: finished training steps,
+    None where it does not say. manifest: what our own checkpoints carry, else None.
     """
 
     path: str
     prefix: str
-    traits: NetworkTraits
-    recipe: dict
+    traits: Hyperparameters
+    inference: InferenceRecord
     step: object
     manifest: object = None
 
@@ -45,11 +47,18 @@ def open_stored(path):
             raise CheckpointError('{}{}'.format(error, '; ' + strange if strange else ''))
         return _open_original(original)
     manifest = verify(folder)
+    traits = hyperparameters_from_dict(manifest['traits'])
     return StoredNetwork(
         folder,
         checkpoint_prefix(folder),
-        NetworkTraits(**manifest['traits']),
-        manifest['recipe'],
+        traits,
+        # Earlier versions called it 'recipe' and left these to the network's settings.
+        InferenceRecord.from_dict(
+            manifest['inference'] if 'inference' in manifest else manifest['recipe'],
+            input_size=traits.input_size,
+            heatmap_size=traits.heatmap_size,
+            gives_probabilities=traits.gives_probabilities,
+        ),
         manifest['global_step'],
         manifest,
     )
@@ -66,7 +75,7 @@ def _open_original(prefix):
             f'hourglass code: {error}'
         )
     step = int(reader.get_tensor('steps/global_step')) if 'steps/global_step' in shapes else None
-    return StoredNetwork(prefix, prefix, traits, original_recipe(traits), step)
+    return StoredNetwork(prefix, prefix, traits, original_inference(traits), step)
 
 
 def open_variables(prefix):

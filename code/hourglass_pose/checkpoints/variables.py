@@ -8,8 +8,8 @@ from typing import Tuple
 
 from hourglass_pose.checkpoints.folder import read_manifest
 from hourglass_pose.errors import CheckpointError
+from hourglass_pose.graph.architectures import hyperparameters_from_dict
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.tf_compat import tf
 
 AVERAGE_SUFFIX = '/ExponentialMovingAverage'
@@ -176,7 +176,7 @@ def checkpoint_prefix(folder):
 
 def check_traits(folder, traits):
     """Raise CheckpointError naming every trait in which a checkpoint's network differs from the wanted one."""
-    found = NetworkTraits(**read_manifest(folder)['traits'])
+    found = hyperparameters_from_dict(read_manifest(folder)['traits'])
     differences = found.differences(traits)
     if differences:
         raise CheckpointError(

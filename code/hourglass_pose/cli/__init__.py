@@ -2,7 +2,9 @@
 
 import argparse
 import importlib
+import re
 import sys
+from typing import List, Sequence
 
 from hourglass_pose import __version__
 from hourglass_pose.errors import UserError
@@ -43,16 +45,28 @@ def main(argv=None):
     parser = _Parser(prog='hourglass-pose', description='Stacked-hourglass human pose estimation.')
     parser.add_argument('--version', action='version', version=__version__)
     subparsers = parser.add_subparsers(dest='subcommand', metavar='SUBCOMMAND')
-    for name in SUBCOMMANDS:
+    # The others are not imported, because their import takes longer than a prediction.
+    for name in arguments[:1] if arguments and arguments[0] in SUBCOMMANDS else SUBCOMMANDS:
         module = importlib.import_module(f'hourglass_pose.cli.{name.replace("-", "_")}')
         subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
         module.add_arguments(subparser)
         subparser.set_defaults(run=module.run)
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(joined_values(arguments))
     if not options.subcommand:
         parser.print_help()
         parser.error('no SUBCOMMAND was given')
     return report_mistakes(lambda: options.run(options))
+
+
+def joined_values(arguments: Sequence[str]) -> List[str]:
+    """Return the arguments with `--box -5,0,9,9` as `--box=-5,0,9,9`: argparse takes the former for two options."""
+    joined: List[str] = []
+    for argument in arguments:
+        if re.match(r'-[\d.]+,', argument) and joined and re.match(r'--[a-z][a-z-]*$', joined[-1]):
+            joined[-1] += f'={argument}'
+        else:
+            joined.append(argument)
+    return joined
 
 
 def report_mistakes(run):

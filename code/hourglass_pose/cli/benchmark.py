@@ -1,13 +1,26 @@
-"""benchmark: training and input speed of a config, beside those of a rival in the same run."""
+"""benchmark: speed of a training step, of its input or of prediction, beside another configuration or checkout."""
 
-import time
+import argparse
+import json
+import os
+import platform
+import sys
 
-import numpy as np
+import hourglass_pose
 
-HELP = 'measure images a second of training and of its input, against a rival in the same run'
+HELP = 'measure the speed of a training step, of the input or of prediction, beside another configuration or checkout'
+
+_CODE = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
 
 
-def add_arguments(parser):
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        'what',
+        nargs='?',
+        choices=('step', 'input', 'predict'),
+        default='step',
+        help='a training step on random images (default), batches of the training data, or one photo by --checkpoint',
+    )
     parser.add_argument('--config', default='config.cfg', help='the settings (default: config.cfg)')
     parser.add_argument(
         '--set',
@@ -18,127 +31,56 @@ def add_arguments(parser):
         help='override a setting; may be repeated',
     )
     parser.add_argument(
+        '--compare',
         '--rival',
         action='append',
         default=[],
         metavar='SECTION.KEY=VALUE',
-        help='override a setting of the rival, which is the same config else; may be repeated',
+        help='measure the same config with this setting beside it; may be repeated',
     )
-    parser.add_argument('--steps', type=int, default=20, help='steps measured of each (default: 20)')
+    parser.add_argument('--against', metavar='FOLDER', help='measure another checkout of this project beside it')
+    parser.add_argument('--checkpoint', help='the network of predict')
+    parser.add_argument('--steps', type=_positive, default=20, help='runs measured of each (default: 20)')
+    parser.add_argument('--output', metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--serve', action='store_true', help=argparse.SUPPRESS)
 
 
-def run(options):
-    from hourglass_pose.config.config import load_config
+def _positive(text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'expected an integer >= 1, found {text!r}')
+    return value
 
-    configs = [load_config(options.config, options.overrides)]
-    if options.rival:
-        configs.append(load_config(options.config, options.overrides + options.rival))
-    sides = [Contestant(config) for config in configs]
-    # In turns, so that a change of the machine's speed meets both alike.
-    for _ in range(options.steps):
-        for side in sides:
-            side.step()
-    for name, side in zip(('config', 'rival'), sides):
-        print(f'{name:7} {side.describe()}')
-    if len(sides) == 2:
-        print(
-            'config / rival: training {:.2f}, input {:.2f}'.format(
-                *tuple(ours / theirs for ours, theirs in zip(sides[0].rates(), sides[1].rates()))
-            )
+
+def run(options: argparse.Namespace) -> None:
+    if options.serve:
+        return _serve()
+    from hourglass_pose.benchmark.comparison import compare
+    from hourglass_pose.experiment.benchmark_sides import open_sides
+    from hourglass_pose.files import write_whole
+
+    with open_sides(
+        options.what, options.config, options.overrides, options.compare, options.checkpoint, _CODE, options.against
+    ) as (sides, peak):
+        comparison = compare(sides, options.steps, peak)
+    print('\n'.join(comparison.lines()))
+    if options.output:
+        content = dict(
+            comparison.as_dict(),
+            what=options.what,
+            command=' '.join(sys.argv),
+            python=platform.python_version(),
+            processors=os.cpu_count(),
         )
-    for side in sides:
-        side.close()
+        write_whole(options.output, f'{json.dumps(content, indent=2)}\n'.encode())
 
 
-class Contestant:
-    """A training session on random images, and a sample maker at work on one of them, of one config."""
+def _serve() -> None:
+    """Measure as the process of a comparison, on requests from the standard input."""
+    from hourglass_pose.benchmark.worker import serve
+    from hourglass_pose.experiment.timed import serve_order
 
-    WARM_UP = 3
-
-    def __init__(self, config):
-        from hourglass_pose.experiment.experiment import Experiment
-        from hourglass_pose.experiment.training_run import train_graph
-        from hourglass_pose.graph.summary import summarise_network
-        from hourglass_pose.runtime.selection import open_runtime
-        from hourglass_pose.tf_compat import tf
-        from hourglass_pose.training.run_length import RunLength
-
-        experiment = Experiment(config)
-        traits, device = experiment.traits(), config.Device
-        self.batch_size = config.Train.batch_size
-        self.summary = summarise_network(traits)
-        self.runtime = open_runtime(device.device, device.precision, device.intra_threads)
-        with tf.Graph().as_default() as graph:
-            self.graph = train_graph(config, traits, self.runtime, RunLength.of_new_run(1, 10000, self.batch_size))
-            self.session = tf.Session(graph=graph, config=self.runtime.session_config())
-            self.session.run(self.graph.initialisation)
-        random = np.random.RandomState(0)
-        self.feed = {
-            tensor: random.randint(0, 256, tensor.shape).astype(np.uint8)
-            if tensor.dtype == tf.uint8
-            else random.uniform(size=tensor.shape.as_list())
-            for tensor in (self.graph.images, self.graph.heatmaps, self.graph.joint_weights)
-        }
-        self.make_sample = _sample_function(experiment)
-        self.training_times, self.input_times = [], []
-        for _ in range(self.WARM_UP):
-            self.step()
-        self.training_times, self.input_times = [], []
-
-    def step(self):
-        start = time.perf_counter()
-        self.session.run([self.graph.train_op, self.graph.loss], self.feed)
-        trained = time.perf_counter()
-        for index in range(self.batch_size):
-            self.make_sample(index)
-        self.training_times.append(trained - start)
-        self.input_times.append(time.perf_counter() - trained)
-
-    def rates(self):
-        """Return median images a second of (training, input by one thread)."""
-        return tuple(self.batch_size / np.median(times) for times in (self.training_times, self.input_times))
-
-    def close(self):
-        """Give the device back."""
-        self.session.close()
-        self.runtime.close()
-
-    def describe(self):
-        return 'training %.1f images/s, input %.1f images/s a thread; %s; %s' % (
-            self.rates() + (self.runtime.description, self.summary.describe())
-        )
-
-
-def _sample_function(experiment):
-    """Return a function of an index that makes a training sample of a decoded random photo of 640 x 480 pixels."""
-    from hourglass_pose.annotations.person import Person
-    from hourglass_pose.input.samples import SampleMaker
-
-    random = np.random.RandomState(1)
-    photo = random.randint(0, 256, (480, 640, 3)).astype(np.uint8)
-    joints = len(experiment.skeleton)
-    person = Person(
-        'photo',
-        'photo',
-        'photo',
-        np.array([200.0, 100.0, 400.0, 400.0]),
-        random.uniform(150, 350, (joints, 2)).astype(np.float32),
-        np.ones(joints, bool),
-    )
-
-    class Photo:
-        """Stands for the image cache: reading and decoding are not measured here."""
-
-        def read(self, path):
-            return photo
-
-    maker = SampleMaker(
-        Photo(),
-        experiment.codec,
-        experiment.rule,
-        experiment.skeleton.flip_permutation,
-        experiment.kept_joints,
-        experiment.ranges,
-        seed=0,
-    )
-    return lambda index: maker.training_sample(person, 0, index)
+    serve_order(json.loads(sys.stdin.readline()), lambda parts: serve(parts, sys.stdin))

@@ -146,7 +146,7 @@ def _write_checkpoint(experiment, network, manifest):
         config=config.as_dict(),
         traits=network.traits.as_dict(),
         seed=config.Train.seed,
-        recipe=experiment.recipe(None),
+        inference=experiment.inference_record(None).as_dict(),
     )
     with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(device_count={'GPU': 0})) as session:
         tf.train.get_or_create_global_step()

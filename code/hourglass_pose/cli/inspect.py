@@ -47,18 +47,17 @@ def describe(stored):
             'by the original TensorFlow 1 code%s; it carries no manifest, so its dropout rate, its '
             'data and its joint names are not known' % ('' if stored.step is None else ', %d steps' % stored.step)
         )
-    recipe = stored.recipe
-    rule = recipe.get('crop_rule', 'box')
+    inference = stored.inference
     record['prediction'] = 'loss {}, sigma {:.3g}, decoding {}, flip test {}, crops by {}'.format(
-        recipe['loss'],
-        recipe['sigma'],
-        recipe['decoding'],
-        'on' if recipe['flip_test'] else 'off',
-        'box with margin {:g}'.format(recipe['box_margin'])
-        if rule == 'box'
-        else 'centre and scale, corners {}'.format(recipe['crop_corners']),
+        inference.loss,
+        inference.sigma,
+        inference.decoding,
+        'on' if inference.flip_test else 'off',
+        f'box with margin {inference.box_margin:g}'
+        if inference.crop_rule == 'box'
+        else f'centre and scale, corners {inference.crop_corners}',
     )
-    record['joints'] = ', '.join(name for name, kept in zip(recipe['joints'], recipe['kept_joints']) if kept)
+    record['joints'] = ', '.join(name for name, kept in zip(inference.joints, inference.kept_joints) if kept)
     return record
 
 

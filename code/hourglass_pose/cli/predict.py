@@ -2,8 +2,7 @@
 
 import argparse
 import os
-
-from tqdm import tqdm
+from typing import Any, Iterable, Sequence, Tuple
 
 from hourglass_pose.errors import ImageError, UserError
 from hourglass_pose.experiment import original_settings
@@ -11,7 +10,7 @@ from hourglass_pose.experiment import original_settings
 HELP = 'find the joints of the person in each photo'
 
 
-def box_argument(text):
+def box_argument(text: str) -> Tuple[float, float, float, float]:
     """Return the four numbers of 'x,y,width,height'."""
     try:
         x, y, width, height = [float(number) for number in text.split(',')]
@@ -20,89 +19,77 @@ def box_argument(text):
     return x, y, width, height
 
 
-def add_arguments(parser):
-    parser.add_argument('--checkpoint', required=True, help='a run folder, or a checkpoint in it such as RUN/best')
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        '--checkpoint',
+        required=True,
+        help='a run folder, a checkpoint in it such as RUN/best, or an exported .onnx model, which needs no TensorFlow',
+    )
     parser.add_argument('images', nargs='+', metavar='IMAGE_OR_FOLDER', help='photos, or folders of photos')
     parser.add_argument(
         '--box',
         type=box_argument,
+        action='append',
         metavar='X,Y,W,H',
-        help='where the person is, in pixels (default: the whole photo); one photo only',
+        help='where a person is, in pixels; repeat it for several persons; for one photo only (default: the whole '
+        'photo)',
+    )
+    parser.add_argument(
+        '--whole-image', action='store_true', help='take the whole photo for the box of one person; the default'
     )
     parser.add_argument('--min-score', type=float, default=0.0, help='joints scored below are not drawn (default: 0)')
     parser.add_argument('--device', choices=('auto', 'cpu', 'gpu', 'npu'), default='auto')
     parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
-    parser.add_argument('--output', required=True, metavar='DIR', help='folder for the results')
+    parser.add_argument(
+        '--output', required=True, metavar='DIR', help='folder for NAME.pose.json and NAME.pose.png of each photo'
+    )
     original_settings.add_arguments(parser)
 
 
-def run(options):
+def run(options: argparse.Namespace) -> None:
+    if options.box and options.whole_image:
+        raise UserError('--box and --whole-image: expected one of them; leave one out')
     from hourglass_pose.experiment.experiment import make_folder
-    from hourglass_pose.images import list_images
-
-    paths = list_images(options.images)
-    if options.box and len(paths) > 1:
-        raise UserError(f'--box fits one photo, found {len(paths)}; call predict for each')
+    from hourglass_pose.prediction.photos import find_photos, predict_photos
+    from hourglass_pose.prediction.pose_files import output_stems, write_poses
     from hourglass_pose.prediction.predictor import Predictor
 
+    paths, notes = find_photos(options.images)
+    if options.box and len(paths) > 1:
+        raise UserError(f'--box fits one photo, found {len(paths)}; call predict for each')
+    for note in notes:
+        print(note)
     make_folder(options.output)
-    failures = []
+    done, problems = 0, []
     with Predictor(
         options.checkpoint,
         device=options.device,
         precision=options.precision,
-        batch_size=1,
         **original_settings.predictor_options(options),
     ) as predictor:
-        bar = tqdm(paths, unit='photo', disable=len(paths) < 2 or None, leave=False)
-        for path, stem in zip(bar, output_stems(paths)):
-            try:
-                _predict_one(predictor, path, os.path.join(options.output, stem), options)
-            except ImageError as error:
-                # One bad photo among many must not cost the others.
-                failures.append(str(error))
-    done = len(paths) - len(failures)
-    if done:
-        print('%d %s in %s: a JSON and a picture for each' % (done, 'photo' if done == 1 else 'photos', options.output))
-    if failures:
-        raise ImageError('\n'.join(failures))
+        try:
+            for photo, stem in zip(
+                _with_bar(predict_photos(predictor, paths, options.box or [None]), paths), output_stems(paths)
+            ):
+                # One photo that fails must not cost the others.
+                try:
+                    if photo.problem:
+                        raise photo.problem
+                    stem_path = os.path.join(options.output, stem)
+                    write_poses(stem_path, photo.path, photo.image, photo.poses, predictor, options.min_score)
+                    done += 1
+                except UserError as error:
+                    problems.append(str(error))
+        finally:
+            if done:
+                print(f'{done} {"photo" if done == 1 else "photos"} in {options.output}: a JSON and a picture for each')
+    if problems:
+        raise ImageError('\n'.join(problems))
 
 
-def output_stems(paths):
-    """Return a distinct file name without ending for each photo, its own where no other has it."""
-    stems, taken = [], set()
-    for path in paths:
-        stem = base = os.path.splitext(os.path.basename(path))[0]
-        count = 1
-        while stem in taken:
-            count += 1
-            stem = '%s_%d' % (base, count)
-        taken.add(stem)
-        stems.append(stem)
-    return stems
+def _with_bar(photos: Iterable[Any], paths: Sequence[str]) -> Iterable[Any]:
+    if len(paths) < 2:
+        return photos
+    from tqdm import tqdm
 
-
-def _predict_one(predictor, path, output, options):
-    from hourglass_pose.images import read_image
-    from hourglass_pose.report.drawing import draw_skeleton, write_png
-    from hourglass_pose.report.tables import write_json
-    from hourglass_pose.tf_compat import describe_versions
-
-    image = read_image(path)
-    pose = predictor.predict(image, options.box)
-    record = pose.as_dict()
-    record.update(
-        image=os.path.basename(path),
-        image_size=[image.shape[1], image.shape[0]],
-        frame='0-based pixels of the upright photo: x right, y down, pixel centres at integers; '
-        'joints are x, y, score and the box is x, y, width, height',
-        checkpoint=predictor.stored.path,
-        step=predictor.stored.step,
-        flip_test=predictor.flip_test,
-        decoding=predictor.codec.decoding,
-        versions=describe_versions(),
-    )
-    write_json(f'{output}.json', record)
-    write_png(
-        f'{output}.png', draw_skeleton(image, pose.joints_img, predictor.skeleton, pose.scores, options.min_score)
-    )
+    return tqdm(photos, total=len(paths), unit='photo', disable=None, leave=False)

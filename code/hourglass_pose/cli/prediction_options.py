@@ -1,17 +1,15 @@
-"""How a network predicts: the options that evaluate and submit share, and the generator that they ask for."""
+"""The options on how a network predicts, which evaluate and submit share."""
 
 import argparse
+from typing import Any, Callable, Dict, Tuple
 
-from tqdm import tqdm
-
-from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import original_settings
 
 LARGEST_ZOOM = 4.0
 
 
-def scales_argument(text):
-    """Return the numbers of '0.8,1,1.2'."""
+def scales_argument(text: str) -> Tuple[float, ...]:
+    """Return the numbers of '0.8,1,1.2'. Raises ArgumentTypeError for what is no list of different scales."""
     try:
         scales = tuple(float(number) for number in text.split(','))
     except ValueError:
@@ -24,7 +22,22 @@ def scales_argument(text):
     return scales
 
 
-def add_prediction_arguments(parser):
+def integer_from(least: int) -> Callable[[str], int]:
+    """Return an argument type: integers that are at least `least`."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f'expected an integer >= {least}, found {text!r}')
+        return number
+
+    return convert
+
+
+def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options on how a network predicts."""
     parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
     parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
@@ -40,10 +53,15 @@ def add_prediction_arguments(parser):
         metavar='S,S,...',
         help='average the heatmaps of crops in which the person is this much larger, such as 0.8,1,1.2 (default: 1)',
     )
-    parser.add_argument('--batch-size', type=int, default=16, help='persons prepared ahead; changes no bit of a result')
+    parser.add_argument(
+        '--batch-size',
+        type=integer_from(1),
+        default=16,
+        help='number of persons prepared in advance; changes no bit of a result',
+    )
     parser.add_argument(
         '--workers',
-        type=int,
+        type=integer_from(0),
         default=None,
         help='threads that prepare them, 0 for none (default: one a core); changes no bit of a result',
     )
@@ -51,15 +69,7 @@ def add_prediction_arguments(parser):
     parser.add_argument('--precision', choices=('auto', 'float32', 'mixed'), default='float32')
 
 
-def check_numbers(options):
-    """Raise UserError for a batch size or a number of workers that cannot be."""
-    if options.batch_size < 1:
-        raise UserError('--batch-size: expected an integer >= 1, found %d' % options.batch_size)
-    if options.workers is not None and options.workers < 0:
-        raise UserError('--workers: expected an integer >= 0, found %d' % options.workers)
-
-
-def prediction_options(options):
+def prediction_options(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the keywords for Predictor that the options ask for."""
     return dict(
         original_settings.predictor_options(options),
@@ -71,46 +81,17 @@ def prediction_options(options):
     )
 
 
-def make_generator(persons, predictor, scales, batch_size, workers):
-    """Return the DataGenerator of persons. Its batches are the blocks that the network takes, whatever the options
-    are, so a person's place in a block depends on nothing but the list of persons, and so do the last bits.
-    """
-    from hourglass_pose.input.augmentation import AugmentationRanges
-    from hourglass_pose.input.generator import DataGenerator
-    from hourglass_pose.input.samples import ImageCache, SampleMaker
-
-    maker = SampleMaker(
-        ImageCache(),
-        predictor.codec,
-        predictor.rule,
-        predictor.skeleton.flip_permutation,
-        predictor.kept_joints,
-        AugmentationRanges(),
-        seed=0,
-        scales=scales,
-    )
-    return DataGenerator(
-        persons,
-        maker,
-        predictor.batch_size,
-        workers=workers,
-        prefetch=max(1, batch_size // predictor.batch_size),
-        max_unreadable=_max_unreadable(predictor.stored),
-        on_unreadable=lambda message: tqdm.write(f'left out: {message}'),
-    )
-
-
-def progress_bar(generator):
-    """Return what wraps an iterable of the generator's validation batches to show a bar."""
-    unit = 'person' if generator.batch_size == 1 else 'batch'
-    return lambda batches: tqdm(
-        batches, total=generator.num_validation_batches, unit=unit, leave=False, dynamic_ncols=True, disable=None
-    )
-
-
-def _max_unreadable(stored):
+def generator_options(options: argparse.Namespace, predictor: Any) -> Dict[str, Any]:
+    """Return the keywords for person_generator that the options and the Predictor's training ask for."""
     from hourglass_pose.config.keys import KEY_BY_SPELLING
 
-    if stored.manifest:
-        return stored.manifest['config']['DataSetHG']['max_unreadable']
-    return KEY_BY_SPELLING['max_unreadable'].default
+    manifest = predictor.stored.manifest
+    max_unreadable = KEY_BY_SPELLING['max_unreadable'].default
+    if manifest:
+        max_unreadable = manifest['config']['DataSetHG']['max_unreadable']
+    return {
+        'scales': options.scales,
+        'batch_size': options.batch_size,
+        'workers': options.workers,
+        'max_unreadable': max_unreadable,
+    }

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 import hourglass_pose
 from hourglass_pose.config.config import format_config, load_config
+from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import AnnotationError, ConfigError
 from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.files import write_whole
@@ -83,7 +84,7 @@ def with_synthetic_people(config):
     folder = os.path.join(os.path.dirname(config.Saver.saver_directory), 'synthetic_people')
     make_folder(folder)
     count = config.DataSetHG.synthetic_images
-    annotations = write_synthetic_dataset(folder, count, config.Train.seed, drawing_bar, os.cpu_count() or 1)
+    annotations = write_synthetic_dataset(folder, count, config.Train.seed, drawing_bar, available_cores())
     settings = config.as_dict()
     settings['DataSetHG'].update(training_txt_file=[annotations], img_directory=[os.path.join(folder, 'images')])
     return config_from_dict(settings)

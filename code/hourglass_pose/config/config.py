@@ -7,8 +7,10 @@ from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 from hourglass_pose.config.keys import KEY_BY_SPELLING, KEYS, SECTIONS, contradictions
+from hourglass_pose.config.network_keys import network_hyperparameters
 from hourglass_pose.config.text import literal, literal_or_words, printed, read_ini, shown
 from hourglass_pose.errors import ConfigError
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 
 _MISTAKES_SHOWN = 10
 
@@ -47,9 +49,9 @@ class Config:
             for section in SECTIONS
         )
 
-    def with_overrides(self, overrides):
-        """Return the Config that load_config would make of this one's text and the overrides."""
-        return config_from_dict(self.as_dict(), overrides)
+    def hyperparameters(self) -> Hyperparameters:
+        """Return the hyperparameters of the network that [Network] selects."""
+        return network_hyperparameters({key.name: getattr(getattr(self, key.section), key.name) for key in KEYS})
 
 
 def load_config(path, overrides=()):

@@ -1,56 +1,27 @@
 """Every key of config.cfg, declared once, and what keys demand of each other."""
 
 import os
-from dataclasses import dataclass
-from typing import Any, Callable, Optional
 
 from hourglass_pose.config.device import device_contradictions
+from hourglass_pose.config.key import Key
+from hourglass_pose.config.network_keys import network_contradictions, network_keys
 from hourglass_pose.config.rules import (
-    Rule,
-    boolean,
-    channel_shares,
-    choice,
     file,
-    file_prefix,
     folder,
-    integer,
     joint_names,
     json_object,
     loss_scale,
-    number,
-    or_none,
+    name_pairs,
     paths,
     rising_shares,
-    stem_channels,
     step_ranges,
     zeros_and_ones,
 )
-from hourglass_pose.graph.architectures import ARCHS, input_step, modelzoo_limits, modelzoo_stem
+from hourglass_pose.input.augmentations.table import SETTINGS
+from hourglass_pose.representations.table import REPRESENTATIONS, codec_class
+from hourglass_pose.rules import boolean, choice, integer, number, or_none
 from hourglass_pose.runtime.npu_precision import PRECISION_MODES
-from hourglass_pose.skeleton import MPII_JOINTS
-
-
-@dataclass(frozen=True)
-class Key:
-    """One key of config.cfg.
-
-    rule: what it accepts; the default is given as a person would write it, and has to pass, too.
-    effect: one line for people, without the allowed values.
-    other: another accepted spelling, or ''.
-    anywhere: accepted in every section, as in the configuration files of the original TensorFlow 1 code.
-    derive: for a key whose None stands for a value that follows from others, the function that computes it
-    from a dict of all values by key name.
-    """
-
-    section: str
-    name: str
-    default: Any
-    rule: Rule
-    effect: str
-    other: str = ''
-    anywhere: bool = False
-    derive: Optional[Callable[[dict], Any]] = None
-
+from hourglass_pose.skeleton import SKELETONS, Skeleton
 
 KEYS = (
     Key(
@@ -60,6 +31,9 @@ KEYS = (
         paths('an annotation file'),
         'persons to train on and to validate with',
         anywhere=True,
+        note='A line of the file is one person: '
+        'NAME[LETTER] xmin ymin xmax ymax x1 y1 ... xJ yJ in pixels, '
+        '-1 for an unlabelled joint; or the file is what "python -m hourglass_pose prepare" has written.',
     ),
     Key(
         'DataSetHG',
@@ -71,11 +45,27 @@ KEYS = (
     ),
     Key(
         'DataSetHG',
+        'skeleton',
+        'mpii',
+        choice(*SKELETONS),
+        'the joints of MPII (16), COCO (17) or LSP (14); joint_list overrides it',
+    ),
+    Key(
+        'DataSetHG',
         'joint_list',
-        MPII_JOINTS,
-        joint_names(),
-        'joints in the order of the annotation files; r_x and l_x are the right and left of a pair',
+        None,
+        or_none(joint_names()),
+        'joints in the order of the annotation files; None takes those of skeleton',
         anywhere=True,
+        derive=lambda values: SKELETONS[values['skeleton']].joints,
+    ),
+    Key(
+        'DataSetHG',
+        'flip_pairs',
+        None,
+        or_none(name_pairs()),
+        'pairs of joints that a mirrored image exchanges; None finds them by their names, such as r_x and l_x, '
+        'right_x and left_x, x_r and x_l, RX and LX',
     ),
     Key(
         'DataSetHG',
@@ -84,6 +74,7 @@ KEYS = (
         or_none(zeros_and_ones()),
         'one entry a joint: 0 keeps it out of the loss and the metrics; None uses every joint',
         anywhere=True,
+        note='For example, six 1, two 0 and eight 1 leave out pelvis and thorax.',
     ),
     Key(
         'DataSetHG',
@@ -110,10 +101,19 @@ KEYS = (
     Key('DataSetHG', 'split_seed', 0, integer(0), 'another number chooses other images for validation'),
     Key(
         'DataSetHG',
+        'split_by',
+        'image',
+        choice('image', 'folder'),
+        'what is kept on one side of the split: an image, or all images of a folder, such as the frames of a video',
+    ),
+    Key(
+        'DataSetHG',
         'crop_rule',
         'box',
         choice('box', 'centre_scale'),
         "what a crop is cut around: the box, or MPII's centre lowered by 15 x scale with a side of 250 x scale",
+        note='It holds for training, validation and evaluation alike. The latter is that of the papers '
+        'and needs annotations with centre and scale, as "python -m hourglass_pose prepare mpii" makes them.',
     ),
     Key(
         'DataSetHG',
@@ -129,6 +129,7 @@ KEYS = (
         number(0, 2),
         'widening of the box on each side, as a share of its longer side; the crop is a square around it; '
         "crop_rule 'box' only",
+        note='0.2 is what the original code uses.',
     ),
     Key(
         'DataSetHG',
@@ -139,120 +140,19 @@ KEYS = (
         'evaluation and prediction always use the box',
     ),
     Key('DataSetHG', 'joints_margin', 0.16, number(0, 2), "margin in place of box_margin with train_crop 'joints'"),
-    Key('DataSetHG', 'flip_prob', 0.5, number(0, 1), 'probability of a horizontal flip in training'),
-    Key('DataSetHG', 'rotation_deg', 30, number(0, 180), 'largest rotation in degrees, uniform to either side'),
-    Key('DataSetHG', 'rotation_prob', 0.6, number(0, 1), 'probability of a rotation'),
-    Key('DataSetHG', 'scale_range', 0.25, number(0, 0.9), 'scale factor, uniform from 1 - this to 1 + this'),
-    Key('DataSetHG', 'scale_prob', 1.0, number(0, 1), 'probability of a change of scale'),
-    Key(
-        'DataSetHG',
-        'shift_range',
-        0.05,
-        number(0, 0.5),
-        'largest shift in x and in y as a share of the crop side, uniform to either side',
-    ),
-    Key('DataSetHG', 'shift_prob', 0.5, number(0, 1), 'probability of a shift'),
-    Key(
-        'DataSetHG',
-        'colour_range',
-        0.2,
-        number(0, 1),
-        'largest relative change of brightness, contrast and the gain of each channel',
-    ),
-    Key('DataSetHG', 'colour_prob', 0.5, number(0, 1), 'probability of a change of colour'),
-    Key('DataSetHG', 'occluder_prob', 0.0, number(0, 1), 'probability of a patch that hides part of the crop'),
-    Key('DataSetHG', 'occluder_size', 0.3, number(0, 1), "patch's largest side as a share of the crop side"),
+    *(Key('DataSetHG', key.name, key.default, number(0, key.highest), key.effect) for key in SETTINGS),
     Key('DataSetHG', 'synthetic_images', 4000, integer(2), 'pictures that --synthetic draws'),
-    Key('Network', 'name', 'hourglass', file_prefix(), 'prefix of the checkpoint files', anywhere=True),
-    Key(
-        'Network',
-        'arch',
-        'newell',
-        choice(*ARCHS),
-        'the published network, or the graph of the original TensorFlow 1 code',
-    ),
-    Key('Network', 'nStack', 2, integer(1), 'hourglasses in a row, each supervised', 'nStacks', anywhere=True),
-    Key('Network', 'nFeat', 256, integer(8, multiple=4), 'channels inside the hourglasses', 'nFeats', anywhere=True),
-    Key('Network', 'nLow', 4, integer(1, 6), 'poolings of one hourglass', anywhere=True),
-    Key('Network', 'nModules', 1, integer(1), 'residual modules at each place of an hourglass', anywhere=True),
-    Key(
-        'Network',
-        'outputDim',
-        None,
-        or_none(integer(1)),
-        'number of joints; None counts joint_list, and any other number must be that count',
-        'num_joints',
-        anywhere=True,
-        derive=lambda values: len(values['joint_list']),
-    ),
-    Key(
-        'Network',
-        'img_size',
-        256,
-        integer(8, multiple=4),
-        "side of the network input in pixels, a multiple of 4 * 2^nLow; with arch 'modelzoo' of 8 * 2^nLow",
-        anywhere=True,
-    ),
-    Key(
-        'Network',
-        'hm_size',
-        None,
-        or_none(integer(2)),
-        'side of the heatmaps in cells; None stands for img_size / 4, the only size there is',
-        anywhere=True,
-        derive=lambda values: values['img_size'] // 4,
-    ),
-    Key(
-        'Network',
-        'stem_feat',
-        None,
-        or_none(stem_channels()),
-        'channels after the first convolution and after the first two residual modules; '
-        'None stands for nFeat / 4, nFeat / 2 and nFeat / 2, the published 64, 128 and 128 at nFeat 256',
-        derive=lambda values: _stem_channels(values),
-    ),
-    Key(
-        'Network',
-        'input_mean',
-        (0.5, 0.5, 0.5),
-        channel_shares(),
-        "red, green and blue that are subtracted from the image in [0, 1]; arch 'newell' only",
-    ),
-    Key('Network', 'tiny', False, boolean(), 'lighter residual modules: faster and less accurate', anywhere=True),
-    Key('Network', 'attention', False, boolean(), 'multi-context attention (Chu et al. 2017)', 'mcam', anywhere=True),
-    Key(
-        'Network',
-        'attention_kernel',
-        11,
-        integer(1, odd=True),
-        "side of the kernel that smooths an attention map, in cells; arch 'newell' only",
-    ),
-    Key(
-        'Network',
-        'attention_iterations',
-        3,
-        integer(1),
-        "mean-field steps that make an attention map; arch 'newell' only",
-    ),
-    Key(
-        'Network',
-        'modif',
-        False,
-        boolean(),
-        "the original code's variant with a ReLU after each sum; arch 'modelzoo' only",
-        anywhere=True,
-    ),
-    Key(
-        'Network',
-        'drop_rate',
-        0.0,
-        number(0, 1, below=True),
-        'share of features dropped after each hourglass in training',
-        'dropout_rate',
-        anywhere=True,
-    ),
+    *network_keys(),
     Key('Train', 'training', True, boolean(), 'False makes a validation run only', anywhere=True),
-    Key('Train', 'batch_size', 16, integer(1), 'persons in a training step', anywhere=True),
+    Key(
+        'Train',
+        'batch_size',
+        16,
+        integer(1),
+        'persons in a training step',
+        anywhere=True,
+        note='Halve it when the memory of the device does not suffice.',
+    ),
     Key('Train', 'nEpochs', 100, integer(1), 'epochs of the run', anywhere=True),
     Key(
         'Train',
@@ -267,8 +167,8 @@ KEYS = (
         'Train',
         'loss',
         'softmax',
-        choice('softmax', 'mse', 'sigmoid'),
-        'cross-entropy of a softmax over the cells of a map, mean squared error, or sigmoid cross-entropy',
+        choice(*REPRESENTATIONS),
+        '; '.join(f'{name}: {effect}' for name, effect in REPRESENTATIONS.items()),
     ),
     Key(
         'Train',
@@ -294,6 +194,7 @@ KEYS = (
         'learning rate after the warm-up',
         'learning_rate',
         anywhere=True,
+        note='The paper uses 2.5e-4 with RMSProp.',
     ),
     Key(
         'Train',
@@ -321,13 +222,21 @@ KEYS = (
         'shares of the run after which the rate is multiplied by decay; multistep only',
     ),
     Key('Train', 'warmup_steps', 500, integer(0), 'first steps, over which the rate rises from 0'),
-    Key('Train', 'weight_decay', 0.0, number(0), "decay of the weights, relative to the rate; optimizer 'adamw' only"),
+    Key(
+        'Train',
+        'weight_decay',
+        0.0,
+        number(0),
+        "decay of the weights, relative to the rate; optimizer 'adamw' only",
+        note='Each step subtracts this share of the weights times the learning rate.',
+    ),
     Key(
         'Train',
         'ema_decay',
         0.0,
         number(0, 1, below=True),
         'decay a step of the moving average of the weights, which evaluation then uses; 0 is off',
+        note='0.999 averages over about the last thousand steps.',
     ),
     Key('Train', 'clip_norm', 0.0, number(0), 'largest global norm of the gradients; 0 is off'),
     Key('Train', 'w_summary', False, boolean(), 'histograms of the weights in TensorBoard', anywhere=True),
@@ -338,7 +247,14 @@ KEYS = (
         or_none(integer(0)),
         'threads that prepare batches; 0 prepares them between the steps, None is one a processor core',
     ),
-    Key('Train', 'prefetch', 4, integer(1), 'batches prepared ahead'),
+    Key(
+        'Train',
+        'prefetch',
+        4,
+        integer(1),
+        'batches prepared ahead',
+        note='More of them even out slow images and take memory.',
+    ),
     Key('Train', 'cache_mb', 2048, integer(0), 'memory for decoded images in MB; 0 decodes them every time'),
     Key(
         'Train', 'patience', 0, integer(0), 'epochs without a better validation after which the training ends; 0 is off'
@@ -352,7 +268,14 @@ KEYS = (
         anywhere=True,
     ),
     Key('Validation', 'valid_every', 1, integer(1), 'epochs from one validation to the next'),
-    Key('Validation', 'flip_test', True, boolean(), 'average the heatmaps of the crop and of its mirror image'),
+    Key(
+        'Validation',
+        'flip_test',
+        True,
+        boolean(),
+        'average the heatmaps of the crop and of its mirror image',
+        note='It doubles the time of a validation.',
+    ),
     Key(
         'Validation',
         'decoding',
@@ -493,6 +416,11 @@ def contradictions(values):
     if files != folders:
         yield ('img_directory', 'as many folders as training_txt_file has files, %d' % files, '%d' % folders)
     joints = len(values['joint_list'])
+    if values['flip_pairs'] is not None:
+        try:
+            Skeleton(values['joint_list'], values['flip_pairs'])
+        except ValueError as error:
+            yield 'flip_pairs', f'pairs of different joints of joint_list ({error})', repr(values['flip_pairs'])
     if values['outputDim'] != joints:
         yield 'outputDim', 'None or the length of joint_list, %d' % joints, '%d' % values['outputDim']
     if values['remove_joints'] is not None and len(values['remove_joints']) != joints:
@@ -501,20 +429,9 @@ def contradictions(values):
             'None or an entry for each of the %d joints of joint_list' % joints,
             f'{len(values["remove_joints"])} entries',
         )
-    step = input_step(values['arch'], values['nLow'], values['attention'])
-    if values['img_size'] % step:
-        nearest = max(1, round(values['img_size'] / step)) * step
-        yield (
-            'img_size',
-            'a multiple of %d * 2^nLow = %d, for instance %d' % (step // 2 ** values['nLow'], step, nearest),
-            '%d' % values['img_size'],
-        )
-    elif values['hm_size'] != values['img_size'] // 4:
-        yield 'hm_size', 'None or img_size / 4 = %d' % (values['img_size'] // 4), '%d' % values['hm_size']
-    if values['modif'] and values['arch'] != 'modelzoo':
-        yield 'modif', "False, or arch 'modelzoo'", f"True with arch '{values['arch']}'"
-    if values['arch'] == 'modelzoo':
-        yield from _modelzoo_contradictions(values)
+    if not values['weighted_loss'] and not codec_class(values['loss']).teaches_absence:
+        yield 'weighted_loss', f'True, as loss {values["loss"]!r} teaches no empty maps', 'False'
+    yield from network_contradictions(values)
     if values['crop_rule'] == 'centre_scale' and values['train_crop'] != 'box':
         yield ('train_crop', "'box', or crop_rule 'box'", f"'{values['train_crop']}' with crop_rule 'centre_scale'")
     if values['weight_decay'] > 0 and values['optimizer'] != 'adamw':
@@ -524,48 +441,3 @@ def contradictions(values):
             f"{values['weight_decay']:g} with optimizer '{values['optimizer']}'",
         )
     yield from device_contradictions(values)
-
-
-def _modelzoo_contradictions(values):
-    names = {'num_stacks': 'nStack', 'num_features': 'nFeat', 'num_modules': 'nModules'}
-    limits = modelzoo_limits(*(values[name] for name in ('nStack', 'nFeat', 'nLow', 'nModules', 'attention')))
-    for trait, expected, found in limits:
-        yield names[trait], f"{expected}, or arch 'newell'", '%d' % found
-    if values['stem_feat'] != _stem_channels(values):
-        yield (
-            'stem_feat',
-            f"None with arch 'modelzoo', whose stem is {_stem_channels(values)}",
-            f'{values["stem_feat"]}',
-        )
-
-
-def _stem_channels(values):
-    features = values['nFeat']
-    if values['arch'] == 'modelzoo':
-        return modelzoo_stem(features, values['attention'])
-    return (features // 4, features // 2, features // 2)
-
-
-def document_keys():
-    """Return the keys as Markdown: for each section its name in bold and a table of its keys."""
-    lines = []
-    for section in SECTIONS:
-        lines += [
-            f'**[{section}]**',
-            '',
-            '| key | also written | default | allowed | effect |',
-            '| --- | --- | --- | --- | --- |',
-        ]
-        for key in KEYS:
-            if key.section == section:
-                default = list(key.default) if isinstance(key.default, tuple) else key.default
-                cells = (
-                    f'`{key.name}`',
-                    key.other and f'`{key.other}`',
-                    f'`{default!r}`',
-                    key.rule.allowed,
-                    key.effect,
-                )
-                lines.append('| {} |'.format(' | '.join(cells).replace('\\', '\\\\')))
-        lines.append('')
-    return '\n'.join(lines)

@@ -3,81 +3,16 @@
 import json
 import os
 import re
-from dataclasses import dataclass
-from typing import Any, Callable
 
+from hourglass_pose.rules import is_number, list_rule, rule
 from hourglass_pose.skeleton import Skeleton
-
-_INT_LIMIT = 2**31 - 1  # steps, sizes and seeds become int32 in the graph
-_FLOAT_LIMIT = 3.4e38  # rates and shares become float32 in the graph
-
-
-@dataclass(frozen=True)
-class Rule:
-    """What a key accepts.
-
-    allowed: a noun phrase, the end of 'expected ...'.
-    accept: value -> the value in its normal form (lists as tuples, numbers as float). A value that is not
-    allowed raises ValueError with the phrase that says what is.
-    is_path: the accepted text, or each of a tuple of them, is a path that may be relative.
-    """
-
-    allowed: str
-    accept: Callable[[Any], Any]
-    is_path: bool = False
-
-
-def _rule(allowed, accepts, normal=None, is_path=False):
-    def accept(value):
-        if not accepts(value):
-            raise ValueError(allowed)
-        return value if normal is None else normal(value)
-
-    return Rule(allowed, accept, is_path)
-
-
-def integer(low, high=None, multiple=1, odd=False):
-    """Accept integers from low to high, or without an upper end, that are multiples of a number, or odd."""
-    allowed = 'an odd integer' if odd else 'an integer'
-    allowed += ' >= %d' % low if high is None else ' from %d to %d' % (low, high)
-    allowed += '' if multiple == 1 else ' that is a multiple of %d' % multiple
-
-    def accept(value):
-        # bool is a subclass of int, but True is no count.
-        if (
-            type(value) is not int
-            or value < low
-            or (high is not None and value > high)
-            or value % multiple
-            or (odd and value % 2 == 0)
-        ):
-            raise ValueError(allowed)
-        if value > _INT_LIMIT:
-            raise ValueError(f'{allowed} and < 2^31')
-        return value
-
-    return Rule(allowed, accept)
-
-
-def _is_number(value, low, high, above, below):
-    if type(value) not in (int, float) or not abs(value) < _FLOAT_LIMIT:  # NaN compares as False
-        return False
-    return (value > low if above else value >= low) and (value < high if below else value <= high)
-
-
-def number(low, high=None, above=False, below=False):
-    """Accept finite numbers from low to high; above and below leave the ends themselves out."""
-    allowed = f'a number {">" if above else ">="} {low:g}'
-    allowed += '' if high is None else f' and {"<" if below else "<="} {high:g}'
-    high = _FLOAT_LIMIT if high is None else high
-    return _rule(allowed, lambda value: _is_number(value, low, high, above, below), float)
 
 
 def loss_scale():
     """Accept None, 'none' and a positive number."""
-    return _rule(
+    return rule(
         "None, 'none' or a number > 0",
-        lambda value: value is None or value == 'none' or _is_number(value, 0, _FLOAT_LIMIT, True, False),
+        lambda value: value is None or value == 'none' or is_number(value, 0, above=True),
         lambda value: value if value is None or value == 'none' else float(value),
     )
 
@@ -91,7 +26,7 @@ def step_ranges():
         ranges = [part.split('-') for part in value.split('|')]
         return all(int(ends[0]) < int(ends[-1]) for ends in ranges if len(ends) == 2)
 
-    return _rule("steps and ranges such as '3-5' in quotes, with bars between them", accepts)
+    return rule("steps and ranges such as '3-5' in quotes, with bars between them", accepts)
 
 
 def json_object():
@@ -103,23 +38,12 @@ def json_object():
         except (ValueError, RecursionError):
             return False
 
-    return _rule('a JSON object in quotes', accepts)
+    return rule('a JSON object in quotes', accepts)
 
 
 def file():
     """Accept the path of a file."""
-    return _rule('a path in quotes', lambda value: _is_text(value) and bool(value.strip()), is_path=True)
-
-
-def boolean():
-    """Accept True and False."""
-    return _rule('True or False', lambda value: isinstance(value, bool))
-
-
-def choice(*names):
-    """Accept one of two or more names."""
-    quoted = [repr(name) for name in names]
-    return _rule(f'{", ".join(quoted[:-1])} or {quoted[-1]}', lambda value: isinstance(value, str) and value in names)
+    return rule('a path in quotes', lambda value: _is_text(value) and bool(value.strip()), is_path=True)
 
 
 def _is_text(value):
@@ -135,7 +59,7 @@ def _is_text(value):
 
 def file_prefix():
     """Accept a file name that other names can begin with."""
-    return _rule(
+    return rule(
         "a name in quotes, without '/' or '\\'",
         lambda value: _is_text(value) and bool(value.strip(' .')) and not set(value) & set('/\\'),
     )
@@ -143,7 +67,7 @@ def file_prefix():
 
 def folder():
     """Accept the path of a folder; '' is the folder that relative paths start from."""
-    return _rule('a folder in quotes', _is_text, is_path=True)
+    return rule('a folder in quotes', _is_text, is_path=True)
 
 
 def paths(what):
@@ -152,16 +76,12 @@ def paths(what):
     def as_list(value):
         return value if isinstance(value, (list, tuple)) else [value]
 
-    return _rule(
+    return rule(
         f'{what} in quotes, or a list of them',
         lambda value: bool(value) and all(_is_text(path) and path for path in as_list(value)),
         lambda value: tuple(as_list(value)),
         is_path=True,
     )
-
-
-def _list(allowed, accepts, normal=tuple):
-    return _rule(allowed, lambda value: isinstance(value, (list, tuple)) and bool(value) and accepts(value), normal)
 
 
 def joint_names():
@@ -176,61 +96,36 @@ def joint_names():
             return False
         return True
 
-    return _list('a list of distinct names in quotes', accepts, lambda value: Skeleton(tuple(value)).joints)
+    return list_rule('a list of distinct names in quotes', accepts, lambda value: Skeleton(tuple(value)).joints)
+
+
+def name_pairs():
+    """Accept a list, perhaps empty, of pairs of joint names."""
+    return rule(
+        'a list of pairs of names in quotes',
+        lambda value: (
+            isinstance(value, (list, tuple))
+            and all(isinstance(pair, (list, tuple)) and len(pair) == 2 and all(map(_is_text, pair)) for pair in value)
+        ),
+        lambda value: tuple(tuple(pair) for pair in value),
+    )
 
 
 def zeros_and_ones():
     """Accept a mask that keeps something."""
-    return _list(
+    return list_rule(
         'a list of 0 and 1 with at least one 1',
         lambda value: all(type(item) is int and item in (0, 1) for item in value) and any(value),
     )
 
 
-def stem_channels():
-    """Accept three numbers of channels, or two, of which the second counts twice.
-
-    All but the first are those of residual modules, which halve them.
-    """
-    return _list(
-        'a list of two or three integers >= 2, even but for the first',
-        lambda value: (
-            len(value) in (2, 3)
-            and all(type(item) is int and 2 <= item <= _INT_LIMIT for item in value)
-            and not any(item % 2 for item in value[1:])
-        ),
-        lambda value: (tuple(value) + (value[-1],))[:3],
-    )
-
-
-def channel_shares():
-    """Accept a number from 0 to 1 for each of three colours."""
-    return _list(
-        'a list of three numbers from 0 to 1',
-        lambda value: len(value) == 3 and all(_is_number(item, 0, 1, False, False) for item in value),
-        lambda value: tuple(float(item) for item in value),
-    )
-
-
 def rising_shares():
     """Accept shares of a whole in rising order, without 0 and 1."""
-    return _list(
+    return list_rule(
         'a list of rising numbers > 0 and < 1',
         lambda value: (
-            all(_is_number(item, 0, 1, True, True) for item in value)
+            all(is_number(item, 0, 1, above=True, below=True) for item in value)
             and all(first < second for first, second in zip(value, value[1:]))
         ),
         lambda value: tuple(float(item) for item in value),
     )
-
-
-def or_none(rule):
-    """Accept None besides what another rule accepts."""
-
-    def accept(value):
-        try:
-            return None if value is None else rule.accept(value)
-        except ValueError as error:
-            raise ValueError(f'None or {error}')
-
-    return Rule(f'None or {rule.allowed}', accept, rule.is_path)

@@ -1,79 +1,97 @@
-"""COCO's person_keypoints JSON: the twelve joints that it shares with MPII, the other four unlabelled."""
+"""COCO's person_keypoints JSON, with the keypoints that its categories name or with MPII's sixteen joints."""
 
 from collections import Counter
+from typing import Any, Dict, List, Optional, Tuple, Union
 
 import numpy as np
 
-from hourglass_pose.converters.json_items import json_items
-from hourglass_pose.converters.official import make_person, split_of_file
+from hourglass_pose.annotations.checking import Skipped
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.converters.formats import ReadOptions, Records
+from hourglass_pose.converters.official import NO_JOINTS, each_record, load_json, make_person, split_of_file
 from hourglass_pose.errors import AnnotationError
-from hourglass_pose.skeleton import MPII_JOINTS
-
-_NUM_KEYPOINTS = 17
-
-# Place among COCO's keypoints, which begin with nose, eyes and ears, of MPII's joints.
-_PLACES = {
-    'l_shoulder': 5,
-    'r_shoulder': 6,
-    'l_elbow': 7,
-    'r_elbow': 8,
-    'l_wrist': 9,
-    'r_wrist': 10,
-    'l_hip': 11,
-    'r_hip': 12,
-    'l_knee': 13,
-    'r_knee': 14,
-    'l_ankle': 15,
-    'r_ankle': 16,
-}
+from hourglass_pose.skeleton import COCO_JOINTS, MPII_JOINTS, Skeleton
 
 
-def read_coco_json(path):
-    """Yield a Person, or None for an annotation without one of the twelve joints, in the order of the file.
+def read(path: str, options: ReadOptions) -> Records:
+    """Return the Records of a COCO file.
 
-    COCO's numbers count from 0; its box [x, y, width, height] ends at x + width - 1. Crowds are passed over. The split
-    follows from the file's name, for instance person_keypoints_val2017.json. person_index is the place among the
-    annotations of the image. Memory holds the names of the images and one annotation.
+    The joints are those of `categories[].keypoints`, of the first category that has some; COCO's seventeen where no
+    category does. options.joints 'mpii' gives MPII's sixteen in their place, found by name, those that the file lacks
+    unlabelled. COCO's numbers count from 0; its box [x, y, width, height] ends at x + width - 1. The split follows from
+    the file's name, for instance person_keypoints_val2017.json. person_index is the index among the annotations of the
+    image. Skipped are crowds, annotations without keypoints, of other categories, without a labelled joint and with a
+    box of no area. The file is read whole: person_keypoints_train2017.json takes about 1 GB.
 
-    Raises AnnotationError for other JSON, naming the annotation from 1.
+    Raises AnnotationError for other JSON.
     """
-    names = {}
-    for key, item in json_items(path):
-        if key == 'images':
-            names[_get(path, item, 'id')] = _get(path, item, 'file_name')
-    if not names:
-        raise AnnotationError(f'{path}: no "images" in it; give a person_keypoints file of COCO')
-    seen, number, split = Counter(), 0, split_of_file(path)
-    for key, item in json_items(path):
-        if key == 'annotations':
-            number += 1
-            yield _person(path, number, item, names, seen, split)
+    content = load_json(path)
+    images, annotations = (_list_of(path, content, key) for key in ('images', 'annotations'))
+    names = {image.get('id'): image.get('file_name') for image in images if _has_plain_id(image)}
+    category, keypoints = _keypoints(path, content.get('categories'))
+    joints = MPII_JOINTS if options.joints == 'mpii' else keypoints
+    skeleton = Skeleton(keypoints)
+    rows = [skeleton.index(name) if options.joints == 'mpii' else index for index, name in enumerate(joints)]
+    split = split_of_file(path)
+    seen: Dict[str, int] = Counter()
 
-
-def _get(path, item, key):
-    if not isinstance(item, dict) or key not in item:
-        raise AnnotationError(f'{path}: an image without "{key}"; give a person_keypoints file of COCO')
-    return item[key]
-
-
-def _person(path, number, item, names, seen, split):
-    try:
+    def make(item: Dict[str, Any]) -> Union[Person, Skipped]:
         image = names[item['image_id']]
-        keypoints = np.array(item['keypoints'], np.float64).reshape(_NUM_KEYPOINTS, 3)
-        x, y, width, height = (float(value) for value in item['bbox'])
-    except (KeyError, TypeError, ValueError) as error:
-        raise AnnotationError(
-            '%s: annotation %d has no usable image_id, keypoints (51 numbers) and bbox (%s: %s); '
-            'give a person_keypoints file of COCO' % (path, number, type(error).__name__, error)
+        index, seen[image] = seen[image], seen[image] + 1
+        if category is not None and item.get('category_id', category) != category:
+            return Skipped('another category')
+        if item.get('iscrowd'):
+            return Skipped('a crowd')
+        if not item.get('keypoints'):
+            return Skipped('no keypoints')
+        return _person(item, image, index, len(keypoints), rows, split)
+
+    return Records(joints, each_record(path, annotations, make, 'annotation'))
+
+
+def _list_of(path: str, content: Any, key: str) -> List[Any]:
+    value = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(value, list):
+        raise AnnotationError(f'{path}: no "{key}" in it; give a person_keypoints file of COCO')
+    return value
+
+
+def _has_plain_id(image: Any) -> bool:
+    return isinstance(image, dict) and isinstance(image.get('id'), (int, str))
+
+
+def _keypoints(path: str, categories: Any) -> Tuple[Any, Tuple[str, ...]]:
+    """Return (id of the category of the persons or None, names of its keypoints)."""
+    for category in categories if isinstance(categories, list) else ():
+        names = category.get('keypoints') if isinstance(category, dict) else None
+        if names:
+            if not (isinstance(names, list) and all(isinstance(name, str) and name for name in names)):
+                raise AnnotationError(f'{path}: "keypoints" of a category is {str(names)[:60]}; names are needed')
+            try:
+                return category.get('id'), Skeleton(tuple(names)).joints
+            except ValueError as error:
+                raise AnnotationError(f'{path}: "keypoints" of a category: {error}')
+    return None, COCO_JOINTS
+
+
+def _person(
+    item: Dict[str, Any], image: Any, index: int, count: int, rows: Any, split: Optional[str]
+) -> Union[Person, Skipped]:
+    keypoints = np.array(item['keypoints'], np.float64)
+    if keypoints.shape != (3 * count,):
+        raise ValueError(
+            f'keypoints are {keypoints.size} numbers; {3 * count} are needed, x, y and a mark for each of the {count} '
+            'names in "categories"'
         )
-    index, seen[image] = seen[image], seen[image] + 1
-    joints_img = np.zeros((len(MPII_JOINTS), 2))
-    marks = np.zeros(len(MPII_JOINTS))
-    for name, place in _PLACES.items():
-        joints_img[MPII_JOINTS.index(name)] = keypoints[place, :2]
-        marks[MPII_JOINTS.index(name)] = keypoints[place, 2]
-    labelled = marks > 0
-    if item.get('iscrowd') or not labelled.any() or width <= 0 or height <= 0:
-        return None
-    joints_img[~labelled] = 0
-    return make_person(image, index, joints_img, labelled, marks == 2, [x, y, x + width - 1, y + height - 1], split)
+    x, y, width, height = np.array(item['bbox'], np.float64)
+    if width <= 0 or height <= 0:
+        return Skipped('a box of no area')
+    triples = np.vstack([keypoints.reshape(count, 3), np.zeros(3)])
+    # A joint that the file lacks takes the last row.
+    chosen = triples[[count if row is None else row for row in rows]]
+    labelled = (chosen[:, 2] > 0) & ~np.isnan(chosen[:, :2]).any(axis=1)
+    if not labelled.any():
+        return Skipped(NO_JOINTS)
+    return make_person(
+        image, index, chosen[:, :2], labelled, chosen[:, 2] == 2, [x, y, x + width - 1, y + height - 1], split
+    )

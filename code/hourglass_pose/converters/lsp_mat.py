@@ -1,84 +1,75 @@
-"""Leeds Sports Pose: joints.mat of LSP and of LSP-extended, fourteen joints made into MPII's sixteen."""
+"""Leeds Sports Pose: joints.mat of LSP and of LSP-extended, its fourteen joints or MPII's sixteen made of them."""
 
 import os
+from typing import Any, Optional, Tuple, Union
 
 import numpy as np
 
-from hourglass_pose.converters.official import box_of, load_matlab, make_person
+from hourglass_pose.annotations.checking import Skipped
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.converters.formats import ReadOptions, Records
+from hourglass_pose.converters.official import NO_JOINTS, box_of, each_record, load_matlab, make_person, numeric
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.images import image_size
-from hourglass_pose.skeleton import MPII_JOINTS
+from hourglass_pose.skeleton import LSP_JOINTS, MPII_JOINTS
 
-LSP_JOINTS = (
-    'r_ankle',
-    'r_knee',
-    'r_hip',
-    'l_hip',
-    'l_knee',
-    'l_ankle',
-    'r_wrist',
-    'r_elbow',
-    'r_shoulder',
-    'l_shoulder',
-    'l_elbow',
-    'l_wrist',
-    'neck',
-    'head',
-)
-
-# Joints of MPII that LSP lacks, and the two that they are put in the middle of.
+# Joints of MPII that LSP lacks, and the two that they are the midpoint of.
 _MIDPOINTS = {'pelvis': ('r_hip', 'l_hip'), 'thorax': ('r_shoulder', 'l_shoulder')}
 
 
-def read_lsp_mat(path, image_folder, boxes='joints'):
-    """Yield a Person for each image of joints.mat, or None for one without a labelled joint, in the order of the file.
+def read(path: str, options: ReadOptions) -> Records:
+    """Return the Records of joints.mat, one for each image.
 
     `joints` is (3, 14, N) in LSP, x, y and 1 where the joint is hidden, all labelled; it is (14, 3, N) in LSP-extended,
-    x, y and 1 where the joint is labelled, and nothing is said of hidden ones. Images are im0001.jpg and im00001.jpg,
-    counted from 1. Its numbers are taken to count pixels from 0, see the README. Pelvis and thorax are the midpoints of
-    hips and shoulders, hidden where one of the two is. boxes: 'joints', the tight box of the labelled joints, or
-    'image', the whole image, which has to be in image_folder then.
+    x, y and 1 where the joint is labelled, and it does not say which are hidden. Images are im0001.jpg and im00001.jpg,
+    counted from 1. Its numbers are taken to count pixels from 0, see docs/. options.joints 'lsp' gives the
+    fourteen, 'mpii' the sixteen: pelvis and thorax are the midpoints of hips and shoulders, hidden where one of the two
+    is. options.boxes: 'joints', the tight box of the labelled joints, or 'image', the whole image, which has to be in
+    the image folder then.
 
-    Raises AnnotationError for another file, ImageError for an image that a box is needed of and that cannot be read.
+    Raises AnnotationError for another file; its items raise ImageError for an image that a box is needed of and that
+    cannot be read.
     """
-    joints = load_matlab(path, ['joints']).get('joints')
-    shape = None if joints is None else joints.shape
-    if shape is None or joints.ndim != 3 or shape[:2] not in ((3, 14), (14, 3)):
+    joints: Any = load_matlab(path, ['joints']).get('joints')
+    shape = np.shape(joints)
+    if len(shape) != 3 or shape[:2] not in ((3, 14), (14, 3)):
         raise AnnotationError(
             f'{path}: joints are of shape {shape}; (3, 14, N) of LSP or (14, 3, N) of LSP-extended are needed'
         )
     extended = shape[:2] == (14, 3)
-    people = joints.transpose(2, 0, 1) if extended else joints.transpose(2, 1, 0)
-    for number, person in enumerate(people, 1):
-        image = ('im%05d.jpg' if extended else 'im%04d.jpg') % number
+    people = numeric(path, 'joints', joints).transpose((2, 0, 1) if extended else (2, 1, 0))
+
+    def make(numbered: Tuple[int, np.ndarray]) -> Union[Person, Skipped]:
+        number, person = numbered
+        image = f'im{number:05d}.jpg' if extended else f'im{number:04d}.jpg'
         flags = person[:, 2] != 0
-        joints_img, labelled, visible = _in_mpii_order(
-            person[:, :2], flags if extended else np.ones(14, bool), None if extended else ~flags
-        )
+        missing = np.isnan(person[:, :2]).any(axis=1)
+        labelled, visible = (flags & ~missing, None) if extended else (~missing, ~flags)
+        joints_img = np.where(labelled[:, None], person[:, :2], 0.0)
+        if options.joints == 'mpii':
+            joints_img, labelled, visible = _with_midpoints(joints_img, labelled, visible)
         if not labelled.any():
-            yield None
-        else:
-            yield make_person(
-                image, 0, joints_img, labelled, visible, _box(image_folder, image, joints_img, labelled, boxes), None
-            )
+            return Skipped(NO_JOINTS)
+        box = _box(os.path.join(options.image_folder, image), joints_img, labelled, options.boxes)
+        return make_person(image, 0, joints_img, labelled, visible, box, None)
+
+    names = MPII_JOINTS if options.joints == 'mpii' else LSP_JOINTS
+    return Records(names, each_record(path, enumerate(people, 1), make, 'person'))
 
 
-def _in_mpii_order(joints, labelled, visible):
-    """Return joints (16, 2), labelled (16,) and visible (16,) or None of LSP's fourteen."""
-    by_name = {
-        name: (joints[index], labelled[index], visible is None or visible[index])
-        for index, name in enumerate(LSP_JOINTS)
-    }
-    for name, sides in _MIDPOINTS.items():
-        (first, first_labelled, first_visible), (second, second_labelled, second_visible) = map(by_name.get, sides)
-        by_name[name] = ((first + second) / 2, first_labelled and second_labelled, first_visible and second_visible)
-    points, known, seen = zip(*map(by_name.get, MPII_JOINTS))
-    known = np.array(known, bool)
-    return np.where(known[:, None], points, 0.0), known, None if visible is None else np.array(seen, bool)
+def _with_midpoints(
+    joints: np.ndarray, labelled: np.ndarray, visible: Optional[np.ndarray]
+) -> Tuple[np.ndarray, np.ndarray, Optional[np.ndarray]]:
+    """Return joints (16, 2), labelled (16,) and visible (16,) or None of LSP's fourteen, in MPII's order."""
+    rows = [[LSP_JOINTS.index(part) for part in _MIDPOINTS.get(name, (name, name))] for name in MPII_JOINTS]
+    first, second = np.array(rows).T
+    known = labelled[first] & labelled[second]
+    middles = np.where(known[:, None], (joints[first] + joints[second]) / 2, 0.0)
+    return middles, known, None if visible is None else visible[first] & visible[second]
 
 
-def _box(image_folder, image, joints_img, labelled, boxes):
+def _box(image_path: str, joints_img: np.ndarray, labelled: np.ndarray, boxes: str) -> Any:
     if boxes == 'image':
-        width, height = image_size(os.path.join(image_folder, image))
-        return np.array([0, 0, width - 1, height - 1], np.float64)
+        width, height = image_size(image_path)
+        return [0, 0, width - 1, height - 1]
     return box_of(joints_img, labelled, None, None, 'joints')

@@ -1,56 +1,63 @@
 """MPII in whatever file it comes: the content of a file chooses its reader."""
 
 from dataclasses import replace
+from typing import Iterable, Iterator, Tuple, Union
 
+from hourglass_pose.annotations.checking import MALFORMED, Skipped
 from hourglass_pose.annotations.dataset_txt import read_dataset_txt
-from hourglass_pose.annotations.gzip_files import open_bytes
+from hourglass_pose.annotations.gzip_files import read_head
+from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import is_header, read_person_lines
+from hourglass_pose.converters.formats import ReadOptions, Records
 from hourglass_pose.converters.mpii_json import read_mpii_json
 from hourglass_pose.converters.mpii_mat import read_mpii_mat
 from hourglass_pose.converters.newell_h5 import read_newell_h5
 from hourglass_pose.errors import AnnotationError
+from hourglass_pose.files import kind_of_bytes
 from hourglass_pose.skeleton import MPII_JOINTS
 
-_LONGEST_HEADER = 1 << 16  # bytes
+
+def read(path: str, options: ReadOptions) -> Records:
+    """Return the Records of a file of MPII. Raises AnnotationError for a file of other content."""
+    return Records(MPII_JOINTS, read_mpii(path, options.boxes))
 
 
-def read_mpii(path, boxes='joints'):
-    """Yield a Person of MPII, or None for one without anything to use, in the order of the file.
+def read_mpii(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Skipped]]:
+    """Return an iterator of a Person or Skipped for each record, in the order of the file.
 
     Read are the official .mat, mpii_annotations.json and the JSON files of HRNet, either perhaps gzipped, Newell's
     .h5, this project's own lines, and a dataset.txt of MPII. Of the latter two the boxes are the file's own, of the
     others they follow from `boxes`, see official.box_of.
 
-    Raises AnnotationError for a file of another content, and for the first wrong line of one of lines.
+    Raises AnnotationError for a file of another content.
     """
-    with open_bytes(path) as stream:
-        # JSON may be a single line of 100 MB.
-        first = stream.readline(_LONGEST_HEADER)
-    if first.startswith(b'MATLAB 5.0'):
-        return read_mpii_mat(path, boxes)
-    if first.startswith(b'\x89HDF\r\n'):
-        return read_newell_h5(path, boxes)
-    if is_header(first):
+    head = read_head(path)
+    if is_header(head):
         return _of_lines(read_person_lines(path, len(MPII_JOINTS), joint_names=MPII_JOINTS))
-    if first.lstrip(b'\xef\xbb\xbf \t\r\n')[:1] in (b'[', b'{'):
+    kind = kind_of_bytes(head)
+    if kind == 'matlab':
+        return read_mpii_mat(path, boxes)
+    if kind == 'hdf5':
+        return read_newell_h5(path, boxes)
+    if kind == 'json':
         return read_mpii_json(path, boxes)
-    if first.startswith(b'MATLAB 7.3'):
+    if kind == 'matlab73':
         raise AnnotationError(f'{path}: a MATLAB file of version 7.3; load it in MATLAB and save it by -v7')
-    return map(_from_one, _of_lines(read_dataset_txt(path, len(MPII_JOINTS))))
+    return map(_counted_from_zero, _of_lines(read_dataset_txt(path, len(MPII_JOINTS))))
 
 
-def _of_lines(read):
-    for _, found in read:
-        if isinstance(found, AnnotationError):
-            raise found
-        yield found
+def _of_lines(found: Iterable[Tuple[int, Union[Person, AnnotationError]]]) -> Iterator[Union[Person, Skipped]]:
+    for _, item in found:
+        yield Skipped(MALFORMED, str(item)) if isinstance(item, AnnotationError) else item
 
 
-def _from_one(person):
+def _counted_from_zero(person: Union[Person, Skipped]) -> Union[Person, Skipped]:
     """Return a person of a dataset.txt of MPII in our frame.
 
     Such a file holds the official numbers, which count from 1, cut to whole pixels. Other dataset.txt count from 0.
     """
+    if isinstance(person, Skipped):
+        return person
     joints_img = person.joints_img - 1
     joints_img[~person.labelled] = 0
     return replace(person, box_img=person.box_img - 1.0, joints_img=joints_img)

@@ -1,58 +1,71 @@
-"""The official mpii_human_pose_v1_u12_1.mat, with whatever is missing in one place or another of it."""
+"""The official mpii_human_pose_v1_u12_1.mat, with whatever is missing in one part or another of it."""
 
 import math
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
 
 import numpy as np
 
-from hourglass_pose.converters.matlab_stream import MatlabStruct
-from hourglass_pose.converters.official import mpii_person
+from hourglass_pose.annotations.checking import MALFORMED, Skipped
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.converters.official import NO_JOINTS, load_matlab, mpii_person
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.skeleton import MPII_JOINTS
 
+_Record = Dict[str, Any]
 
-def read_mpii_mat(path, boxes='joints'):
-    """Yield a Person, or None for an annotation without anything to use, in the order of the file.
 
-    The file is read image by image. Persons of test images have a centre and a scale only, and the split 'test'; those
-    of training images have no split, for the file does not know the published division into training and validation.
-    Head boxes come with the file. person_index is the place in `annorect`. boxes: see official.box_of.
+def read_mpii_mat(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Skipped]]:
+    """Yield a Person or Skipped for each annotation, in the order of the file.
+
+    Persons of test images have a centre and a scale only, and the split 'test'; those of training images have no
+    split, because the file does not know the published division into training and validation. Head boxes come with
+    the file. person_index is the index in `annorect`. boxes: see official.box_of.
+
+    SciPy reads the file whole, a small array for each number: memory is 0.35 GB for a file of 24,987 images, as many as
+    the official one has.
 
     Raises AnnotationError for a file that is not the official one.
     """
-    release = MatlabStruct(path, 'RELEASE')
-    img_train = release.fields(('img_train',)).get('img_train')
-    if not isinstance(img_train, tuple):
+    release = _first(load_matlab(path, ['RELEASE'], simplify_cells=True).get('RELEASE'))
+    images = _records(_field(release, 'annolist'))
+    img_train = _field(release, 'img_train')
+    if not images or not isinstance(img_train, (np.ndarray, int, float)):
         raise AnnotationError(
             f'{path}: no RELEASE with annolist and img_train in it; give the official mpii_human_pose_v1_u12_1.mat'
         )
-    number = 0
-    for number, entry in enumerate(release.records('annolist', ('image', 'annorect')), 1):
-        name = _field(_first(entry.get('image')), 'name')
-        rectangles = entry.get('annorect')
-        # Where there is nobody, it is an empty matrix of numbers.
-        if not _is_struct(rectangles) or number > len(img_train):
-            continue
-        if not (isinstance(name, str) and name.strip()):
-            raise AnnotationError('%s: image %d has persons and no name; get the file again' % (path, number))
-        for index, rectangle in enumerate(rectangles):
-            yield _person(name.strip(), index, rectangle, bool(img_train[number - 1]), boxes)
-    if number != len(img_train):
+    is_training = np.atleast_1d(img_train)
+    if len(images) != len(is_training):
         raise AnnotationError(
-            '%s: %d images in annolist and %d in img_train; they have to be as many; get the file '
-            'again' % (path, number, len(img_train))
+            f'{path}: {len(images)} images in annolist and {len(is_training)} in img_train; they have to be as many; '
+            'get the file again'
         )
+    return _persons(path, images, is_training, boxes)
 
 
-def _person(name, index, rectangle, is_training, boxes):
+def _persons(path: str, images: List[_Record], is_training: np.ndarray, boxes: str) -> Iterator[Union[Person, Skipped]]:
+    for number, entry in enumerate(images, 1):
+        # Where there is nobody, annorect is an empty matrix of numbers.
+        rectangles = _records(entry.get('annorect'))
+        name = _field(_first(entry.get('image')), 'name')
+        for index, rectangle in enumerate(rectangles):
+            try:
+                if not (isinstance(name, str) and name.strip()):
+                    raise AnnotationError('it has persons and no name')
+                yield _person(name.strip(), index, rectangle, bool(is_training[number - 1]), boxes)
+            except (AnnotationError, TypeError, ValueError) as error:
+                yield Skipped(MALFORMED, f'{path}: image {number}, person {index + 1}: {error}')
+
+
+def _person(name: str, index: int, rectangle: _Record, is_training: bool, boxes: str) -> Union[Person, Skipped]:
     joints, labelled, visible = _joints(_first(_field(rectangle, 'annopoints')))
     position = _first(_field(rectangle, 'objpos'))
-    centre = [_number(_field(position, axis)) for axis in 'xy']
+    centre: Optional[List[Optional[float]]] = [_number(_field(position, axis)) for axis in 'xy']
     scale = _number(_field(rectangle, 'scale'))
-    if None in centre or scale is None or scale <= 0:
+    if centre is None or None in centre or scale is None or scale <= 0:
         centre, scale = None, None
     head_box = [_number(_field(rectangle, side)) for side in ('x1', 'y1', 'x2', 'y2')]
     if is_training and not labelled.any():
-        return None
+        return Skipped(NO_JOINTS)
     return mpii_person(
         name,
         index,
@@ -67,42 +80,49 @@ def _person(name, index, rectangle, is_training, boxes):
     )
 
 
-def _joints(annopoints):
+def _joints(annopoints: Optional[_Record]) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return MPII's numbers (16, 2), labelled (16,) and visible (16,) of `annopoints`, which may be None."""
     joints = np.zeros((len(MPII_JOINTS), 2))
     labelled, visible = np.zeros(len(MPII_JOINTS), bool), np.zeros(len(MPII_JOINTS), bool)
-    points = _field(annopoints, 'point')
-    for point in points if _is_struct(points) else ():
+    for point in _records(_field(annopoints, 'point')):
         x, y, identity = (_number(_field(point, name)) for name in ('x', 'y', 'id'))
-        if None in (x, y, identity) or not 0 <= identity < len(MPII_JOINTS):
+        if x is None or y is None or identity is None or not 0 <= identity < len(MPII_JOINTS):
             continue
         joint = int(identity)
         joints[joint] = x, y
         labelled[joint] = True
-        # Where nothing is said, as of the head, the joint counts as visible; so do the published conversions.
-        said = _number(_field(point, 'is_visible'))
-        visible[joint] = said is None or said != 0
+        # Where the file does not say it, as of the head, the joint counts as visible; so do the published conversions.
+        is_visible = _number(_field(point, 'is_visible'))
+        visible[joint] = is_visible is None or is_visible != 0
     return joints, labelled, visible
 
 
-def _is_struct(value):
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
+def _records(value: Any) -> List[_Record]:
+    """Return the records of a struct array as SciPy simplifies it: a dict for one, a list for several."""
+    if isinstance(value, dict):
+        return [value]
+    if isinstance(value, (list, np.ndarray)):
+        return [record for record in value if isinstance(record, dict)]
+    return []
 
 
-def _first(value):
+def _first(value: Any) -> Optional[_Record]:
     """Return the first record of a struct array, None of an empty one or of anything else."""
-    return value[0] if _is_struct(value) else None
+    records = _records(value)
+    return records[0] if records else None
 
 
-def _field(record, name):
-    """Return what is in a field of a record, None where the record, the field or its content is missing."""
+def _field(record: Optional[_Record], name: str) -> Any:
+    """Return what is in a field of a record, None where the record or the field is missing."""
     return None if record is None else record.get(name)
 
 
-def _number(value):
-    """Return a finite float of a tuple of numbers or a text of one, else None."""
+def _number(value: Any) -> Optional[float]:
+    """Return a finite float of a number, an array of numbers (its first) or a text of one; otherwise None."""
+    if isinstance(value, np.ndarray):
+        value = value.flat[0] if value.size else None
     try:
-        number = float(value) if isinstance(value, str) else float(value[0])
-    except (TypeError, ValueError, IndexError, KeyError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None

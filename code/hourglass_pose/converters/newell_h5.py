@@ -1,56 +1,68 @@
-"""MPII as HDF5: train.h5 and valid.h5 of Newell, Yang and Deng."""
+"""MPII as HDF5: train.h5, valid.h5 and annot.h5 of Newell, Yang and Deng."""
 
 from collections import Counter
+from typing import Any, Dict, Iterator, Tuple, Union
 
 import numpy as np
 
-from hourglass_pose.converters.official import mpii_person, split_of_file
+from hourglass_pose.annotations.checking import Skipped
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.converters.official import each_record, mpii_person, numeric, split_of_file
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.skeleton import MPII_JOINTS
 
 _NEEDED = ('imgname', 'part', 'center', 'scale')
+_OPTIONAL = ('visible', 'person', 'istrain')
 
 # What is done to centre and scale in the newer of the two kinds of these files.
 _LOWERED, _WIDENED = 15.0, 1.25
 
+# `istrain` of annot.h5. In it 2 stands for validation, as in pose-hg-train's own division.
+_SPLITS = {0: 'test', 1: 'train', 2: 'valid'}
 
-def read_newell_h5(path, boxes='joints'):
-    """Yield a Person, or None for a row without anything to use, in the order of the file.
+
+def read_newell_h5(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Skipped]]:
+    """Yield a Person or Skipped for each row, in the order of the file.
 
     The joints are the official numbers, which count from 1, cut to whole pixels. Two kinds of file have the same
     names: in one, centre and scale are the official ones, in the other the centre is already lowered by 15 x scale and
     the scale multiplied by 1.25. As official centres are whole numbers, the content tells them apart, and the official
-    values are yielded. The split follows from the file's name. boxes: see official.box_of.
+    values are yielded. The split is what `istrain` says, where the file has it (0 test, 1 train, 2 valid), otherwise
+    it follows from the file's name. boxes: see official.box_of.
 
     Raises AnnotationError for another HDF5 file, or one whose centres are of neither kind.
     """
     rows = _read(path)
-    centres, scales = _official(path, rows['center'].astype(np.float64), rows['scale'].astype(np.float64).ravel())
-    places, split, seen = rows.get('person'), split_of_file(path), Counter()
-    for row, part in enumerate(rows['part'].astype(np.float64)):
-        image = _text(rows['imgname'][row])
+    centres, scales = _official(path, rows['center'], rows['scale'].ravel())
+    split_by_name = split_of_file(path)
+    seen: Dict[str, int] = Counter()
+
+    def make(row: int) -> Union[Person, Skipped]:
+        image, part = _text(rows['imgname'][row]), rows['part'][row]
         # 0 0 marks a missing joint, -1 -1 those of a person without any.
         labelled = ~((part == 0) | (part == -1)).all(axis=1)
-        visible = rows['visible'][row] > 0 if 'visible' in rows else None
         known = scales[row] > 0
-        index = int(places[row]) if places is not None else seen[image]
+        index = int(rows['person'][row]) if 'person' in rows else seen[image]
         seen[image] += 1
-        yield mpii_person(
+        return mpii_person(
             image,
             index,
             part,
             labelled,
-            visible,
+            rows['visible'][row] > 0 if 'visible' in rows else None,
             centres[row] if known else None,
             scales[row] if known else None,
-            split,
+            _SPLITS[int(rows['istrain'][row])] if 'istrain' in rows else split_by_name,
             boxes,
-            indexed=places is not None,
+            indexed='person' in rows,
         )
 
+    return each_record(path, range(len(rows['part'])), make, 'row')
 
-def _read(path):
-    # h5py is loaded here and not with the package, for few commands need it.
+
+def _read(path: str) -> Dict[str, np.ndarray]:
+    """Return the data sets by name, all but imgname as float64, each with as many rows."""
+    # h5py is loaded here and not with the package, because few commands need it.
     import h5py
 
     try:
@@ -58,27 +70,33 @@ def _read(path):
             missing = [name for name in _NEEDED if name not in stream]
             if missing:
                 raise AnnotationError(
-                    '{}: no {} among its data sets {}; give train.h5 or valid.h5 of MPII'.format(
-                        path, ', '.join(missing), ', '.join(sorted(stream)) or '(none)'
-                    )
+                    f'{path}: no {", ".join(missing)} among its data sets {", ".join(sorted(stream)) or "(none)"}; '
+                    'give train.h5 or valid.h5 of MPII'
                 )
-            rows = {name: stream[name][()] for name in _NEEDED + ('visible', 'person') if name in stream}
-    except OSError as error:
-        raise AnnotationError(f'{path}: this HDF5 file cannot be read ({error}); get it again')
-    count = len(rows['part'])
+            rows = {name: np.asarray(stream[name][()]) for name in _NEEDED + _OPTIONAL if name in stream}
+    except AnnotationError:
+        raise
+    except Exception as error:  # h5py raises whatever the library meets in a damaged file
+        raise AnnotationError(f'{path}: this HDF5 file cannot be read ({" ".join(str(error).split())}); get it again')
+    rows = {name: array if name == 'imgname' else numeric(path, name, array) for name, array in rows.items()}
+    count = len(rows['part']) if rows['part'].ndim else 0
     shapes = {'part': (count, len(MPII_JOINTS), 2), 'center': (count, 2), 'visible': (count, len(MPII_JOINTS))}
     for name, array in rows.items():
-        if array.shape != shapes.get(name, array.shape) or len(array) != count:
+        ok = array.shape == shapes[name] if name in shapes else array.shape[:1] == (count,)
+        if name in ('scale', 'person', 'istrain'):
+            ok = array.size == count
+            rows[name] = array.ravel()
+        if not ok:
             raise AnnotationError(
-                '%s: %s is of shape %s beside %d rows of part; give train.h5 or valid.h5 of MPII'
-                % (path, name, array.shape, count)
+                f'{path}: {name} is of shape {array.shape} beside {count} rows of part; give train.h5 or valid.h5 of '
+                'MPII'
             )
     return rows
 
 
-def _official(path, centres, scales):
+def _official(path: str, centres: np.ndarray, scales: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Return the official centres (N, 2) and scales (N,)."""
-    known = scales > 0
+    known = (scales > 0) & np.isfinite(centres).all(axis=1) & np.isfinite(scales)
     official_scales = scales / _WIDENED
     raised = centres - np.outer(_LOWERED * official_scales, [0.0, 1.0])
     for found_centres, found_scales in ((centres, scales), (raised, official_scales)):
@@ -92,8 +110,8 @@ def _official(path, centres, scales):
     )
 
 
-def _text(name):
+def _text(name: Any) -> str:
     """Return a name that is stored as text, as bytes, or as a row of character codes filled up with 0."""
     if isinstance(name, np.ndarray):
-        name = bytes(name.astype(np.uint8))
+        name = bytes(int(code) for code in name.ravel())
     return name.decode('utf-8').split('\0')[0] if isinstance(name, bytes) else str(name)

@@ -1,36 +1,67 @@
-"""What the official files of MPII, LSP and COCO have in common: their persons made into Person records."""
+"""What the official files of MPII, LSP and COCO have in common: records made into Persons, JSON and MATLAB files."""
 
+import json
 import os
 import re
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Union
 
 import numpy as np
 
+from hourglass_pose.annotations.checking import MALFORMED, Skipped, checked_person
 from hourglass_pose.annotations.dataset_txt import person_name
+from hourglass_pose.annotations.gzip_files import open_bytes
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import AnnotationError
-
-BOXES = ('joints', 'centre_scale', 'image')
 
 # Height of a person in px of the image at scale 1, as MPII defines it.
 _HEIGHT = 200.0
 
+NOTHING_TO_USE = 'neither labelled joints nor both centre and scale'
+NO_JOINTS = 'no labelled joint'
+
+# What a value of another type or size than expected raises in Python and NumPy.
+_SURPRISES = (AnnotationError, KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
+
+
+def each_record(
+    path: str, records: Iterable[Any], make: Callable[[Any], Union[Person, Skipped]], noun: str
+) -> Iterator[Union[Person, Skipped]]:
+    """Yield make(record) of each record; a record that it cannot take is Skipped, named by its number from 1."""
+    for number, record in enumerate(records, 1):
+        try:
+            yield make(record)
+        except _SURPRISES as error:
+            reason = f'no "{error.args[0]}"' if isinstance(error, KeyError) and error.args else str(error)
+            yield Skipped(MALFORMED, f'{path}: {noun} {number}: {" ".join(reason.split())[:200]}')
+
 
 def mpii_person(
-    image, index, joints, labelled, visible, centre, scale, split, boxes='joints', head_box=None, indexed=True
-):
+    image: Any,
+    index: int,
+    joints: Any,
+    labelled: Any,
+    visible: Any,
+    centre: Any,
+    scale: Any,
+    split: Optional[str],
+    boxes: str = 'joints',
+    head_box: Any = None,
+    indexed: bool = True,
+) -> Union[Person, Skipped]:
     """Return the Person of MPII's own numbers, which count pixels from 1: the one place where they are converted.
 
-    image: file name. index: place among the annotated persons of the image, from 0. joints: (16, 2), anything where
-    not labelled. labelled, visible: (16,) bool, visible None where unknown. centre (2,), scale: None where the person
-    has none. head_box: (x1, y1, x2, y2) or None. boxes: see box_of. indexed: see make_person. Returns None for a person
-    that has neither joints nor both a centre and a scale.
+    image: file name. index: of the person among the annotated ones of the image, from 0. joints: (16, 2), anything
+    where not labelled; NaN marks a missing joint, too. labelled, visible: (16,) bool, visible None where unknown.
+    centre (2,), scale: None where the person has none. head_box: (x1, y1, x2, y2) or None. boxes: see box_of. indexed:
+    see make_person. Skipped is a person that has neither joints nor both a centre and a scale.
     """
-    labelled = np.asarray(labelled, bool)
-    joints_img = np.where(labelled[:, None], np.asarray(joints, np.float64) - 1.0, 0.0)
+    joints = np.asarray(joints, np.float64)
+    labelled = np.asarray(labelled, bool) & ~np.isnan(joints).any(axis=1)
+    joints_img = np.where(labelled[:, None], joints - 1.0, 0.0)
     centre_img = None if centre is None else np.asarray(centre, np.float64) - 1.0
     box = box_of(joints_img, labelled, centre_img, scale, boxes)
     if box is None:
-        return None
+        return Skipped(NOTHING_TO_USE)
     return make_person(
         image,
         index,
@@ -47,47 +78,47 @@ def mpii_person(
 
 
 def make_person(
-    image,
-    index,
-    joints_img,
-    labelled,
-    visible,
-    box_img,
-    split,
-    centre_img=None,
-    scale=None,
-    head_box=None,
-    indexed=True,
-):
+    image: Any,
+    index: int,
+    joints_img: np.ndarray,
+    labelled: np.ndarray,
+    visible: Any,
+    box_img: Any,
+    split: Optional[str],
+    centre_img: Any = None,
+    scale: Any = None,
+    head_box: Any = None,
+    indexed: bool = True,
+) -> Person:
     """Return a Person named after its image; image_path is left to the reader of what is written of it.
 
-    indexed: False where `index` tells persons apart without being their place in the official file.
+    indexed: False where `index` tells persons apart without being their index in the official file. Raises
+    AnnotationError for values that make no sound person.
     """
-    labelled = np.asarray(labelled, bool)
-    return Person(
+    return checked_person(
         image=image,
-        image_path='',
-        person_id=person_name(image, index),
-        box_img=np.asarray(box_img, np.float64),
-        joints_img=np.asarray(joints_img, np.float32),
+        person_id=person_name(image, index) if isinstance(image, str) else image,
+        box_img=box_img,
+        joints_img=joints_img,
         labelled=labelled,
         head_box_img=head_box,
         visible=None if visible is None else np.asarray(visible, bool) & labelled,
         centre_img=centre_img,
-        scale=None if scale is None else float(scale),
+        scale=scale,
         split=split,
-        person_index=int(index) if indexed else None,
+        person_index=index if indexed else None,
     )
 
 
-def box_of(joints_img, labelled, centre_img, scale, boxes):
+def box_of(
+    joints_img: np.ndarray, labelled: np.ndarray, centre_img: Optional[np.ndarray], scale: Optional[float], boxes: str
+) -> Optional[np.ndarray]:
     """Return a person's box (x0, y0, x1, y1), first and last pixel inclusive, or None.
 
     boxes: 'joints', the tight box of the labelled joints, or 'centre_scale', a square of 200 x scale px around the
     centre, as high as the person. Where a person lacks what one needs it has the other.
     """
-    known = centre_img is not None and scale is not None
-    if known and (boxes == 'centre_scale' or not labelled.any()):
+    if centre_img is not None and scale is not None and (boxes == 'centre_scale' or not labelled.any()):
         half = (_HEIGHT * scale - 1) / 2
         return np.concatenate([centre_img - half, centre_img + half])
     if not labelled.any():
@@ -96,7 +127,7 @@ def box_of(joints_img, labelled, centre_img, scale, boxes):
     return np.concatenate([joints.min(axis=0), joints.max(axis=0)])
 
 
-def split_of_file(path):
+def split_of_file(path: str) -> Optional[str]:
     """Return 'train', 'valid' or 'test' as the name of a file says, None for a name without such a word.
 
     The files of HRNet, of Newell and of COCO say so by their names only: train.json, valid.h5, ..._val2017.json.
@@ -106,18 +137,37 @@ def split_of_file(path):
     return {'train': 'train', 'val': 'valid', 'test': 'test'}[found.pop()] if len(found) == 1 else None
 
 
-def load_matlab(path, names):
+def load_json(path: str) -> Any:
+    """Return the content of a JSON file, plain or gzipped. Raises AnnotationError."""
+    with open_bytes(path) as stream:
+        content = stream.read()
+    try:
+        return json.loads(content.decode('utf-8-sig'))
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f'{path}: no UTF-8 text ({error}); save the file as UTF-8')
+    except (ValueError, RecursionError) as error:
+        raise AnnotationError(f'{path}: this is no complete JSON ({error}); get the file again')
+
+
+def load_matlab(path: str, names: List[str], **settings: Any) -> Dict[str, Any]:
     """Return what scipy.io.loadmat reads of the variables `names` of a file. Raises AnnotationError."""
-    # SciPy is loaded here and not with the package, for few commands need it.
+    # SciPy is loaded here and not with the package, because few commands need it.
     import scipy.io
 
     try:
-        return scipy.io.loadmat(path, variable_names=names)
+        return scipy.io.loadmat(path, variable_names=names, **settings)
     except OSError as error:
         raise AnnotationError(f'{path}: cannot be read ({error.strerror or error}); check the path and its permissions')
     except Exception as error:  # SciPy raises whatever its parser meets in a damaged file
         raise AnnotationError(
             f'{path}: this MATLAB file is damaged or of version 7.3 ({type(error).__name__}: {error}); get it '
-            f'again, or save it as '
-            'version 7'
+            f'again, or save it as version 7'
         )
+
+
+def numeric(path: str, name: str, value: Any) -> np.ndarray:
+    """Return an array of a file as float64. Raises AnnotationError where it holds no numbers."""
+    try:
+        return np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise AnnotationError(f'{path}: {name} holds no numbers; get the file again')

@@ -1,183 +1,135 @@
-"""Which pictures of annotated persons are missing, cannot be read, or are the same, and labels outside of them."""
+"""Which images of annotated persons are missing, cannot be read, or are the same, and labels outside of them."""
 
-import hashlib
 import os
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Sequence, Set, Tuple, TypeVar
 
 import numpy as np
 
-from hourglass_pose.annotations.reading import problem_in_image
-from hourglass_pose.doctor.persons import MOST_OUTSIDE, Finding, counted
-from hourglass_pose.errors import ImageError
+from hourglass_pose.annotations.checking import problem_in_image
+from hourglass_pose.annotations.image_listing import ImageListing
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.doctor.findings import MOST_OUTSIDE, Finding
+from hourglass_pose.errors import ImageError, counted
+from hourglass_pose.files import file_sha256
 from hourglass_pose.images import read_image
+
+Item = TypeVar('Item')
 
 
 @dataclass(frozen=True)
-class OpenedPicture:
-    """A picture that was read: (width, height) in pixels, or None and what is wrong; digest of the file's bytes."""
+class OpenedImage:
+    """An image that was read: (width, height) in pixels, or None and what is wrong; digest of the file's bytes."""
 
     size_wh: Optional[Tuple[int, int]]
     problem: str
     digest: str
 
 
-def missing_images(persons):
-    """Return the set of paths of pictures that are not there, by one listing of each folder."""
-    listed = {}
-    missing = set()
-    for path in sorted({person.image_path for person in persons}):
-        folder, name = os.path.split(path)
-        if folder not in listed:
-            try:
-                listed[folder] = frozenset(os.listdir(folder or '.'))
-            except OSError:
-                listed[folder] = frozenset()
-        # File systems that ignore case or normalise Unicode open names that the listing spells otherwise.
-        if name not in listed[folder] and not os.path.exists(path):
-            missing.add(path)
-    return missing
+def missing_images(persons: Iterable[Person]) -> Set[str]:
+    """Return the paths of images that are not there, by one listing of each folder."""
+    listing = ImageListing()
+    return {path for path in {person.image_path for person in persons} if listing.is_missing(path)}
 
 
-def open_images(paths, workers, progress=iter):
-    """Return {path: OpenedPicture} of pictures that are read whole. progress: as tqdm, wraps the paths."""
+def open_images(paths: Iterable[str], workers: int, progress: Callable[[Any], Any] = iter) -> Dict[str, OpenedImage]:
+    """Return {path: OpenedImage} of images that are read whole. progress: as tqdm, wraps the paths."""
     paths = list(paths)
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        return OrderedDict(zip(progress(paths), pool.map(_open, paths)))
+        return dict(zip(progress(paths), pool.map(_open, paths)))
 
 
-def check_missing(persons, missing, stops, max_unreadable):
-    """Return Findings about missing pictures.
+def check_missing(persons: Sequence[Person], missing: Set[str], stops: bool, max_unreadable: float) -> List[Finding]:
+    """Return Findings about missing images.
 
     missing: as missing_images returns it. stops: whether training refuses to start for one. max_unreadable: the share
-    of the pictures that may be unusable else.
+    of the images that may be unusable otherwise.
     """
     if not missing:
         return []
     total = len({person.image_path for person in persons})
-    harmful = stops or len(missing) > max_unreadable * total
-    return [
-        Finding(
-            'images',
-            harmful,
-            '{} of {} missing, with {}, in {}'.format(
-                counted(len(missing), 'picture'),
-                f'{total:,}',
-                counted(sum(person.image_path in missing for person in persons), 'person'),
-                ', '.join(sorted({os.path.dirname(path) or '.' for path in missing})),
-            ),
-            tuple(sorted(missing)),
-        )
-    ]
+    affected = sum(person.image_path in missing for person in persons)
+    folders = sorted({os.path.dirname(path) or '.' for path in missing})
+    message = (
+        f'{counted(len(missing), "image")} of {total:,} missing, with {counted(affected, "person")}, in '
+        f'{", ".join(folders)}'
+    )
+    return [Finding('images', stops or len(missing) > max_unreadable * total, message, tuple(sorted(missing)))]
 
 
-def check_opened(persons, opened, max_unreadable):
-    """Return Findings about the pictures that were opened and the labels in them. opened: as open_images returns it."""
-    unreadable = [picture.problem for picture in opened.values() if picture.problem]
+def check_opened(persons: Sequence[Person], opened: Mapping[str, OpenedImage], max_unreadable: float) -> List[Finding]:
+    """Return Findings about the images that were opened and the labels in them. opened: as open_images returns it."""
+    unreadable = [image.problem for image in opened.values() if image.problem]
     findings = []
     if unreadable:
-        findings.append(
-            Finding(
-                'images',
-                len(unreadable) > max_unreadable * len(opened),
-                '%s of %d opened cannot be read' % (counted(len(unreadable), 'picture'), len(opened)),
-                tuple(unreadable),
-            )
-        )
+        message = f'{counted(len(unreadable), "image")} of {len(opened)} opened cannot be read'
+        findings.append(Finding('images', len(unreadable) > max_unreadable * len(opened), message, tuple(unreadable)))
     return findings + _check_labels(persons, opened)
 
 
-def check_copies(split, opened):
-    """Return Findings about pictures under several names. split: as split_persons returns it."""
-    groups = OrderedDict()
+def check_copies(split: Mapping[str, Sequence[Person]], opened: Mapping[str, OpenedImage]) -> List[Finding]:
+    """Return Findings about images under several names. split: as split_persons returns it."""
+    groups: Dict[str, Dict[str, Set[str]]] = {}
     for side, persons in split.items():
         for person in persons:
-            picture = opened.get(person.image_path)
-            if picture is not None and picture.digest:
-                names = groups.setdefault(picture.digest, OrderedDict())
-                names.setdefault(person.image_path, set()).add(side)
+            image = opened.get(person.image_path)
+            if image is not None and image.digest:
+                groups.setdefault(image.digest, {}).setdefault(person.image_path, set()).add(side)
     copies = [names for names in groups.values() if len(names) > 1]
     shared = [names for names in copies if len(set().union(*names.values())) > 1]
-    findings = []
-    if shared:
-        findings.append(
-            Finding(
-                'split',
-                True,
-                '{} under several names, trained on and validated with'.format(counted(len(shared), 'picture')),
-                tuple(name for names in shared for name in names),
-            )
-        )
     alike = [names for names in copies if names not in shared]
-    if alike:
-        findings.append(
-            Finding(
-                'images',
-                False,
-                '{} under several names on one side of the split'.format(counted(len(alike), 'picture')),
-                tuple(name for names in alike for name in names),
-            )
-        )
+    findings = []
+    for check, harmful, found, where in (
+        ('split', True, shared, 'trained on and validated with'),
+        ('images', False, alike, 'on one side of the split'),
+    ):
+        if found:
+            message = f'{counted(len(found), "image")} under several names, {where}'
+            findings.append(Finding(check, harmful, message, tuple(name for names in found for name in names)))
     return findings
 
 
-def sample_of(items, count):
+def sample_of(items: Iterable[Item], count: int) -> List[Item]:
     """Return at most `count` of a list's items, spread evenly over it."""
     items = list(items)
     return [items[index] for index in np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int))]
 
 
-def _open(path):
+def _open(path: str) -> OpenedImage:
     try:
         height, width = read_image(path).shape[:2]
-        with open(path, 'rb') as stream:
-            return OpenedPicture((width, height), '', hashlib.sha256(stream.read()).hexdigest())
+        return OpenedImage((width, height), '', file_sha256(path))
     except ImageError as error:
-        return OpenedPicture(None, str(error), '')
+        return OpenedImage(None, str(error), '')
     except OSError as error:
-        return OpenedPicture(None, f'{path}: cannot be opened ({error.strerror})', '')
+        return OpenedImage(None, f'{path}: cannot be opened ({error.strerror})', '')
 
 
-def _check_labels(persons, opened):
-    """Return Findings about boxes and joints outside of the pictures that were opened."""
+def _check_labels(persons: Sequence[Person], opened: Mapping[str, OpenedImage]) -> List[Finding]:
+    """Return Findings about boxes and joints outside of the images that were opened."""
     absurd, outside, labelled, names = [], 0, 0, []
     for person in persons:
-        picture = opened.get(person.image_path)
-        if picture is None or picture.size_wh is None:
+        image = opened.get(person.image_path)
+        if image is None or image.size_wh is None:
             continue
-        problem = problem_in_image(person, *picture.size_wh)
+        problem = problem_in_image(person, *image.size_wh)
         if problem:
             absurd.append(f'{person.person_id}: {problem}')
         joints = person.joints_img[person.labelled]
-        out = int((~((joints >= -0.5) & (joints < np.array(picture.size_wh) - 0.5)).all(axis=1)).sum())
+        out = int((~((joints >= -0.5) & (joints < np.array(image.size_wh) - 0.5)).all(axis=1)).sum())
         outside += out
         labelled += len(joints)
         if out:
             names.append(person.person_id)
     findings = []
     if absurd:
-        findings.append(
-            Finding(
-                'labels',
-                True,
-                '{} far outside of the picture; do labels and pictures belong together?'.format(
-                    counted(len(absurd), 'person')
-                ),
-                tuple(absurd),
-            )
-        )
+        message = f'{counted(len(absurd), "person")} far outside of the image; do labels and images belong together?'
+        findings.append(Finding('labels', True, message, tuple(absurd)))
     if outside:
-        share = outside / float(labelled)
-        findings.append(
-            Finding(
-                'labels',
-                share > MOST_OUTSIDE,
-                '{} of {} ({:.2f} %) outside of the picture'.format(
-                    counted(outside, 'label'), counted(len(names), 'person'), 100 * share
-                ),
-                tuple(names),
-            )
+        share = outside / labelled
+        message = (
+            f'{counted(outside, "label")} of {counted(len(names), "person")} ({100 * share:.2f} %) outside of the image'
         )
+        findings.append(Finding('labels', share > MOST_OUTSIDE, message, tuple(names)))
     return findings

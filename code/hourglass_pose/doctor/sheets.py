@@ -1,14 +1,18 @@
 """The files that doctor leaves: its findings as JSON, and sheets of crops, heatmaps and persons to look at."""
 
 import os
-from collections import OrderedDict
+from dataclasses import asdict
+from typing import Callable, Dict, List, Sequence, Set, Tuple
 
 import numpy as np
 
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.doctor.findings import Finding
 from hourglass_pose.doctor.images import sample_of
-from hourglass_pose.report.drawing import contact_sheet, draw_skeleton, heatmap_overlay, legend_strip, write_png
-from hourglass_pose.report.results import SHEET_COLUMNS, SHEET_PERSONS
-from hourglass_pose.report.tables import write_json
+from hourglass_pose.doctor.inspection import Inspection
+from hourglass_pose.report.drawing import heatmap_overlay, render_skeleton, write_png
+from hourglass_pose.report.json_files import write_json
+from hourglass_pose.report.sheets import SHEET_COLUMNS, SHEET_PERSONS, contact_sheet, legend_strip
 
 _TILE_WH = (200, 200)
 
@@ -16,40 +20,25 @@ _TILE_WH = (200, 200)
 _SUSPICIOUS = ('sides', 'scales', 'crops')
 
 
-def write_doctor_files(folder, findings, patient, say=print):
-    """Write doctor.json, and crops.png, heatmaps.png and suspects.png where there are pictures for them."""
-    write_json(
-        os.path.join(folder, 'doctor.json'),
-        OrderedDict(
-            [
-                ('data', patient.annotations.describe()),
-                ('opened', patient.opened_text()),
-                (
-                    'findings',
-                    [
-                        OrderedDict(
-                            [
-                                ('check', finding.check),
-                                ('harmful', finding.harmful),
-                                ('message', finding.message),
-                                ('names', finding.names),
-                            ]
-                        )
-                        for finding in findings
-                    ],
-                ),
-            ]
-        ),
-    )
+def write_doctor_files(
+    folder: str, findings: Sequence[Finding], inspection: Inspection, say: Callable[[str], None] = print
+) -> None:
+    """Write doctor.json, and crops.png, heatmaps.png and suspects.png where there are images for them."""
+    record = {
+        'data': inspection.data.annotations.describe(),
+        'opened': inspection.opened_text(),
+        'findings': [asdict(finding) for finding in findings],
+    }
+    write_json(os.path.join(folder, 'doctor.json'), record)
     written = ['doctor.json']
-    persons = patient.some_persons(SHEET_PERSONS)
-    suspects = suspicious_persons(findings, patient.persons, patient.missing)
+    persons = inspection.some_persons(SHEET_PERSONS)
+    suspects = suspicious_persons(findings, inspection.persons, inspection.missing)
     for name, tiles, captions in (
-        ('crops.png',) + labelled_crops(patient, persons, [person.person_id for person in persons]),
-        ('heatmaps.png',) + target_maps(patient, persons),
+        ('crops.png',) + labelled_crops(inspection, persons, [person.person_id for person in persons]),
+        ('heatmaps.png',) + target_maps(inspection, persons),
         ('suspects.png',)
         + labelled_crops(
-            patient, [person for person, _ in suspects], [f'{why}: {person.person_id}' for person, why in suspects]
+            inspection, [person for person, _ in suspects], [f'{why}: {person.person_id}' for person, why in suspects]
         ),
     ):
         if tiles:
@@ -59,10 +48,12 @@ def write_doctor_files(folder, findings, patient, say=print):
     say(f'in {folder}: {", ".join(written)}')
 
 
-def suspicious_persons(findings, persons, missing):
-    """Return [(Person, check)] of some persons that findings name, in turns, whose picture is there."""
+def suspicious_persons(
+    findings: Sequence[Finding], persons: Sequence[Person], missing: Set[str]
+) -> List[Tuple[Person, str]]:
+    """Return [(Person, check)] of some persons that findings name, in turns, whose image is there."""
     by_name = {person.person_id: person for person in persons if person.image_path not in missing}
-    chosen = OrderedDict()
+    chosen: Dict[str, str] = {}
     for finding in findings:
         if finding.check in _SUSPICIOUS:
             named = [name for name in finding.names if name in by_name and name not in chosen]
@@ -71,21 +62,25 @@ def suspicious_persons(findings, persons, missing):
     return [(by_name[name], check) for name, check in list(chosen.items())[:SHEET_PERSONS]]
 
 
-def labelled_crops(patient, persons, captions):
+def labelled_crops(
+    inspection: Inspection, persons: Sequence[Person], captions: Sequence[str]
+) -> Tuple[List[np.ndarray], List[str]]:
     """Return (tiles, captions): the evaluation crops of persons with their labels."""
-    captions = dict(zip(map(id, persons), captions))
-    shown, samples = patient.samples(persons, augmented=False)
+    caption_of = dict(zip(map(id, persons), captions))
+    shown, samples = inspection.samples(persons, augmented=False)
     tiles = [
-        draw_skeleton(sample.crop, sample.joints_crop, patient.experiment.skeleton, person.labelled.astype(float), 0.5)
+        render_skeleton(sample.crop, sample.joints_crop, inspection.data.skeleton, person.labelled.astype(float), 0.5)
         for person, sample in zip(shown, samples)
     ]
-    return tiles, [captions[id(person)] for person in shown]
+    return tiles, [caption_of[id(person)] for person in shown]
 
 
-def target_maps(patient, persons):
+def target_maps(inspection: Inspection, persons: Sequence[Person]) -> Tuple[List[np.ndarray], List[str]]:
     """Return (tiles, captions): augmented training crops of persons under the heatmaps that are to be learnt."""
-    shown, samples = patient.samples(persons, augmented=True)
+    shown, samples = inspection.samples(persons, augmented=True)
+    codec, skeleton = inspection.data.codec, inspection.data.skeleton
+    maps = [codec.target_maps(sample.joints_crop, sample.labelled) for sample in samples]
     return (
-        [heatmap_overlay(sample.crop, sample.heatmaps, patient.experiment.skeleton) for sample in samples],
+        [heatmap_overlay(sample.crop, target, skeleton) for sample, target in zip(samples, maps)],
         [person.person_id for person in shown],
     )

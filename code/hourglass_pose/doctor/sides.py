@@ -1,12 +1,17 @@
 """Whether left and right are exchanged in labels, by a vote of geometry: torsos, crossed limbs, and whole files.
 
-What cannot be seen: one person all of whose labels are exchanged looks like one who faces the other way. In a whole
-file it shows, for most people in photos face the camera.
+What cannot be seen: one person with all labels exchanged looks like one who faces the other way. In a whole file it
+shows, because most people in photos face the camera.
 """
+
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hourglass_pose.doctor.persons import Finding, counted
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.doctor.findings import Finding, about_share
+from hourglass_pose.errors import ConfigError, counted
+from hourglass_pose.skeleton import Skeleton, require_sides
 
 # Widths of shoulders and hips, seen from the front, in lengths of the torso: narrower ones are side views, whose sign
 # is noise.
@@ -28,7 +33,24 @@ CERTAIN = 4.0
 _LIMBS = (('shoulder', 'elbow'), ('elbow', 'wrist'), ('hip', 'knee'), ('knee', 'ankle'))
 
 
-def check_sides(persons, skeleton, sources=None):
+def check_mirroring(skeleton: Skeleton, flip_prob: float, flip_test: bool) -> List[Finding]:
+    """Return Findings about joints without a left/right partner, where images are mirrored."""
+    try:
+        require_sides(skeleton, flip_prob, flip_test)
+    except ConfigError as error:
+        return [Finding('sides', True, str(error))]
+    if skeleton.unpaired and (flip_prob > 0 or flip_test):
+        message = (
+            f'no partner for {", ".join(skeleton.unpaired)}, which a mirrored image needs; add it, or name pairs by '
+            'DataSetHG.flip_pairs'
+        )
+        return [Finding('sides', False, message, skeleton.unpaired)]
+    return []
+
+
+def check_sides(
+    persons: Sequence[Person], skeleton: Skeleton, sources: Optional[Sequence[Tuple[str, str]]] = None
+) -> List[Finding]:
     """Return Findings about left and right. sources: (annotation file, image folder) by Person.source, for names."""
     joints = np.array([person.joints_img for person in persons], np.float64)
     labelled = np.array([person.labelled for person in persons])
@@ -40,15 +62,15 @@ def check_sides(persons, skeleton, sources=None):
     by_source = np.array([person.source for person in persons])
     for source in np.unique(by_source):
         chosen = by_source == source
-        name = str(sources[source][0]) if sources else 'file %d' % (source + 1)
+        name = str(sources[source][0]) if sources else f'file {source + 1}'
         findings += _check_facing(name, *facing_votes(shoulders[chosen], hips[chosen]))
     return findings
 
 
-def _check_facing(name, seen, facing):
+def _check_facing(name: str, seen: int, facing: int) -> List[Finding]:
     """Return Findings about a file in which `facing` of `seen` torsos face the camera."""
     message = f'{name}: only {100.0 * facing / max(seen, 1):.0f} % of {counted(seen, "person")} face the camera, '
-    # Were the labels right, at least every other one would; a chance share is off by its standard error, sqrt(n) / 2.
+    # If the labels were right, at least every other one would. The standard error of a share is sqrt(n) / 2 persons.
     if seen and seen - 2 * facing > CERTAIN * np.sqrt(seen):
         return [
             Finding(
@@ -70,49 +92,53 @@ def _check_facing(name, seen, facing):
     return []
 
 
-def torso_widths(joints_img, labelled, skeleton):
+def torso_widths(joints_img: np.ndarray, labelled: np.ndarray, skeleton: Skeleton) -> Tuple[np.ndarray, np.ndarray]:
     """Return (shoulders, hips): float64 (N,), signed widths in lengths of the torso, NaN where a joint is missing.
 
     The sign is that of the turn from the trunk's upward direction to the line from right to left joint: positive for
-    somebody who faces the camera, however the body is turned in the picture.
+    a person who faces the camera, however the body is turned in the image.
     """
-    corners = [skeleton.index(name) for name in ('r_shoulder', 'l_shoulder', 'r_hip', 'l_hip')]
-    if None in corners:
-        return np.full((2, len(joints_img)), np.nan)
+    names = ('r_shoulder', 'l_shoulder', 'r_hip', 'l_hip')
+    corners = [index for index in map(skeleton.index, names) if index is not None]
+    if len(corners) < len(names):
+        unknown = np.full(len(joints_img), np.nan)
+        return unknown, unknown
     r_shoulder, l_shoulder, r_hip, l_hip = [np.asarray(joints_img[:, index], np.float64) for index in corners]
     up = (r_shoulder + l_shoulder - r_hip - l_hip) / 2
     length = np.linalg.norm(up, axis=1)
     known = labelled[:, corners].all(axis=1) & (length > 0)
     square = np.where(known, length, 1.0) ** 2
-    return tuple(
+    shoulders, hips = (
         np.where(known, (up[:, 0] * across[:, 1] - up[:, 1] * across[:, 0]) / square, np.nan)
         for across in (l_shoulder - r_shoulder, l_hip - r_hip)
     )
+    return shoulders, hips
 
 
-def opposed_torsos(shoulders, hips):
+def opposed_torsos(shoulders: np.ndarray, hips: np.ndarray) -> np.ndarray:
     """Return bool (N,): shoulders and hips clearly point to opposite sides. Arguments as torso_widths returns."""
     clear = np.minimum(np.abs(np.nan_to_num(shoulders)), np.abs(np.nan_to_num(hips))) > CLEAR_WIDTH
     return clear & (np.nan_to_num(shoulders) * np.nan_to_num(hips) < 0)
 
 
-def facing_votes(shoulders, hips):
+def facing_votes(shoulders: np.ndarray, hips: np.ndarray) -> Tuple[int, int]:
     """Return (persons whose torso clearly faces the camera or clearly does not, how many of them face it)."""
     shoulders, hips = np.nan_to_num(shoulders), np.nan_to_num(hips)
     clear = (np.minimum(np.abs(shoulders), np.abs(hips)) > CLEAR_WIDTH) & (shoulders * hips > 0)
     return int(clear.sum()), int((clear & (shoulders > 0)).sum())
 
 
-def crossed_limbs(joints_img, labelled, skeleton):
+def crossed_limbs(joints_img: np.ndarray, labelled: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Return bool (N,): a pair of limbs is clearly shorter with its far ends exchanged between right and left."""
     crossed = np.zeros(len(joints_img), bool)
     for near, far in _LIMBS:
-        indices = [skeleton.index(side + name) for name in (near, far) for side in ('r_', 'l_')]
-        if None in indices:
+        names = [side + name for name in (near, far) for side in ('r_', 'l_')]
+        indices = [index for index in map(skeleton.index, names) if index is not None]
+        if len(indices) < len(names):
             continue
         r_near, l_near, r_far, l_far = [np.asarray(joints_img[:, index], np.float64) for index in indices]
 
-        def length(start, end):
+        def length(start: np.ndarray, end: np.ndarray) -> np.ndarray:
             return np.linalg.norm(start - end, axis=1)
 
         kept = length(r_near, r_far) + length(l_near, l_far)
@@ -121,9 +147,6 @@ def crossed_limbs(joints_img, labelled, skeleton):
     return crossed
 
 
-def _share(persons, mask, most, what):
-    names = tuple(persons[index].person_id for index in np.flatnonzero(mask))
-    if not names:
-        return []
-    share = len(names) / float(len(persons))
-    return [Finding('sides', share > most, f'{counted(len(names), "person")} ({100 * share:.2f} %) {what}', names)]
+def _share(persons: Sequence[Person], mask: np.ndarray, most: float, what: str) -> List[Finding]:
+    names = [person.person_id for person, found in zip(persons, mask) if found]
+    return about_share('sides', names, len(persons), most, what)

@@ -1,9 +1,9 @@
-"""Poses drawn without looking at the image: what a network must beat to have learned anything."""
+"""Poses predicted without looking at the image: what a network must beat to have learned anything."""
 
 import numpy as np
 
 
-def mean_pose(joints_crop, labelled, crop_size):
+def mean_pose(joints_crop: np.ndarray, labelled: np.ndarray, crop_size: int) -> np.ndarray:
     """Return float64 (J, 2), crop pixels: the average position of every joint where it is labelled.
 
     joints_crop: (N, J, 2), the training persons, each in its own crop as it is cut for evaluation (no
@@ -19,6 +19,6 @@ def mean_pose(joints_crop, labelled, crop_size):
     return np.where(known[:, None], averages, centre_pose(len(counts), crop_size))
 
 
-def centre_pose(num_joints, crop_size):
+def centre_pose(num_joints: int, crop_size: int) -> np.ndarray:
     """Return float64 (J, 2): every joint at the centre of a square crop with sides of crop_size pixels."""
     return np.full((num_joints, 2), (crop_size - 1) / 2.0)

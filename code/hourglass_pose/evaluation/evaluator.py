@@ -1,16 +1,25 @@
-"""Evaluator: a network's heatmaps on annotated persons to joints in the photo, scores, and baselines beside them."""
+"""Evaluator: from a network's function of crops to joints in the image, scores, and baselines beside them."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Dict
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
 
 from hourglass_pose import geometry
+from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.baselines import centre_pose, mean_pose
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult, argmax_accuracies
 from hourglass_pose.evaluation.scales import average_over_scales
+from hourglass_pose.input.cropping import CropRule
+from hourglass_pose.input.generator import Batch, DataGenerator
+from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
+from hourglass_pose.skeleton import Skeleton
+
+PredictLogits = Callable[[np.ndarray], np.ndarray]
+"""A network: crops (B, S, S, 3) uint8 to the last stack's logits (B, H, W, J) float32."""
+Columns = Dict[str, np.ndarray]
+"""Arrays with a row for each measured person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,92 +32,174 @@ class Evaluation:
 
     result: PckhResult
     baselines: Dict[str, PckhResult]
-    persons: list
+    persons: List[Person]
     joints_img: np.ndarray
     scores: np.ndarray
 
-    @property
-    def score(self):
-        """The number by which checkpoints are compared: mean PCKh@0.5, or PCK@0.2 for data without heads."""
-        means = [self.result.metrics[name]['mean'] for name in ('pckh@0.5', 'pck@0.2')]
-        return next((mean for mean in means if mean is not None), 0.0)
 
-
-def mean_training_pose(persons, rule):
+def mean_training_pose(persons: List[Person], rule: CropRule) -> np.ndarray:
     """Return float64 (J, 2), crop pixels: the mean pose of persons in the crops that evaluation would cut."""
     joints = [geometry.transform_points(rule.person_affine(person), person.joints_img) for person in persons]
     return mean_pose(np.array(joints), np.array([person.labelled for person in persons]), rule.crop_size)
 
 
-def flip_averaged_maps(predict_logits, codec, images, flip_test, flip_permutation):
-    """Return heatmaps (N, H, W, J) of crops (N, S, S, 3), averaged with the mirrored crop's if flip_test.
+def in_blocks(predict_block: PredictLogits, block_size: int) -> PredictLogits:
+    """Return a function of any number of crops, made of one that takes exactly `block_size`.
 
-    predict_logits: function of such crops to the last stack's logits (N, H, W, J). The average is taken of maps,
-    not of logits, and needs no shift, for the flip commutes with the map from crop to heatmap.
+    The last block is padded with black crops, whose logits are dropped.
     """
-    maps = codec.maps_of_logits(predict_logits(images))
+
+    def predict_logits(images: np.ndarray) -> np.ndarray:
+        logits = []
+        for start in range(0, len(images), block_size):
+            block = images[start : start + block_size]
+            padded = np.zeros((block_size,) + images.shape[1:], images.dtype)
+            padded[: len(block)] = block
+            logits.append(predict_block(padded)[: len(block)])
+        return np.concatenate(logits)
+
+    return predict_logits
+
+
+def flip_averaged_maps(
+    predict_logits: PredictLogits,
+    codec: HeatmapCodec,
+    images: np.ndarray,
+    flip_test: bool,
+    flip_permutation: np.ndarray,
+) -> np.ndarray:
+    """Return maps (N, H, W, J) of crops (N, S, S, 3), averaged with those of the mirrored crops if flip_test.
+
+    The average is taken of maps, not of logits. It needs no shift, as the flip commutes with the map from crop to
+    heatmap.
+    """
     if not flip_test:
-        return maps
-    mirrored = codec.maps_of_logits(predict_logits(np.ascontiguousarray(images[:, :, ::-1])))
-    return (maps + mirrored[:, :, ::-1][..., flip_permutation]) / 2
+        return codec.maps_of_logits(predict_logits(images))
+    # A crop and its mirror image lie side by side, so that they share a pass of the network.
+    pairs = np.stack([images, images[:, :, ::-1]], axis=1).reshape((-1,) + images.shape[1:])
+    maps = codec.maps_of_logits(predict_logits(pairs))
+    return (maps[::2] + maps[1::2, :, ::-1][..., flip_permutation]) / 2
 
 
-def averaged_maps(predict_logits, sample_maker, batch, flip_test, flip_permutation):
-    """Return the heatmaps (B, H, W, J) of a Batch, averaged over the crop's mirror image and over all scales."""
-    pictures = batch.zoomed if len(batch.zoomed) else [batch.images]
-    maps = [
-        flip_averaged_maps(predict_logits, sample_maker.codec, images, flip_test, flip_permutation)
-        for images in pictures
-    ]
-    return average_over_scales(maps, sample_maker.scales) if len(batch.zoomed) else maps[0]
+@dataclass(frozen=True, eq=False)
+class PredictedRows:
+    """What a network gives for the readable persons of a batch.
+
+    batch: of the generator. rows: (N,) int, its readable rows. maps: (N, H, W, J). joints_crop: (N, J, 2).
+    joints_img: (N, J, 2). scores: (N, J).
+    """
+
+    batch: Batch
+    rows: np.ndarray
+    maps: np.ndarray
+    joints_crop: np.ndarray
+    joints_img: np.ndarray
+    scores: np.ndarray
 
 
-def predict_persons(generator, predict_logits, flip_test, progress=lambda batches: batches):
-    """Yield (index, joints_img float64 (J, 2), scores (J,)) of the generator's persons with a readable picture.
+def predict_batches(
+    batches: Iterable[Batch],
+    predict_logits: PredictLogits,
+    codec: HeatmapCodec,
+    flip_test: bool,
+    flip_permutation: np.ndarray,
+    scales: Tuple[float, ...] = (1.0,),
+) -> Iterator[PredictedRows]:
+    """Yield the PredictedRows of validation batches with a readable image; the loop over crops of every evaluation.
 
-    predict_logits, progress: as in Evaluator.evaluate. No labels are needed.
+    Args:
+        scales: of the batches' zoomed crops, over which maps are averaged, as is over the flip if flip_test.
+    """
+    for batch in batches:
+        rows = np.flatnonzero(batch.mask)
+        if not len(rows):
+            continue
+        maps_by_scale = [
+            flip_averaged_maps(predict_logits, codec, images, flip_test, flip_permutation)
+            for images in (batch.zoomed if len(batch.zoomed) else [batch.images])
+        ]
+        maps = average_over_scales(maps_by_scale, scales) if len(batch.zoomed) else maps_by_scale[0]
+        joints_crop, scores = codec.decode(maps[rows])
+        joints_img = to_image(batch, rows, joints_crop)
+        yield PredictedRows(batch, rows, maps[rows], joints_crop, joints_img, scores)
+
+
+def predict_persons(
+    generator: DataGenerator,
+    predict_logits: PredictLogits,
+    codec: HeatmapCodec,
+    flip_test: bool,
+    progress: Callable[[Iterable[Batch]], Iterable[Batch]] = iter,
+) -> Iterator[Tuple[int, np.ndarray, np.ndarray]]:
+    """Yield (index, joints_img float64 (J, 2), scores (J,)) of the generator's persons with a readable image.
+
+    No labels are needed. progress: as in Evaluator.evaluate.
     """
     maker = generator.sample_maker
-    for batch in progress(generator.validation_batches()):
-        rows = np.flatnonzero(batch.mask)
-        maps = averaged_maps(predict_logits, maker, batch, flip_test, maker.flip_permutation)[rows]
-        joints_crop, scores = maker.codec.decode(maps)
-        for row, pose, score in zip(rows, joints_crop, scores):
-            img_from_crop = geometry.invert(batch.affines_crop_from_img[row])
-            yield int(batch.indices[row]), geometry.transform_points(img_from_crop, pose), score
+    batches = progress(generator.validation_batches())
+    for found in predict_batches(batches, predict_logits, codec, flip_test, maker.flip_permutation, maker.scales):
+        for index, pose, scores in zip(found.batch.indices[found.rows], found.joints_img, found.scores):
+            yield int(index), pose, scores
+
+
+def to_image(batch: Batch, rows: np.ndarray, joints_crop: np.ndarray) -> np.ndarray:
+    """Return joints (N, J, 2) in image pixels of joints in the crops of N rows of a batch."""
+    return np.stack(
+        [
+            geometry.transform_points(geometry.invert(batch.affines_crop_from_img[row]), pose)
+            for row, pose in zip(rows, joints_crop)
+        ]
+    )
 
 
 class Evaluator:
     """Measures a network on the persons of a DataGenerator.
 
-    mean_pose_crop: (J, 2), the mean pose of the training persons in crop pixels, for the baseline; None leaves it out.
-    limit: batches to use, None for all.
+    codec: how the network represents joints. mean_pose_crop: (J, 2), the mean pose of the training persons in crop
+    pixels, for the baseline; None leaves it out. limit: batches to use, None for all.
     """
 
-    def __init__(self, generator, skeleton, mean_pose_crop, flip_test=True, limit=None):
+    def __init__(
+        self,
+        generator: DataGenerator,
+        codec: HeatmapCodec,
+        skeleton: Skeleton,
+        mean_pose_crop: Optional[np.ndarray],
+        flip_test: bool = True,
+        limit: Optional[int] = None,
+    ) -> None:
         self.generator = generator
+        self.codec = codec
         self.skeleton = skeleton
         self.flip_test = flip_test
         self.limit = limit
-        crop_size = generator.sample_maker.rule.crop_size
-        self.baseline_poses = OrderedDict()
+        self.baseline_poses = {}
         if mean_pose_crop is not None:
             self.baseline_poses['mean_pose'] = np.asarray(mean_pose_crop)
-        self.baseline_poses['centre'] = centre_pose(len(skeleton), crop_size)
+        self.baseline_poses['centre'] = centre_pose(len(skeleton), generator.sample_maker.rule.crop_size)
 
     @property
-    def num_batches(self):
+    def num_batches(self) -> int:
         """Batches of one evaluation."""
         total = self.generator.num_validation_batches
         return total if self.limit is None else min(total, self.limit)
 
-    def evaluate(self, predict_logits, progress=lambda batches: batches, gather=lambda columns: [columns]):
-        """Return the Evaluation of a network. Raises ImageError when too many pictures cannot be read.
+    def evaluate(
+        self,
+        predict_logits: PredictLogits,
+        progress: Callable[[Iterable[Batch]], Iterable[Batch]] = iter,
+        gather: Callable[[Columns], List[Columns]] = lambda columns: [columns],
+    ) -> Evaluation:
+        """Return the Evaluation of a network.
 
-        predict_logits: function of crops (B, S, S, 3) uint8 to the last stack's logits (B, H, W, J).
-        progress: wraps the iterable of batches, to show a bar.
-        gather: function of a dict of arrays to the list of those of all processes, each of which measures a share of
-        the persons; every process then has the same Evaluation, and it is that of a single one.
+        Args:
+            predict_logits: it gets crops in batches of the generator's size; see in_blocks.
+            progress: wraps the iterable of batches, to show a bar.
+            gather: function of a dict of arrays to the list of those of all processes, each of which measures a share
+                of the persons. Every process then has the same Evaluation, which is that of a single process.
+
+        Raises:
+            ImageError: when too many images cannot be read.
         """
         columns = self._columns(progress(self.generator.validation_batches(self.limit)), predict_logits)
         shares = gather(columns)
@@ -117,66 +208,52 @@ class Evaluator:
         columns = {name: column[order] for name, column in columns.items()}
         if not len(order):
             raise ImageError(
-                'none of the %d persons to measure has a picture that can be read; mend the pictures'
-                % len(self.generator.persons)
+                f'none of the {len(self.generator.persons)} persons to measure has an image that can be read; check '
+                'DataSetHG.img_directory'
             )
         persons = [self.generator.persons[index] for index in columns['indices']]
-        results = OrderedDict(
-            (name, self._result(name, columns, persons)) for name in ['network'] + list(self.baseline_poses)
-        )
-        return Evaluation(results.pop('network'), results, persons, columns['joints_network'], columns['scores'])
+        baselines = {name: self._result(name, columns, persons) for name in self.baseline_poses}
+        network = self._result('network', columns, persons)
+        return Evaluation(network, baselines, persons, columns['joints_network'], columns['scores'])
 
-    def _columns(self, batches, predict_logits):
-        """Return arrays with a row for each person of this process's share: who it is, and what was found."""
-        maker = self.generator.sample_maker
-        codec = maker.codec
-        rows_of = OrderedDict(
-            [('indices', [np.zeros(0, np.int64)]), ('scores', [np.zeros((0, len(self.skeleton)), np.float32)])]
-        )
+    def _columns(self, batches: Iterable[Batch], predict_logits: PredictLogits) -> Columns:
+        """Return the columns of this process's share of the persons: who they are, and what was found."""
+        codec, maker, joints = self.codec, self.generator.sample_maker, len(self.skeleton)
+        rows_of: Dict[str, List[np.ndarray]] = {
+            'indices': [np.zeros(0, np.int64)],
+            'scores': [np.zeros((0, joints), np.float32)],
+        }
         for name in ['network'] + list(self.baseline_poses):
-            rows_of[f'joints_{name}'] = [np.zeros((0, len(self.skeleton), 2))]
-            rows_of[f'argmax_{name}'] = [np.zeros((0, len(self.skeleton)))]
-        for batch in batches:
-            rows = np.flatnonzero(batch.mask)
-            if not len(rows):
-                continue
-            maps = averaged_maps(predict_logits, maker, batch, self.flip_test, self.skeleton.flip_permutation)[rows]
-            joints_crop, scores = codec.decode(maps)
-            poses = [('network', joints_crop, codec.peak_cells(maps))]
+            rows_of[f'joints_{name}'] = [np.zeros((0, joints, 2))]
+            rows_of[f'argmax_{name}'] = [np.zeros((0, joints))]
+        for found in predict_batches(
+            batches, predict_logits, codec, self.flip_test, self.skeleton.flip_permutation, maker.scales
+        ):
+            batch, rows = found.batch, found.rows
+            rows_of['indices'].append(batch.indices[rows])
+            rows_of['scores'].append(found.scores)
+            poses = [('network', found.joints_img, codec.peak_cells(found.maps))]
             for name, pose in self.baseline_poses.items():
                 cells = np.rint(geometry.hm_from_crop(pose, codec.stride))
-                poses.append((name, np.tile(pose, (len(rows), 1, 1)), np.tile(cells, (len(rows), 1, 1))))
-            rows_of['indices'].append(batch.indices[rows])
-            rows_of['scores'].append(scores)
-            for name, pose_crop, cells_hm in poses:
-                joints_img, argmax = self._measure(batch, rows, pose_crop, cells_hm)
+                poses.append((name, to_image(batch, rows, np.tile(pose, (len(rows), 1, 1))), cells[None]))
+            # The original compares with the target's own highest cell, so a joint without a target is left out.
+            true_cells = codec.nearest_cells(np.where(batch.labelled[..., None], batch.joints_crop, 0)[rows])
+            for name, joints_img, cells in poses:
                 rows_of[f'joints_{name}'].append(joints_img)
-                rows_of[f'argmax_{name}'].append(argmax)
-        return {name: np.concatenate(rows) for name, rows in rows_of.items()}
+                accuracies = argmax_accuracies(cells, true_cells, codec.heatmap_size, batch.labelled[rows])
+                rows_of[f'argmax_{name}'].append(accuracies)
+        return {name: np.concatenate(parts) for name, parts in rows_of.items()}
 
-    def _measure(self, batch, rows, joints_crop, cells_hm):
-        """Return poses in crop pixels as poses in photo pixels, and the argmax accuracies of their cells."""
-        codec = self.generator.sample_maker.codec
-        joints_img = np.stack(
-            [
-                geometry.transform_points(geometry.invert(batch.affines_crop_from_img[row]), pose)
-                for row, pose in zip(rows, joints_crop)
-            ]
-        )
-        # The original compares with the target's own highest cell, so a joint that has no target is left out.
-        true_cells = codec.peak_cells(batch.heatmaps[rows])
-        return joints_img, argmax_accuracies(cells_hm, true_cells, codec.heatmap_size, batch.joint_weights[rows] > 0)
-
-    def _result(self, name, columns, persons):
+    def _result(self, name: str, columns: Columns, persons: List[Person]) -> PckhResult:
         """Return the PckhResult of the poses of the network or of a baseline."""
         measured = PckhEvaluator(self.skeleton)
-        labelled = np.array([person.labelled for person in persons]) & self.generator.sample_maker.kept_joints
         measured.add(
             columns['indices'],
             columns[f'joints_{name}'],
             np.array([person.joints_img for person in persons]),
-            labelled,
+            np.array([person.labelled for person in persons]),
             [person.head_box_img for person in persons],
             columns[f'argmax_{name}'],
+            self.generator.sample_maker.kept_joints,
         )
         return measured.result()

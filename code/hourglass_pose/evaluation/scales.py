@@ -1,9 +1,11 @@
 """Heatmaps of one person seen at several scales, brought back to the first frame and averaged."""
 
+from typing import Sequence
+
 import numpy as np
 
 
-def resampling_matrix(scale, size):
+def resampling_matrix(scale: float, size: int) -> np.ndarray:
     """Return float64 (size, size): row i weighs the cells of a zoomed map's row to its value at cell i of the frame.
 
     In a crop zoomed by `scale` about its centre, cell i lies at scale * (i - c) + c, c being the centre. The weights
@@ -12,10 +14,11 @@ def resampling_matrix(scale, size):
     """
     centre = (size - 1) / 2.0
     positions = scale * (np.arange(size) - centre) + centre
-    return np.maximum(0.0, 1.0 - np.abs(positions[:, None] - np.arange(size)[None, :]))
+    weights: np.ndarray = np.maximum(0.0, 1.0 - np.abs(positions[:, None] - np.arange(size)[None, :]))
+    return weights
 
 
-def average_over_scales(maps_by_scale, scales):
+def average_over_scales(maps_by_scale: Sequence[np.ndarray], scales: Sequence[float]) -> np.ndarray:
     """Return float32 heatmaps (N, H, H, J) in the frame of scale 1: at each cell the mean of the maps that show it.
 
     maps_by_scale: for each scale the maps (N, H, H, J) of the crops zoomed by it. A map larger than the frame (scale
@@ -33,4 +36,5 @@ def average_over_scales(maps_by_scale, scales):
         for total, person in zip(totals, maps):
             rows = np.tensordot(matrix, person.astype(np.float64), axes=(1, 0))
             total += np.tensordot(rows, matrix, axes=(1, 1)).transpose(0, 2, 1)
-    return (totals / np.where(weights > 0, weights, 1.0)[:, :, None]).astype(np.float32)
+    average: np.ndarray = totals / np.where(weights > 0, weights, 1.0)[:, :, None]
+    return average.astype(np.float32)

@@ -1,19 +1,20 @@
 """From a checked Config to the parts of a run: skeleton, traits, codec, crops, split and generators."""
 
 import os
-from collections import OrderedDict
+from typing import Optional
 
 import numpy as np
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_hash, split_persons
+from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.input.augmentation import AugmentationRanges
+from hourglass_pose.input.augmentations.table import SETTINGS
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
-from hourglass_pose.skeleton import Skeleton
+from hourglass_pose.representations.table import make_codec
+from hourglass_pose.skeleton import Skeleton, require_sides
 
 
 class Experiment:
@@ -26,49 +27,25 @@ class Experiment:
         self.config = config
         self.say = say
         data, network = config.DataSetHG, config.Network
-        self.skeleton = Skeleton(tuple(data.joint_list))
+        self.skeleton = Skeleton(data.joint_list, data.flip_pairs)
         self.kept_joints = np.array(data.remove_joints or [1] * len(self.skeleton), bool)
         self.rule = CropRule(
             network.img_size, data.box_margin, data.train_crop, data.joints_margin, data.crop_rule, data.crop_corners
         )
-        self.codec = HeatmapCodec(
+        self.codec = make_codec(
             network.hm_size,
             network.img_size // network.hm_size,
             config.Train.sigma,
             config.Train.loss,
             config.Validation.decoding,
         )
-        self.ranges = AugmentationRanges(
-            **{name: getattr(data, name) for name in AugmentationRanges.__dataclass_fields__}
-        )
+        self.augmentation = {setting.name: getattr(data, setting.name) for setting in SETTINGS}
         self.cache = ImageCache(config.Train.cache_mb)
         self._split = None
 
     def traits(self):
-        """Return the NetworkTraits. Raises ConfigError for a network that cannot be built."""
-        from hourglass_pose.graph.traits import NetworkTraits
-
-        network = self.config.Network
-        try:
-            return NetworkTraits(
-                network.arch,
-                network.nStack,
-                network.nFeat,
-                network.nLow,
-                network.nModules,
-                network.outputDim,
-                network.img_size,
-                network.stem_feat,
-                network.tiny,
-                network.attention,
-                network.attention_kernel,
-                network.attention_iterations,
-                network.modif,
-                network.drop_rate,
-                network.input_mean,
-            )
-        except ValueError as error:
-            raise ConfigError(f'config [Network]: {error}')
+        """Return the hyperparameters of the network."""
+        return self.config.hyperparameters()
 
     def split(self):
         """Return {'train': persons, 'valid': persons}. Raises AnnotationError."""
@@ -84,7 +61,7 @@ class Experiment:
             )
             for problem in annotations.problems:
                 self.say(f'left out: {problem}')
-            self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed)
+            self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed, data.split_by)
             self.say(
                 'data: %s; %d to train on, %d to validate with'
                 % (annotations.describe(), len(self._split['train']), len(self._split['valid']))
@@ -96,11 +73,10 @@ class Experiment:
         data, train = self.config.DataSetHG, self.config.Train
         maker = SampleMaker(
             self.cache,
-            self.codec,
             self.rule,
             self.skeleton.flip_permutation,
             self.kept_joints,
-            self.ranges,
+            self.augmentation,
             train.seed,
             train.weighted_loss,
         )
@@ -117,23 +93,29 @@ class Experiment:
             lambda message: self.say(f'left out: {message}'),
         )
 
-    def recipe(self, mean_pose_crop):
-        """Return what prediction must know of the training, JSON-able, for the manifests."""
-        train, validation = self.config.Train, self.config.Validation
-        return OrderedDict(
-            [
-                ('joints', list(self.skeleton.joints)),
-                ('kept_joints', self.kept_joints.tolist()),
-                ('loss', train.loss),
-                ('sigma', train.sigma),
-                ('decoding', validation.decoding),
-                ('flip_test', validation.flip_test),
-                ('box_margin', self.rule.box_margin),
-                ('crop_rule', self.rule.crop_rule),
-                ('crop_corners', self.rule.corners),
-                ('mean_pose_crop', np.asarray(mean_pose_crop).tolist()),
-            ]
+    def inference_record(self, mean_pose_crop: Optional[np.ndarray]) -> InferenceRecord:
+        """Return what prediction must know of the training. mean_pose_crop: (J, 2) crop pixels, None if unknown."""
+        train, validation, traits = self.config.Train, self.config.Validation, self.traits()
+        return InferenceRecord(
+            joints=self.skeleton.joints,
+            flip_pairs=self.skeleton.flip_pairs,
+            kept_joints=tuple(self.kept_joints.tolist()),
+            input_size=traits.input_size,
+            heatmap_size=traits.heatmap_size,
+            loss=train.loss,
+            sigma=train.sigma,
+            decoding=validation.decoding,
+            flip_test=validation.flip_test,
+            box_margin=self.rule.box_margin,
+            crop_rule=self.rule.crop_rule,
+            crop_corners=self.rule.corners,
+            mean_pose_crop=None if mean_pose_crop is None else tuple(map(tuple, np.asarray(mean_pose_crop).tolist())),
+            gives_probabilities=traits.gives_probabilities,
         )
+
+    def require_sides(self):
+        """Raise ConfigError where training or validation mirrors images and no joint has a known partner."""
+        require_sides(self.skeleton, self.config.DataSetHG.flip_prob, self.config.Validation.flip_test)
 
     def split_hash(self):
         """Return the digest of who is trained on and who is validated with."""

@@ -1,9 +1,7 @@
 """The settings that a checkpoint of the original code is used with: what it shows, a config.cfg, and overrides."""
 
-from hourglass_pose.config.config import config_from_dict, load_config
-from hourglass_pose.config.text import given_keys
+from hourglass_pose.checkpoints.exported import is_exported
 from hourglass_pose.errors import CheckpointError, UserError
-from hourglass_pose.experiment.experiment import Experiment
 
 # What the original code does where its config.cfg has no key for it.
 _TRAINING = {'loss': 'sigmoid', 'optimizer': 'rmsprop', 'schedule': 'exponential', 'warmup_steps': 0}
@@ -38,7 +36,12 @@ def predictor_options(options):
     """Return the keywords for Predictor that --config and --set ask for."""
     if not options.config and not options.overrides:
         return {}
+    if is_exported(options.checkpoint):
+        raise UserError(
+            f'{options.checkpoint}: an exported model carries its own settings; leave out --config and --set'
+        )
     from hourglass_pose.checkpoints.stored import open_stored
+    from hourglass_pose.experiment.experiment import Experiment
 
     stored = open_stored(options.checkpoint)
     if stored.manifest:
@@ -47,7 +50,7 @@ def predictor_options(options):
             'original code'
         )
     experiment = Experiment(config_of_original(stored, options.config, options.overrides))
-    return {'traits': experiment.traits(), 'recipe': experiment.recipe(None)}
+    return {'traits': experiment.traits(), 'inference': experiment.inference_record(None)}
 
 
 def config_of_original(stored, path=None, overrides=()):
@@ -57,18 +60,21 @@ def config_of_original(stored, path=None, overrides=()):
     keys that it lacks those of the original code. overrides: as in load_config; one that contradicts the variables is
     a CheckpointError. Raises ConfigError for settings that cannot go with such a network.
     """
+    from hourglass_pose.config.config import config_from_dict, load_config
+    from hourglass_pose.config.text import given_keys
+
     shown = {key: getattr(stored.traits, trait) for key, trait in _SHOWN.items()}
     if stored.traits.modif:
         shown['modif'] = True
-    training = dict(_TRAINING, sigma=stored.recipe['sigma'])
+    training = dict(_TRAINING, sigma=stored.inference.sigma)
     if path is None:
-        data = {'joint_list': stored.recipe['joints']}
+        data = {'joint_list': list(stored.inference.joints)}
         config = config_from_dict(
             {
                 'DataSetHG': data,
                 'Network': shown,
                 'Train': training,
-                'Validation': {'flip_test': stored.recipe['flip_test']},
+                'Validation': {'flip_test': stored.inference.flip_test},
             },
             overrides,
             stored.path,
@@ -94,6 +100,8 @@ def config_of_original(stored, path=None, overrides=()):
 
 def notes_on_original(stored, path, config):
     """Return lines on what of a config file does not rule, or does what the checkpoint's training did not."""
+    from hourglass_pose.config.text import given_keys
+
     notes = []
     given = given_keys(path)
     for key, trait in _SHOWN.items():

@@ -15,11 +15,13 @@ from hourglass_pose.errors import ConfigError
 from hourglass_pose.evaluation.best import BestMetric, choose_best_metric
 from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator, mean_training_pose
 from hourglass_pose.experiment.experiment import Experiment
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.graph.summary import summarise_network
-from hourglass_pose.graph.traits import NetworkTraits
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.report.results import TrainingPictures, write_results
+from hourglass_pose.report.results import results_of_evaluation, write_results
+from hourglass_pose.report.training_pictures import TrainingPictures
+from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.selection import open_runtime
@@ -95,6 +97,7 @@ class TrainingRun:
         self.initial = initial
         self.command = command
         self.say = experiment.say
+        experiment.require_sides()
         self.traits = experiment.traits()
         self._earlier: Dict[str, Any] = {}
         if resume_folder:
@@ -129,14 +132,14 @@ class TrainingRun:
         data = experiment.generator(split['train'], config.Train.batch_size, runtime.rank, runtime.world_size)
         earlier = self._earlier
         length = self._length(data)
-        graph = train_graph(config, self.traits, runtime, length)
+        graph = train_graph(config, self.traits, experiment.codec, runtime, length)
         best_metric = choose_best_metric(
             config.Validation.best_by, split['valid'], experiment.skeleton, experiment.kept_joints
         )
         manifest = {
             'config': config.as_dict(),
             'traits': self.traits.as_dict(),
-            'recipe': experiment.recipe(mean_training_pose(split['train'], experiment.rule)),
+            'inference': experiment.inference_record(mean_training_pose(split['train'], experiment.rule)).as_dict(),
             'seed': config.Train.seed,
             'split_hash': experiment.split_hash(),
             'device': runtime.description,
@@ -214,12 +217,13 @@ class TrainingRun:
         )
         evaluator = Evaluator(
             generator,
+            self.experiment.codec,
             self.experiment.skeleton,
-            np.array(parts.manifest['recipe']['mean_pose_crop']),
+            np.array(parts.manifest['inference']['mean_pose_crop']),
             config.Validation.flip_test,
             config.Validation.valid_iteration,
         )
-        loss = ValidationLoss(parts.graph, config.Train.loss) if parts.best_metric.kind == 'loss' else None
+        loss = ValidationLoss(parts.graph, self.experiment.codec) if parts.best_metric.kind == 'loss' else None
         return Validation(evaluator, config.Validation.valid_every, parts.best_metric, loss)
 
     def _hooks(self, parts: _Parts, timing: Timing, validation: Validation) -> List[Hook]:
@@ -251,7 +255,6 @@ class TrainingRun:
 
     def _write_results(self, evaluation: Evaluation) -> None:
         config, data = self.config, self.config.DataSetHG
-        sources = list(zip(data.training_txt_file, data.img_directory))
         protocol = {
             'data': ', '.join(
                 f'{os.path.basename(os.path.dirname(path))}/{os.path.basename(path)}' for path in data.training_txt_file
@@ -268,20 +271,21 @@ class TrainingRun:
         }
         everyone = [person for side in self.experiment.split().values() for person in side]
         folder = config.Saver.saver_directory
-        write_results(
-            folder,
+        results = results_of_evaluation(
             evaluation,
             self.experiment.skeleton,
             protocol,
-            sources,
             everyone,
-            self.say,
+            data.training_txt_file,
             read_history(os.path.join(folder, HISTORY)),
             format_config(config),
         )
+        write_results(folder, results, self.say)
 
 
-def train_graph(config: Config, traits: NetworkTraits, runtime: Runtime, length: RunLength) -> TrainGraph:
+def train_graph(
+    config: Config, traits: Hyperparameters, codec: HeatmapCodec, runtime: Runtime, length: RunLength
+) -> TrainGraph:
     """Return the TrainGraph of a Config, in the present graph."""
     train = config.Train
     schedule = ScheduleSettings(
@@ -297,11 +301,11 @@ def train_graph(config: Config, traits: NetworkTraits, runtime: Runtime, length:
     )
     return TrainGraph(
         HourglassModel(traits),
+        codec,
         runtime,
         schedule,
         train.batch_size,
         config.Validation.valid_batch_size,
-        train.loss,
         train.optimizer,
         train.weight_decay,
         train.ema_decay,

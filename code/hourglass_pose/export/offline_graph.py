@@ -1,20 +1,22 @@
-"""OfflineGraph: a checkpoint's network for inference alone, of fixed batch size and with constants for variables."""
+"""OfflineGraph: a network for inference only, with a fixed batch size and constants in place of variables."""
 
 import math
-from dataclasses import dataclass, replace
-from typing import Tuple
+from dataclasses import dataclass
+from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
 
+from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.checkpoints.variables import constants_of
-from hourglass_pose.export import graph_rewrites
+from hourglass_pose.graph import rewrites
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.representations.decoding import decode_heatmaps
+from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
+from hourglass_pose.representations.table import graph_half
 from hourglass_pose.tf_compat import tf
 
 INPUT = 'image'
 HEATMAPS, JOINTS, SCORES = 'heatmaps', 'joints', 'scores'
-NORMALISATIONS = ('in_graph', 'aipp')
 
 _UNIT_ROUNDOFF = 2.0**-24
 _ROUNDING_MARGIN = 16
@@ -27,10 +29,10 @@ class OfflineGraph:
     input_shape, output_shapes: static. input_type: 'uint8', RGB of 0 to 255, or 'float32', RGB of [0, 1] minus
     input_mean. folded, spelled_out: batch norms that became part of a convolution, and that became a factor and an
     offset. upsamplings: how many there are. additions: numbers summed up one after another on the longest path from
-    the input to an output.
+    the input to an output. network: hyperparameters of the network, JSON-able.
     """
 
-    graph_def: object
+    graph_def: 'tf.GraphDef'
     input_shape: Tuple[int, ...]
     input_type: str
     input_mean: Tuple[float, ...]
@@ -40,17 +42,18 @@ class OfflineGraph:
     spelled_out: int
     upsamplings: int
     additions: int
+    network: Dict[str, Any]
 
     @property
-    def is_decoded(self):
+    def is_decoded(self) -> bool:
         """Whether it gives joints and scores in place of heatmaps."""
         return JOINTS in self.outputs
 
-    def lines(self):
-        """Return lines for people: what was done to the network, and what goes in and comes out."""
+    def lines(self) -> List[str]:
+        """Return lines for people: what was done to the network, its input and its outputs."""
         return [
-            'batch norms: %d folded into convolutions, %d made a factor and an offset of each channel'
-            % (self.folded, self.spelled_out),
+            f'batch norms: {self.folded} folded into convolutions, {self.spelled_out} made a factor and an offset of '
+            'each channel',
             'input: {} {} {}; output: {}'.format(
                 INPUT,
                 self.input_type,
@@ -60,53 +63,54 @@ class OfflineGraph:
         ]
 
     @property
-    def relative_bound(self):
-        """How far its heatmaps may be from the checkpoint's by rounding, as a share of their largest absolute value.
+    def relative_bound(self) -> float:
+        """Largest difference of its heatmaps from the checkpoint's by rounding, relative to their largest value.
 
-        Each of K additions in a row is off by at most u = 2^-24 of its result in float32. The signs of these errors
-        are as good as random, so that they add up like u sqrt(K); other operations and unlike sizes of the numbers
-        are covered by the margin.
+        Each of K additions in a row has an error of at most u = 2^-24 of its result in float32. The signs of these
+        errors are as good as random, so they add up like u sqrt(K). The margin covers other operations and numbers of
+        different sizes.
         """
         return _ROUNDING_MARGIN * _UNIT_ROUNDOFF * math.sqrt(self.additions)
 
-    def prepare(self, crops):
-        """Return what the graph takes for uint8 crops (B, S, S, 3): them, or what AIPP would make of them."""
+    def prepare(self, crops: np.ndarray) -> np.ndarray:
+        """Return the graph's input for uint8 crops (B, S, S, 3): the crops, or what AIPP makes of them."""
         if self.input_type == 'uint8':
             return crops
         return crops.astype(np.float32) * np.float32(1.0 / 255.0) - np.array(self.input_mean, np.float32)
 
 
-def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
+def build_offline_graph(
+    stored: StoredNetwork, traits: Hyperparameters, codec: HeatmapCodec, batch_size: int, decode: bool, normalise: str
+) -> OfflineGraph:
     """Return the OfflineGraph of a StoredNetwork.
 
-    traits: its NetworkTraits, or what was said in their place. codec: HeatmapCodec to decode by. decode: whether
-    joints (N, J, 2), in crop pixels, and scores (N, J) are given in place of the last stack's heatmaps (N, H, W, J),
-    which are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves dividing by 255 and
-    subtracting the mean to what runs before the graph.
+    traits: its Hyperparameters, or what replaces them. codec: HeatmapCodec to decode with. decode: whether the outputs
+    are joints (N, J, 2), in crop pixels, and scores (N, J) in place of the last stack's heatmaps (N, H, W, J), which
+    are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves the division by 255 and the
+    subtraction of the mean to what runs before the graph.
     Raises CheckpointError for a checkpoint that does not fit.
     """
-    mean, input_type = traits.input_mean, tf.uint8
-    if normalise == 'aipp':
-        traits, input_type = replace(traits, input_mean=(0.0, 0.0, 0.0)), tf.float32
+    mean, is_normalised = traits.input_mean, normalise == 'aipp'
+    input_type = tf.float32 if is_normalised else tf.uint8
     with tf.Graph().as_default() as graph:
         images = tf.placeholder(input_type, [batch_size, traits.input_size, traits.input_size, 3], INPUT)
         model = HourglassModel(traits)
-        # The last of the stacks that are put together here, so that nothing is left of putting them together.
+        # The input of the last operation, which joins the stacks and is not needed for one of them.
         logits = model.build_logits(
-            images, is_training=False, getter=constants_of(stored.path, stored.prefix)
+            images, is_training=False, getter=constants_of(stored.path, stored.prefix), is_normalised=is_normalised
         ).op.inputs[-1]
         if decode:
-            joints, scores = decode_heatmaps(logits, codec)
+            joints, scores = graph_half(codec).decode(logits, codec)
             outputs = [tf.identity(joints, JOINTS), tf.identity(scores, SCORES)]
         else:
             outputs = [tf.identity(model.output_of(logits), HEATMAPS)]
         with tf.Session(graph=graph, config=tf.ConfigProto(device_count={'GPU': 0})) as session:
-            nodes = graph_rewrites.freeze(session, outputs)
+            nodes = rewrites.freeze(session, outputs)
         additions = _longest_sum(outputs)
-    nodes, folded, spelled_out = graph_rewrites.fold_batch_norms(nodes)
-    nodes, upsamplings = graph_rewrites.name_upsamplings(nodes)
+    nodes, folded, spelled_out = rewrites.fold_batch_norms(nodes)
+    nodes, upsamplings = rewrites.name_upsamplings(nodes)
     return OfflineGraph(
-        graph_rewrites.graph_def_of(nodes),
+        rewrites.graph_def_of(nodes),
         tuple(images.shape.as_list()),
         input_type.name,
         tuple(mean),
@@ -116,15 +120,16 @@ def build_offline_graph(stored, traits, codec, batch_size, decode, normalise):
         spelled_out,
         upsamplings,
         additions,
+        traits.as_dict(),
     )
 
 
-def _longest_sum(outputs):
-    """Return how many numbers are added up one after another on the longest path to a tensor of `outputs`.
+def _longest_sum(outputs: Sequence['tf.Tensor']) -> int:
+    """Return how many numbers are added one after another on the longest path to a tensor of `outputs`.
 
     A convolution adds a window of cells by as many channels, any other operation counts as one.
     """
-    lengths = {}
+    lengths: Dict[str, int] = {}
     for operation in outputs[0].graph.get_operations():
         before = max([lengths[tensor.op.name] for tensor in operation.inputs] or [0])
         own = 1

@@ -1,25 +1,31 @@
-"""Offline models on the disk: written as frozen graph, SavedModel or ONNX, and opened again to be run."""
+"""Offline models on disk: written as a frozen graph, SavedModel or ONNX, and opened again to be run."""
 
 import importlib
+import json
 import logging
+from types import ModuleType
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from hourglass_pose.checkpoints.exported import METADATA_KEY
 from hourglass_pose.errors import UserError
-from hourglass_pose.export.offline_graph import INPUT
+from hourglass_pose.export.offline_graph import INPUT, OfflineGraph
 from hourglass_pose.files import write_whole
+from hourglass_pose.prediction.engine import run_in_passes
+from hourglass_pose.prediction.onnx_engine import OnnxRuntimeNetwork
 from hourglass_pose.tf_compat import tf
 
 DEFAULT_OPSET = 15
-"""Of the versions of ONNX's operators that ATC reads, 11 to 15, the newest, which tf2onnx is tested with."""
+"""The newest of the operator versions that ATC reads, 11 to 15; tf2onnx is tested with it."""
 
 
-def write_frozen(offline, path):
+def write_frozen(offline: OfflineGraph, path: str) -> None:
     """Write an OfflineGraph as a GraphDef, the .pb that ATC takes."""
     write_whole(path, offline.graph_def.SerializeToString())
 
 
-def write_saved_model(offline, path):
+def write_saved_model(offline: OfflineGraph, path: str) -> None:
     """Write an OfflineGraph as a SavedModel with the signature serving_default. The folder must not exist yet."""
     with tf.Graph().as_default() as graph, tf.Session(graph=graph) as session:
         tf.import_graph_def(offline.graph_def, name='')
@@ -36,8 +42,13 @@ def write_saved_model(offline, path):
         builder.save()
 
 
-def write_onnx(offline, path, opset=DEFAULT_OPSET):
-    """Write an OfflineGraph as an ONNX model, maps (N, H, W, C) at input and outputs as in TensorFlow."""
+def write_onnx(
+    offline: OfflineGraph, path: str, opset: int = DEFAULT_OPSET, metadata: Optional[Dict[str, Any]] = None
+) -> None:
+    """Write an OfflineGraph as an ONNX model; the layout of input and outputs is TensorFlow's (N, H, W, C).
+
+    metadata: JSON-able description that the file carries itself.
+    """
     converter, _ = require_onnx()
     logging.getLogger('tf2onnx').setLevel(logging.ERROR)
     tensors = [f'{name}:0' for name in (INPUT,) + offline.outputs]
@@ -49,40 +60,54 @@ def write_onnx(offline, path, opset=DEFAULT_OPSET):
         opset=opset,
         tensors_to_rename={tensor: tensor[:-2] for tensor in tensors},
     )
+    if metadata is not None:
+        model.metadata_props.add(key=METADATA_KEY, value=json.dumps(metadata))
     write_whole(path, model.SerializeToString())
 
 
-def require_onnx():
-    """Return the modules tf2onnx.convert and onnxruntime. Raises UserError where one is missing."""
+def require_onnx() -> Tuple[ModuleType, ModuleType]:
+    """Return the modules tf2onnx.convert and onnxruntime. Raises UserError if one is missing."""
     try:
         return importlib.import_module('tf2onnx.convert'), importlib.import_module('onnxruntime')
     except ImportError as error:
         raise UserError(f'--format onnx: a library is missing ({error}); install it with "pip install .[onnx]"')
 
 
-class _TensorFlowModel:
-    """A graph that its subclass loads into self.session."""
+class OfflineModel:
+    """A model on disk that is open to be run."""
 
-    def __init__(self, session_config):
+    def run(self, images: np.ndarray) -> List[np.ndarray]:
+        """Return the outputs for a batch of the graph's input."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Free what the model holds."""
+
+
+class _TensorFlowModel(OfflineModel):
+    """A graph that its subclass loads into self.session, on the CPU."""
+
+    _image: str
+    _outputs: List[str]
+
+    def __init__(self) -> None:
         self.graph = tf.Graph()
-        self.session = tf.Session(graph=self.graph, config=session_config)
+        self.session = tf.Session(graph=self.graph, config=tf.ConfigProto(device_count={'GPU': 0}))
 
-    def run(self, images):
-        """Return the list of output arrays for a batch of what the graph takes."""
+    def run(self, images: np.ndarray) -> List[np.ndarray]:
         return self.session.run(self._outputs, {self._image: images})
 
-    def close(self):
+    def close(self) -> None:
         self.session.close()
 
 
 class FrozenModel(_TensorFlowModel):
-    """A GraphDef file. outputs: their names."""
+    """The .pb of a frozen graph."""
 
-    def __init__(self, path, outputs, session_config=None):
-        super().__init__(session_config)
-        graph_def = tf.GraphDef()
+    def __init__(self, path: str, outputs: Sequence[str]) -> None:
+        super().__init__()
         with open(path, 'rb') as stream:
-            graph_def.ParseFromString(stream.read())
+            graph_def = tf.GraphDef.FromString(stream.read())
         with self.graph.as_default():
             tf.import_graph_def(graph_def, name='')
         self._image, self._outputs = f'{INPUT}:0', [f'{name}:0' for name in outputs]
@@ -91,8 +116,8 @@ class FrozenModel(_TensorFlowModel):
 class SavedModel(_TensorFlowModel):
     """The folder of a SavedModel, run by its signature."""
 
-    def __init__(self, path, outputs, session_config=None):
-        super().__init__(session_config)
+    def __init__(self, path: str, outputs: Sequence[str]) -> None:
+        super().__init__()
         with self.graph.as_default():
             meta = tf.saved_model.load(self.session, [tf.saved_model.tag_constants.SERVING], path)
         signature = meta.signature_def[tf.saved_model.signature_constants.DEFAULT_SERVING_SIGNATURE_DEF_KEY]
@@ -100,36 +125,16 @@ class SavedModel(_TensorFlowModel):
         self._outputs = [signature.outputs[name].name for name in outputs]
 
 
-class OnnxModel:
+class OnnxModel(OfflineModel):
     """An ONNX file, run by onnxruntime on the CPU."""
 
-    def __init__(self, path, outputs, session_config=None):
-        del session_config
-        _, runtime = require_onnx()
-        self._outputs = list(outputs)
-        options = runtime.SessionOptions()
-        options.log_severity_level = 3
-        self._session = runtime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
+    def __init__(self, path: str, outputs: Sequence[str]) -> None:
+        self._session = OnnxRuntimeNetwork(path, INPUT, outputs)
 
-    def run(self, images):
-        """Return the list of output arrays for a batch of what the graph takes."""
-        return self._session.run(self._outputs, {INPUT: images})
-
-    def close(self):
-        self._session = None
+    def run(self, images: np.ndarray) -> List[np.ndarray]:
+        return self._session.run(images)
 
 
-WRITERS = {'frozen': write_frozen, 'saved_model': write_saved_model, 'onnx': write_onnx}
-MODELS = {'frozen': FrozenModel, 'saved_model': SavedModel, 'onnx': OnnxModel}
-
-
-def run_crops(model, offline, crops):
-    """Return the list of output arrays (N, ...) for any number of uint8 crops (N, S, S, 3)."""
-    size = offline.input_shape[0]
-    batches = []
-    for start in range(0, len(crops), size):
-        part = crops[start : start + size]
-        padded = np.zeros(offline.input_shape, np.uint8)
-        padded[: len(part)] = part
-        batches.append([output[: len(part)] for output in model.run(offline.prepare(padded))])
-    return [np.concatenate(parts) for parts in zip(*batches)]
+def run_crops(model: OfflineModel, offline: OfflineGraph, crops: np.ndarray) -> List[np.ndarray]:
+    """Return the outputs (N, ...) of a model for any number of uint8 crops (N, S, S, 3)."""
+    return run_in_passes(lambda batch: model.run(offline.prepare(batch)), crops, offline.input_shape[:1])

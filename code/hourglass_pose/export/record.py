@@ -1,92 +1,76 @@
-"""The JSON beside an offline model: what a program that runs it must know."""
+"""The description of an offline model: the JSON beside it, and the part of it that an ONNX file carries itself."""
 
-from collections import OrderedDict
+from typing import Any, Dict, Sequence
 
-from hourglass_pose.export.offline_graph import HEATMAPS, INPUT, JOINTS, SCORES
+from hourglass_pose.export.offline_graph import HEATMAPS, INPUT, JOINTS, SCORES, OfflineGraph
 from hourglass_pose.input.cropping import BARE_BOX_MARGIN
-from hourglass_pose.tf_compat import describe_versions
+from hourglass_pose.prediction.predictor import Predictor
 
 _BOX = (
     "the square around the centre of a box (x0, y0, x1, y1; first and last pixel), its side the box's longer "
-    'side times 1 + 2 x box_margin, brought to size x size pixels; what lies outside the photo is black'
+    'side times 1 + 2 x box_margin, resized to input_size x input_size pixels; black outside the photo'
 )
 _CENTRE_SCALE = (
-    "the square that MPII's centre and scale stand for, its corners rounded as said; of a bare box, the "
+    "the square of MPII's centre and scale, its corners rounded as crop_corners says; for a box alone, the "
     f'square around it with a margin of {BARE_BOX_MARGIN:g} of its longer side'
 )
 _FRAME = '0-based pixels of the crop: x right, y down, pixel centres at integers; crop = (cell + 0.5) x stride - 0.5'
-_VALUES = {
-    'mse': 'heatmaps, as the network gives them',
-    'sigmoid': 'logits, whose sigmoid is the heatmap',
-    'softmax': 'logits, whose softmax over the cells of a joint, times 2 pi sigma_hm^2, is the heatmap',
-}
 
 
-def describe_model(format_name, file, predictor, offline, gate):
-    """Return the JSON-able record of an offline model.
+def describe_tensors(predictor: Predictor, offline: OfflineGraph) -> Dict[str, Any]:
+    """Return the JSON-able description that is enough to predict with an offline model.
 
-    predictor: of its checkpoint. gate: what the gate found, JSON-able.
+    predictor: of its checkpoint.
     """
-    stored, traits, codec = predictor.stored, predictor.traits, predictor.codec
-    return OrderedDict(
-        [
-            ('format', format_name),
-            ('file', file),
-            ('checkpoint', stored.path),
-            ('step', stored.step),
-            ('averaged_weights', bool(stored.manifest and stored.manifest['averaged_weights'])),
-            ('input', _input(offline)),
-            (
-                'outputs',
-                [_output(name, shape, predictor) for name, shape in zip(offline.outputs, offline.output_shapes)],
-            ),
-            ('joints', list(predictor.skeleton.joints)),
-            ('kept_joints', predictor.kept_joints.tolist()),
-            ('crop', _crop(predictor.rule)),
-            ('frame', _FRAME),
-            ('stride', codec.stride),
-            ('decoding', codec.decoding),
-            ('loss', codec.loss),
-            ('sigma_hm', codec.sigma_hm),
-            ('flip_test', False),
-            ('network', traits.as_dict()),
-            ('batch_norms', {'folded': offline.folded, 'factor_and_offset': offline.spelled_out}),
-            ('gate', gate),
-            ('versions', describe_versions()),
-        ]
-    )
-
-
-def _crop(rule):
-    if rule.needs_centre:
-        return OrderedDict([('size', rule.crop_size), ('rule', _CENTRE_SCALE), ('corners', rule.corners)])
-    return OrderedDict([('size', rule.crop_size), ('rule', _BOX), ('box_margin', rule.box_margin)])
-
-
-def _input(offline):
-    is_uint8 = offline.input_type == 'uint8'
-    return OrderedDict(
-        [
-            ('name', INPUT),
-            ('shape', offline.input_shape),
-            ('dtype', offline.input_type),
-            ('layout', 'batch, row, column, channel'),
-            ('channels', 'red, green, blue'),
-            ('range', '0 to 255' if is_uint8 else 'value / 255 - mean of values 0 to 255, which aipp.cfg makes'),
-            ('mean', offline.input_mean),
-            ('normalised', 'in the model' if is_uint8 else 'before the model'),
-        ]
-    )
-
-
-def _output(name, shape, predictor):
-    probabilities = predictor.traits.gives_probabilities
-    meaning = {
-        HEATMAPS: f'last stack: {"heatmaps in [0, 1]" if probabilities else _VALUES[predictor.codec.loss]}',
-        JOINTS: 'x, y in pixels of the crop',
-        SCORES: 'highest value of the heatmap, held within [0, 1]',
+    return {
+        'inference': predictor.inference.as_dict(),
+        'input': _input(offline),
+        'outputs': [_output(name, shape, predictor) for name, shape in zip(offline.outputs, offline.output_shapes)],
+        'stride': predictor.codec.stride,
+        'sigma_hm': predictor.codec.sigma_hm,
+        'frame': _FRAME,
+        'crop': _CENTRE_SCALE if predictor.rule.needs_centre else _BOX,
+        'checkpoint': predictor.stored.path,
+        'step': predictor.stored.step,
     }
-    axes = {HEATMAPS: 'batch, row, column, joint', JOINTS: 'batch, joint, x and y', SCORES: 'batch, joint'}
-    return OrderedDict(
-        [('name', name), ('shape', shape), ('dtype', 'float32'), ('layout', axes[name]), ('meaning', meaning[name])]
-    )
+
+
+def describe_model(
+    format_name: str, file: str, predictor: Predictor, offline: OfflineGraph, gate: Dict[str, Any]
+) -> Dict[str, Any]:
+    """Return the JSON-able record of an offline model. gate: what the gate measured, JSON-able."""
+    manifest = predictor.stored.manifest
+    return {
+        'format': format_name,
+        'file': file,
+        **describe_tensors(predictor, offline),
+        'averaged_weights': bool(manifest and manifest['averaged_weights']),
+        'network': offline.network,
+        'batch_norms': {'folded': offline.folded, 'factor_and_offset': offline.spelled_out},
+        'gate': gate,
+        'versions': predictor.engine.versions(),
+    }
+
+
+def _input(offline: OfflineGraph) -> Dict[str, Any]:
+    is_uint8 = offline.input_type == 'uint8'
+    return {
+        'name': INPUT,
+        'shape': list(offline.input_shape),
+        'dtype': offline.input_type,
+        'layout': 'batch, row, column, channel',
+        'channels': 'red, green, blue',
+        'range': '0 to 255' if is_uint8 else 'value / 255 - mean of values 0 to 255, which aipp.cfg makes',
+        'mean': list(offline.input_mean),
+        'normalised': 'in the model' if is_uint8 else 'before the model',
+    }
+
+
+def _output(name: str, shape: Sequence[int], predictor: Predictor) -> Dict[str, Any]:
+    values = 'heatmaps in [0, 1]' if predictor.inference.gives_probabilities else predictor.codec.output_meaning
+    layout, meaning = {
+        HEATMAPS: ('batch, row, column, joint', f'last stack: {values}'),
+        JOINTS: ('batch, joint, x and y', 'x, y in pixels of the crop'),
+        SCORES: ('batch, joint', 'highest value of the heatmap, held within [0, 1]'),
+    }[name]
+    return {'name': name, 'shape': list(shape), 'dtype': 'float32', 'layout': layout, 'meaning': meaning}

@@ -1,1 +1,1 @@
-"""The network graph: layers, hourglass, architectures, and its summary."""
+"""The network graph: layers, and one folder an architecture behind one table."""

@@ -1,54 +1,70 @@
-"""What the network architectures can and cannot be, for the configuration and the graph alike."""
+"""The table of network architectures: their names and hyperparameters, without TensorFlow."""
 
-ARCHS = ('newell', 'modelzoo')
-"""'newell': the networks as published. 'modelzoo': those of the original TensorFlow 1 code, oddities included."""
+from dataclasses import fields
+from typing import Any, Dict, Mapping, Type
 
-STRIDE = 4
-"""Input pixels per heatmap cell, for every network."""
+from hourglass_pose.graph.hyperparameters import HyperparameterError, Hyperparameters
+from hourglass_pose.graph.modelzoo.hyperparameters import ModelzooHyperparameters
+from hourglass_pose.graph.newell.hyperparameters import NewellHyperparameters
+from hourglass_pose.graph.newell_attention.hyperparameters import NewellAttentionHyperparameters
+from hourglass_pose.rules import one_of
 
-MODELZOO_ATTENTION_FEATURES = 256
+ARCHITECTURES: Dict[str, Type[Hyperparameters]] = {
+    'newell': NewellHyperparameters,
+    'newell_attention': NewellAttentionHyperparameters,
+    'modelzoo': ModelzooHyperparameters,
+}
 
+DEFAULT_ARCHITECTURE = 'newell'
 
-def hourglass_depth(arch, num_poolings, attention):
-    """Return how many times an hourglass halves its maps; without attention the original code's makes one more."""
-    return num_poolings + (1 if arch == 'modelzoo' and not attention else 0)
+FLAGGED = {('newell', 'attention'): 'newell_attention'}
+"""(name, flag) -> the architecture that the name stands for with this flag, as earlier versions wrote it."""
 
-
-def input_step(arch, num_poolings, attention):
-    """Return the number of pixels that the input side is a multiple of."""
-    return STRIDE * 2 ** hourglass_depth(arch, num_poolings, attention)
-
-
-def modelzoo_stem(num_features, attention):
-    """Return the channels of the original code's stem, as in NetworkTraits.stem_features."""
-    return (64, 128, 128 if attention else num_features // 2)
-
-
-def modelzoo_attention_modules(num_stacks, num_poolings):
-    """Return how many residual modules follow each other at each place of the original's attention hourglasses."""
-    return (16 if num_poolings == 3 else 8) // num_stacks
+# The fields of the record that all architectures shared in the manifests of earlier versions.
+_FORMER_FIELDS = (
+    'num_stacks num_features num_poolings num_modules num_joints input_size stem_features tiny attention '
+    'attention_kernel attention_iterations modif drop_rate input_mean'
+).split()
 
 
-def modelzoo_limits(num_stacks, num_features, num_poolings, num_modules, attention):
-    """Yield (trait, what it would have to be and why, what it is) for what the original's graph cannot be."""
-    if attention and num_features != MODELZOO_ATTENTION_FEATURES:
-        yield (
-            'num_features',
-            '%d, which the stem of the original attention network ends with' % MODELZOO_ATTENTION_FEATURES,
-            num_features,
-        )
-    if attention and not modelzoo_attention_modules(num_stacks, num_poolings):
-        yield (
-            'num_stacks',
-            'at most %d: the original attention network divides so many modules among its stacks'
-            % modelzoo_attention_modules(1, num_poolings),
-            num_stacks,
-        )
-    if not attention and num_stacks == 1:
-        yield (
-            'num_stacks',
-            '2 or more: for 1 the original graph builds two stacks and supervises the second as the first',
-            num_stacks,
-        )
-    if num_modules != 1:
-        yield 'num_modules', '1, the original graph has no other', num_modules
+def find_architecture(name: str, values: Mapping[str, Any]) -> Type[Hyperparameters]:
+    """Return the class of an architecture's hyperparameters. values: where flags are looked up, see FLAGGED.
+
+    Raises HyperparameterError for an unknown name.
+    """
+    for (flagged, flag), architecture in FLAGGED.items():
+        if name == flagged and values.get(flag):
+            name = architecture
+    if name not in ARCHITECTURES:
+        raise HyperparameterError(('arch', one_of(ARCHITECTURES), repr(name)))
+    return ARCHITECTURES[name]
+
+
+def make_hyperparameters(arch: str = DEFAULT_ARCHITECTURE, **values: Any) -> Hyperparameters:
+    """Return the hyperparameters of an architecture; those that are not given have their defaults.
+
+    Raises HyperparameterError for a network that cannot be built, and for names that the architecture does not have.
+    """
+    architecture = find_architecture(arch, values)
+    own = {name: value for name, value in values.items() if (arch, name) not in FLAGGED}
+    for name in set(own) - field_names(architecture):
+        raise HyperparameterError((name, f'no such hyperparameter with arch {architecture.arch!r}', repr(own[name])))
+    return architecture(**own)
+
+
+def hyperparameters_from_dict(values: Mapping[str, Any]) -> Hyperparameters:
+    """Return the hyperparameters that a manifest holds, of this version (`as_dict`) or of earlier ones.
+
+    Earlier versions wrote the fields of all architectures for each, also those that its network does not have.
+    Raises HyperparameterError.
+    """
+    name = values.get('arch', DEFAULT_ARCHITECTURE)
+    architecture = find_architecture(name, values)
+    dropped = set(_FORMER_FIELDS) - field_names(architecture)
+    own = {field: value for field, value in values.items() if field != 'arch' and field not in dropped}
+    return make_hyperparameters(architecture.arch, **own)
+
+
+def field_names(architecture: Type[Hyperparameters]) -> set:
+    """Return the names of an architecture's hyperparameters."""
+    return {declared.name for declared in fields(architecture)}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.tf_compat import tf
 
@@ -16,39 +17,28 @@ class NetworkSummary:
     adds a few percent, training takes about three times as many.
     """
 
-    traits: object
+    hyperparameters: Hyperparameters
     parameters: int
     variables: int
     gflops: float
 
-    def describe(self):
+    def describe(self) -> str:
         """Return one line for the log."""
-        traits = self.traits
-        stacks = '%d %s' % (traits.num_stacks, 'stack' if traits.num_stacks == 1 else 'stacks')
-        return '%s, %s of %d features, %d joints, input %d, heatmaps %d: %.2f M parameters, %.2f GFLOPs' % (
-            traits.arch,
-            stacks,
-            traits.num_features,
-            traits.num_joints,
-            traits.input_size,
-            traits.heatmap_size,
-            self.parameters / 1e6,
-            self.gflops,
-        )
+        return f'{self.hyperparameters.describe()}: {self.parameters / 1e6:.2f} M parameters, {self.gflops:.2f} GFLOPs'
 
 
-def summarise_network(traits):
-    """Return the NetworkSummary of NetworkTraits, from a graph built for the purpose and dropped."""
+def summarise_network(hyperparameters: Hyperparameters) -> NetworkSummary:
+    """Return the NetworkSummary of a network, from a graph built for the purpose and dropped."""
     with tf.Graph().as_default() as graph:
-        images = tf.placeholder(tf.float32, [1, traits.input_size, traits.input_size, 3])
-        HourglassModel(traits).build(images, is_training=False)
+        model = HourglassModel(hyperparameters)
+        model.build(model.declare_images(1), is_training=False)
         parameters = sum(variable.shape.num_elements() for variable in tf.trainable_variables())
         variables = sum(variable.shape.num_elements() for variable in tf.global_variables())
         flops = sum(_convolution_flops(op) for op in graph.get_operations() if op.type in _CONVOLUTIONS)
-    return NetworkSummary(traits, parameters, variables, flops / 1e9)
+    return NetworkSummary(hyperparameters, parameters, variables, flops / 1e9)
 
 
-def _convolution_flops(op):
+def _convolution_flops(op: 'tf.Operation') -> int:
     # Each number of the kernel is multiplied once for every cell of a map: in a convolution's kernel there are as many
     # for an output map as the window has inputs, in a depthwise one's as it has cells.
     _, height, width, _ = op.outputs[0].shape.as_list()

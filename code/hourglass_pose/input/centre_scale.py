@@ -4,6 +4,8 @@ Published (Newell, Yang and Deng 2016, and all that compare with it): the centre
 side of 200 x scale x 1.25 pixels. Areas are given by their edges: pixel i reaches from i to i + 1.
 """
 
+from typing import Tuple
+
 import numpy as np
 
 LOWERED = 15.0  # px of the image, times scale
@@ -15,7 +17,9 @@ SIDE = 200.0 * 1.25  # px of the image, times scale
 CORNERS = ('exact', 'princeton', 'bearpaw')
 
 
-def crop_edges(centre_img, scale, crop_size, corners='exact'):
+def crop_edges(
+    centre_img: np.ndarray, scale: float, crop_size: int, corners: str = 'exact'
+) -> Tuple[np.ndarray, np.ndarray]:
     """Return (lower, upper) edges, (2,) each, of the part of the image that is brought to crop_size x crop_size.
 
     centre_img: (x, y), 0-based, pixel centres at integers. scale: height of the person / 200 px. corners: one of
@@ -39,7 +43,7 @@ def crop_edges(centre_img, scale, crop_size, corners='exact'):
     return lower * shrink, np.maximum(upper, lower + 1) * shrink
 
 
-def affine_of_edges(lower, upper, crop_size):
+def affine_of_edges(lower: np.ndarray, upper: np.ndarray, crop_size: int) -> np.ndarray:
     """Return affine_crop_from_img that brings an area given by its edges to crop_size x crop_size pixels."""
     stretch = crop_size / (upper - lower)
     offset = (0.5 - lower) * stretch - 0.5

@@ -1,13 +1,15 @@
-"""Square crops of persons: which part of the photo, and the pixels of it."""
+"""Square crops of persons: which part of the image, and its pixels."""
 
 from dataclasses import dataclass
+from typing import Tuple
 
 import cv2
 import numpy as np
 
 from hourglass_pose import geometry
+from hourglass_pose.annotations.person import Person
 from hourglass_pose.input import centre_scale
-from hourglass_pose.input.augmentation import View
+from hourglass_pose.input.augmentations.base import View
 
 # Side of the square of centre and scale / longer side of the tight box of the labelled joints: the median over the
 # 22,246 training persons of MPII is 1.64, half of them lie between 1.33 and 2.19. As a margin on each side:
@@ -21,10 +23,10 @@ class CropRule:
     """Where a crop lies. Evaluation and prediction use the box, or the centre and scale; training may use the joints.
 
     crop_size: side of the crop in pixels. box_margin: widening of the box on each side, as a share of its longer
-    side. train_crop: 'box', or 'joints': training crops are drawn around the tight box of the labelled joints
-    widened by joints_margin, for annotations whose boxes do not tell how large the person is. crop_rule: 'box', or
-    'centre_scale': the square that a person's centre and scale stand for, in training, too; corners says how it is
-    rounded, see data/centre_scale.py.
+    side. train_crop: 'box', or 'joints': training crops are cut around the tight box of the labelled joints widened by
+    joints_margin, for annotations whose boxes do not show how large the person is. crop_rule: 'box', or
+    'centre_scale': the square that a person's centre and scale stand for, in training, too; corners: how it is rounded,
+    see input/centre_scale.py.
     """
 
     crop_size: int
@@ -35,11 +37,11 @@ class CropRule:
     corners: str = 'exact'
 
     @property
-    def needs_centre(self):
+    def needs_centre(self) -> bool:
         """Whether persons need a centre and a scale."""
         return self.crop_rule == 'centre_scale'
 
-    def evaluation_affine(self, box_img):
+    def evaluation_affine(self, box_img: np.ndarray) -> np.ndarray:
         """Return affine_crop_from_img of a bare box (x0, y0, x1, y1), first and last pixel inclusive.
 
         Under 'centre_scale' the box stands for the centre and scale whose square is around it with BARE_BOX_MARGIN,
@@ -48,42 +50,44 @@ class CropRule:
         margin = BARE_BOX_MARGIN if self.needs_centre else self.box_margin
         return self._affine(box_img, margin, View())
 
-    def person_affine(self, person):
+    def person_affine(self, person: Person) -> np.ndarray:
         """Return affine_crop_from_img of an annotated person, as evaluation cuts it."""
         if self.needs_centre:
             return centre_scale.affine_of_edges(*self._edges(person), crop_size=self.crop_size)
         return self.evaluation_affine(person.box_img)
 
-    def training_affine(self, person, view):
+    def training_affine(self, person: Person, view: View) -> np.ndarray:
         """Return affine_crop_from_img of an augmented view of an annotated person."""
         if self.needs_centre:
             lower, upper = self._edges(person)
             return self._view_affine((lower + upper) / 2 - 0.5, (upper - lower).mean(), view)
         if self.train_crop == 'joints':
             joints = person.joints_img[person.labelled]
-            # A few joints close together say little of the person's size; the box bounds it from below.
+            # A few joints close together do not show the person's size; the box bounds it from below.
             smallest = _SMALLEST_POSE * geometry.square_box(person.box_img, 0.0)[1]
             return self._affine(np.concatenate([joints.min(0), joints.max(0)]), self.joints_margin, view, smallest)
         return self._affine(person.box_img, self.box_margin, view)
 
-    def _edges(self, person):
+    def _edges(self, person: Person) -> Tuple[np.ndarray, np.ndarray]:
+        # Annotations were read with needs_centre, so both are there.
+        assert person.centre_img is not None and person.scale is not None
         return centre_scale.crop_edges(person.centre_img, person.scale, self.crop_size, self.corners)
 
-    def _affine(self, box_img, margin, view, smallest=0.0):
+    def _affine(self, box_img: np.ndarray, margin: float, view: View, smallest: float = 0.0) -> np.ndarray:
         centre, side = geometry.square_box(box_img, margin)
         return self._view_affine(centre, max(side, smallest), view)
 
-    def _view_affine(self, centre, side, view):
+    def _view_affine(self, centre: np.ndarray, side: float, view: View) -> np.ndarray:
         side = side / view.scale
         centre = centre - np.array([view.shift_x, view.shift_y]) * side
         return geometry.crop_affine(centre, side, self.crop_size, view.rotation_deg, view.flip)
 
 
-def warp_crop(image, affine_crop_from_img, crop_size):
+def warp_crop(image: np.ndarray, affine_crop_from_img: np.ndarray, crop_size: int) -> np.ndarray:
     """Return the crop (crop_size, crop_size, 3) uint8 of an image; what lies outside the image is black.
 
-    Where the crop is much smaller than what it shows, the photo is averaged down first: bilinear sampling alone
-    would skip pixels. Only the part of the photo that the crop shows is touched.
+    Where the crop is much smaller than what it shows, the image is averaged down first: bilinear sampling alone
+    would skip pixels. Only the part of the image that the crop shows is touched.
     """
     corners = np.array([[-1, -1], [crop_size, -1], [-1, crop_size], [crop_size, crop_size]])
     corners_img = geometry.transform_points(geometry.invert(affine_crop_from_img), corners)
@@ -92,9 +96,9 @@ def warp_crop(image, affine_crop_from_img, crop_size):
     x1, y1 = np.clip(np.ceil(corners_img.max(0)) + 2, 0, [width, height]).astype(int)
     if x0 >= x1 or y0 >= y1:
         return np.zeros((crop_size, crop_size, 3), np.uint8)
-    # A factor that is whole but for rounding counts as whole.
+    # A factor that is whole except for rounding counts as whole.
     shrink = max(1, int(1.0 / np.sqrt(abs(np.linalg.det(affine_crop_from_img[:, :2]))) + 1e-6))
-    # Whole blocks of shrink x shrink pixels, for which averaging is fastest. Where the photo ends it gives less than
+    # Whole blocks of shrink x shrink pixels, for which averaging is fastest. Where the image ends it gives less than
     # these, and the blocks become a little smaller instead: every pixel counts and their frame stays exact.
     columns, rows = -(-(x1 - x0) // shrink), -(-(y1 - y0) // shrink)
     part = image[y0 : y0 + rows * shrink, x0 : x0 + columns * shrink]
@@ -104,4 +108,5 @@ def warp_crop(image, affine_crop_from_img, crop_size):
     affine = geometry.compose(
         affine_crop_from_img, np.array([[block_x, 0, x0 + (block_x - 1) / 2], [0, block_y, y0 + (block_y - 1) / 2]])
     )
-    return cv2.warpAffine(part, affine, (crop_size, crop_size), flags=cv2.INTER_LINEAR)
+    crop: np.ndarray = cv2.warpAffine(part, affine, (crop_size, crop_size), flags=cv2.INTER_LINEAR)
+    return crop

@@ -1,52 +1,56 @@
-"""SampleMaker: an annotated person in, what the network learns from or is measured on out."""
+"""SampleMaker: from an annotated person to what the network learns from or is measured on."""
 
 import threading
 from dataclasses import dataclass, replace
+from typing import Dict, Mapping, Optional, Sequence, Union
 
 import numpy as np
 
+from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
-from hourglass_pose.geometry import compose, transform_points, zoom_affine
+from hourglass_pose.geometry import compose, inside_crop, transform_points, zoom_affine
 from hourglass_pose.images import read_image
-from hourglass_pose.input.augmentation import change_colours, draw_view, occlude, sample_rng
-from hourglass_pose.input.cropping import warp_crop
+from hourglass_pose.input.augmentations.base import View
+from hourglass_pose.input.augmentations.table import sample_change
+from hourglass_pose.input.cropping import CropRule, warp_crop
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One person as the network sees it.
 
-    crop: (S, S, 3) uint8 RGB. heatmaps: (H, W, J) float32. joint_weights: (J,) float32, 0 where nothing is to be
-    learnt. joints_crop: (J, 2) float64, of a mirrored view with left and right exchanged. affine_crop_from_img: (2, 3)
-    float64, of a mirrored view with the mirroring. zoomed: (Z, S, S, 3) uint8, for evaluation at Z scales the crop with
-    the person that much larger about the crop's centre; everything else is of the crop as it is.
+    crop: (S, S, 3) uint8 RGB. joints_crop: (J, 2) float64, of a mirrored view with left and right exchanged.
+    labelled: (J,) bool, whether a joint is annotated, kept and within the crop. joint_weights: (J,) float32, 0 where
+    nothing is to be learnt. affine_crop_from_img: (2, 3) float64, of a mirrored view with the mirroring.
+    zoomed: (Z, S, S, 3) uint8, for evaluation at Z scales the crop with the person that much larger about the crop's
+    centre; everything else is of the crop as it is.
     """
 
     crop: np.ndarray
-    heatmaps: np.ndarray
-    joint_weights: np.ndarray
     joints_crop: np.ndarray
+    labelled: np.ndarray
+    joint_weights: np.ndarray
     affine_crop_from_img: np.ndarray
-    zoomed: tuple = ()
+    zoomed: Union[np.ndarray, Sequence[np.ndarray]] = ()
 
 
 class ImageCache:
-    """Reads pictures, keeps the decoded pixels of as many as fit, and remembers which cannot be read.
+    """Reads images, keeps the decoded pixels of as many as fit, and remembers which cannot be read.
 
-    Nothing is ever dropped: training reads all pictures in a new order each epoch, and for such a scan a full
-    cache that keeps what it has beats one that makes room for what comes. Threads may share a cache.
+    Nothing is ever dropped: training reads all images in a new order each epoch, and for such a scan a full cache that
+    keeps what it has beats one that makes room for new ones. Threads may share a cache.
 
-    capacity_mb: room for pixels in MB. unreadable: dict of path -> what is wrong with the picture.
+    capacity_mb: room for pixels in MB. unreadable: dict of path to what is wrong with the image.
     """
 
-    def __init__(self, capacity_mb=0):
+    def __init__(self, capacity_mb: int = 0) -> None:
         self._free_bytes = capacity_mb * 2**20
-        self._images = {}
+        self._images: Dict[str, np.ndarray] = {}
         self._lock = threading.Lock()
-        self.unreadable = {}
+        self.unreadable: Dict[str, str] = {}
 
-    def read(self, path):
-        """Return the picture (H, W, 3) uint8 RGB, not to be written to. Raises ImageError."""
+    def read(self, path: str) -> np.ndarray:
+        """Return the image (H, W, 3) uint8 RGB, not to be written to. Raises ImageError."""
         if path in self._images:
             return self._images[path]
         if path in self.unreadable:
@@ -65,47 +69,54 @@ class ImageCache:
 
 
 class SampleMaker:
-    """Makes samples: view, crop, colours, occluder and heatmaps of a person, in this order.
+    """Makes samples: view, crop, colours and occluder of a person, in this order.
 
-    codec: the HeatmapCodec shared with prediction. rule: CropRule. flip_permutation: Skeleton.flip_permutation.
+    cache: ImageCache, or an object with its `read`. rule: CropRule. flip_permutation: Skeleton.flip_permutation.
     kept_joints: bool (J,), False where a joint is neither learnt nor measured.
-    ranges: AugmentationRanges of the training samples. weighted_loss: False makes training samples teach an empty
-    map for a joint that is unlabelled or outside the crop, as the original TensorFlow 1 code does.
+    augmentation: values of augmentations.table.SETTINGS for training samples, by name; None changes nothing.
+    weighted_loss: False makes training samples teach an empty map for a joint that is unlabelled or outside the crop,
+    as the original TensorFlow 1 code does.
     scales: at which evaluation looks at a person, as factors on its size in the crop.
     """
 
     def __init__(
-        self, cache, codec, rule, flip_permutation, kept_joints, ranges, seed, weighted_loss=True, scales=(1.0,)
-    ):
+        self,
+        cache: ImageCache,
+        rule: CropRule,
+        flip_permutation: np.ndarray,
+        kept_joints: np.ndarray,
+        augmentation: Optional[Mapping[str, float]] = None,
+        seed: int = 0,
+        weighted_loss: bool = True,
+        scales: Sequence[float] = (1.0,),
+    ) -> None:
         self.cache = cache
-        self.codec = codec
         self.rule = rule
         self.flip_permutation = flip_permutation
         self.kept_joints = np.asarray(kept_joints, bool)
-        self.ranges = ranges
+        self.augmentation = augmentation
         self.seed = seed
         self.weighted_loss = weighted_loss
         self.scales = tuple(float(scale) for scale in scales)
 
-    def training_sample(self, person, epoch, index):
+    def training_sample(self, person: Person, epoch: int, index: int) -> Sample:
         """Return the augmented Sample of a person, a function of (seed, epoch, index). Raises ImageError."""
-        rng = sample_rng(self.seed, epoch, index)
-        view = draw_view(rng, self.ranges)
+        change = sample_change(self.seed, epoch, index, self.augmentation)
+        view = change.view(View())
         affine = self.rule.training_affine(person, view)
-        crop = warp_crop(self.cache.read(person.image_path), affine, self.rule.crop_size)
-        crop = occlude(change_colours(crop, rng, self.ranges), rng, self.ranges)
+        crop = change.pixels(warp_crop(self.cache.read(person.image_path), affine, self.rule.crop_size))
         joints = transform_points(affine, person.joints_img)
         labelled = person.labelled
         if view.flip:
-            # The affine has mirrored the positions; what is left of the flip is to exchange left and right.
+            # The affine has mirrored the positions; left and right are still to be exchanged.
             joints, labelled = joints[self.flip_permutation], labelled[self.flip_permutation]
         sample = self._sample(crop, joints, labelled, affine)
         if not self.weighted_loss:
             sample = replace(sample, joint_weights=self.kept_joints.astype(np.float32))
         return sample
 
-    def evaluation_sample(self, person):
-        """Return the Sample of a person as the rule cuts it, zoomed where there are scales but 1. Raises ImageError."""
+    def evaluation_sample(self, person: Person) -> Sample:
+        """Return the Sample of a person as the rule cuts it, zoomed where scales are not 1 alone. Raises ImageError."""
         affine = self.rule.person_affine(person)
         image, size = self.cache.read(person.image_path), self.rule.crop_size
         sample = self._sample(
@@ -120,6 +131,6 @@ class SampleMaker:
             ),
         )
 
-    def _sample(self, crop, joints_crop, labelled, affine):
-        heatmaps, weights = self.codec.encode(joints_crop, labelled & self.kept_joints)
-        return Sample(crop, heatmaps, weights, joints_crop, affine)
+    def _sample(self, crop: np.ndarray, joints_crop: np.ndarray, labelled: np.ndarray, affine: np.ndarray) -> Sample:
+        labelled = labelled & self.kept_joints & inside_crop(joints_crop, self.rule.crop_size)
+        return Sample(crop, joints_crop, labelled, labelled.astype(np.float32), affine)

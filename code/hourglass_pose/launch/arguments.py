@@ -1,37 +1,63 @@
 """The arguments of scripts/run_npu.sh, as ModelZoo writes them, and the settings of config.cfg that they stand for."""
 
+import argparse
 import difflib
 import os
-import textwrap
 from dataclasses import dataclass
-from types import SimpleNamespace
+from typing import Any, Dict, List, NoReturn, Sequence
 
 from hourglass_pose.errors import LaunchError
 
-TEXT, INTEGER, FLAG, MANY = 'text', 'integer', 'flag', 'many'
 
-_TRUE, _FALSE = ('true', '1', 'yes', 'on'), ('false', '0', 'no', 'off')
+def _text(text: str) -> str:
+    if not text:
+        raise argparse.ArgumentTypeError('expected a value after =, found none')
+    return text
+
+
+def _number(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"expected an integer >= 0, found '{text}'")
+    return int(text)
+
+
+def _flag(text: str) -> bool:
+    words = {'true': True, '1': True, 'yes': True, 'on': True, 'false': False, '0': False, 'no': False, 'off': False}
+    if text.lower() not in words:
+        raise argparse.ArgumentTypeError(f"expected True or False, found '{text}'")
+    return words[text.lower()]
+
+
+# The kinds of arguments, as options of add_argument. A flag alone is True.
+TEXT: Dict[str, Any] = {'type': _text, 'metavar': '...'}
+NUMBER: Dict[str, Any] = {'type': _number, 'metavar': '...'}
+CASE: Dict[str, Any] = {'choices': ('acc', 'perf'), 'metavar': '...'}
+MANY: Dict[str, Any] = {'type': _text, 'metavar': '...', 'action': 'append'}
+FLAG: Dict[str, Any] = {'type': _flag, 'metavar': 'True', 'nargs': '?', 'const': True}
+HELP: Dict[str, Any] = {'action': 'store_true'}
 
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument --name=value. kind: TEXT, INTEGER, FLAG (True or False; alone it is True) or MANY (repeatable).
-
-    setting: Section.key that the value is for, or ''.
-    """
+    """One argument --name=value. setting: Section.key that the value is for, or ''."""
 
     name: str
-    kind: str
+    kind: Dict[str, Any]
     effect: str
-    default: object = None
+    default: Any = None
     setting: str = ''
+
+    @property
+    def shown_default(self) -> str:
+        """The default as text, '' for none and for a flag."""
+        return '' if self.default in (None, False) else str(self.default)
 
 
 ARGUMENTS = (
     Argument('data_path', TEXT, 'folder with dataset.txt (or one *.jsonl, *.jsonl.gz) and images/'),
     Argument('ckpt_path', TEXT, 'goes on with this run folder, or starts from this checkpoint of the original code'),
     Argument('config', TEXT, 'settings of the run (default: code/config.cfg)'),
-    Argument('set', MANY, 'Section.key=value: any other setting; the strongest, may be repeated', ()),
+    Argument('set', MANY, 'Section.key=value: any other setting; the strongest, may be repeated'),
     Argument('batch_size', TEXT, 'persons in a step of one device', setting='Train.batch_size'),
     Argument('train_epochs', TEXT, 'epochs of the run', setting='Train.nEpochs'),
     Argument('train_steps', TEXT, 'steps of an epoch; without train_epochs, of the run', setting='Train.epoch_size'),
@@ -51,74 +77,60 @@ ARGUMENTS = (
     Argument('data_dump_path', TEXT, 'where to (default: OUTPUT/data_dump)'),
     Argument('profiling', FLAG, 'takes the time of every operation', False),
     Argument('profiling_dump_path', TEXT, 'where to (default: OUTPUT/profiling)'),
-    Argument('autotune', FLAG, 'taken, and without effect: tune with the tools of the toolkit', False),
-    Argument('device_id', INTEGER, 'the device (default: ASCEND_DEVICE_ID, then DEVICE_ID, then 0)'),
+    Argument('autotune', FLAG, 'accepted, and without effect: tune with the tools of the toolkit', False),
+    Argument('device_id', NUMBER, 'the device (default: ASCEND_DEVICE_ID, then DEVICE_ID, then 0)'),
     Argument('device_ids', TEXT, 'devices of this server, such as 0,1,2,3 or 0-7'),
-    Argument('rank_size', INTEGER, 'processes in all; without device_ids they run on the devices from 0'),
+    Argument('rank_size', NUMBER, 'processes in all; without device_ids they run on the devices from 0'),
     Argument('rank_table', TEXT, 'rank table (default: RANK_TABLE_FILE, else written from hccn_conf for this server)'),
     Argument('server_id', TEXT, 'which server of the rank table this is (default: the one whose address is here)'),
     Argument('hccn_conf', TEXT, "addresses of the devices' network ports", '/etc/hccn.conf'),
     Argument('output', TEXT, 'folder of logs', 'output'),
     Argument('run_dir', TEXT, 'checkpoints and results of a new run (default: Saver.saver_directory of the config)'),
     Argument('fresh', FLAG, 'sets an earlier run in that folder aside; without effect beside ckpt_path', False),
-    Argument('case', TEXT, 'acc or perf: what the case of the result lines is called', 'acc'),
-    Argument('stop_seconds', INTEGER, 'how long processes may take to end after one has failed', 60),
+    Argument('case', CASE, 'acc or perf: the case of the result lines', 'acc'),
+    Argument('stop_seconds', NUMBER, 'how long processes may take to end after one has failed', 60),
     Argument('dry_run', FLAG, 'prints what would be started, and starts nothing', False),
-    Argument('help', FLAG, 'prints this', False),
+    Argument('help', HELP, 'prints this', False),
 )
 
-_BY_NAME = {argument.name: argument for argument in ARGUMENTS}
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise LaunchError(f'{message.replace("argument --", "--")}; --help lists all arguments')
 
 
-def parse_arguments(words):
-    """Return the arguments as attributes of an object. words: as in sys.argv, '--key=value' or '--key value'.
-
-    Raises LaunchError.
-    """
-    values = {argument.name: argument.default for argument in ARGUMENTS}
-    waiting = ['--help' if word == '-h' else word for word in words]
-    while waiting:
-        word = waiting.pop(0)
-        argument, equals, text = _split(word)
-        if not equals and argument.kind != FLAG:
-            if not waiting or waiting[0].startswith('--'):
-                raise LaunchError(f'{word}: expected --{argument.name}=value; --help lists all arguments')
-            text = waiting.pop(0)
-        value = True if argument.kind == FLAG and not equals else _value(argument, text)
-        values[argument.name] = values[argument.name] + (value,) if argument.kind == MANY else value
-    if values['case'] not in ('acc', 'perf'):
-        raise LaunchError(f"--case: expected acc or perf, found '{values['case']}'")
-    return SimpleNamespace(**values)
+def _parser() -> _Parser:
+    parser = _Parser(
+        prog='bash scripts/run_npu.sh',
+        usage='%(prog)s [--key=value ...]',
+        description='Trains on the Ascend devices of this server, one process a device.',
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=30, width=118),
+        allow_abbrev=False,
+        add_help=False,
+    )
+    for argument in ARGUMENTS:
+        names = ['-h', '--help'] if argument.name == 'help' else [f'--{argument.name}']
+        default = f' (default: {argument.shown_default})' if argument.shown_default else ''
+        parser.add_argument(*names, help=argument.effect + default, default=argument.default, **argument.kind)
+    return parser
 
 
-def _split(word):
-    """Return (Argument, '=' or '', text of the value)."""
-    name, equals, text = word.partition('=')
-    if not name.startswith('--'):
-        raise LaunchError(f"expected --key=value, found '{word}'; --help lists all arguments")
-    name = name[2:]
-    if name not in _BY_NAME:
-        near = difflib.get_close_matches(name[:60].lower(), _BY_NAME, 1, 0.0)
-        raise LaunchError(f'--{name}: unknown argument, the nearest known one is --{near[0]}; --help lists all')
-    return _BY_NAME[name], equals, text
+def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments as attributes. words: as in sys.argv, '--key=value' or '--key value'. Raises LaunchError."""
+    arguments, unknown = _parser().parse_known_args(list(words))
+    if unknown:
+        name = unknown[0].partition('=')[0]
+        if not name.startswith('--'):
+            raise LaunchError(f"expected --key=value, found '{unknown[0]}'; --help lists all arguments")
+        known = [f'--{argument.name}' for argument in ARGUMENTS]
+        near = difflib.get_close_matches(name[:60].lower(), known, 1, 0.0)
+        raise LaunchError(f'{name}: unknown argument, the nearest known one is {near[0]}; --help lists all')
+    arguments.set = arguments.set or []
+    return arguments
 
 
-def _value(argument, text):
-    if argument.kind == FLAG:
-        if text.lower() not in _TRUE + _FALSE:
-            raise LaunchError(f"--{argument.name}: expected True or False, found '{text}'")
-        return text.lower() in _TRUE
-    if not text:
-        raise LaunchError(f'--{argument.name}: expected a value after =, found none')
-    if argument.kind == INTEGER:
-        if not text.isdigit():
-            raise LaunchError(f"--{argument.name}: expected an integer >= 0, found '{text}'")
-        return int(text)
-    return text
-
-
-def settings_of(arguments):
-    """Return the overrides 'Section.key=value' that the arguments stand for, but for the data; later ones win."""
+def settings_of(arguments: argparse.Namespace) -> List[str]:
+    """Return the overrides 'Section.key=value' that the arguments stand for, except for the data; later ones win."""
     overrides = ["Device.device='npu'"]
     for argument in ARGUMENTS:
         value = getattr(arguments, argument.name)
@@ -131,8 +143,8 @@ def settings_of(arguments):
     return overrides + _debugging(arguments) + list(arguments.set)
 
 
-def debugging_folders(arguments):
-    """Return {what: folder} that the run is asked to write for those who look for mistakes. Raises LaunchError."""
+def debugging_folders(arguments: argparse.Namespace) -> Dict[str, str]:
+    """Return {kind: folder} of the dumps and profiles that the run writes. Raises LaunchError."""
     if arguments.over_dump and arguments.data_dump_flag:
         raise LaunchError('--over_dump and --data_dump_flag: the device does one of them at a time; leave one out')
     asked = (
@@ -145,44 +157,33 @@ def debugging_folders(arguments):
     }
 
 
-def _debugging(arguments):
-    folders, overrides = debugging_folders(arguments), []
+def _debugging(arguments: argparse.Namespace) -> List[str]:
+    folders = debugging_folders(arguments)
+    overrides: List[str] = []
     if 'overflow_dump' in folders:
         overrides += ['Device.over_dump=True', f'Device.dump_path={folders["overflow_dump"]!r}']
     if 'data_dump' in folders:
         overrides += [
             'Device.data_dump=True',
             f'Device.dump_path={folders["data_dump"]!r}',
-            'Device.dump_step=%r' % (arguments.data_dump_step or '10'),
+            f'Device.dump_step={arguments.data_dump_step or "10"!r}',
         ]
     if 'profiling' in folders:
         overrides += ['Device.profiling=True', f'Device.profiling_path={folders["profiling"]!r}']
     return overrides
 
 
-def help_text():
-    lines = [
-        'usage: bash scripts/run_npu.sh [--key=value ...]',
-        '',
-        'Trains on the Ascend devices of this server, one process a device.',
-        '',
-    ]
-    for argument in ARGUMENTS:
-        name = f'--{argument.name}{"" if argument.kind == FLAG else "=..."}'
-        effect = argument.effect
-        if argument.kind not in (FLAG, MANY) and argument.default is not None:
-            effect += f' (default: {argument.default})'
-        lines += textwrap.wrap(effect, 116, initial_indent=f'  {name:26}', subsequent_indent=' ' * 28)
-    return '\n'.join(lines)
+def help_text() -> str:
+    """Return the help with all arguments."""
+    return _parser().format_help()
 
 
-def document_arguments():
+def document_arguments() -> str:
     """Return the arguments as a Markdown table."""
     lines = ['| argument | default | setting | effect |', '| --- | --- | --- | --- |']
     for argument in ARGUMENTS:
-        default = '' if argument.kind in (FLAG, MANY) or argument.default is None else f'`{argument.default}`'
+        default = argument.shown_default and f'`{argument.shown_default}`'
         setting = argument.setting and f'`{argument.setting}`'
-        lines.append(
-            '| `--{}` | {} | {} | {} |'.format(argument.name, default, setting, argument.effect.replace('|', '\\|'))
-        )
+        effect = argument.effect.replace('|', '\\|')
+        lines.append(f'| `--{argument.name}` | {default} | {setting} | {effect} |')
     return '\n'.join(lines)

@@ -1,12 +1,14 @@
-"""Checks before a run is started on Ascend devices: each gives None, or one line that says what to do."""
+"""Checks before a run starts on Ascend devices: each returns None, or one line that says what to do."""
 
 import json
 import os
 import re
 import shutil
 import subprocess
+from typing import Iterator, Mapping, Optional, Sequence
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
+from hourglass_pose.config.config import Config
 
 _TOOLKIT_VARIABLES = ('ASCEND_TOOLKIT_HOME', 'ASCEND_HOME_PATH', 'ASCEND_HOME', 'ASCEND_OPP_PATH')
 _SET_ENV = ('/usr/local/Ascend/ascend-toolkit/set_env.sh', '~/Ascend/ascend-toolkit/set_env.sh')
@@ -30,8 +32,8 @@ print('\\n' + json.dumps(found))
 """
 
 
-def check_toolkit(environ):
-    """The toolkit's set_env.sh has to be sourced: it names folders of the toolkit that are there."""
+def check_toolkit(environ: Mapping[str, str]) -> Optional[str]:
+    """Check that the toolkit's set_env.sh is sourced: its variables name folders of the toolkit that exist."""
     named = [environ[name] for name in _TOOLKIT_VARIABLES if environ.get(name)]
     named += [path for path in environ.get('LD_LIBRARY_PATH', '').split(os.pathsep) if 'ascend' in path.lower()]
     if any(os.path.isdir(path) for path in named):
@@ -39,13 +41,12 @@ def check_toolkit(environ):
     scripts = [path for path in map(os.path.expanduser, _SET_ENV) if os.path.isfile(path)]
     found = f'they name {named[0]}, which is not there' if named else 'none is set'
     return (
-        f'toolkit: neither ASCEND_TOOLKIT_HOME, ASCEND_HOME_PATH nor LD_LIBRARY_PATH names a folder of it, '
-        f'{found}; run '
-        f'"source {(scripts or _SET_ENV)[0]}" first'
+        'toolkit: neither ASCEND_TOOLKIT_HOME, ASCEND_HOME_PATH nor LD_LIBRARY_PATH names a folder of it, '
+        f'{found}; run "source {(scripts or _SET_ENV)[0]}" first'
     )
 
 
-def check_python(python, environ):
+def check_python(python: str, environ: Mapping[str, str]) -> Iterator[str]:
     """Yield a line for what the Python of the processes lacks: TensorFlow 1.15, npu_bridge, our requirements."""
     try:
         done = subprocess.run(
@@ -57,29 +58,28 @@ def check_python(python, environ):
         return
     except ValueError:
         yield (
-            'python: %s ended with exit code %d while it imported tensorflow and npu_bridge; try "%s -c \'import '
-            'npu_bridge\'"' % (python, done.returncode, python)
+            f'python: {python} ended with exit code {done.returncode} while it imported tensorflow and npu_bridge; '
+            f'try "{python} -c \'import npu_bridge\'"'
         )
         return
     version = found.get('tensorflow')
     if version is None or version.split('.')[:2] != ['1', '15']:
         yield (
-            'TensorFlow: 1.15 is needed, {} has {}; install the TensorFlow 1.15 of the toolkit, or name the Python '
-            'that has it by PYTHON=/path/to/python'.format(python, version or found['tensorflow failed'])
+            f'TensorFlow: 1.15 is needed, {python} has {version or found["tensorflow failed"]}; install the TensorFlow '
+            '1.15 of the toolkit, or name the Python that has it by PYTHON=/path/to/python'
         )
     if 'npu_bridge' not in found:
         yield (
-            "npu_bridge: {} cannot import it ({}); install the toolkit's TensorFlow plugin (tfplugin) for this "
-            'Python and source its set_env.sh'.format(python, found['npu_bridge failed'])
+            f"npu_bridge: {python} cannot import it ({found['npu_bridge failed']}); install the toolkit's TensorFlow "
+            'plugin (tfplugin) for this Python and source its set_env.sh'
         )
     if found['missing']:
-        yield 'requirements: {} lacks {}; run "{} -m pip install ." in the project'.format(
-            python, ', '.join(found['missing']), python
-        )
+        missing = ', '.join(found['missing'])
+        yield f'requirements: {python} lacks {missing}; run "{python} -m pip install ." in the project'
 
 
-def check_devices(devices, environ):
-    """npu-smi has to answer, list the devices, and call none of them sick."""
+def check_devices(devices: Sequence[int], environ: Mapping[str, str]) -> Optional[str]:
+    """Check that npu-smi answers, lists the devices, and reports none of them as sick."""
     program = shutil.which('npu-smi', path=environ.get('PATH'))
     if program is None:
         return 'devices: there is no npu-smi; install the driver, or add its folder (/usr/local/sbin) to PATH'
@@ -93,55 +93,52 @@ def check_devices(devices, environ):
             timeout=_ANSWER_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        return 'devices: "npu-smi info" has not answered for %d s; restart the devices or the server' % _ANSWER_SECONDS
+        return f'devices: "npu-smi info" has not answered for {_ANSWER_SECONDS} s; restart the devices or the server'
     except OSError as error:
         return f'devices: {program} cannot be run ({error.strerror})'
     text = done.stdout.decode('utf-8', 'replace')
     if done.returncode:
-        return 'devices: "npu-smi info" ended with exit code %d (%s); check driver and permissions' % (
-            done.returncode,
-            _one_line(text),
+        return (
+            f'devices: "npu-smi info" ended with exit code {done.returncode} ({_one_line(text)}); check driver and '
+            'permissions'
         )
     health = {int(number): state for number, _, state in _DEVICE_LINE.findall(text)}
     # Inside a container the table may keep the server's numbers, where processes count from 0.
     missing = [device for device in devices if health and device not in health and device >= len(health)]
     if missing:
-        return 'devices: npu-smi lists {} and not {}; choose others by --device_ids'.format(
-            ', '.join(map(str, sorted(health))), ', '.join(map(str, missing))
-        )
+        listed, others = (', '.join(map(str, numbers)) for numbers in (sorted(health), missing))
+        return f'devices: npu-smi lists {listed} and not {others}; choose others by --device_ids'
     sick = [device for device in devices if health.get(device, '').lower() in _SICK]
     if sick:
-        return 'devices: npu-smi calls device %d %s; choose others by --device_ids' % (sick[0], health[sick[0]])
+        return f'devices: npu-smi calls device {sick[0]} {health[sick[0]]}; choose others by --device_ids'
     return None
 
 
-def check_data(config):
-    """Annotation files and image folders have to be there."""
+def check_data(config: Config) -> Optional[str]:
+    """Check that annotation files and image folders exist."""
     data = config.DataSetHG
     missing = [path for path in data.training_txt_file if not os.path.isfile(path)]
     missing += [path for path in data.img_directory if not os.path.isdir(path)]
     if missing:
         return (
             f'data: {missing[0]} is not there; give a folder with dataset.txt (or one *.jsonl, *.jsonl.gz) and '
-            f'images/ by '
-            '--data_path=FOLDER'
+            'images/ by --data_path=FOLDER'
         )
     return None
 
 
-def check_earlier_run(folder, may_be_there):
-    """A new run must not mix with an earlier one in its folder."""
+def check_earlier_run(folder: str, may_be_there: bool) -> Optional[str]:
+    """Check that a new run does not mix with an earlier one in its folder."""
     if may_be_there or not CheckpointFolder(folder).steps():
         return None
     return (
         f'checkpoints: {folder} holds an earlier run; go on with it by --ckpt_path={folder}, set it aside by '
-        f'--fresh, or name '
-        'another folder by --run_dir=FOLDER'
+        '--fresh, or name another folder by --run_dir=FOLDER'
     )
 
 
-def check_writable(folder):
-    """Logs and checkpoints need a folder. Makes it."""
+def check_writable(folder: str) -> Optional[str]:
+    """Make a folder for logs or checkpoints and check that it can be written."""
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
@@ -149,6 +146,6 @@ def check_writable(folder):
     return None if os.access(folder, os.W_OK) else f'{folder}: the folder cannot be written to'
 
 
-def _one_line(text):
+def _one_line(text: object) -> str:
     lines = str(text).strip().splitlines()
-    return lines[0] if lines else 'it said nothing'
+    return lines[0] if lines else 'no output'

@@ -1,9 +1,11 @@
 """The program behind scripts/run_npu.sh: arguments, checks, processes, results."""
 
+import argparse
 import json
 import os
 import sys
 import time
+from typing import Iterator, Mapping, Optional, Sequence
 
 from hourglass_pose.cli import DONE, INTERRUPTED, USERS_MISTAKE
 from hourglass_pose.errors import UserError
@@ -18,17 +20,20 @@ from hourglass_pose.launch.checks import (
     check_writable,
 )
 from hourglass_pose.launch.placement import place_processes
-from hourglass_pose.launch.plan import make_plan
+from hourglass_pose.launch.plan import Plan, make_plan
 from hourglass_pose.launch.processes import Processes
 from hourglass_pose.launch.results import Results, case_log, final_lines
 from hourglass_pose.training.performance import PERFORMANCE
 
+# What ModelZoo's scripts end with where data_path is not given.
+NO_DATA = 1
 
-def main(words=None):
+
+def main(words: Optional[Sequence[str]] = None) -> int:
     """Start a run, wait for it and print its results; return the exit code.
 
-    0 done, 2 the user's mistake or a check that failed, 128 + number where a signal stopped it, else the exit code of
-    the first process that failed.
+    0 done, 1 no data_path was given and the config's data is missing, 2 another mistake of the user or a check that
+    failed, 128 + number where a signal stopped it, otherwise the exit code of the first process that failed.
     """
     try:
         arguments = parse_arguments(sys.argv[1:] if words is None else words)
@@ -48,8 +53,8 @@ def main(words=None):
         if problems:
             for problem in problems:
                 print(f'error: {problem}', file=sys.stderr)
-            return USERS_MISTAKE
-        return carry_out(plan, arguments, output)
+            return USERS_MISTAKE if arguments.data_path or not check_data(plan.config) else NO_DATA
+        return carry_out(plan, arguments)
     except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         return USERS_MISTAKE
@@ -58,21 +63,21 @@ def main(words=None):
         return INTERRUPTED
 
 
-def cheap_problems(plan, arguments):
-    """Yield what is wrong that can be told by looking at files."""
+def cheap_problems(plan: Plan, arguments: argparse.Namespace) -> Iterator[str]:
+    """Yield the problems that show in files."""
     if plan.placement.problem:
         yield f'rank table: {plan.placement.problem}'
     problem = plan.data_problem or check_data(plan.config)
     if problem:
         yield problem
     starts_over = arguments.fresh and not arguments.ckpt_path
-    problem = check_earlier_run(plan.config.Saver.saver_directory, plan.going_on or starts_over)
+    problem = check_earlier_run(plan.config.Saver.saver_directory, bool(plan.going_on or starts_over))
     if problem:
         yield problem
 
 
-def device_problems(plan, environ):
-    """Yield what is wrong with the devices and their software; nothing for a run that uses none."""
+def device_problems(plan: Plan, environ: Mapping[str, str]) -> Iterator[str]:
+    """Yield the problems of the devices and their software; none for a run without devices."""
     if plan.config.Device.device != 'npu':
         return
     first = plan.processes[0]
@@ -82,7 +87,7 @@ def device_problems(plan, environ):
     yield from check_python(first.command[0], dict(environ, **first.environment))
 
 
-def show(plan, arguments):
+def show(plan: Plan, arguments: argparse.Namespace) -> None:
     """Print what would be started."""
     placement = plan.placement
     for problem in cheap_problems(plan, arguments):
@@ -90,18 +95,18 @@ def show(plan, arguments):
     if placement.table:
         print(f'# {placement.table_path} would hold {json.dumps(placement.table)}')
     for process in plan.processes:
-        print('# rank %d of %d, device %d' % (process.rank, placement.size, process.device))
+        print(f'# rank {process.rank} of {placement.size}, device {process.device}')
         print(process.shell())
 
 
-def carry_out(plan, arguments, output):
-    """Start the processes and wait for them; print the results. Returns the exit code."""
+def carry_out(plan: Plan, arguments: argparse.Namespace) -> int:
+    """Start the processes, wait for them and print the results; return the exit code."""
     started = time.monotonic()
     for folder in debugging_folders(arguments).values():
         os.makedirs(folder, exist_ok=True)
     folder = plan.config.Saver.saver_directory
-    if plan.placement.table:
-        write_whole(plan.placement.table_path, (f'{json.dumps(plan.placement.table, indent=2)}\n').encode())
+    if plan.placement.table and plan.placement.table_path:
+        write_whole(plan.placement.table_path, f'{json.dumps(plan.placement.table, indent=2)}\n'.encode())
     results = Results(folder)
     processes = Processes(plan.processes, arguments.stop_seconds, lambda line: print(line, flush=True))
     code = processes.run()

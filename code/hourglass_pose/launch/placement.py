@@ -1,70 +1,77 @@
-"""Placement: the processes that run on this server, out of device numbers, a rank table or the environment."""
+"""Placement: the processes that run on this server, from device numbers, a rank table or the environment."""
 
+import argparse
 import os
 import re
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
-from hourglass_pose.errors import LaunchError
-from hourglass_pose.launch.rank_table import (
-    Place,
-    address_of_this_server,
-    is_here,
-    read_rank_table,
-    table_of_one_server,
-)
+from hourglass_pose.errors import LaunchError, UserError
+from hourglass_pose.launch.rank_table import address_of_this_server, is_here, table_of_one_server
+from hourglass_pose.runtime.rank_table import Slot, read_rank_table
 
 RANK_TABLE = 'rank_table.json'
 
-# The other way to tell who takes part; npu_bridge and HCCL refuse both ways at once.
+# The other way to list the processes; npu_bridge and HCCL refuse both ways at once.
 _CM_VARIABLES = ('CM_CHIEF_IP', 'CM_CHIEF_PORT', 'CM_CHIEF_DEVICE', 'CM_WORKER_SIZE', 'CM_WORKER_IP')
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Processes of a run. here: Places of this server. size: processes on all servers.
+    """Processes of a run. here: slots of this server. size: processes on all servers.
 
-    table_path: file of the rank table, None with one process. table: what is to be written there, None where the
-    file is there already. problem: why the table could not be made, or None.
+    table_path: file of the rank table, None with one process. table: content to write there, None where the file
+    exists already. problem: why the table could not be made, or None.
     """
 
-    here: Tuple[Place, ...]
+    here: Tuple[Slot, ...]
     size: int
     table_path: Optional[str] = None
-    table: Any = None
+    table: Optional[Dict[str, Any]] = None
     problem: Optional[str] = None
 
+    @property
+    def is_on_one_server(self) -> bool:
+        """Whether this server has all processes."""
+        return len(self.here) == self.size
 
-def place_processes(arguments, environ, output):
-    """Return the Placement for parsed arguments. output: folder of a rank table that is to be written.
 
-    Raises LaunchError for arguments that contradict each other or the rank table.
+def place_processes(arguments: argparse.Namespace, environ: Mapping[str, str], output: str) -> Placement:
+    """Return the Placement for parsed arguments.
+
+    Args:
+        arguments: as parse_arguments returns them.
+        environ: environment of the launcher.
+        output: folder of a rank table that has to be written.
+
+    Raises:
+        LaunchError: the arguments contradict each other or the rank table.
+        ConfigError: the rank table is wrong.
     """
-    asked = asked_devices(arguments)
+    requested = requested_devices(arguments)
     path = arguments.rank_table or environ.get('RANK_TABLE_FILE')
     if path:
         name = '--rank_table' if arguments.rank_table else 'RANK_TABLE_FILE'
-        placement = _by_table(os.path.abspath(path), name, arguments.server_id, asked)
+        placement = _by_table(os.path.abspath(path), name, arguments.server_id, requested)
     else:
-        placement = _on_this_server(arguments, environ, asked, output)
+        placement = _on_this_server(arguments, environ, requested, output)
     if arguments.rank_size not in (None, placement.size):
         raise LaunchError(
-            '--rank_size=%d: %d processes follow from %s; leave one of them out'
-            % (arguments.rank_size, placement.size, f'{name} {path}' if path else '--device_ids')
+            f'--rank_size={arguments.rank_size}: {placement.size} processes follow from '
+            f'{f"{name} {path}" if path else "--device_ids"}; leave one of them out'
         )
     others = [name for name in _CM_VARIABLES if environ.get(name)]
     if others:
         raise LaunchError(
-            '{} is set, which excludes the RANK_SIZE and rank table of these processes: unset {}'.format(
-                others[0], ' '.join(others)
-            )
+            f'{others[0]} is set, which excludes the RANK_SIZE and rank table of these processes: unset '
+            f'{" ".join(others)}'
         )
     return placement
 
 
-def asked_devices(arguments):
-    """Return the devices of --device_ids or --device_id, or None."""
-    devices = None
+def requested_devices(arguments: argparse.Namespace) -> Optional[List[int]]:
+    """Return the devices of --device_ids or --device_id, or None. Raises LaunchError."""
+    devices: Optional[List[int]] = None
     if arguments.device_ids is not None:
         devices = []
         for part in arguments.device_ids.split(','):
@@ -80,54 +87,54 @@ def asked_devices(arguments):
     if arguments.device_id is not None:
         if devices not in (None, [arguments.device_id]):
             raise LaunchError(
-                '--device_id=%d and --device_ids=%s: give one of them' % (arguments.device_id, arguments.device_ids)
+                f'--device_id={arguments.device_id} and --device_ids={arguments.device_ids}: give one of them'
             )
         devices = [arguments.device_id]
     return devices
 
 
-def _by_table(path, name, server_id, asked):
+def _by_table(path: str, name: str, server_id: Optional[str], requested: Optional[List[int]]) -> Placement:
     table = read_rank_table(path)
     server = server_id
     if server is None:
         near = [each for each in table.servers if is_here(each)] if len(table.servers) > 1 else table.servers
         if len(near) != 1:
             raise LaunchError(
-                '{} {}: which of its servers this is cannot be told by the address; say so by --server_id={}'.format(
-                    name, path, ' or '.join(table.servers)
-                )
+                f'{name} {path}: the addresses do not show which of its servers this is; name it by --server_id='
+                f'{" or ".join(table.servers)}'
             )
         server = near[0]
     elif server not in table.servers:
         raise LaunchError(f'--server_id={server}: the rank table {path} has {", ".join(table.servers)}')
     here = table.on(server)
-    devices = sorted(place.device for place in here)
-    if asked is not None and sorted(asked) != devices:
+    devices = sorted(slot.device for slot in here)
+    if requested is not None and sorted(requested) != devices:
         raise LaunchError(
-            f'{name} {path}: its devices on this server are {_listed(devices)}, asked for are {_listed(asked)}; '
-            f'leave out the devices or the '
-            'table'
+            f'{name} {path}: its devices on this server are {_listed(devices)}, asked for are {_listed(requested)}; '
+            'leave out the devices or the table'
         )
-    return Placement(here, len(table.places), path if len(table.places) > 1 else None)
+    return Placement(here, len(table.slots), path if len(table.slots) > 1 else None)
 
 
-def _on_this_server(arguments, environ, asked, output):
-    if asked is None:
+def _on_this_server(
+    arguments: argparse.Namespace, environ: Mapping[str, str], requested: Optional[List[int]], output: str
+) -> Placement:
+    if requested is None:
         size = arguments.rank_size or 1
-        asked = list(range(size)) if size > 1 else [_device_of_environment(environ)]
+        requested = list(range(size)) if size > 1 else [_device_of_environment(environ)]
     server = arguments.server_id or address_of_this_server()
-    here = tuple(Place(rank, server, device) for rank, device in enumerate(asked))
+    here = tuple(Slot(rank, server, device) for rank, device in enumerate(requested))
     if len(here) == 1:
         return Placement(here, 1)
     try:
-        table, problem = table_of_one_server(asked, server, arguments.hccn_conf), None
-    except LaunchError as error:
-        table, problem = None, str(error)
-    return Placement(here, len(here), os.path.join(output, RANK_TABLE), table, problem)
+        table = table_of_one_server(requested, server, arguments.hccn_conf)
+    except UserError as error:
+        return Placement(here, len(here), os.path.join(output, RANK_TABLE), problem=str(error))
+    return Placement(here, len(here), os.path.join(output, RANK_TABLE), table)
 
 
-def _device_of_environment(environ):
-    """ASCEND_DEVICE_ID comes before DEVICE_ID for the adapter, too."""
+def _device_of_environment(environ: Mapping[str, str]) -> int:
+    """Return ASCEND_DEVICE_ID, else DEVICE_ID, as the adapter does; 0 without either."""
     for name in ('ASCEND_DEVICE_ID', 'DEVICE_ID'):
         if environ.get(name):
             if not environ[name].isdigit():
@@ -136,5 +143,5 @@ def _device_of_environment(environ):
     return 0
 
 
-def _listed(devices):
+def _listed(devices: Iterable[int]) -> str:
     return ','.join(str(device) for device in devices)

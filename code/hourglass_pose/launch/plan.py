@@ -1,38 +1,50 @@
 """The plan of a run: what every process on this server is started with, as a value that can be shown or carried out."""
 
+import argparse
 import glob
+import hashlib
 import os
+import random
+import secrets
 import shlex
+import socket
 import sys
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import hourglass_pose
-from hourglass_pose.config.config import load_config
+from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.config.keys import KEY_BY_SPELLING
+from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch.arguments import settings_of
+from hourglass_pose.launch.placement import Placement
+from hourglass_pose.runtime.ascend_options import NpuSettings
+from hourglass_pose.runtime.job_key import JOB_KEY, job_key
+from hourglass_pose.runtime.rank_table import Slot
 
 CODE = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
 CONFIG = 'config.cfg'
 
-# Kept where they are set already. ModelZoo's number of a job; errors only; seconds, for compiling takes minutes.
-_DEFAULTS = OrderedDict([('JOB_ID', '10087'), ('ASCEND_GLOBAL_LOG_LEVEL', '3'), ('HCCL_CONNECT_TIMEOUT', '600')])
+# Kept where they are set already: errors only; seconds, as compiling takes minutes.
+_DEFAULTS = {'ASCEND_GLOBAL_LOG_LEVEL': '3', 'HCCL_CONNECT_TIMEOUT': '600'}
+
+# Below the ports that the system gives to outgoing connections, one of which could be a rank's own.
+_PORTS = range(20000, 30000)
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process. environment: what it has besides that of the launcher. folder: where it works. log: its output."""
+    """One process. environment: added to the launcher's. folder: where it works. log: file of its output."""
 
     rank: int
     device: int
-    environment: OrderedDict
+    environment: Dict[str, str]
     command: Tuple[str, ...]
     folder: str
     log: str
 
-    def shell(self):
+    def shell(self) -> str:
         """Return the shell command that starts it."""
         settings = ' '.join(f'{name}={shlex.quote(value)}' for name, value in self.environment.items())
         command = ' '.join(shlex.quote(word) for word in self.command)
@@ -44,13 +56,13 @@ class Plan:
     """A run on this server. config: the Config of its processes. going_on: the run folder that goes on, or None."""
 
     processes: Tuple[Process, ...]
-    placement: Any
-    config: Any
+    placement: Placement
+    config: Config
     going_on: Optional[str]
     data_problem: Optional[str]
 
 
-def make_plan(arguments, placement, environ, output):
+def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapping[str, str], output: str) -> Plan:
     """Return the Plan. output: absolute folder of the logs. Raises LaunchError and ConfigError."""
     going_on = _run_folder(arguments.ckpt_path)
     source = os.path.abspath(arguments.config or os.path.join(CODE, CONFIG))
@@ -58,16 +70,16 @@ def make_plan(arguments, placement, environ, output):
     if arguments.data_path:
         chosen, data_problem = data_settings(arguments.data_path, arguments.set)
         settings = chosen + settings
-    # As load.py has it: a run goes on where it is, whatever the folder was called when it began.
+    # As in load.py: a run goes on in its folder, whatever the name of the folder was when it began.
     config = (
         load_config(os.path.join(going_on, CONFIG), [f'Saver.saver_directory={going_on!r}'] + settings)
         if going_on
         else load_config(source, settings)
     )
-    settings += _share_of_workers(config, len(placement.here))
+    settings += _share_of_workers(config, len(placement.here)) + _own_port(config, arguments, placement)
     if config.Device.device != 'npu' and placement.size > 1:
         raise LaunchError(
-            "Device.device: expected 'npu' for %d processes, found '%s'" % (placement.size, config.Device.device)
+            f"Device.device: expected 'npu' for {placement.size} processes, found '{config.Device.device}'"
         )
     program = 'load.py' if arguments.ckpt_path else 'train_launcher.py'
     command = [environ.get('PYTHON') or sys.executable, os.path.join(CODE, program)]
@@ -76,34 +88,79 @@ def make_plan(arguments, placement, environ, output):
     command += ['--fresh'] if arguments.fresh and not arguments.ckpt_path else []
     for setting in settings:
         command += ['--set', _rooted(setting, config)]
-    processes = tuple(_process(place, placement, command, environ, output) for place in placement.here)
+    shared = {name: environ.get(name) or value for name, value in _DEFAULTS.items()}
+    shared.update(job_environment(placement, environ))
+    processes = tuple(_process(slot, placement, command, environ, shared, output) for slot in placement.here)
     return Plan(processes, placement, config, going_on, data_problem)
 
 
-def _process(place, placement, command, environ, output):
-    device = str(place.device)
+def job_environment(placement: Placement, environ: Mapping[str, str]) -> Dict[str, str]:
+    """Return JOB_ID and the job's key, random where they are not set and this server has all processes.
+
+    Raises:
+        LaunchError: the processes of other servers cannot have the same.
+    """
+    job = environ.get('JOB_ID')
+    if placement.is_on_one_server:
+        # Letters and digits are what HCCL takes, no number with a leading zero.
+        found = {'JOB_ID': job or f'job{secrets.token_hex(8)}'}
+        if placement.size > 1 and not environ.get(JOB_KEY):
+            found[JOB_KEY] = secrets.token_hex(32)
+        return found
+    if not job and not environ.get(JOB_KEY):
+        raise LaunchError(
+            f'{JOB_KEY}: with several servers all processes need the same secret, and none is set; set it to the same '
+            'text, or to the path of a file with it, on every server (JOB_ID does, too, but is no secret)'
+        )
+    return {'JOB_ID': job or f'job{hashlib.sha256(job_key(environ)).hexdigest()[:16]}'}
+
+
+def _own_port(config: Config, arguments: argparse.Namespace, placement: Placement) -> List[str]:
+    """Give the run a port that is free, where all processes are here and the settings name none."""
+    is_given = config.Device.rank_port != NpuSettings().rank_port or any(
+        setting.lower().startswith('device.rank_port=') for setting in arguments.set
+    )
+    if is_given or placement.size == 1 or not placement.is_on_one_server:
+        return []
+    for port in random.SystemRandom().sample(_PORTS, 20):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            try:
+                probe.bind(('127.0.0.1', port))
+            except OSError:
+                continue
+            return [f'Device.rank_port={port}']
+    return []
+
+
+def _process(
+    slot: Slot,
+    placement: Placement,
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    shared: Mapping[str, str],
+    output: str,
+) -> Process:
+    device = str(slot.device)
     folder = os.path.join(output, device)
-    environment = OrderedDict((name, environ.get(name) or value) for name, value in _DEFAULTS.items())
+    environment = dict(shared)
     paths = [path for path in environ.get('PYTHONPATH', '').split(os.pathsep) if path]
     environment['PYTHONPATH'] = os.pathsep.join(paths if CODE in paths else [CODE] + paths)
     environment['PYTHONUNBUFFERED'] = '1'
     environment.update(
-        [
-            ('ASCEND_DEVICE_ID', device),
-            ('DEVICE_ID', device),
-            ('DEVICE_INDEX', str(place.rank)),
-            ('RANK_ID', str(place.rank)),
-            ('RANK_SIZE', str(placement.size)),
-        ]
+        ASCEND_DEVICE_ID=device,
+        DEVICE_ID=device,
+        DEVICE_INDEX=str(slot.rank),
+        RANK_ID=str(slot.rank),
+        RANK_SIZE=str(placement.size),
     )
     if placement.table_path:
         environment['RANK_TABLE_FILE'] = placement.table_path
     return Process(
-        place.rank, place.device, environment, tuple(command), folder, os.path.join(folder, f'train_{device}.log')
+        slot.rank, slot.device, environment, tuple(command), folder, os.path.join(folder, f'train_{device}.log')
     )
 
 
-def _run_folder(path):
+def _run_folder(path: Optional[str]) -> Optional[str]:
     """Return the absolute run folder that a ckpt_path names, or None for a prefix of the original code's checkpoint."""
     if not path:
         return None
@@ -119,8 +176,8 @@ def _run_folder(path):
     raise LaunchError(f'--ckpt_path={path}: there is neither a run folder nor a checkpoint with this prefix')
 
 
-def data_settings(folder, given):
-    """Return (settings for the data in a folder, what is wrong with it or None). given: settings that win anyway."""
+def data_settings(folder: str, given: Sequence[str]) -> Tuple[List[str], Optional[str]]:
+    """Return (settings for the data in a folder, what is wrong with it or None). given: settings that override them."""
     folder = os.path.abspath(folder)
     images = f'DataSetHG.img_directory={os.path.join(folder, "images")!r}'
     if any(setting.lower().startswith('datasethg.training_txt_file=') for setting in given):
@@ -135,24 +192,23 @@ def data_settings(folder, given):
         problem = f'data: --data_path={folder}: there is no such folder'
     elif len(found) != 1:
         problem = (
-            'data: {}: expected one of dataset.txt, *.jsonl and *.jsonl.gz, found {}; name the file by '
-            '--set=DataSetHG.training_txt_file=FILE'.format(
-                folder, ' and '.join(map(os.path.basename, found)) or 'none of them'
-            )
+            f'data: {folder}: expected one of dataset.txt, *.jsonl and *.jsonl.gz, found '
+            f'{" and ".join(map(os.path.basename, found)) or "none of them"}; name the file by '
+            '--set=DataSetHG.training_txt_file=FILE'
         )
     annotations = found[0] if found else os.path.join(folder, 'dataset.txt')
     return [f'DataSetHG.training_txt_file={annotations!r}', images], problem
 
 
-def _share_of_workers(config, processes):
-    """Each process takes its share of the cores for preparing batches, unless the settings say how many."""
+def _share_of_workers(config: Config, processes: int) -> List[str]:
+    """Give each process its share of the cores for preparing batches, unless the settings say how many."""
     if config.Train.workers is not None or processes == 1:
         return []
-    return ['Train.workers=%d' % max(1, len(os.sched_getaffinity(0)) // processes)]
+    return [f'Train.workers={max(1, available_cores() // processes)}']
 
 
-def _rooted(setting, config):
-    """Return a setting with its paths absolute, for a process works in another folder than its user."""
+def _rooted(setting: str, config: Config) -> str:
+    """Return a setting with its paths absolute, as a process works in another folder than its user."""
     name, _, _ = setting.partition('=')
     key = KEY_BY_SPELLING[name.rpartition('.')[2].strip().lower()]
     return f'{name}={config.as_dict()[key.section][key.name]!r}' if key.rule.is_path else setting

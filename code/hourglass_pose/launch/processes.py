@@ -6,8 +6,10 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 from hourglass_pose.errors import LaunchError
+from hourglass_pose.launch.plan import Process
 from hourglass_pose.runtime.host_channel import LOST_RANK
 
 _LOOK_SECONDS = 0.1
@@ -20,32 +22,37 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Processes:
-    """Starts the Processes of a Plan and waits for them.
+    """Starts the processes of a Plan and waits for them; shows the log of the first one while it grows.
 
-    stop_seconds: how long the others may take to end after one has failed. say: function that shows a line.
-    The log of the first process is shown while it grows.
+    Args:
+        processes: those of the Plan.
+        stop_seconds: how long the others may take to end after one has failed.
+        show: function that shows a line.
     """
 
-    def __init__(self, processes, stop_seconds=60, say=print):
+    def __init__(
+        self, processes: Sequence[Process], stop_seconds: float = 60, show: Callable[[str], Any] = print
+    ) -> None:
         self.processes = processes
         self.stop_seconds = stop_seconds
-        self.say = say
-        self.stopped_by = None
+        self.show = show
+        self.stopped_by: Optional[int] = None
         """Number of the first signal that asked to stop, or None."""
-        self._running = {}
-        self._failures = []
-        self._stop_at = self._kill_at = None
-        self._signals = []
+        self._running: Dict[int, subprocess.Popen] = {}
+        self._failures: List[Tuple[Process, int]] = []
+        self._stop_at: Optional[float] = None
+        self._kill_at: Optional[float] = None
+        self._signals: List[int] = []
         self._shown = 0
 
-    def run(self):
-        """Return 0 when all have ended well, else the exit code of the first that failed (128 + a signal's number).
+    def run(self) -> int:
+        """Return 0 when all have ended well, otherwise the exit code of the first that failed (128 + its signal).
 
         Processes that ended because another one did count as failed only where there is no other failure.
         Ctrl-C, SIGTERM and SIGHUP are passed on as SIGTERM, upon which a training process writes a checkpoint and ends;
         the second Ctrl-C kills. Raises LaunchError where a process cannot be started.
         """
-        # A handler may interrupt whatever is being printed, so it only takes note.
+        # A handler may interrupt a print, so it only notes the signal.
         previous = {
             number: signal.signal(number, lambda number, frame: self._signals.append(number))
             for number in _SIGNALS
@@ -67,7 +74,7 @@ class Processes:
                 signal.signal(number, handler)
         return self._report_failure()
 
-    def _start(self, process):
+    def _start(self, process: Process) -> None:
         try:
             os.makedirs(process.folder, exist_ok=True)
             if os.path.exists(process.log):
@@ -87,16 +94,15 @@ class Processes:
                 )
         except OSError as error:
             raise LaunchError(
-                'rank %d cannot be started: %s (%s)'
-                % (process.rank, error.filename or process.command[0], error.strerror)
+                f'rank {process.rank} cannot be started: {error.filename or process.command[0]} ({error.strerror})'
             )
-        self.say(
-            'rank %d on device %d: process %d, log %s'
-            % (process.rank, process.device, self._running[process.rank].pid, process.log)
+        self.show(
+            f'rank {process.rank} on device {process.device}: process {self._running[process.rank].pid}, log '
+            f'{process.log}'
         )
 
-    def _look(self):
-        """Take note of processes that have ended, and end the others where one failed."""
+    def _look(self) -> None:
+        """Note the processes that have ended, and end the others where one failed."""
         for process in self.processes:
             code = self._running[process.rank].poll() if process.rank in self._running else None
             if code is not None:
@@ -106,78 +112,78 @@ class Processes:
                     _kill_group(ended)
                 # Ended by our own SIGTERM, before its handler was there or after it was gone.
                 if code and not (code == -signal.SIGTERM and (self.stopped_by or self._kill_at)):
-                    self._take_failure(process, 128 - code if code < 0 else code)
+                    self._note_failure(process, 128 - code if code < 0 else code)
         self._show_log()
         now = time.monotonic()
         if self._stop_at is not None and self._running and now >= self._stop_at:
-            self.say(f'stopping the other {len(self._running)}')
+            self.show(f'stopping the other {len(self._running)}')
             self._stop_at, self._kill_at = None, now + self.stop_seconds
             self._signal_all(signal.SIGTERM)
         if self._kill_at is not None and self._running and now >= self._kill_at:
-            self.say('killed after %d s: rank %s' % (self.stop_seconds, ', '.join(map(str, self._running))))
+            self.show(f'killed after {self.stop_seconds:g} s: rank {", ".join(map(str, self._running))}')
             self._kill_at = float('inf')
             self._signal_all(signal.SIGKILL)
 
-    def _take_failure(self, process, code):
-        self.say(
-            'rank %d on device %d ended with exit code %d%s'
-            % (process.rank, process.device, code, ', for it lost another one' if code == LOST_RANK else '')
+    def _note_failure(self, process: Process, code: int) -> None:
+        self.show(
+            f'rank {process.rank} on device {process.device} ended with exit code {code}'
+            f'{", because it lost another one" if code == LOST_RANK else ""}'
         )
         self._failures.append((process, code))
         if self._kill_at is None:
             wait = _CAUSE_SECONDS if code == LOST_RANK else 0
             self._stop_at = min(self._stop_at or float('inf'), time.monotonic() + wait)
 
-    def _report_failure(self):
-        """Show the last lines of the process that failed first, and return its exit code; 0 where none has failed."""
+    def _report_failure(self) -> int:
+        """Show the last lines of the process that failed first and return its exit code, 0 where none has failed."""
         if not self._failures:
             return 0
         process, code = next((failure for failure in self._failures if failure[1] != LOST_RANK), self._failures[0])
-        self.say(
-            'error: rank %d on device %d failed with exit code %d; the last lines of %s:'
-            % (process.rank, process.device, code, process.log)
+        self.show(
+            f'error: rank {process.rank} on device {process.device} failed with exit code {code}; the last lines of '
+            f'{process.log}:'
         )
         for line in last_lines(process.log):
-            self.say(f'  {line}')
+            self.show(f'  {line}')
         return code
 
-    def _pass_on_signals(self):
+    def _pass_on_signals(self) -> None:
         """Ask the processes to stop at the first signal, and kill them at a further Ctrl-C."""
         while self._signals:
             number = self._signals.pop(0)
             if self.stopped_by is None:
                 self.stopped_by = number
-                self.say(
-                    'stopping %d processes: each ends its step, and a checkpoint is written; Ctrl-C again kills '
-                    'them' % len(self._running)
+                self.show(
+                    f'stopping {len(self._running)} processes: each ends its step, and a checkpoint is written; '
+                    'Ctrl-C again kills them'
                 )
                 self._signal_all(signal.SIGTERM)
             elif number == signal.SIGINT:
                 self._signal_all(signal.SIGKILL)
 
-    def _signal_all(self, number):
+    def _signal_all(self, number: int) -> None:
         for started in list(self._running.values()):
             if number == signal.SIGKILL:
                 _kill_group(started)
             else:
                 started.send_signal(number)
 
-    def _show_log(self):
-        """Show what the first process has written since the last time."""
+    def _show_log(self) -> None:
+        """Show what the first process has written since the last call."""
         try:
             with open(self.processes[0].log, 'rb') as log:
                 log.seek(self._shown)
                 new = log.read()
         except OSError:
             return
-        # Whole lines only, so that ours do not get between.
+        # Only whole lines, so that ours do not split them.
         new = new[: new.rfind(b'\n') + 1]
         self._shown += len(new)
         sys.stdout.write(new.decode('utf-8', 'replace'))
         sys.stdout.flush()
 
 
-def _kill_group(started):
+def _kill_group(started: subprocess.Popen) -> None:
     """Kill a process and whatever it has started."""
     try:
         os.killpg(started.pid, signal.SIGKILL)
@@ -185,12 +191,12 @@ def _kill_group(started):
         pass
 
 
-def _is_for_nohup(number):
-    """A terminal that closes is a wish to stop, too, but for a command that was started by nohup."""
+def _is_for_nohup(number: int) -> bool:
+    """Return whether the signal is SIGHUP and ignored: a terminal that closes does not stop what nohup has started."""
     return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
 
 
-def last_lines(path, count=_LAST_LINES):
+def last_lines(path: str, count: int = _LAST_LINES) -> List[str]:
     """Return the last lines of a text file, reading no more than its end."""
     with open(path, 'rb') as stream:
         stream.seek(max(0, os.fstat(stream.fileno()).st_size - 200 * count))

@@ -1,76 +1,138 @@
-"""The report page of a score: what html_report needs, collected from results, persons, pictures and settings."""
+"""The HTML page of an evaluation: one file that needs nothing else and runs nothing, made from a Jinja2 template."""
 
+import base64
 import os
-from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
-from hourglass_pose.errors import ImageError
-from hourglass_pose.evaluation.breakdown import worst_persons
-from hourglass_pose.images import read_image
-from hourglass_pose.report.drawing import SIDE_COLOURS, TRUTH_COLOUR, pose_tile
-from hourglass_pose.report.html_report import REPORT, Picture, write_html_report
+import cv2
+import numpy as np
 
-PICTURED = 12
-_TILE_WH = (320, 320)
+from hourglass_pose.evaluation.headline import METRIC_TITLES, headline_metric
+from hourglass_pose.files import write_whole
+from hourglass_pose.report.palette import PAGE_COLOURS, SIDE_COLOURS, TRUTH_COLOUR
+from hourglass_pose.report.plots import svg_of
+from hourglass_pose.report.tables import column_title, score_columns
 
-_COLOURS = tuple(
-    [(f'predicted, {side}', SIDE_COLOURS[side]) for side in ('right', 'left', 'middle')] + [('labelled', TRUTH_COLOUR)]
-)
+PAGE = 'report.html'
+_JPEG_QUALITY = 85
+
+_KEYS = [(f'predicted, {side}', colour) for side, colour in SIDE_COLOURS.items()] + [('labelled', TRUTH_COLOUR)]
 
 
-def write_report_page(
-    folder,
-    title,
-    metrics,
-    result,
-    baselines,
-    skeleton,
-    persons=None,
-    joints_img=None,
-    subject='this network',
-    history=(),
-    config_text='',
-):
-    """Write report.html and return ['report.html'].
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture of a person. image_rgb: uint8 (H, W, 3). title: name of the person. note: such as its score."""
 
-    metrics: as build_metrics made it of the PckhResult `result` and of `baselines`, name -> PckhResult. persons: those
-    measured, in the order of the result, or None where their pictures are not known. joints_img: (N, J, 2), what was
-    predicted of them, in the frame of a Person. history, config_text: as write_html_report takes them.
+    image_rgb: np.ndarray
+    title: str
+    note: str
+
+
+@dataclass(frozen=True, eq=False)
+class PageContent:
+    """What the page shows.
+
+    title: what was measured. subject: whose poses. metrics: content of metrics.json. curve: figure of PCKh over the
+    threshold, None where PCKh is undefined. history: (figure, description) of a run's epochs. worst, best: persons.
+    config_text: settings of the run, or ''.
     """
-    curves = OrderedDict(result.curves)
-    for name, baseline in baselines.items():
-        curves[f'without image: {name.replace("_", " ")}'] = baseline.curves['mean']
-    pictures, colours = [], ()
-    if persons is not None:
-        places, percents = worst_persons(result, skeleton)
-        ranked = list(zip(places, percents))
-        # Of a few persons, nobody is among the worst and the best at once.
-        count = min(PICTURED, -(-len(ranked) // 2))
-        pictures = [
-            ('Worst persons', draw_persons(ranked, persons, joints_img, skeleton, count)),
-            ('Best persons', draw_persons(ranked[count:][::-1], persons, joints_img, skeleton, count)),
-        ]
-        colours = _COLOURS
-    write_html_report(
-        os.path.join(folder, REPORT), title, metrics, curves, subject, pictures, history, config_text, colours
+
+    title: str
+    subject: str
+    metrics: dict
+    curve: Optional[Any] = None
+    history: Sequence[Tuple[Any, str]] = ()
+    worst: Sequence[Picture] = ()
+    best: Sequence[Picture] = ()
+    config_text: str = ''
+
+
+def write_page(path: str, content: PageContent) -> None:
+    """Write the page as one HTML file, atomically. Raises UserError if that fails."""
+    write_whole(path, render_page(content).encode('utf-8'))
+
+
+def render_page(content: PageContent) -> str:
+    """Return the page as HTML. All texts are escaped, and characters that HTML cannot hold are made visible."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(os.path.dirname(os.path.abspath(__file__))),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
-    return [REPORT]
+    environment.filters.update(percent=percent_text, plain=_plain, jpeg=_jpeg, joint=_joint_title)
+    metrics = content.metrics
+    measured = _measured(metrics)
+    curves = [] if content.curve is None else [(content.curve, 'PCKh over the threshold, a line for each joint group')]
+    return environment.get_template(PAGE).render(
+        content=content,
+        metrics=metrics,
+        titles=METRIC_TITLES,
+        headline=headline_metric(metrics),
+        measured=measured,
+        without_image={name: _best_baseline(metrics, name) for name in measured},
+        columns=score_columns(metrics['pckh@0.5']),
+        column_title=lambda name: column_title(name, 'Mean (w)'),
+        curves=[Markup(svg_of(*each)) for each in curves],
+        history=[Markup(svg_of(*each)) for each in content.history],
+        colours=PAGE_COLOURS,
+        keys=_KEYS,
+    )
 
 
-def draw_persons(ranked, persons, joints_img, skeleton, count):
-    """Return Pictures of the first `count` of [(place, percent)] whose picture can be read."""
-    pictures = []
-    for place, percent in ranked:
-        if len(pictures) == count:
-            break
-        person = persons[place]
-        try:
-            image = read_image(person.image_path)
-        except ImageError:
-            # A report with the pictures that are there is better than none. Where a folder has none, one try a
-            # picture is soon over.
-            continue
-        tile = pose_tile(
-            image, skeleton, _TILE_WH, joints_img[place], person.joints_img, person.labelled, box_img=person.box_img
-        )
-        pictures.append(Picture(tile, person.person_id, f'{percent:.0f} %'))
-    return pictures
+def percent_text(value: Optional[float]) -> str:
+    """Return a percentage with two decimals, a dash where there is none."""
+    return '–' if value is None or not np.isfinite(value) else f'{value:.2f}'
+
+
+def printable(text: str) -> str:
+    """Return the text with what UTF-8 or HTML cannot hold, such as halves of characters, as escape sequences."""
+    return ''.join(
+        letter
+        if letter in '\n\t'
+        or ' ' <= letter < '\x7f'
+        or ('\xa0' <= letter and not '\ud800' <= letter <= '\udfff' and letter not in '\ufffe\uffff')
+        else letter.encode('unicode_escape').decode('ascii')
+        for letter in text
+    )
+
+
+def _measured(metrics: dict) -> List[str]:
+    """Return the names of the metrics that the data allows, the headline metric first."""
+    names = [name for name in METRIC_TITLES if name in metrics and metrics[name]['mean'] is not None]
+    return sorted(names, key=lambda name: name != headline_metric(metrics))
+
+
+def _best_baseline(metrics: dict, name: str) -> Optional[float]:
+    means = [baseline[name]['mean'] for baseline in metrics['baselines'].values()]
+    return max((mean for mean in means if mean is not None), default=None)
+
+
+def _joint_title(name: str) -> str:
+    side = {'r_': 'right ', 'l_': 'left '}.get(name[:2], '')
+    return side + (name[2:] if side else name).replace('_', ' ')
+
+
+def _plain(value: Any) -> str:
+    """Return a value of the protocol as text."""
+    if value is None:
+        return 'none'
+    if isinstance(value, bool):
+        return 'on' if value else 'off'
+    if isinstance(value, (list, tuple)):
+        return ', '.join(map(str, value))
+    return str(value)
+
+
+def _jpeg(image_rgb: np.ndarray) -> Dict[str, Any]:
+    """Return 'source', a data URI of the picture as JPEG, and its 'width' and 'height'."""
+    quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
+    content = cv2.imencode('.jpg', cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
+    source = f'data:image/jpeg;base64,{base64.b64encode(content).decode("ascii")}'
+    return {'source': source, 'width': image_rgb.shape[1], 'height': image_rgb.shape[0]}

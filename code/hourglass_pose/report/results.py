@@ -1,153 +1,219 @@
-"""The results of an evaluation on the disk and on the screen, and the pictures of a run in TensorBoard."""
+"""Results of an evaluation, and the one function that shows and writes them: JSON, tables, curve, pictures, page."""
 
 import os
+from dataclasses import dataclass, replace
+from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
 
 import numpy as np
 
-from hourglass_pose.errors import ImageError
-from hourglass_pose.evaluation.breakdown import (
-    WORST_PERSONS,
-    break_down,
-    format_breakdown,
-    traits_of_persons,
-    worst_persons,
-)
-from hourglass_pose.images import read_image
-from hourglass_pose.report import tables as report
-from hourglass_pose.report.drawing import (
-    contact_sheet,
-    draw_skeleton,
-    draw_truth,
-    heatmap_overlay,
-    pose_tile,
-    write_png,
-)
-from hourglass_pose.report.page import write_report_page
+from hourglass_pose.annotations.person import Person
+from hourglass_pose.evaluation.breakdown import PersonAttributes, attributes_of_persons, break_down, worst_persons
+from hourglass_pose.evaluation.evaluator import Evaluation
+from hourglass_pose.evaluation.pckh import PckhResult
+from hourglass_pose.files import write_whole
+from hourglass_pose.report.drawing import write_png
+from hourglass_pose.report.json_files import Prediction, build_metrics, write_json, write_predictions
+from hourglass_pose.report.page import PAGE, PageContent, Picture, write_page
+from hourglass_pose.report.person_tiles import PersonTiles
+from hourglass_pose.report.plots import history_figures, pckh_figure, png_of
+from hourglass_pose.report.tables import format_breakdown, format_coco, format_table
+from hourglass_pose.scoring.coco import CocoScore
+from hourglass_pose.scoring.scoring import Score
+from hourglass_pose.skeleton import Skeleton
 
-SHEET_PERSONS = 24
-SHEET_COLUMNS = 6
-_TILE_WH = (200, 200)
-_PICTURED_SAMPLES = 4
+WORST_PERSONS = 100
 _WORST_COLUMNS = 10
+_PAGE_PERSONS = 12
+_PAGE_TILE_WH = (320, 320)
 
 
-def write_results(folder, evaluation, skeleton, protocol, sources, everyone, say=print, history=(), config_text=''):
-    """Write metrics.json, report.html, pictures and predictions.json, and show table and breakdown.
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What an evaluation found, of a network or of predictions from a file.
 
-    sources: (annotation file, image folder) by Person.source. everyone: all annotated persons, for the neighbours of
-    those measured. history, config_text: of the run, as write_html_report takes them.
+    title: what was measured, for instance the names of the annotation files. subject: whose poses, in at most 13
+    characters. result: PckhResult of N persons. baselines: name -> PckhResult on the same persons.
+    protocol: how it was measured, as build_metrics takes it. attributes: of the N persons. names: of the N persons.
+    persons: the N persons where their photos are known, otherwise None. joints_img: (N, J, 2) float64, predicted, in
+    photo pixels; needed with persons. scores: (N, J), for predictions.json, which is not written without them.
+    sources: annotation files by Person.source. coco: AP and AR, where COCO's annotations were given.
+    history: rows of the run's history.csv. config_text: its settings.
     """
-    breakdown = break_down(evaluation.result, skeleton, traits_of_persons(evaluation.persons, everyone))
-    places, percents = [ranked[:WORST_PERSONS] for ranked in worst_persons(evaluation.result, skeleton)]
-    worst = [evaluation.persons[place] for place in places]
-    metrics = report.build_metrics(
-        evaluation.result,
-        evaluation.baselines,
-        protocol,
-        breakdown,
-        [(person.person_id, percent) for person, percent in zip(worst, percents)],
-    )
-    report.write_json(os.path.join(folder, 'metrics.json'), metrics)
-    report.draw_pckh_curve(
-        os.path.join(folder, 'pckh.png'), evaluation.result, evaluation.baselines, protocol.get('data', '')
-    )
-    predictions = [
-        report.Prediction(person.image, person.person_id, joints, scores, person.box_img, sources[person.source][0])
-        for person, joints, scores in zip(evaluation.persons, evaluation.joints_img, evaluation.scores)
-    ]
-    report.write_predictions(os.path.join(folder, 'predictions.json'), predictions, skeleton, protocol['versions'])
-    write_png(os.path.join(folder, 'predictions.png'), sheet_of_predictions(evaluation, skeleton))
-    written = write_report_page(
-        folder,
-        ', '.join(os.path.basename(path) for path, _ in sources),
-        metrics,
-        evaluation.result,
-        evaluation.baselines,
-        skeleton,
-        evaluation.persons,
-        evaluation.joints_img,
+
+    title: str
+    subject: str
+    result: PckhResult
+    baselines: Dict[str, PckhResult]
+    skeleton: Skeleton
+    protocol: Dict[str, Any]
+    attributes: PersonAttributes
+    names: Sequence[str]
+    persons: Optional[Sequence[Person]] = None
+    joints_img: Optional[np.ndarray] = None
+    scores: Optional[np.ndarray] = None
+    sources: Sequence[str] = ()
+    coco: Optional[CocoScore] = None
+    history: Sequence[Dict[str, str]] = ()
+    config_text: str = ''
+
+
+def results_of_evaluation(
+    evaluation: Evaluation,
+    skeleton: Skeleton,
+    protocol: Dict[str, Any],
+    everyone: Iterable[Person],
+    sources: Sequence[str],
+    history: Sequence[Dict[str, str]] = (),
+    config_text: str = '',
+) -> Results:
+    """Return the Results of a network.
+
+    Args:
+        everyone: all annotated persons, among whom neighbours are counted.
+        sources, history, config_text: as in Results.
+    """
+    return Results(
+        title=', '.join(os.path.basename(path) for path in sources),
+        subject='this network',
+        result=evaluation.result,
+        baselines=evaluation.baselines,
+        skeleton=skeleton,
+        protocol=protocol,
+        attributes=attributes_of_persons(evaluation.persons, everyone),
+        names=[person.person_id for person in evaluation.persons],
+        persons=evaluation.persons,
+        joints_img=evaluation.joints_img,
+        scores=evaluation.scores,
+        sources=sources,
         history=history,
         config_text=config_text,
     )
-    written += ['metrics.json', 'pckh.png', 'predictions.json', 'predictions.png']
-    written += write_worst(folder, worst, evaluation.joints_img[places], percents, skeleton)
-    say(report.format_table(metrics))
-    say(f'\n{format_breakdown(breakdown, report.METRIC_TITLES)}\n')
+
+
+def results_of_score(score: Score, image_folder: Optional[str] = None) -> Results:
+    """Return the Results of predictions from a file.
+
+    Args:
+        image_folder: where the photos are; None for results without pictures.
+    """
+    truth = score.truth
+    persons = None
+    if image_folder is not None and truth.persons is not None:
+        persons = [truth.persons[row] for row in score.rows]
+        persons = [replace(person, image_path=os.path.join(image_folder, person.image)) for person in persons]
+    return Results(
+        title=os.path.basename(score.protocol['predictions']),
+        subject='predictions',
+        result=score.result,
+        baselines={},
+        skeleton=score.skeleton,
+        protocol=score.protocol,
+        attributes=truth.attributes.of_rows(score.rows),
+        names=[truth.row_name(row) for row in score.rows],
+        persons=persons,
+        joints_img=score.joints - truth.count_from,
+    )
+
+
+def write_results(folder: Optional[str], results: Results, say: Callable[[str], Any] = print) -> None:
+    """Show the tables of an evaluation, and write all its files into a folder.
+
+    These are metrics.json, report.html, pckh.png, and where photos and predictions are known predictions.json,
+    predictions.png and worst.png. A photo that cannot be read is left out of the pictures; it stops nothing.
+
+    Args:
+        folder: an existing folder; None only shows the tables.
+        say: function that shows a text.
+
+    Raises UserError if a file cannot be written.
+    """
+    breakdown = break_down(results.result, results.skeleton, results.attributes)
+    ranked = list(zip(*worst_persons(results.result, results.skeleton)))
+    worst = [(results.names[row], percent) for row, percent in ranked[:WORST_PERSONS]]
+    metrics = build_metrics(results.result, results.baselines, results.protocol, breakdown, worst)
+    say(format_table(metrics, subject=results.subject))
+    say(f'\n{format_breakdown(breakdown)}\n')
+    if results.coco is not None:
+        metrics['coco'] = results.coco.stats
+        say(f'{format_coco(results.coco)}\n')
+    if folder is None:
+        return
+    written = ['metrics.json', 'pckh.png', PAGE]
+    write_json(os.path.join(folder, 'metrics.json'), metrics)
+    curve = pckh_figure(results.result, results.baselines, results.protocol.get('data', results.title))
+    write_whole(os.path.join(folder, 'pckh.png'), png_of(curve))
+    if results.coco is not None:
+        write_json(os.path.join(folder, 'coco_results.json'), results.coco.results)
+        written.append('coco_results.json')
+    if results.persons is not None and results.scores is not None:
+        _write_predictions(os.path.join(folder, 'predictions.json'), results)
+        written.append('predictions.json')
+    worst_pictures: List[Picture] = []
+    best_pictures: List[Picture] = []
+    if results.persons is not None and results.joints_img is not None:
+        tiles = PersonTiles(results.persons, results.joints_img, results.skeleton)
+        for name, sheet in (
+            ('predictions.png', tiles.spread_sheet()),
+            ('worst.png', tiles.ranked_sheet(ranked, WORST_PERSONS, _WORST_COLUMNS)),
+        ):
+            if sheet is not None:
+                write_png(os.path.join(folder, name), sheet)
+                written.append(name)
+        # With few persons, nobody is among the worst and the best at once.
+        count = min(_PAGE_PERSONS, -(-len(ranked) // 2))
+        worst_pictures, best_pictures = [
+            [
+                Picture(tile, results.names[row], f'{percent:.0f} %')
+                for tile, row, percent in tiles.first(order, count, _PAGE_TILE_WH)
+            ]
+            for order in (ranked, ranked[count:][::-1])
+        ]
+        if tiles.unreadable:
+            say(f'note: photos that cannot be read and are missing from the pictures: {len(tiles.unreadable)}')
+    content = PageContent(
+        results.title,
+        results.subject,
+        metrics,
+        curve if np.isfinite(results.result.curves['mean']).all() else None,
+        history_figures(results.history),
+        worst_pictures,
+        best_pictures,
+        results.config_text,
+    )
+    write_page(os.path.join(folder, PAGE), content)
     say(f'in {folder}: {", ".join(written)}')
 
 
-def write_worst(folder, persons, joints_img, percents, skeleton):
-    """Write worst.png, a contact sheet of persons whose pictures can be read; return ['worst.png'], [] without any.
+def write_coco_score(
+    folder: Optional[str],
+    coco: CocoScore,
+    predictions_path: str,
+    annotation_paths: Sequence[str],
+    command: str,
+    say: Callable[[str], Any] = print,
+) -> None:
+    """Show the CocoScore of files, and write metrics.json into a folder. Raises UserError if that fails.
 
-    joints_img: (K, J, 2), the predictions. percents: (K,), for the captions.
+    Args:
+        folder: an existing folder; None only shows the table.
     """
-    tiles, captions = [], []
-    for person, joints, percent in zip(persons, joints_img, percents):
-        try:
-            image = read_image(person.image_path)
-        except ImageError:
-            # Scores need no pictures, so a sheet of those that are there is better than an end.
-            continue
-        tiles.append(
-            pose_tile(image, skeleton, _TILE_WH, joints, person.joints_img, person.labelled, box_img=person.box_img)
-        )
-        captions.append(f'{percent:.0f} % {person.person_id}')
-    if not tiles:
-        return []
-    write_png(os.path.join(folder, 'worst.png'), contact_sheet(tiles, _WORST_COLUMNS, _TILE_WH, captions))
-    return ['worst.png']
+    say(format_coco(coco))
+    if folder is not None:
+        protocol = {
+            'predictions': predictions_path,
+            'ground_truth': ', '.join(annotation_paths),
+            'read_as': f'COCO results, {len(coco.results)} persons',
+            'notes': list(coco.notes),
+            'command': command,
+        }
+        write_json(os.path.join(folder, 'metrics.json'), {'coco': coco.stats, 'protocol': protocol})
+        say(f'in {folder}: metrics.json')
 
 
-def sheet_of_predictions(evaluation, skeleton):
-    """Return a contact sheet of persons spread evenly over the evaluation, predicted and labelled poses drawn."""
-    count = min(SHEET_PERSONS, len(evaluation.persons))
-    tiles, captions = [], []
-    for index in np.unique(np.linspace(0, len(evaluation.persons) - 1, count).astype(int)):
-        person = evaluation.persons[index]
-        image = read_image(person.image_path)
-        tiles.append(
-            pose_tile(
-                image,
-                skeleton,
-                _TILE_WH,
-                evaluation.joints_img[index],
-                person.joints_img,
-                person.labelled,
-                box_img=person.box_img,
-            )
-        )
-        captions.append(person.person_id)
-    return contact_sheet(tiles, SHEET_COLUMNS, _TILE_WH, captions)
-
-
-class TrainingPictures:
-    """Draws what the network sees, should see and does see, for TensorBoard."""
-
-    def __init__(self, codec, skeleton):
-        self.codec = codec
-        self.skeleton = skeleton
-
-    def training(self, run_log, step, batch, logits):
-        """Write a sheet of a training batch: input, target, prediction, overlay. logits: (B, H, W, J)."""
-        tiles = []
-        for row in np.flatnonzero(batch.mask)[:_PICTURED_SAMPLES]:
-            crop, maps = batch.images[row], self.codec.maps_of_logits(logits[row])
-            joints, _ = self.codec.decode(maps)
-            truth = draw_truth(crop, batch.joints_crop[row], batch.joint_weights[row] > 0, self.skeleton)
-            tiles += [
-                crop,
-                heatmap_overlay(crop, batch.heatmaps[row], self.skeleton),
-                heatmap_overlay(crop, np.maximum(maps, 0), self.skeleton),
-                draw_skeleton(truth, joints, self.skeleton),
-            ]
-        if tiles:
-            captions = ['input', 'target', 'prediction', 'overlay'] * (len(tiles) // 4)
-            run_log.picture('train', step, 'samples', contact_sheet(tiles, 4, _TILE_WH, captions))
-
-    def validation(self, run_log, step, evaluation):
-        """Write the contact sheet of a validation."""
-        try:
-            run_log.picture('test', step, 'predictions', sheet_of_predictions(evaluation, self.skeleton))
-        except ImageError:
-            # A picture that vanished between validation and drawing spoils the sheet, not the training.
-            return
+def _write_predictions(path: str, results: Results) -> None:
+    assert results.persons is not None and results.joints_img is not None and results.scores is not None
+    predictions = [
+        Prediction(person.image, person.person_id, joints, scores, person.box_img, results.sources[person.source])
+        for person, joints, scores in zip(results.persons, results.joints_img, results.scores)
+    ]
+    write_predictions(path, predictions, results.skeleton, results.protocol.get('versions', {}))

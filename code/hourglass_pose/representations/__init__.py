@@ -1,1 +1,1 @@
-"""Ways to represent joints: targets, losses and decoding."""
+"""Ways to represent joints: one folder each, behind the table in table.py."""

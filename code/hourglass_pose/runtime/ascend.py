@@ -1,27 +1,29 @@
-"""AscendRuntime: an NPU by way of TensorFlow 1.15 and npu_bridge; the only module that imports it, or hccl."""
+"""AscendRuntime: an NPU through TensorFlow 1.15 and npu_bridge; only this module imports npu_bridge and hccl."""
 
 import os
+from typing import Any, List, Optional, Tuple, Union
 
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.runtime.ascend_options import DYNAMIC, NONE, NpuSettings, loss_scaling, parameters, rank_environment
+from hourglass_pose.runtime.ascend_options import DYNAMIC, NONE, NpuSettings, loss_scaling, parameters
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.host_channel import HostChannel
 from hourglass_pose.runtime.npu_precision import mode_of
+from hourglass_pose.runtime.ranks import RankEnvironment, rank_environment
 from hourglass_pose.tf_compat import TF_VERSION, VERSION, tf
 
 _OFF = 2  # RewriterConfig.OFF, and in memory_optimization what the vendor's own configuration sets
 _LARGEST_SEED = 2**31 - 1
 
-# As the published loss scaling of float16 has it (Micikevicius et al. 2018, section 3.2, and its implementations):
-# halved at every overflow, doubled after this many steps without one. The register that reports an overflow is exact,
-# so there is no reason to wait for a second one, which would cost another step.
+# Dynamic loss scaling of float16 (Micikevicius et al. 2018, section 3.2): the scale is halved at every overflow and
+# doubled after this many steps without one. The register that reports an overflow is exact, so waiting for a second
+# overflow would only cost another step.
 _GOOD_STEPS_TO_DOUBLE = 2000
 
 
 class _Bridge:
-    """The parts of npu_bridge that are used, imported one by one: its npu_init would change every session."""
+    """The parts of npu_bridge in use, imported one by one, because importing its npu_init changes every session."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         from npu_bridge.estimator import npu_ops
         from npu_bridge.estimator.npu import npu_loss_scale_manager, npu_loss_scale_optimizer, npu_optimizer, util
         from npu_bridge.hccl import hccl_ops
@@ -34,18 +36,18 @@ class _Bridge:
         self.IterationPerLoop = util.IterationPerLoop
 
     @property
-    def is_newer(self):
+    def is_newer(self) -> bool:
         """Whether this is the adapter of December 2023, or a later one, and not that of February 2021."""
         return hasattr(self.optimizers, 'npu_distributed_optimizer_wrapper')
 
-    def averages_gradients(self, optimizer):
+    def averaging(self, optimizer: Any) -> Any:
         """Return the optimizer with gradients averaged over the ranks."""
         if self.is_newer:
             return self.optimizers.npu_distributed_optimizer_wrapper(optimizer)
         return self.optimizers.NPUDistributedOptimizer(optimizer)
 
 
-def _open_bridge():
+def _open_bridge() -> _Bridge:
     if VERSION != (1, 15):
         raise ConfigError(
             f"[Device] device: 'npu' needs TensorFlow 1.15 and its npu_bridge, found TensorFlow {TF_VERSION}, for "
@@ -53,23 +55,37 @@ def _open_bridge():
         )
     try:
         return _Bridge()
-    except Exception as error:  # its own import goes on after a library that cannot be loaded, to any kind of error
+    except Exception as error:  # it continues after a library that cannot be loaded, and then fails in any way
         raise ConfigError(
-            "[Device] device: 'npu': npu_bridge cannot be loaded ({}: {}); source the toolkit's "
-            'set_env.sh first'.format(type(error).__name__, ' '.join(str(error).split()))
+            f"[Device] device: 'npu': npu_bridge cannot be loaded ({type(error).__name__}: "
+            f"{' '.join(str(error).split())}); source the toolkit's set_env.sh first"
         )
 
 
 class AscendRuntime(Runtime):
     """One NPU, or one of many that train together.
 
-    precision: 'auto', 'float32' or 'mixed'. loss_scale: fixed scale of the loss, None for a dynamic one where there is
-    float16, 'none' for none. steps_per_run: steps that the device makes in a loop of its own. settings: NpuSettings.
-    reason: why this device was chosen. The system is initialised here, since the rank is not known before.
-    Raises ConfigError for what is missing, or contradicts itself, before anything is compiled.
+    The system is initialised here, because the rank is known only afterwards.
+
+    Args:
+        precision: 'auto', 'float32' or 'mixed'.
+        loss_scale: fixed scale of the loss, None for a dynamic one where there is float16, 'none' for none.
+        steps_per_run: training steps that the device makes in its own loop.
+        settings: keys of [Device] for an NPU.
+        reason: why this device was chosen, for the log.
+
+    Raises:
+        ConfigError: something is missing or contradictory; found before anything is compiled.
     """
 
-    def __init__(self, precision='auto', loss_scale=None, steps_per_run=1, settings=NpuSettings(), reason=''):
+    def __init__(
+        self,
+        precision: str = 'auto',
+        loss_scale: Union[None, str, float] = None,
+        steps_per_run: int = 1,
+        settings: NpuSettings = NpuSettings(),
+        reason: str = '',
+    ) -> None:
         environment = rank_environment()
         self._bridge = _open_bridge()
         if environment.chief_ip and not self._bridge.is_newer:
@@ -82,23 +98,22 @@ class AscendRuntime(Runtime):
         self._scaling, self._scale = loss_scaling(loss_scale, mode)
         self.skips_overflow = self._scaling != NONE
         self._parameters = parameters(settings, precision, steps_per_run, environment.num_ranks, self._bridge.is_newer)
-        self._loop = self._broadcast = None
-        self._channel = None
+        self._loop: Any = None
+        self._broadcast: Any = None
+        self._channel: Optional[HostChannel] = None
         self._system = self._open_system()
         try:
             self._find_ranks(environment, settings)
         except BaseException:
             self._close_system()
             raise
-        self.description = 'NPU {}, {}, loss scale {}{}{}'.format(
-            os.environ.get('ASCEND_DEVICE_ID') or os.environ.get('DEVICE_ID') or '0',
-            mode,
-            {DYNAMIC: f'dynamic from {self._scale:g}', NONE: 'none'}.get(self._scaling, f'{self._scale:g}'),
-            ', %d ranks' % self.world_size if self.world_size > 1 else '',
-            f' ({reason})' if reason else '',
-        )
+        device = os.environ.get('ASCEND_DEVICE_ID') or os.environ.get('DEVICE_ID') or '0'
+        scale = {DYNAMIC: f'dynamic from {self._scale:g}', NONE: 'none'}.get(self._scaling, f'{self._scale:g}')
+        ranks = f', {self.world_size} ranks' if self.world_size > 1 else ''
+        chosen = f' ({reason})' if reason else ''
+        self.description = f'NPU {device}, {mode}, loss scale {scale}{ranks}{chosen}'
 
-    def _open_system(self):
+    def _open_system(self) -> Tuple[Any, Any]:
         """Initialise the system; return (session, operation that shuts it down)."""
         with tf.Graph().as_default() as graph:
             initialise, shut_down = self._bridge.ops.initialize_system(), self._bridge.ops.shutdown_system()
@@ -106,7 +121,7 @@ class AscendRuntime(Runtime):
         session.run(initialise)
         return session, shut_down
 
-    def _find_ranks(self, environment, settings):
+    def _find_ranks(self, environment: RankEnvironment, settings: NpuSettings) -> None:
         if environment.num_ranks == 1:
             return
         from hccl.manage import api
@@ -114,20 +129,20 @@ class AscendRuntime(Runtime):
         self.rank, self.world_size = api.get_rank_id(), api.get_rank_size()
         if self.world_size != environment.num_ranks:
             raise ConfigError(
-                'environment: the number of ranks: expected the %d that HCCL found, found %d'
-                % (self.world_size, environment.num_ranks)
+                f'environment: the number of ranks: expected the {self.world_size} that HCCL found, found '
+                f'{environment.num_ranks}'
             )
         self._channel = HostChannel(
             self.rank,
             self.world_size,
             environment.meeting_host(self.rank),
             settings.rank_port,
-            environment.job,
+            environment.key,
             settings.rank_timeout,
             5 * settings.rank_timeout,
         )
 
-    def session_config(self):
+    def session_config(self) -> Any:
         config = tf.ConfigProto(allow_soft_placement=True, log_device_placement=False)
         rewrite = config.graph_options.rewrite_options
         # Fused kernels of the CPU are unknown to the NPU, and it plans memory itself.
@@ -144,13 +159,13 @@ class AscendRuntime(Runtime):
                 optimizer.parameter_map[name].s = value.encode('utf-8')
         return config
 
-    def dropout(self, x, rate, step, salt):
-        """The device goes on with the numbers of its seed from step to step; a resumed run begins them anew."""
+    def dropout(self, x: Any, rate: float, step: Any, salt: int) -> Any:
+        """The device continues the random numbers of its seed from step to step; a resumed run restarts them."""
         return self._bridge.ops.dropout(x, 1.0 - rate, seed=salt % _LARGEST_SEED)
 
-    def wrap_optimizer(self, optimizer):
+    def wrap_optimizer(self, optimizer: Any) -> Any:
         if self.world_size > 1:
-            optimizer = self._bridge.averages_gradients(optimizer)
+            optimizer = self._bridge.averaging(optimizer)
         if self._scaling == NONE:
             return optimizer
         if self._scaling == DYNAMIC:
@@ -163,16 +178,16 @@ class AscendRuntime(Runtime):
             )
         else:
             manager = self._bridge.managers.FixedLossScaleManager(self._scale)
-        # Without is_distributed a rank that overflows would skip its step alone, and the ranks drift apart.
+        # Without is_distributed only the rank that overflows would skip its step, and the ranks would drift apart.
         return self._bridge.LossScaleOptimizer(optimizer, manager, is_distributed=self.world_size > 1)
 
-    def loop_operation(self, train_op):
+    def loop_operation(self, train_op: Any) -> Any:
         if self.steps_per_run == 1:
             return train_op
         self._loop = self._bridge.IterationPerLoop()
         return self._loop.create_iteration_per_loop_var(train_op)
 
-    def prepare_session(self, session):
+    def prepare_session(self, session: Any) -> None:
         if self._loop is not None:
             self._loop.load_iteration_per_loop_var(session, self.steps_per_run)
         if self.world_size > 1:
@@ -185,26 +200,26 @@ class AscendRuntime(Runtime):
             )
             self.synchronise(session)
 
-    def synchronise(self, session):
+    def synchronise(self, session: Any) -> None:
         if self._broadcast is not None:
             session.run(self._broadcast)
 
-    def exchange_bytes(self, payload):
+    def exchange_bytes(self, payload: bytes) -> List[bytes]:
         return [payload] if self._channel is None else self._channel.exchange(payload)
 
-    def close(self, failure=None):
+    def close(self, failure: Optional[str] = None) -> None:
         if self._channel is not None:
             self._channel.close(failure)
         if failure is None:
             self._close_system()
         elif self.world_size == 1:
-            # With several it could wait for ranks that will not come; the end of the process frees the device, too.
+            # With several ranks it could wait for lost ones; the end of the process frees the device, too.
             try:
                 self._close_system()
             except tf.errors.OpError:
-                return  # what has failed before says why
+                return  # the earlier failure is the one that is reported
 
-    def _close_system(self):
+    def _close_system(self) -> None:
         session, shut_down = self._system
         session.run(shut_down)
         session.close()

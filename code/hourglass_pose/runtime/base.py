@@ -1,7 +1,8 @@
-"""Runtime: what a device, or a process of many, must offer to training and evaluation; harmless on a single CPU."""
+"""Runtime: what a device, or one process of many, offers to training and evaluation; harmless on a single CPU."""
 
 import io
 import json
+from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 
@@ -9,104 +10,102 @@ from hourglass_pose.tf_compat import tf
 
 
 class Runtime:
-    """One process on one device. Callers never ask which device it is.
+    """One process on one device. Callers never branch on the device.
 
     A runtime is open from the start: rank and world_size are known. The methods are called in this order:
     session_config, dropout, wrap_optimizer and loop_operation while the graph is built; prepare_session after the
-    variables are initialised or restored, before the graph is frozen; run, synchronise and what goes between the
+    variables are initialised or restored, before the graph is frozen; run, synchronise and the exchanges between the
     processes while it works; close.
     """
 
-    rank = 0
-    world_size = 1
-    description = ''
+    rank: int = 0
+    world_size: int = 1
+    description: str = ''
     """One line for the log: the device, its precision, and why it was chosen."""
-    evaluation_block = 16
-    """Crops of one pass in evaluation. It is fixed for a device, as last bits of a crop's heatmaps depend on how many
-    crops are passed, and on the place among them."""
-    skips_overflow = False
-    """Whether the wrapped optimizer leaves out a step whose gradient overflows, and goes on."""
-    steps_per_run = 1
+    evaluation_block: int = 16
+    """Crops of one pass in evaluation. It is fixed for a device, as the last bits of a crop's heatmaps depend on how
+    many crops pass the network at once, and on its index among them."""
+    skips_overflow: bool = False
+    """Whether the wrapped optimizer skips a step whose gradient overflows, and goes on."""
+    steps_per_run: int = 1
     """Training steps of one run. More than one read their batches in the graph, not from feeds."""
 
     @property
-    def is_chief(self):
+    def is_chief(self) -> bool:
         """Whether this process writes checkpoints, events and pictures, and prints."""
         return self.rank == 0
 
-    def session_config(self):
+    def session_config(self) -> Any:
         """Return the tf.ConfigProto of every session of this process."""
         raise NotImplementedError
 
-    def dropout(self, x, rate, step, salt):
+    def dropout(self, x: Any, rate: float, step: Any, salt: int) -> Any:
         """Return x with a share `rate` of its values zeroed and the rest scaled by 1 / (1 - rate).
 
-        step: int tensor, of the training step. salt: int >= 0 that differs by place in the network, seed and rank.
+        Args:
+            x: tensor.
+            rate: in [0, 1).
+            step: int tensor, the training step.
+            salt: int >= 0 that differs by layer of the network, seed and rank.
         """
         seed = tf.stack([tf.cast(step, tf.int32), tf.constant(salt % 2**31, tf.int32)])
         keep = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
         return tf.where(keep, x / (1.0 - rate), tf.zeros_like(x))
 
-    def wrap_optimizer(self, optimizer):
+    def wrap_optimizer(self, optimizer: Any) -> Any:
         """Return the optimizer with loss scale and gradient exchange as the device needs them.
 
-        Its compute_gradients gives gradients of the loss as it is, averaged over the processes; its apply_gradients
-        counts the global step, unless the step overflowed and was left out, on all processes alike.
+        Its compute_gradients gives gradients of the unscaled loss, averaged over the processes. Its apply_gradients
+        counts the global step, unless the step overflowed and was skipped, on all processes alike.
         """
         return optimizer
 
-    def loop_operation(self, train_op):
+    def loop_operation(self, train_op: Any) -> Any:
         """Return the operation that a run executes; train_op: the operation of one step."""
         return train_op
 
-    def prepare_session(self, session):
+    def prepare_session(self, session: Any) -> None:
         """Make all processes start from the chief's variables."""
 
-    def synchronise(self, session):
-        """Give all processes the chief's variables again.
+    def synchronise(self, session: Any) -> None:
+        """Copy the chief's variables to all processes again.
 
-        Weights are the same anyway; the moving batch statistics are of each process's own share of the data. A
-        validation that all share has to be of the network that the chief saves.
+        Weights are the same anyway, but each process has the moving batch statistics of its own share of the data. A
+        validation that all processes share has to use the network that the chief saves.
         """
 
-    def run(self, session, fetches, feed_dict=None):
-        """Run training for steps_per_run steps and return the values of fetches after the last."""
+    def run(self, session: Any, fetches: Any, feed_dict: Optional[Mapping[Any, Any]] = None) -> Any:
+        """Train for steps_per_run steps and return the values of fetches after the last one."""
         return session.run(fetches, feed_dict)
 
-    def exchange_bytes(self, payload):
-        """Return the list of what every process gave, in order of rank, to each of them. All have to call it."""
+    def exchange_bytes(self, payload: bytes) -> List[bytes]:
+        """Return what every process passed, in order of rank, in each of them. Every process has to call it."""
         return [payload]
 
-    def exchange(self, value):
-        """Return the list of every process's value, in order of rank. value: what JSON can hold."""
-        return [
-            json.loads(payload.decode('utf-8')) for payload in self.exchange_bytes(json.dumps(value).encode('utf-8'))
-        ]
+    def exchange(self, value: Any) -> List[Any]:
+        """Return the value of every process, in order of rank; values are what JSON can hold."""
+        return [json.loads(payload.decode()) for payload in self.exchange_bytes(json.dumps(value).encode())]
 
-    def exchange_arrays(self, arrays):
-        """Return the list of every process's dict {name: array of numbers}, in order of rank, bit for bit."""
+    def exchange_arrays(self, arrays: Dict[str, np.ndarray]) -> List[Dict[str, np.ndarray]]:
+        """Return {name: array of numbers} of every process, in order of rank, bit for bit."""
         stream = io.BytesIO()
-        np.savez(stream, **arrays)
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
         found = []
         for payload in self.exchange_bytes(stream.getvalue()):
             with np.load(io.BytesIO(payload), allow_pickle=False) as stored:
                 found.append({name: stored[name] for name in stored.files})
         return found
 
-    def average(self, value):
-        """Return the mean over all processes of a number, the same on each."""
-        return sum(self.exchange(float(value))) / self.world_size
-
-    def any_of(self, flag):
-        """Return whether the flag is set in any process, the same on each."""
+    def any_of(self, flag: bool) -> bool:
+        """Return whether the flag is set in any process; the result is the same in each."""
         return any(self.exchange(bool(flag)))
 
-    def barrier(self):
-        """Return when every process has come here."""
+    def barrier(self) -> None:
+        """Return when every process has called it."""
         self.exchange_bytes(b'')
 
-    def close(self, failure=None):
-        """Give the device back.
+    def close(self, failure: Optional[str] = None) -> None:
+        """Release the device.
 
-        failure: why this process ends although the others may not have finished, in one line; they end, too.
+        failure: why this process ends although the others may not have finished, in one line; the others end, too.
         """

@@ -1,5 +1,7 @@
 """NativeRuntime: TensorFlow's own CPU and GPU devices, in float32 or mixed precision."""
 
+from typing import Any, List, Mapping, Optional, Set, Tuple, Union
+
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import VERSION, tf
@@ -7,8 +9,8 @@ from hourglass_pose.tf_compat import VERSION, tf
 _REWRITE_ON = 1  # RewriterConfig.ON
 
 
-def cpu_flags():
-    """Return the set of feature flags of the processor, empty where the system does not tell."""
+def cpu_flags() -> Set[str]:
+    """Return the feature flags of the processor, none where the system does not list them."""
     try:
         with open('/proc/cpuinfo') as stream:
             for line in stream:
@@ -19,33 +21,58 @@ def cpu_flags():
     return set()
 
 
-def bfloat16_obstacle(version=VERSION, flags=None):
-    """Return why mixed precision on this CPU is of no use, or None where it is.
+def bfloat16_obstacle(version: Tuple[int, ...] = VERSION, flags: Optional[Set[str]] = None) -> Optional[str]:
+    """Return why mixed precision on this CPU does not help, or None where it does.
 
     The graph rewrite to bfloat16 came after TensorFlow 1.15, and without the processor's own bfloat16
     multiply-add (AVX512-BF16 or AMX) it is slower than float32.
     """
     if version < (2, 16):
-        return 'TensorFlow %d.%d has no bfloat16 rewrite' % version
+        return f'TensorFlow {version[0]}.{version[1]} has no bfloat16 rewrite'
     if not (cpu_flags() if flags is None else flags) & {'avx512_bf16', 'amx_bf16'}:
         return 'the processor has neither AVX512-BF16 nor AMX'
     return None
 
 
-def gpu_names():
-    """Return the names of the GPUs that TensorFlow can use, without taking their memory."""
+def gpu_names() -> List[Any]:
+    """Return the GPUs that TensorFlow can use, without taking their memory."""
     return [] if not tf.test.is_built_with_cuda() else tf.config.experimental.list_physical_devices('GPU')
 
 
+def forbid_tensor_float_32() -> None:
+    """Make float32 on GPUs exact for the whole process: TensorFlow uses TensorFloat-32, with 10 bits of mantissa.
+
+    It does so by default since 2.4; 1.15 does not have it.
+    """
+    if VERSION >= (2, 4):
+        tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
 class NativeRuntime(Runtime):
-    """device: 'cpu' or 'gpu'. precision: 'float32', 'mixed' (bfloat16 on a CPU, float16 with loss scaling on a
-    GPU), or 'auto': mixed where the device gains by it. intra_threads: threads of one operation, 0 for all cores.
-    loss_scale: fixed scale of the loss in float16, None for a dynamic one, 'none' for none.
-    steps_per_run: training steps of one run, which are made one after the other.
-    Raises ConfigError for mixed precision on a CPU that cannot.
+    """A CPU or a GPU.
+
+    Args:
+        device: 'cpu' or 'gpu'.
+        precision: 'float32'; 'mixed', which is bfloat16 on a CPU and float16 with loss scaling on a GPU; or 'auto',
+            which is mixed on a CPU that gains by it, and float32 otherwise. float32 is never TensorFloat-32.
+        intra_threads: threads of one operation, 0 for all cores.
+        loss_scale: fixed scale of the loss in float16, None for a dynamic one, 'none' for none.
+        reason: why the device was chosen, for the log.
+        steps_per_run: training steps of one run, which are made one after the other.
+
+    Raises:
+        ConfigError: mixed precision on a CPU that does not have it.
     """
 
-    def __init__(self, device, precision='auto', intra_threads=0, loss_scale=None, reason='', steps_per_run=1):
+    def __init__(
+        self,
+        device: str,
+        precision: str = 'auto',
+        intra_threads: int = 0,
+        loss_scale: Union[None, str, float] = None,
+        reason: str = '',
+        steps_per_run: int = 1,
+    ) -> None:
         self.device = device
         if device == 'cpu':
             # A CPU is as fast with one crop, and with it a person's heatmaps do not depend on any other person.
@@ -53,15 +80,18 @@ class NativeRuntime(Runtime):
         self.intra_threads = intra_threads
         self.loss_scale = loss_scale
         self.steps_per_run = steps_per_run
+        # Mixed precision on a GPU has not been run yet, so it is not a default.
         obstacle = bfloat16_obstacle() if device == 'cpu' else None
         if precision == 'mixed' and obstacle:
             raise ConfigError(f"[Device] precision: 'mixed' cannot be used here, {obstacle}; set 'auto' or 'float32'")
-        self.mixed = precision == 'mixed' or (precision == 'auto' and not obstacle)
+        self.mixed = precision == 'mixed' or (precision == 'auto' and device == 'cpu' and not obstacle)
+        if not self.mixed:
+            forbid_tensor_float_32()
         kind = 'float32' if not self.mixed else 'bfloat16' if device == 'cpu' else 'float16'
         self.skips_overflow = kind == 'float16' and loss_scale is None
-        self.description = '{}, {}{}'.format(device.upper(), kind, f' ({reason})' if reason else '')
+        self.description = f'{device.upper()}, {kind}{f" ({reason})" if reason else ""}'
 
-    def session_config(self):
+    def session_config(self) -> Any:
         config = tf.ConfigProto(
             intra_op_parallelism_threads=self.intra_threads, inter_op_parallelism_threads=2, allow_soft_placement=True
         )
@@ -76,7 +106,7 @@ class NativeRuntime(Runtime):
                 rewrite.auto_mixed_precision = _REWRITE_ON
         return config
 
-    def wrap_optimizer(self, optimizer):
+    def wrap_optimizer(self, optimizer: Any) -> Any:
         """bfloat16 has float32's range; only float16 needs its loss scaled (Micikevicius et al. 2018)."""
         if self.device == 'cpu' or not self.mixed or self.loss_scale == 'none':
             return optimizer
@@ -85,7 +115,8 @@ class NativeRuntime(Runtime):
             return tf.train.experimental.MixedPrecisionLossScaleOptimizer(optimizer, scale)
         return tf.mixed_precision.MixedPrecisionLossScaleOptimizer(optimizer, scale)
 
-    def run(self, session, fetches, feed_dict=None):
+    def run(self, session: Any, fetches: Any, feed_dict: Optional[Mapping[Any, Any]] = None) -> Any:
+        values = None
         for _ in range(self.steps_per_run):
             values = session.run(fetches, feed_dict)
         return values

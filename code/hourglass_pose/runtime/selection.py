@@ -1,30 +1,32 @@
-"""open_runtime: picks the device that the config asks for, or the best there is, and says why."""
+"""open_runtime: picks the device that the config asks for, or the best one that works, and reports why."""
 
 import glob
 import importlib.util
 import subprocess
+from typing import Optional, Union
 
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.runtime.ascend import AscendRuntime
 from hourglass_pose.runtime.ascend_options import NpuSettings
+from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.native import NativeRuntime, gpu_names
 from hourglass_pose.tf_compat import VERSION
 
 _ANSWER_SECONDS = 20
 
 
-def npu_obstacle():
+def npu_obstacle() -> Optional[str]:
     """Return why no NPU can be used here, or None where one can."""
     if importlib.util.find_spec('npu_bridge') is None:
         if importlib.util.find_spec('npu_device') is not None:
-            return 'npu_device, the adapter of TensorFlow 2.6, is not served: it has no loss scaling'
+            return 'npu_device, the adapter of TensorFlow 2.6, is not supported: it has no loss scaling'
         return 'npu_bridge is not installed'
     if VERSION != (1, 15):
-        return 'npu_bridge is installed, but TensorFlow %d.%d has no adapter' % VERSION
+        return f'npu_bridge is installed, but TensorFlow {VERSION[0]}.{VERSION[1]} has no adapter'
     return None if npu_answers() else 'npu_bridge is installed, but no device answers'
 
 
-def npu_answers():
+def npu_answers() -> bool:
     """Return whether the driver shows a device."""
     if glob.glob('/dev/davinci[0-9]*'):
         return True
@@ -39,10 +41,26 @@ def npu_answers():
         return False
 
 
-def open_runtime(device='auto', precision='auto', intra_threads=0, loss_scale=None, steps_per_run=1, npu=NpuSettings()):
-    """Return a Runtime. device: 'auto', 'cpu', 'gpu' or 'npu'. npu: what an NPU is told besides.
+def open_runtime(
+    device: str = 'auto',
+    precision: str = 'auto',
+    intra_threads: int = 0,
+    loss_scale: Union[None, str, float] = None,
+    steps_per_run: int = 1,
+    npu: NpuSettings = NpuSettings(),
+) -> Runtime:
+    """Return the Runtime of a device; the arguments are the keys of [Device].
 
-    Raises ConfigError for a device that is not there, or settings that the device found cannot follow.
+    Args:
+        device: 'auto', 'cpu', 'gpu' or 'npu'.
+        precision: 'auto', 'float32' or 'mixed'.
+        intra_threads: threads of one operation on a CPU, 0 for all cores.
+        loss_scale: fixed scale of the loss in float16, None for a dynamic one, 'none' for none.
+        steps_per_run: training steps of one run.
+        npu: settings of an NPU.
+
+    Raises:
+        ConfigError: the device is missing, or it cannot do what the settings ask for.
     """
     if device == 'npu':
         if importlib.util.find_spec('npu_bridge') is None:
@@ -56,8 +74,8 @@ def open_runtime(device='auto', precision='auto', intra_threads=0, loss_scale=No
         return AscendRuntime(precision, loss_scale, steps_per_run, npu, 'npu_bridge is installed and a device answers')
     if npu.asks_for_an_npu:
         raise ConfigError(
-            '[Device] the settings ask for an NPU, but %s; leave precision_mode, modify_mixlist, '
-            'jit_compile, the dumps and profiling at their defaults' % (obstacle or 'another is set')
+            f'[Device] the settings ask for an NPU, but {obstacle or "another is set"}; leave precision_mode, '
+            'modify_mixlist, jit_compile, the dumps and profiling at their defaults'
         )
     gpus = gpu_names() if device in ('auto', 'gpu') else []
     if device == 'gpu' and not gpus:
@@ -68,6 +86,6 @@ def open_runtime(device='auto', precision='auto', intra_threads=0, loss_scale=No
     reason = 'as configured'
     if device == 'auto':
         reason = f'{len(gpus)} GPU found' if gpus else 'no GPU found'
-        # Where nothing of Ascend is installed, nobody waits for an NPU.
+        # Without anything of Ascend installed, no user expects an NPU.
         reason += '' if obstacle == 'npu_bridge is not installed' else f', {obstacle}'
     return NativeRuntime('gpu' if gpus else 'cpu', precision, intra_threads, loss_scale, reason, steps_per_run)

@@ -1,6 +1,7 @@
 """Arrays by name from the files in which other programs keep poses: MATLAB's .mat of every version, and HDF5."""
 
-from collections import OrderedDict
+import warnings
+from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
@@ -11,13 +12,13 @@ _HDF5_OFFSETS = (0, 512, 1024, 2048)  # MATLAB puts a header of its own before i
 _MATLAB_HEADER = b'MATLAB 5.0 MAT-file'
 
 
-def kind_of(path):
+def kind_of(path: str) -> str:
     """Return 'hdf5', 'matlab', 'json' or 'other', by content. Raises UserError where the file cannot be read."""
     try:
         with open(path, 'rb') as stream:
             start = stream.read(_HDF5_OFFSETS[-1] + len(_HDF5_SIGNATURE))
-    except OSError as error:
-        raise UserError(f'{path}: cannot be read ({error.strerror}); name a file of poses')
+    except (OSError, ValueError) as error:
+        raise UserError(f'{path}: cannot be read ({getattr(error, "strerror", error)}); name a file of poses')
     if any(start[offset:].startswith(_HDF5_SIGNATURE) for offset in _HDF5_OFFSETS):
         return 'hdf5'
     if start.startswith(_MATLAB_HEADER):
@@ -25,34 +26,44 @@ def kind_of(path):
     return 'json' if start.lstrip(b'\xef\xbb\xbf \t\r\n')[:1] in (b'{', b'[') else 'other'
 
 
-def read_arrays(path, kind=None):
+def read_arrays(path: str, kind: Optional[str] = None) -> Dict[str, np.ndarray]:
     """Return {name: array} of a .mat or an HDF5 file, in the order of the file.
 
     Numbers come as they are stored, in the axes of the program that wrote them: those of a MATLAB file of version 7.3,
     which is HDF5, are reversed. Cells of equal arrays are stacked; structures come as NumPy structured arrays.
+
+    Args:
+        kind: as kind_of returns it, None to look.
+
     Raises UserError for a file that is damaged or of another kind.
     """
     kind = kind or kind_of(path)
     if kind not in _READERS:
         raise UserError(f'{path}: neither a .mat nor an .h5 file by its content')
     try:
-        return _READERS[kind](path)
+        # What a library warns of in a damaged file would be lines without the file's name.
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            return _READERS[kind](path)
     except ImportError as error:
         raise UserError(f'{path}: reading it needs a library that is missing ({error}); pip install scipy h5py')
-    except Exception as error:
-        # Damaged files make the libraries raise nearly everything, after the place of the damage and their version.
-        raise UserError('{}: damaged or truncated ({})'.format(path, str(error).split('\n')[0][:100]))
+    except (Exception, MemoryError) as error:
+        # Damaged files make the libraries raise nearly everything, depending on where the damage is.
+        reason = ' '.join(str(error).split())[:100] or type(error).__name__
+        raise UserError(f'{path}: damaged or truncated ({reason})')
 
 
-def _read_matlab(path):
+def _read_matlab(path: str) -> Dict[str, np.ndarray]:
     from scipy.io import loadmat
 
     content = loadmat(path)
-    return OrderedDict((name, _stacked(value)) for name, value in content.items() if not name.startswith('__'))
+    arrays = {name: value for name, value in content.items() if not name.startswith('__')}
+    # Sparse matrices and opaque objects are no poses.
+    return {name: _stacked(value) for name, value in arrays.items() if isinstance(value, np.ndarray)}
 
 
-def _stacked(value):
-    """Return a cell array as one array where its cells are numbers of one shape, else as it is."""
+def _stacked(value: np.ndarray) -> np.ndarray:
+    """Return a cell array as one array where its cells are numbers of one shape, otherwise as it is."""
     if value.dtype != object or not value.size:
         return value
     cells = [np.asarray(cell) for cell in value.ravel(order='F')]
@@ -61,18 +72,18 @@ def _stacked(value):
     return value
 
 
-def _read_hdf5(path):
+def _read_hdf5(path: str) -> Dict[str, np.ndarray]:
     import h5py
 
-    arrays = OrderedDict()
+    arrays: Dict[str, np.ndarray] = {}
 
-    def collect(name, item):
+    def collect(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset) and item.dtype.kind in 'biuf' and not name.startswith('#'):
-            arrays[name] = item[()]
+            arrays[name] = np.asarray(item[()])
 
     with h5py.File(path, 'r') as content:
         content.visititems(collect)
     return arrays
 
 
-_READERS = {'matlab': _read_matlab, 'hdf5': _read_hdf5}
+_READERS: Dict[str, Callable[[str], Dict[str, np.ndarray]]] = {'matlab': _read_matlab, 'hdf5': _read_hdf5}

@@ -1,55 +1,95 @@
-"""Scoring predictions of any program: rows matched with persons, pixels counted alike, PCKh by the published rule."""
+"""Scoring of predicted poses: rows matched with labelled persons, pixels counted alike, PCKh by the published rule."""
 
-from collections import Counter, OrderedDict
-from dataclasses import dataclass, replace
+import os
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hourglass_pose.errors import UserError
+from hourglass_pose.evaluation.headline import headline_metric
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult
+from hourglass_pose.scoring.ground_truth import GroundTruth
+from hourglass_pose.scoring.prediction_files import PredictedPoses
 from hourglass_pose.skeleton import Skeleton
 
 
 @dataclass(frozen=True, eq=False)
 class Score:
-    """result: PckhResult, its indices being rows of the truth. joints: (N, J, 2), the predictions as scored, in the
-    frame of the truth. rows: int (N,), the rows of the truth that were scored. skeleton: the joints.
+    """The score of predicted poses.
+
+    result: PckhResult, whose indices are rows of the truth. joints: (N, J, 2), the predictions as scored, in the frame
+    of the truth. rows: int (N,), the rows of the truth that were scored. skeleton: the joints. truth: the labelled
+    persons. protocol: how the files were read and matched, JSON-able.
     """
 
     result: PckhResult
     joints: np.ndarray
     rows: np.ndarray
     skeleton: Skeleton
+    truth: GroundTruth
+    protocol: Dict[str, Any] = field(default_factory=dict)
 
 
-def match(predictions, truth, only_predicted=True):
-    """Return (joints (N, J, 2), rows (N,)): predictions in the joint order of the truth, and whose they are.
+def score_poses(
+    predictions: PredictedPoses, truth: GroundTruth, only_predicted: bool = True, count_from: Optional[int] = None
+) -> Score:
+    """Return the Score of predictions, with what was matched and how pixels were counted in its protocol.
 
-    Predictions that say whose they are, by person or by place, are found by that; others are taken in order.
-    only_predicted: persons without a prediction are left out; else they are scored as wrong.
+    Args:
+        only_predicted: whether persons without a prediction are left out; otherwise they count as wrong.
+        count_from: number of the first pixel in the predictions, 0 or 1; None for what the kind of file has.
+
+    Raises UserError where predictions and truth do not fit each other.
+    """
+    joints, rows = match(predictions, truth, only_predicted)
+    first = predictions.count_from if count_from is None else count_from
+    score, other = [_score(joints + (truth.count_from - start), rows, truth) for start in (first, 1 - first)]
+    protocol = {
+        'read_as': predictions.description,
+        'ground_truth_read_as': truth.description,
+        'rows_matched_by': 'order' if truth.persons is None or predictions.in_order else 'person',
+        'annotated_persons_without_prediction': _count_unpredicted(joints, truth),
+        'predictions_count_from': first,
+        'ground_truth_counts_from': truth.count_from,
+        'counting': _describe_counting(first, truth.count_from, score.result, other.result),
+    }
+    return replace(score, protocol=protocol)
+
+
+def match(
+    predictions: PredictedPoses, truth: GroundTruth, only_predicted: bool = True
+) -> Tuple[np.ndarray, np.ndarray]:
+    """Return (joints (N, J, 2), rows (N,)): predictions in the joint order of the truth, and the rows of their persons.
+
+    Predictions that name their persons, by id or by position in the official list, are found by that; others are taken
+    in order.
+
+    Args:
+        only_predicted: as in score_poses.
+
     Raises UserError for predictions of joints or of persons that the truth does not have, and for other numbers.
     """
     joints = predictions.joints[:, _joint_order(predictions.names, truth.names)]
     if predictions.in_order:
         if len(joints) != len(truth.joints):
             raise UserError(
-                '%d predictions for %d persons of the ground truth; both have to be of the same persons in '
-                'the same order' % (len(joints), len(truth.joints))
+                f'{len(joints)} predictions for {len(truth.joints)} persons of the ground truth; both must hold the '
+                'same persons in the same order'
             )
         return joints, np.arange(len(joints))
-    by_place = predictions.person_ids is None
     if truth.persons is None:
-        if by_place or len(joints) != len(truth.joints):
+        if predictions.person_ids is None or len(joints) != len(truth.joints):
             raise UserError(
-                'the predictions name %d persons, but the ground truth has %d rows without names; score '
-                'them against the annotations that they were made for' % (len(joints), len(truth.joints))
+                f'the predictions name {len(joints)} persons, but the ground truth has {len(truth.joints)} rows '
+                'without names; score them against the annotations that they were made for'
             )
         return joints, np.arange(len(joints))
-    rows = (
-        _rows_by_place(predictions.places, truth.persons)
-        if by_place
-        else _rows_by_id(predictions.person_ids, truth.persons)
-    )
+    if predictions.person_ids is None:
+        rows = _rows_by_position(predictions.positions or (), truth)
+    else:
+        rows = _rows_by_id(predictions.person_ids, predictions.sources, truth)
     if only_predicted:
         order = np.argsort(rows, kind='stable')
         return joints[order], rows[order]
@@ -58,61 +98,96 @@ def match(predictions, truth, only_predicted=True):
     return filled, np.arange(len(filled))
 
 
-def score(joints, rows, truth):
+def _score(joints: np.ndarray, rows: np.ndarray, truth: GroundTruth) -> Score:
     """Return the Score of predictions (N, J, 2) of rows of the truth, in its frame and its order of joints."""
     skeleton = Skeleton(truth.names)
     evaluator = PckhEvaluator(skeleton)
     boxes = [None if np.isnan(box).any() else box for box in truth.head_boxes[rows]]
     evaluator.add(rows, joints, truth.joints[rows], truth.labelled[rows], boxes)
     result = evaluator.result()
-    # No heatmaps, no accuracy of their highest cells.
-    metrics = OrderedDict((name, value) for name, value in result.metrics.items() if name != 'argmax_accuracy')
-    return Score(replace(result, metrics=metrics), joints, rows, skeleton)
+    # Without heatmaps there is no accuracy of their highest cells.
+    metrics = {name: value for name, value in result.metrics.items() if name != 'argmax_accuracy'}
+    return Score(replace(result, metrics=metrics), joints, rows, skeleton, truth)
 
 
-def _joint_order(names, wanted):
+def _joint_order(names: Sequence[str], wanted: Sequence[str]) -> List[int]:
     lacking = [name for name in wanted if name not in names]
     if lacking:
         raise UserError(
-            'the predictions lack %d of the %d joints of the ground truth: %s'
-            % (len(lacking), len(wanted), ', '.join(lacking))
+            f'the predictions lack {len(lacking)} of the {len(wanted)} joints of the ground truth: {", ".join(lacking)}'
         )
-    return [names.index(name) for name in wanted]
+    return [list(names).index(name) for name in wanted]
 
 
-def _rows_by_id(person_ids, persons):
-    rows = {}
-    for row, person in enumerate(persons):
-        if (person.image, person.person_id) in rows:
+def _rows_by_id(
+    person_ids: Sequence[Tuple[str, str]], sources: Optional[Sequence[Optional[str]]], truth: GroundTruth
+) -> np.ndarray:
+    """Return the row of each (image, person id).
+
+    Where several annotation files have the same image and person, the prediction's own source decides.
+    """
+    candidates: Dict[Tuple[str, str], List[int]] = {}
+    for row, person in enumerate(truth.persons or ()):
+        candidates.setdefault((person.image, person.person_id), []).append(row)
+
+    def choose(key: Tuple[str, str], source: Optional[str]) -> Optional[int]:
+        rows = candidates.get(key, [])
+        if len(rows) > 1 and source is not None:
+            paths = [truth.files[(truth.persons or ())[row].source] for row in rows]
+            # The file may have moved since, so that only its name is the same.
+            for key_of in (os.path.realpath, os.path.basename):
+                keys = [key_of(path) for path in paths]
+                if keys.count(key_of(source)) == 1:
+                    return rows[keys.index(key_of(source))]
+        if len(rows) > 1:
             raise UserError(
-                f'{person.image}, {person.person_id}: twice in the ground truth; score against one annotation file'
+                f'{key[0]}, {key[1]}: {len(rows)} persons of the ground truth have this name and the prediction does '
+                'not name their annotation file; score against one annotation file'
             )
-        rows[person.image, person.person_id] = row
-    return _looked_up(person_ids, rows, 'person %s of image %s', lambda key: (key[1], key[0]))
+        return rows[0] if rows else None
+
+    found = [choose(key, None if sources is None else sources[index]) for index, key in enumerate(person_ids)]
+    return _checked_rows(found, [f'person {person} of image {image}' for image, person in person_ids])
 
 
-def _rows_by_place(places, persons):
-    if any(image is None for image, _, _ in places):
+def _rows_by_position(positions: Sequence[Tuple[Optional[str], int, int]], truth: GroundTruth) -> np.ndarray:
+    if any(image is None for image, _, _ in positions):
         raise UserError(
-            'the submission does not name its images, so nobody can tell whose its poses are; keep '
+            'the submission does not name its images, so its poses cannot be matched with persons; keep '
             'annolist(i).image.name in it'
         )
-    rows = {(person.image, person.person_index): row for row, person in enumerate(persons)}
-    return _looked_up(
-        [(image, rect) for image, _, rect in places], rows, 'person %d of image %s', lambda key: (key[1] + 1, key[0])
-    )
+    rows = {(person.image, person.person_index): row for row, person in enumerate(truth.persons or ())}
+    found = [rows.get((image or '', rect)) for image, _, rect in positions]
+    return _checked_rows(found, [f'person {rect + 1} of image {image}' for image, _, rect in positions])
 
 
-def _looked_up(keys, rows, title, values):
-    """Return the row of each key. Raises UserError that names the first key without one, and one that comes twice."""
-    strangers = [key for key in keys if key not in rows]
-    if strangers:
+def _checked_rows(found: Sequence[Optional[int]], titles: Sequence[str]) -> np.ndarray:
+    """Return the rows as an array. Raises UserError that names the first without a row, and one found twice."""
+    unknown = [title for row, title in zip(found, titles) if row is None]
+    if unknown:
         raise UserError(
-            '%d of %d predictions are of nobody in the ground truth, the first of %s; score them against '
-            'the annotations that they were made for' % (len(strangers), len(keys), title % values(strangers[0]))
+            f'{len(unknown)} of {len(found)} predictions are of persons that the ground truth does not have, the first '
+            f'of {unknown[0]}; score them against the annotations that they were made for'
         )
-    found = np.array([rows[key] for key in keys])
-    if len(np.unique(found)) < len(found):
-        twice = Counter(keys).most_common(1)[0][0]
-        raise UserError(f'two predictions of {title % values(twice)}; one is allowed')
-    return found
+    rows = np.array(found, np.int64)
+    if len(np.unique(rows)) < len(rows):
+        twice = Counter(titles).most_common(1)[0][0]
+        raise UserError(f'two predictions of {twice}; one is allowed')
+    return rows
+
+
+def _count_unpredicted(joints: np.ndarray, truth: GroundTruth) -> int:
+    """Return the number of persons of the truth without a prediction, left out or scored as wrong."""
+    return len(truth.joints) - int((~np.isnan(joints).all(axis=(1, 2))).sum())
+
+
+def _describe_counting(first: int, truth_first: int, result: PckhResult, other: PckhResult) -> str:
+    """Return a line on how pixels were counted, and what counting them the other way would change."""
+    done = f'shifted by {truth_first - first:+d} px to the ground truth'
+    if first == truth_first:
+        done = 'compared as they stand'
+    name = headline_metric(result.metrics)
+    if name is None:
+        return done
+    mean, mean_other = result.metrics[name]['mean'], other.metrics[name]['mean']
+    return f'{done}; with --predictions-count-from {1 - first} the mean would be {mean_other:.2f} instead of {mean:.2f}'

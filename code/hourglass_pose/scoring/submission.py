@@ -1,16 +1,15 @@
 """MPII's submission file: predicted joints in the structure of the official annotations, written and read."""
 
 import io
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import FrozenSet, Optional
+from typing import Any, Dict, FrozenSet, List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.files import write_whole
 
-# What MPII's evaluation code loads, what its documentation calls the structure, and what else it is called.
+# The name that MPII's evaluation code loads, the one in its documentation, and others in use.
 VARIABLES = ('pred', 'annolist')
 _NAMES = VARIABLES + ('annolist_test', 'prediction', 'RELEASE')
 
@@ -19,8 +18,8 @@ _NAMES = VARIABLES + ('annolist_test', 'prediction', 'RELEASE')
 class SubmittedPose:
     """One person of a submission: joints are (J, 2) float64 as the file counts pixels, from 1; NaN where it has none.
 
-    image: file name, None where the file does not carry it. image_index, rect_index: place of the image in the file
-    and of the person in the image, from 0.
+    image: file name, None where the file does not carry it. image_index, rect_index: position of the image in the
+    file and of the person in the image, from 0.
     """
 
     image: Optional[str]
@@ -32,7 +31,7 @@ class SubmittedPose:
 @dataclass(frozen=True)
 class OfficialImage:
     """An image of the official annotations. num_rects: length of its annorect. single: indices, from 0, of the persons
-    that stand well apart, of whom the single-person protocol is made.
+    that stand well apart, which the single-person protocol evaluates.
     """
 
     name: str
@@ -41,7 +40,7 @@ class OfficialImage:
     single: FrozenSet[int]
 
 
-def find_release(arrays):
+def find_release(arrays: Dict[str, np.ndarray]) -> Optional[np.void]:
     """Return the record of the official annotations among the arrays of a .mat file, or None."""
     release = arrays.get('RELEASE')
     if release is None or not {'annolist', 'img_train', 'single_person'} <= set(release.dtype.names or ()):
@@ -49,36 +48,42 @@ def find_release(arrays):
     return release.ravel()[0]
 
 
-def official_images(release, path):
+def official_images(release: np.void, path: str) -> List[OfficialImage]:
     """Return [OfficialImage, ...] of the record that find_release returns. Raises UserError where it is incomplete."""
     annolist, training, single = [np.ravel(release[name]) for name in ('annolist', 'img_train', 'single_person')]
     if not len(annolist) == len(training) == len(single):
         raise UserError(
-            '%s: %d images, %d entries of img_train and %d of single_person; get the official file anew'
-            % (path, len(annolist), len(training), len(single))
+            f'{path}: {len(annolist)} images, {len(training)} entries of img_train and {len(single)} of single_person; '
+            'get the official file again'
         )
     images = []
     for record, is_training, rects in zip(annolist, training, single):
         indices = np.ravel(np.asarray(rects)) if np.size(rects) else ()
         images.append(
             OfficialImage(
-                _image_name(record),
+                _image_name(record) or '',
                 bool(is_training),
-                len(_elements(record['annorect'])),
+                len(_elements(_field(record, 'annorect'))),
                 frozenset(int(index) - 1 for index in indices),
             )
         )
     return images
 
 
-def write_submission(path, images, joint_ids):
+def write_submission(
+    path: str, images: Sequence[Tuple[str, Dict[int, np.ndarray], int]], joint_ids: Sequence[int]
+) -> None:
     """Write a .mat with `annolist(i).annorect(r).annopoints.point(j)` of fields x, y and id; whole or not at all.
 
-    The same structure is there as `pred`, too, the name that MPII's evaluation code loads.
+    The file also holds the same structure as `pred`, the name that MPII's evaluation code loads.
 
-    images: [(file name, {rect index: joints (J, 2)}, number of rects)] of every image of the official list that the
-    file is to have, in its order; joints count pixels from 1, as MPII does. A rect that has no joints keeps its place,
-    with empty annopoints. joint_ids: MPII's number of each joint. Raises UserError if the file cannot be written.
+    Args:
+        images: (file name, {rect index: joints (J, 2)}, number of rects) of every image of the official list that the
+            file is to have, in its order; joints count pixels from 1, as MPII does. A rect without joints keeps its
+            position, with empty annopoints.
+        joint_ids: MPII's number of each joint.
+
+    Raises UserError if the file cannot be written.
     """
     from scipy.io import savemat
 
@@ -92,18 +97,18 @@ def write_submission(path, images, joint_ids):
             )
         records['annorect'][0, index] = rects
     content = io.BytesIO()
-    savemat(content, OrderedDict((name, records) for name in VARIABLES), do_compression=True)
+    savemat(content, {name: records for name in VARIABLES}, do_compression=True)
     write_whole(path, content.getvalue())
 
 
-def _struct(**fields):
+def _struct(**fields: Any) -> np.ndarray:
     record = np.zeros((1, 1), [(name, object) for name in fields])
     for name, value in fields.items():
         record[name][0, 0] = value
     return record
 
 
-def _points(joints, joint_ids):
+def _points(joints: np.ndarray, joint_ids: Sequence[int]) -> np.ndarray:
     points = np.zeros((1, len(joints)), [('x', object), ('y', object), ('id', object)])
     for index, ((x, y), joint_id) in enumerate(zip(joints, joint_ids)):
         for name, value in (('x', x), ('y', y), ('id', joint_id)):
@@ -111,7 +116,7 @@ def _points(joints, joint_ids):
     return points
 
 
-def find_submission(arrays):
+def find_submission(arrays: Dict[str, np.ndarray]) -> Optional[np.ndarray]:
     """Return the structured array of a submission among the arrays of a .mat file, or None."""
     for name in _NAMES:
         value = arrays.get(name)
@@ -123,16 +128,16 @@ def find_submission(arrays):
     return None
 
 
-def read_submission(value, path, num_joints=16):
-    """Return [SubmittedPose, ...] of the persons that have joints. value: as find_submission returns it.
+def read_submission(value: np.ndarray, path: str, num_joints: int = 16) -> List[SubmittedPose]:
+    """Return the persons of a submission that have joints. value: as find_submission returns it.
 
-    Fields that are missing or empty are taken as no joint. Raises UserError where no person has joints, or an id is
-    none of MPII's.
+    Fields that are missing or empty, and positions that are not finite, are taken as no joint. Raises UserError where
+    no person has joints, or an id is none of MPII's.
     """
     poses = []
     for image_index, record in enumerate(value.ravel()):
-        for rect_index, rect in enumerate(_elements(record['annorect'])):
-            joints = _joints_of(rect, num_joints, '%s: image %d, person %d' % (path, image_index + 1, rect_index + 1))
+        for rect_index, rect in enumerate(_elements(_field(record, 'annorect'))):
+            joints = _joints_of(rect, num_joints, f'{path}: image {image_index + 1}, person {rect_index + 1}')
             if joints is not None:
                 poses.append(SubmittedPose(_image_name(record), image_index, rect_index, joints))
     if not poses:
@@ -140,7 +145,7 @@ def read_submission(value, path, num_joints=16):
     return poses
 
 
-def _joints_of(rect, num_joints, place):
+def _joints_of(rect: np.void, num_joints: int, where: str) -> Optional[np.ndarray]:
     joints = np.full((num_joints, 2), np.nan)
     found = False
     for annopoints in _elements(_field(rect, 'annopoints')):
@@ -148,15 +153,15 @@ def _joints_of(rect, num_joints, place):
             joint_id, x, y = [_number(_field(point, name)) for name in ('id', 'x', 'y')]
             if joint_id is None:
                 continue
-            if joint_id != int(joint_id) or not 0 <= joint_id < num_joints:
-                raise UserError('%s: joint id %g; expected 0 to %d' % (place, joint_id, num_joints - 1))
-            if x is not None and y is not None:
+            if not (0 <= joint_id < num_joints) or joint_id != int(joint_id):
+                raise UserError(f'{where}: joint id {joint_id:g}; expected 0 to {num_joints - 1}')
+            if x is not None and y is not None and np.isfinite([x, y]).all():
                 joints[int(joint_id)] = x, y
                 found = True
     return joints if found else None
 
 
-def _image_name(record):
+def _image_name(record: np.void) -> Optional[str]:
     for image in _elements(_field(record, 'image')):
         name = np.ravel(np.asarray(_field(image, 'name')))
         if name.size and isinstance(name[0], str):
@@ -164,18 +169,18 @@ def _image_name(record):
     return None
 
 
-def _field(record, name):
+def _field(record: np.void, name: str) -> Any:
     return record[name] if record.dtype.names and name in record.dtype.names else None
 
 
-def _elements(value):
+def _elements(value: Any) -> Any:
     """Return the elements of a field that holds an array of structures; none of an empty or a missing one."""
     if value is None or not isinstance(value, np.ndarray) or not value.dtype.names:
         return ()
     return value.ravel(order='F')
 
 
-def _number(value):
+def _number(value: Any) -> Optional[float]:
     """Return the number in a field, also where it is written as text; None where there is none."""
     flat = np.ravel(np.asarray(value)) if value is not None else np.zeros(0)
     if not flat.size:

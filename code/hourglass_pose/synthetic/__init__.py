@@ -1,1 +1,1 @@
-"""Rendered people: pictures with exact labels, for the quickstart and for tests."""
+"""Rendered people: images with exact labels, for the quickstart and for tests."""

@@ -1,24 +1,24 @@
-"""Backgrounds of drawn pictures, and the light, softness and grain laid over the finished ones."""
+"""Backgrounds of rendered images, and the light, softness and grain laid over the finished ones."""
 
 import math
 
 import cv2
 import numpy as np
 
-from hourglass_pose.synthetic.outfits import draw_cloth
-from hourglass_pose.synthetic.shapes import CIRCLE, fill, shade, tube_outlines
+from hourglass_pose.synthetic.outfits import sample_cloth
+from hourglass_pose.synthetic.shapes import CIRCLE, Colour, fill, shade, tube_outlines
 
 _SQUARE = np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)])
 
 
-def _draw_paint(rng):
+def _sample_paint(rng: np.random.RandomState) -> Colour:
     """Return a colour of things and walls, duller than clothes."""
-    colour = draw_cloth(rng)
+    colour = sample_cloth(rng)
     grey, share = sum(colour) / 3, rng.uniform(0.2, 0.7)
     return tuple(grey + share * (channel - grey) for channel in colour)
 
 
-def _noise(rng, width, height, cells_across):
+def _noise(rng: np.random.RandomState, width: int, height: int, cells_across: int) -> np.ndarray:
     """Return smooth noise, uint8 (height, width, 3), `cells_across` blobs wide, of light more than of hue."""
     rows = max(2, int(cells_across * height / width))
     grid = np.frombuffer(rng.bytes(rows * cells_across * 4), np.uint8).reshape(rows, cells_across, 4) / 255.0
@@ -26,29 +26,31 @@ def _noise(rng, width, height, cells_across):
     return cv2.resize(grid.astype(np.uint8), (width, height), interpolation=cv2.INTER_CUBIC)
 
 
-def _gradient(top, bottom, height, width):
+def _gradient(top: Colour, bottom: Colour, height: int, width: int) -> np.ndarray:
     """Return a vertical blend of two colours, uint8 (height, width, 3)."""
     ends = np.array([[top], [bottom]]).astype(np.uint8)
     return cv2.resize(ends, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def draw_background(rng, width, height, ground):
+def render_background(rng: np.random.RandomState, width: int, height: int, ground: int) -> np.ndarray:
     """Return a room, a street, a field or blurred blobs, uint8 RGB (height, width, 3).
 
     ground: row on which people stand; the floor's far edge lies above it.
     """
     kind = rng.randint(4)
     if kind == 0:
-        image = _gradient(_draw_paint(rng), _draw_paint(rng), height, width)
+        image = _gradient(_sample_paint(rng), _sample_paint(rng), height, width)
         cv2.addWeighted(image, 0.9, _noise(rng, width, height, rng.randint(3, 9)), 0.6, -70, image)
         return image
+    sky: Colour
+    floor: Colour
     horizon = int(np.clip(ground - rng.uniform(0.04, 0.45) * height, 0.3 * height, height - 2))
     if kind == 1:
         sky, floor = (rng.uniform(150, 225), rng.uniform(185, 235), rng.uniform(215, 250)), (96, 124, 66)
     elif kind == 2:
         sky, floor = (rng.uniform(170, 235),) * 3, (rng.uniform(90, 150),) * 3
     else:
-        sky, floor = _draw_paint(rng), _draw_paint(rng)
+        sky, floor = _sample_paint(rng), _sample_paint(rng)
     floor = np.clip(np.array(floor) + rng.uniform(-25, 25, 3), 10, 245)
     image = np.concatenate(
         [
@@ -62,16 +64,16 @@ def draw_background(rng, width, height, ground):
     return image
 
 
-def paint_clutter(rng, image, ground):
+def paint_clutter(rng: np.random.RandomState, image: np.ndarray, ground: int) -> None:
     """Paint things behind the people on a uint8 RGB image (H, W, 3), in place, mostly out of focus.
 
-    ground: as in draw_background; plants stand on it.
+    ground: as in render_background; plants stand on it.
     """
     height, width = image.shape[:2]
     for _ in range(rng.randint(2, 8)):
         centre = rng.uniform(0, 1, 2) * (width, height)
         half = rng.uniform(0.02, 0.2, 2) * (width, height)
-        colour = _draw_paint(rng)
+        colour = _sample_paint(rng)
         kind = rng.randint(5)
         if kind == 0:
             _paint_window(rng, image, centre, half, colour)
@@ -90,17 +92,19 @@ def paint_clutter(rng, image, ground):
         _defocus(image, rng.uniform(1.5, 4.5))
 
 
-def _defocus(image, shrink):
+def _defocus(image: np.ndarray, shrink: float) -> None:
     """Blur an image in place, by shrinking it that many times and back: far cheaper than a wide Gaussian."""
     height, width = image.shape[:2]
     small = cv2.resize(image, (int(width / shrink), int(height / shrink)), interpolation=cv2.INTER_AREA)
     cv2.resize(small, (width, height), image, interpolation=cv2.INTER_CUBIC)
 
 
-def _paint_window(rng, image, centre, half, colour):
+def _paint_window(
+    rng: np.random.RandomState, image: np.ndarray, centre: np.ndarray, half: np.ndarray, colour: Colour
+) -> None:
     """A window, a picture, a shelf or a house: a frame with panes."""
     fill(image, centre + _SQUARE * half, shade(colour, 0.8), True)
-    pane = _draw_paint(rng)
+    pane = _sample_paint(rng)
     columns, rows = rng.randint(1, 4), rng.randint(1, 4)
     for column in range(columns):
         for row in range(rows):
@@ -109,7 +113,9 @@ def _paint_window(rng, image, centre, half, colour):
             fill(image, centre + (_SQUARE * size + middle) * half, shade(pane, 1.0), True)
 
 
-def _paint_plant(rng, image, x, ground, half, colour):
+def _paint_plant(
+    rng: np.random.RandomState, image: np.ndarray, x: float, ground: int, half: np.ndarray, colour: Colour
+) -> None:
     """A tree or a bush: a stem and blobs of leaves."""
     stem = np.array([[x, ground]])
     crown = np.array([[x + rng.uniform(-5, 5), ground - half[1] * rng.uniform(1, 5)]])
@@ -122,7 +128,9 @@ def _paint_plant(rng, image, x, ground, half, colour):
         fill(image, blob, shade(leaf, rng.uniform(0.75, 1.15)), True)
 
 
-def _paint_post(rng, image, centre, half, colour):
+def _paint_post(
+    rng: np.random.RandomState, image: np.ndarray, centre: np.ndarray, half: np.ndarray, colour: Colour
+) -> None:
     """A post, a rail or a pipe: a straight tube."""
     angle = (0.5 * math.pi, 0.0, rng.uniform(0, math.pi))[rng.randint(3)]
     reach = np.array([[math.cos(angle), math.sin(angle)]]) * half.max() * 4
@@ -131,7 +139,7 @@ def _paint_post(rng, image, centre, half, colour):
         fill(image, outline, shade(colour, brightness), True)
 
 
-def finish_picture(rng, image):
+def finish_image(rng: np.random.RandomState, image: np.ndarray) -> np.ndarray:
     """Return the image (H, W, 3) with a colour cast, a change of contrast, sometimes softness, and grain."""
     levels = np.arange(256)[:, None]
     gains, offset, bend = rng.uniform(0.88, 1.1, 3), rng.uniform(-14, 14), rng.uniform(0.8, 1.15)
@@ -140,7 +148,7 @@ def finish_picture(rng, image):
     if rng.uniform() < 0.3:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.8))
     height, width = image.shape[:2]
-    grain = np.frombuffer(rng.bytes(height * width), np.uint8).reshape(height, width)
-    grain = cv2.cvtColor(grain, cv2.COLOR_GRAY2RGB)
+    noise = np.frombuffer(rng.bytes(height * width), np.uint8).reshape(height, width)
+    grain = cv2.cvtColor(noise, cv2.COLOR_GRAY2RGB)
     amount = rng.uniform(0.02, 0.07)
     return cv2.addWeighted(image, 1, grain, amount, -127.5 * amount)

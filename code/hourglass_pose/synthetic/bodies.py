@@ -6,7 +6,7 @@ positive from the second to the third of (left, up, forward) in cyclic order.
 
 import math
 from dataclasses import dataclass
-from typing import Dict
+from typing import Any, Dict, Sequence, Tuple
 
 import numpy as np
 
@@ -113,16 +113,16 @@ class Figure:
     yaw_deg: float
     stance: str
 
-    def joints(self):
+    def joints(self) -> np.ndarray:
         """Return the MPII joints, float64 (16, 3), in the axes of `points`."""
         return np.array([self.points[name] for name in MPII_JOINTS])
 
 
-def _within(value, low, high):
+def _within(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
 
 
-def _rotation(axis, degrees):
+def _rotation(axis: int, degrees: float) -> np.ndarray:
     """Return the (3, 3) rotation about body axis 0 (left), 1 (up) or 2 (forward)."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     if axis == 0:
@@ -132,7 +132,7 @@ def _rotation(axis, degrees):
     return np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
 
 
-def _pick(rng, chances):
+def _pick(rng: np.random.RandomState, chances: Sequence[Tuple[Any, float]]) -> Any:
     """Return one name of ((name, chance), ...)."""
     dart = rng.uniform() * sum(chance for _, chance in chances)
     for name, chance in chances:
@@ -142,23 +142,23 @@ def _pick(rng, chances):
     return chances[-1][0]
 
 
-def _draw_yaw(rng):
+def _sample_yaw(rng: np.random.RandomState) -> float:
     view = _pick(rng, [((low, high), chance) for chance, low, high in _VIEWS])
     return rng.uniform(*view) * (1 if rng.uniform() < 0.5 else -1)
 
 
-def _draw_lengths(rng):
+def _sample_lengths(rng: np.random.RandomState) -> Dict[str, float]:
     """Return SEGMENTS with a person's own variation; both sides of a body are alike."""
     variation = rng.normal(0, 0.025, len(SEGMENTS)).clip(-MAX_VARIATION, MAX_VARIATION).tolist()
     return {name: mean * (1 + share) for (name, mean), share in zip(SEGMENTS.items(), variation)}
 
 
-def _draw_arms(rng, stance, bend, legs, facing):
+def _sample_arms(rng: np.random.RandomState, stance: str, bend: float, legs: Any, facing: Any) -> Dict[str, Any]:
     """Return {side: (sideways, forward, outward, elbow)} in degrees, to suit what legs and trunk do.
 
     facing: cosine of the turn from the camera.
     """
-    arms = {}
+    arms: Dict[str, Any] = {}
     for side in 'lr':
         opposite_thigh = legs['r' if side == 'l' else 'l'][1]
         if stance == 'running':
@@ -189,12 +189,14 @@ def _draw_arms(rng, stance, bend, legs, facing):
     return arms
 
 
-def _limb(frame, start, length):
+def _limb(frame: np.ndarray, start: np.ndarray, length: float) -> np.ndarray:
     """Return the far end of a limb that hangs along the frame's down axis."""
     return start - frame[:, 1] * length
 
 
-def _place_leg(points, pelvis, lengths, side, angles):
+def _place_leg(
+    points: Dict[str, np.ndarray], pelvis: np.ndarray, lengths: Dict[str, float], side: str, angles: Sequence[float]
+) -> None:
     sign = 1 if side == 'l' else -1
     sideways, forward, knee = angles
     hip = pelvis[:, 0] * sign * (lengths['hip_breadth'] / 2 - HIP_INSET)
@@ -211,7 +213,9 @@ def _place_leg(points, pelvis, lengths, side, angles):
     points[f'{side}_toe'] = sole + foot[:, 2] * lengths['foot'] * 0.66
 
 
-def _place_arm(points, trunk, lengths, side, angles):
+def _place_arm(
+    points: Dict[str, np.ndarray], trunk: np.ndarray, lengths: Dict[str, float], side: str, angles: Sequence[float]
+) -> None:
     sign = 1 if side == 'l' else -1
     sideways, forward, outward, elbow = angles
     # The collar bone lifts the shoulder when the arm is raised above it.
@@ -227,11 +231,11 @@ def _place_arm(points, trunk, lengths, side, angles):
     points[f'{side}_hand'] = _limb(lower, points[f'{side}_wrist'], lengths['hand'] * 0.85)
 
 
-def draw_figure(rng):
+def sample_figure(rng: np.random.RandomState) -> Figure:
     """Return a random Figure: proportions, stance, arms, view and camera come from the RandomState `rng`."""
-    lengths = _draw_lengths(rng)
+    lengths = _sample_lengths(rng)
     stance = _pick(rng, _STANCES)
-    yaw = _draw_yaw(rng)
+    yaw = _sample_yaw(rng)
     low, high = _BEND[stance]
     if abs(math.sin(math.radians(yaw))) < 0.5:
         # Seen along the bend a deep bow hides the trunk behind the head.
@@ -239,7 +243,7 @@ def draw_figure(rng):
     bend = rng.uniform(low, high)
     first = 'l' if rng.uniform() < 0.5 else 'r'
     legs = {side: tuple(rng.uniform(*span) for span in _LEGS[stance][side != first]) for side in 'lr'}
-    arms = _draw_arms(rng, stance, bend, legs, math.cos(math.radians(yaw)))
+    arms = _sample_arms(rng, stance, bend, legs, math.cos(math.radians(yaw)))
 
     roll = _within(rng.normal(0, 5), -18, 18)
     image_from_up = np.diag([1.0, -1.0, 1.0])

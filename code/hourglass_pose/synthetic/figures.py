@@ -1,10 +1,13 @@
 """Painting one clothed person from a posed body and an outfit."""
 
 import math
+from typing import Any
 
 import numpy as np
 
-from hourglass_pose.synthetic.shapes import CIRCLE, Ellipsoid, Sketch, Trunk, discs, hull, shade
+from hourglass_pose.synthetic.bodies import Figure
+from hourglass_pose.synthetic.outfits import Outfit
+from hourglass_pose.synthetic.shapes import CIRCLE, Colour, Ellipsoid, Sketch, Trunk, discs, hull, shade
 
 # Radii in statures of a lean person's limbs; clothes add to them.
 _RADII = {
@@ -36,7 +39,9 @@ class FigurePainter:
     light: (2,) unit vector in the image towards the light.
     """
 
-    def __init__(self, figure, outfit, pelvis_img, stature_px, light):
+    def __init__(
+        self, figure: Figure, outfit: Outfit, pelvis_img: np.ndarray, stature_px: float, light: np.ndarray
+    ) -> None:
         origin = np.array([pelvis_img[0], pelvis_img[1], 0.0])
         self._points = {name: origin + point * stature_px for name, point in figure.points.items()}
         self._depths = {name: point[2] for name, point in figure.points.items()}
@@ -53,7 +58,7 @@ class FigurePainter:
             stature_px,
         )
 
-    def paint(self, image):
+    def paint(self, image: np.ndarray) -> None:
         """Paint the person on a uint8 RGB image (H, W, 3), in place."""
         for side in 'lr':
             self._leg(side)
@@ -64,11 +69,11 @@ class FigurePainter:
         self._head()
         self._sketch.paint(image)
 
-    def _dimmed(self, colour, depth):
+    def _dimmed(self, colour: Colour, depth: float) -> Colour:
         """Return a colour as seen at a depth in statures: farther limbs are darker."""
         return shade(colour, min(max(0.97 + 1.1 * depth, 0.68), 1.15))
 
-    def _limb(self, depth, colour, *tubes):
+    def _limb(self, depth: float, colour: Colour, *tubes: Any) -> None:
         """Add parts of a limb: (first joint, last joint, two radii in statures, two shares of the way)."""
         placed = []
         for first, last, radii, span in tubes:
@@ -78,12 +83,12 @@ class FigurePainter:
             )
         self._sketch.tubes(depth, placed, self._dimmed(colour, depth))
 
-    def _crease(self, joint, depth, colour, radius):
+    def _crease(self, joint: str, depth: float, colour: Colour, radius: float) -> None:
         """Add the darker folds or skin of a knee or an elbow. radius: in statures."""
         spot = self._points[joint][:2] + CIRCLE * (radius * self._stature)
         self._sketch.patch(depth, spot, shade(self._dimmed(colour, depth), 0.86))
 
-    def _leg(self, side):
+    def _leg(self, side: str) -> None:
         outfit = self._outfit
         hip, knee, ankle = f'{side}_hip', f'{side}_knee', f'{side}_ankle'
         thigh_depth = 0.5 * (self._depths[hip] + self._depths[knee])
@@ -103,13 +108,13 @@ class FigurePainter:
             self._limb(thigh_depth + 0.001, outfit.trousers, (hip, knee, (at_hip * 1.16, at_knee * 1.3), (0, 0.75)))
         self._crease(knee, max(thigh_depth, shank_depth) + 0.002, colour, 0.75 * at_knee)
 
-    def _foot(self, side, depth):
+    def _foot(self, side: str, depth: float) -> None:
         places = [self._points[side + name] for name in ('_ankle', '_heel', '_toe')]
         depth = max(depth, 0.5 * (self._depths[f'{side}_toe'] + self._depths[f'{side}_heel']))
         rims = discs([place[:2] for place in places], np.array([0.02, 0.021, 0.018]) * self._stature)
         self._sketch.solids(depth, [rims], self._dimmed(self._outfit.shoes, depth))
 
-    def _arm(self, side):
+    def _arm(self, side: str) -> None:
         outfit, bulk = self._outfit, self._outfit.bulk
         shoulder, elbow, wrist, hand = (side + name for name in ('_shoulder', '_elbow', '_wrist', '_hand'))
         upper_depth = 0.5 * (self._depths[shoulder] + self._depths[elbow]) + _NUDGE['arm']
@@ -124,7 +129,8 @@ class FigurePainter:
         )
         long = outfit.sleeves == 'long'
         colour, swell = (outfit.shirt, 1.13) if long else (outfit.skin, 1.0)
-        upper, lower = ([radius * swell for radius in radii] for radii in (upper, lower))
+        upper = (upper[0] * swell, upper[1] * swell)
+        lower = (lower[0] * swell, lower[1] * swell)
         self._limb(upper_depth, colour, (shoulder, elbow, upper, (0.04, 1)))
         self._limb(lower_depth, colour, (elbow, wrist, lower, (0, 0.94 if long else 1)))
         if outfit.sleeves == 'short':
@@ -133,7 +139,7 @@ class FigurePainter:
             )
         self._crease(elbow, max(upper_depth, lower_depth) + 0.001, colour, 0.75 * upper[1])
 
-    def _skirt(self):
+    def _skirt(self) -> None:
         """Add a skirt: the hull of the hips and of both thighs down to above the knees."""
         thighs, depth = [], -1.0
         for side in 'lr':
@@ -144,7 +150,7 @@ class FigurePainter:
         outline = np.concatenate([rims, self._trunk.rings(-0.1, 0.45)])
         self._sketch.solids(depth + _NUDGE['skirt'], [outline], self._outfit.trousers)
 
-    def _pelvis_and_trunk(self):
+    def _pelvis_and_trunk(self) -> None:
         outfit, trunk, sketch = self._outfit, self._trunk, self._sketch
         depth = 0.5 * self._depths['thorax'] + _NUDGE['trunk']
         sketch.solids(_NUDGE['pelvis'], [trunk.rings(-0.2, 0.45)], outfit.trousers)
@@ -171,7 +177,7 @@ class FigurePainter:
         neck_depth = 0.5 * (self._depths['thorax'] + self._depths['chin']) + _NUDGE['neck']
         sketch.tubes(neck_depth, [neck], shade(outfit.skin, 0.9))
 
-    def _front(self, depth):
+    def _front(self, depth: float) -> None:
         """Add what only the front of the trunk shows; every front has an open collar."""
         outfit, trunk, sketch = self._outfit, self._trunk, self._sketch
         if outfit.front == 'jacket':
@@ -190,7 +196,7 @@ class FigurePainter:
             for height in np.arange(outfit.hem + 0.06, 0.82, 0.15):
                 sketch.patch(depth, trunk.strip(height, height + 0.07, -8, 8), outfit.accent)
 
-    def _back(self, depth):
+    def _back(self, depth: float) -> None:
         """Add what only the back shows, and the straps of a backpack on the front."""
         outfit, trunk = self._outfit, self._trunk
         if outfit.back != 'backpack':
@@ -205,7 +211,7 @@ class FigurePainter:
         for turn in (-42, 42):
             self._sketch.patch(depth, trunk.strip(0.45, 0.98, turn - 7, turn + 7), outfit.hat)
 
-    def _head(self):
+    def _head(self) -> None:
         outfit, sketch, unit = self._outfit, self._sketch, self._stature
         chin, top = self._points['chin'], self._points['head']
         half_height = 0.5 * np.linalg.norm(top - chin)
@@ -234,7 +240,7 @@ class FigurePainter:
         if outfit.hair_cut == 'cap':
             self._cap(skull, depth)
 
-    def _features(self, skull, depth):
+    def _features(self, skull: Ellipsoid, depth: float) -> None:
         """Add eyes, brows, nose and mouth where they show."""
         outfit, sketch = self._outfit, self._sketch
         for side in (-1, 1):
@@ -250,7 +256,7 @@ class FigurePainter:
         if shown.any():
             sketch.patch(depth, mouth, (150, 62, 58) if not outfit.beard else (170, 90, 80))
 
-    def _long_hair(self, skull, depth):
+    def _long_hair(self, skull: Ellipsoid, depth: float) -> None:
         """Add hair that hangs behind the shoulders, or a tail."""
         outfit, unit = self._outfit, self._stature
         roots = skull.outline(1.08)
@@ -268,7 +274,7 @@ class FigurePainter:
             outfit.hair,
         )
 
-    def _cap(self, skull, depth):
+    def _cap(self, skull: Ellipsoid, depth: float) -> None:
         """Add a peaked cap."""
         peak = np.array(
             [(math.sin(angle) * 0.95, 0.3, math.cos(angle) * 1.55) for angle in np.linspace(-0.75, 0.75, 5)]

@@ -1,7 +1,11 @@
-"""Random looks of drawn people: skin, hair, clothes and what they wear on head and back."""
+"""Random looks of rendered people: skin, hair, clothes and what they wear on head and back."""
 
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Sequence, Tuple
+
+import numpy as np
+
+from hourglass_pose.synthetic.shapes import Colour
 
 # sRGB
 _SKINS = (
@@ -42,8 +46,6 @@ _NEUTRALS = (
     (70, 72, 48),
 )
 
-Colour = Tuple[float, float, float]
-
 
 @dataclass(frozen=True)
 class Outfit:
@@ -76,11 +78,11 @@ class Outfit:
     glasses: bool
 
 
-def draw_cloth(rng):
+def sample_cloth(rng: np.random.RandomState) -> Colour:
     """Return a random cloth colour: neutral or saturated."""
     kind, pick, mix, light, pure, red, green, blue = rng.uniform(0, 1, 8).tolist()
     if kind < 0.45:
-        colour = _NEUTRALS[int(pick * len(_NEUTRALS))]
+        colour: Colour = _NEUTRALS[int(pick * len(_NEUTRALS))]
     else:
         # A hue as a mix of two primaries, washed out and darkened by chance.
         hue = [(1, mix, 0), (mix, 1, 0), (0, 1, mix), (0, mix, 1), (mix, 0, 1), (1, 0, mix)][int(pick * 6)]
@@ -88,27 +90,27 @@ def draw_cloth(rng):
     return tuple(min(max(channel + 24 * shift - 12, 5), 250) for channel, shift in zip(colour, (red, green, blue)))
 
 
-def _distance(colour, other):
+def _distance(colour: Colour, other: Colour) -> float:
     return sum(abs(a - b) for a, b in zip(colour, other))
 
 
-def _contrast(colour, rng):
+def _contrast(colour: Colour, rng: np.random.RandomState) -> Colour:
     """Return a colour that is told from `colour`: light on dark, dark on light, or another cloth."""
-    other = draw_cloth(rng)
+    other = sample_cloth(rng)
     if abs(sum(other) - sum(colour)) > 180:
         return other
     return (238.0, 236.0, 230.0) if sum(colour) < 380 else (40.0, 42.0, 50.0)
 
 
-def _tint(palette, rng):
+def _tint(palette: Sequence[Colour], rng: np.random.RandomState) -> Colour:
     shifts = rng.uniform(-8, 8, 3).tolist()
     return tuple(channel + shift for channel, shift in zip(palette[rng.randint(len(palette))], shifts))
 
 
-def draw_outfit(rng):
+def sample_outfit(rng: np.random.RandomState) -> Outfit:
     """Return a random Outfit from the RandomState `rng`."""
-    shirt = draw_cloth(rng)
-    trousers = draw_cloth(rng)
+    shirt = sample_cloth(rng)
+    trousers = sample_cloth(rng)
     if _distance(shirt, trousers) < 90:
         trousers = _contrast(shirt, rng)
     legs = ('long', 'long', 'long', 'shorts', 'shorts', 'skirt')[rng.randint(6)]
@@ -125,8 +127,8 @@ def draw_outfit(rng):
         shirt=shirt,
         accent=_contrast(shirt, rng),
         trousers=trousers,
-        shoes=draw_cloth(rng),
-        hat=draw_cloth(rng),
+        shoes=sample_cloth(rng),
+        hat=sample_cloth(rng),
         girth=(girth, girth * rng.uniform(0.95, 1.12)),
         bulk=min(max(rng.normal(1.05, 0.09), 0.88), 1.28),
         sleeves=('long', 'short', 'short', 'none')[rng.randint(4)],

@@ -1,19 +1,20 @@
-"""Pictures of drawn people: where they stand, what is behind them and what hides a part of them."""
+"""Images of rendered people: where they stand, what is behind them and what hides a part of them."""
 
 import math
 from dataclasses import dataclass
+from typing import List, Optional, Sequence, Tuple
 
 import numpy as np
 
 from hourglass_pose.skeleton import MPII_JOINTS
-from hourglass_pose.synthetic.backgrounds import draw_background, finish_picture, paint_clutter
-from hourglass_pose.synthetic.bodies import draw_figure
+from hourglass_pose.synthetic.backgrounds import finish_image, paint_clutter, render_background
+from hourglass_pose.synthetic.bodies import Figure, sample_figure
 from hourglass_pose.synthetic.figures import FigurePainter
-from hourglass_pose.synthetic.outfits import draw_cloth, draw_outfit
+from hourglass_pose.synthetic.outfits import sample_cloth, sample_outfit
 from hourglass_pose.synthetic.shapes import CIRCLE, fill, shade
 
-# Raise it whenever draw_image returns something else for the same seed and index.
-DRAWING_VERSION = 2
+# Raise it whenever render_image returns something else for the same seed and index.
+RENDERING_VERSION = 2
 
 MIN_SIDE_PX, MAX_SIDE_PX = 120, 260
 # The head's 0.13 statures are then 15 pixels or more, less what foreshortening takes.
@@ -33,9 +34,15 @@ _MARGIN = 0.045
 _BOX_MARGIN = 0.05
 
 
+# A figure, its stature in pixels and its pelvis (2,) in the image.
+_Placed = Tuple[Figure, float, np.ndarray]
+# The size (width, height) of an image and who stands in it.
+_Layout = Tuple[Tuple[int, int], List[_Placed]]
+
+
 @dataclass(frozen=True, eq=False)
 class SyntheticPerson:
-    """One labelled person of a drawn picture.
+    """One labelled person of a rendered image.
 
     joints_img: float32 (16, 2) in the order of skeleton.MPII_JOINTS, exact, also where outside the image.
     labelled: bool (16,), true where the joint, rounded to whole pixels, is inside the image.
@@ -52,8 +59,8 @@ class SyntheticPerson:
     yaw_deg: float
 
 
-def draw_image(seed, index):
-    """Draw picture `index` of the data set `seed`: a pure function of both.
+def render_image(seed: int, index: int) -> Tuple[np.ndarray, List[SyntheticPerson]]:
+    """Render image `index` of the data set `seed`: a pure function of both.
 
     seed, index: ints in [0, 2**32). Returns a uint8 RGB image (H, W, 3), sides of 120 to 260 pixels, and a
     list of one or two SyntheticPerson. Raises ValueError for numbers out of range.
@@ -66,40 +73,40 @@ def draw_image(seed, index):
     light = np.array([math.cos(angle), math.sin(angle)])
 
     ground = int(max(_lowest_row(place) for place in placed))
-    image = draw_background(rng, width, height, ground)
+    image = render_background(rng, width, height, ground)
     paint_clutter(rng, image, ground)
-    # Who stands lower in the picture is nearer.
+    # A person who stands lower in the image is nearer.
     for figure, stature, origin in sorted(placed, key=_lowest_row):
         _paint_footing(rng, image, figure, stature, origin)
-        FigurePainter(figure, draw_outfit(rng), origin, stature, light).paint(image)
+        FigurePainter(figure, sample_outfit(rng), origin, stature, light).paint(image)
     persons = [_label(figure, stature, origin, width, height) for figure, stature, origin in placed]
     if rng.uniform() < _OCCLUDER_CHANCE:
         _paint_occluder(rng, image, persons)
-    return finish_picture(rng, image), persons
+    return finish_image(rng, image), persons
 
 
-def _outline_box(figure):
+def _outline_box(figure: Figure) -> np.ndarray:
     """Return (x0, y0, x1, y1) of a figure in statures from its pelvis."""
     points = np.array(list(figure.points.values()))[:, :2]
     return np.concatenate([points.min(axis=0) - _MARGIN, points.max(axis=0) + _MARGIN])
 
 
-def _lowest_row(place):
+def _lowest_row(place: _Placed) -> float:
     figure, stature, origin = place
     return origin[1] + _outline_box(figure)[3] * stature
 
 
-def _lay_out(rng):
+def _lay_out(rng: np.random.RandomState) -> _Layout:
     """Return the size (width, height) and a list of (figure, stature in pixels, pelvis (2,)), A first."""
     if rng.uniform() < _PAIR_CHANCE:
         pair = _lay_out_pair(rng)
         if pair:
             return pair
-    figure = draw_figure(rng)
+    figure = sample_figure(rng)
     box = _outline_box(figure)
     spans = box[2:] - box[:2]
     stature = min(rng.uniform(MIN_STATURE_PX, 210), 0.97 * MAX_SIDE_PX / spans.max())
-    width, height = _draw_size(rng, spans * stature, rng.uniform(0.66, 0.93))
+    width, height = _sample_size(rng, spans * stature, rng.uniform(0.66, 0.93))
     slack = np.array([width, height]) - spans * stature
     corner = slack * (0.5 + 0.5 * rng.uniform(-1, 1, 2) * (1, 0.8))
     if rng.uniform() < _CUT_CHANCE:
@@ -107,9 +114,9 @@ def _lay_out(rng):
     return (width, height), [(figure, stature, corner - box[:2] * stature)]
 
 
-def _lay_out_pair(rng):
-    """Return two people side by side, or None where they are too wide for one picture."""
-    figures = [draw_figure(rng), draw_figure(rng)]
+def _lay_out_pair(rng: np.random.RandomState) -> Optional[_Layout]:
+    """Return two people side by side, or None where they are too wide for one image."""
+    figures = [sample_figure(rng), sample_figure(rng)]
     boxes = [_outline_box(figure) for figure in figures]
     stature = rng.uniform(MIN_STATURE_PX, 150)
     statures = [stature, max(stature * rng.uniform(0.88, 1.12), MIN_STATURE_PX)]
@@ -122,7 +129,7 @@ def _lay_out_pair(rng):
     tall = max(span[1] for span in spans)
     if max(right - left, tall) > 0.98 * MAX_SIDE_PX:
         return None
-    width, height = _draw_size(rng, np.array([right - left, tall]), rng.uniform(0.75, 0.95))
+    width, height = _sample_size(rng, np.array([right - left, tall]), rng.uniform(0.75, 0.95))
     ground = height - rng.uniform(0, 1) * (height - tall)
     placed = []
     for figure, size, box, centre, span in zip(figures, statures, boxes, centres, spans):
@@ -132,7 +139,7 @@ def _lay_out_pair(rng):
     return (width, height), placed
 
 
-def _draw_size(rng, spans_px, share):
+def _sample_size(rng: np.random.RandomState, spans_px: np.ndarray, share: float) -> Tuple[int, int]:
     """Return a width and height that hold `spans_px` (2,), the height about spans_px[1] / share."""
     least = np.maximum(np.ceil(spans_px) + 2, MIN_SIDE_PX)
     height = int(np.clip(spans_px[1] / share, least[1], MAX_SIDE_PX))
@@ -140,18 +147,18 @@ def _draw_size(rng, spans_px, share):
     return width, height
 
 
-def _cut(rng, corner, slack, spans_px):
-    """Return a corner (2,) of the person's box that leaves a part of it out of the picture."""
+def _cut(rng: np.random.RandomState, corner: np.ndarray, slack: np.ndarray, spans_px: np.ndarray) -> np.ndarray:
+    """Return a corner (2,) of the person's box that leaves a part of it out of the image."""
     if rng.uniform() < 0.6:
         return np.array([corner[0], slack[1] + spans_px[1] * rng.uniform(0.08, 0.25)])
     hidden = spans_px[0] * rng.uniform(0.08, 0.2)
     return np.array([-hidden if rng.uniform() < 0.5 else slack[0] + hidden, corner[1]])
 
 
-def _label(figure, stature, origin, width, height):
+def _label(figure: Figure, stature: float, origin: np.ndarray, width: int, height: int) -> SyntheticPerson:
     joints = (origin + figure.joints()[:, :2] * stature).astype(np.float32)
     whole = np.rint(joints)
-    labelled = ((whole >= 0) & (whole <= (width - 1, height - 1))).all(axis=1)
+    labelled = np.all((whole >= 0) & (whole <= (width - 1, height - 1)), axis=1)
     margin = _BOX_MARGIN * stature
     low = np.floor(whole[labelled].min(axis=0) - margin)
     high = np.ceil(whole[labelled].max(axis=0) + margin)
@@ -159,7 +166,9 @@ def _label(figure, stature, origin, width, height):
     return SyntheticPerson(joints, labelled, box, stature, figure.yaw_deg)
 
 
-def _paint_footing(rng, image, figure, stature, origin):
+def _paint_footing(
+    rng: np.random.RandomState, image: np.ndarray, figure: Figure, stature: float, origin: np.ndarray
+) -> None:
     """Paint a shadow on the ground, and a seat under those who sit."""
     height, width = image.shape[:2]
     box = _outline_box(figure) * stature
@@ -172,7 +181,7 @@ def _paint_footing(rng, image, figure, stature, origin):
     for share, brightness in ((1.0, 0.85), (0.75, 0.7)):
         fill(image, centre + CIRCLE * half * share, shade(ground, brightness), True)
     if figure.stance == 'sitting':
-        cloth = draw_cloth(rng)
+        cloth = sample_cloth(rng)
         half_width = rng.uniform(0.12, 0.2) * stature
         top = origin[1] + 0.05 * stature
         for low, high, brightness in ((top, centre[1], 0.7), (top, top + 0.05 * stature, 0.95)):
@@ -181,7 +190,7 @@ def _paint_footing(rng, image, figure, stature, origin):
             fill(image, corners, shade(cloth, brightness), True)
 
 
-def _paint_occluder(rng, image, persons):
+def _paint_occluder(rng: np.random.RandomState, image: np.ndarray, persons: Sequence[SyntheticPerson]) -> None:
     """Paint a thing in front of a person that hides one or two joints, where a place for it is found."""
     for _ in range(6):
         person = persons[rng.randint(len(persons))]
@@ -193,7 +202,7 @@ def _paint_occluder(rng, image, persons):
             break
     else:
         return
-    colour = draw_cloth(rng)
+    colour = sample_cloth(rng)
     if rng.uniform() < 0.5:
         box = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half
         fill(image, centre + box, shade(colour, 0.75), True)

@@ -1,10 +1,14 @@
-"""Shapes of drawn people: shaded tubes, hulls and patches painted from far to near, and curved surfaces."""
+"""Shapes of rendered people: shaded tubes, hulls and patches painted from far to near, and curved surfaces."""
 
 import functools
 import math
+from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 import cv2
 import numpy as np
+
+# RGB, 0..255: three numbers, in a tuple, a list or an array
+Colour = Any
 
 # Fractional bits of the integers that OpenCV draws from.
 _SHIFT = 5
@@ -19,7 +23,7 @@ _LAYERS = ((1.0, 0.0, 0.74), (0.80, 0.13, 0.97), (0.42, 0.30, 1.08))
 _RING_TURNS = np.arange(0, 360, 30.0)
 
 
-def fill(image, polygon_img, colour, convex=False):
+def fill(image: np.ndarray, polygon_img: np.ndarray, colour: Colour, convex: bool = False) -> None:
     """Fill a polygon, float (N, 2), pixel centres at integers, with anti-aliased edges, in place."""
     # Rounds what is inside the image; what is left of it or above may be 1 / 32 pixel off.
     corners = (polygon_img * (1 << _SHIFT) + 0.5).astype(np.int32)
@@ -29,23 +33,23 @@ def fill(image, polygon_img, colour, convex=False):
         cv2.fillPoly(image, [corners], colour, cv2.LINE_AA, _SHIFT)
 
 
-def shade(colour, brightness):
+def shade(colour: Colour, brightness: float) -> Colour:
     """Return an RGB colour as three ints in 0..255, `brightness` times as bright."""
     return tuple([min(int(channel * brightness), 255) for channel in colour])
 
 
-def hull(points_img):
+def hull(points_img: np.ndarray) -> np.ndarray:
     """Return the convex hull, float32 (M, 2), of points (N, 2)."""
     return cv2.convexHull(np.asarray(points_img, np.float32))[:, 0, :]
 
 
-def discs(centres_img, radii):
+def discs(centres_img: Any, radii: np.ndarray) -> np.ndarray:
     """Return the rims of N discs, float64 (20 N, 2), for a hull. centres_img: (N, 2). radii: (N,)."""
     rims = np.asarray(centres_img)[:, None, :] + CIRCLE * np.asarray(radii)[:, None, None]
     return rims.reshape(-1, 2)
 
 
-def tube_outlines(starts, ends, start_radii, end_radii):
+def tube_outlines(starts: np.ndarray, ends: np.ndarray, start_radii: np.ndarray, end_radii: np.ndarray) -> np.ndarray:
     """Return the outlines of K tapered capsules, float64 (K, 14, 2): convex polygons round two discs each.
 
     starts, ends: (K, 2) centres of the discs. start_radii, end_radii: (K,). Where one disc holds the other,
@@ -72,12 +76,12 @@ class Sketch:
     Depths grow towards the viewer. Colours are RGB, 0..255.
     """
 
-    def __init__(self, light):
+    def __init__(self, light: np.ndarray) -> None:
         self._light = np.asarray(light, np.float64)
-        self._tubes = []
-        self._groups = []
+        self._tubes: List[Tuple[float, ...]] = []
+        self._groups: List[Tuple[Any, ...]] = []
 
-    def tubes(self, depth, tubes, colour):
+    def tubes(self, depth: float, tubes: Any, colour: Colour) -> None:
         """Add tapered capsules that flow into each other, shaded as cylinders.
 
         tubes: (start, end, start radius, end radius) each; start and end are (2,) or longer, in pixels.
@@ -89,7 +93,7 @@ class Sketch:
         ]
         self._groups.append((depth, len(self._groups), range(first, len(self._tubes)), colour))
 
-    def solids(self, depth, outlines, colour):
+    def solids(self, depth: float, outlines: Iterable[np.ndarray], colour: Colour) -> None:
         """Add the convex hulls of point sets (N, 2) that flow into each other, shaded as rounded bodies."""
         outlines = [hull(points) for points in outlines]
         polygons = [(outline, shade(colour, _LAYERS[0][2]), True) for outline in outlines]
@@ -101,12 +105,12 @@ class Sketch:
             polygons.append((inner, shade(colour, brightness), True))
         self._groups.append((depth, len(self._groups), polygons, None))
 
-    def patch(self, depth, points_img, colour):
+    def patch(self, depth: float, points_img: Optional[np.ndarray], colour: Colour) -> None:
         """Add a flat polygon (N, 2), which need not be convex; None adds nothing."""
         if points_img is not None:
             self._groups.append((depth, len(self._groups), [(points_img, shade(colour, 1), False)], None))
 
-    def paint(self, image):
+    def paint(self, image: np.ndarray) -> None:
         """Paint everything on a uint8 RGB image (H, W, 3), in place."""
         layers = self._tube_layers()
         for _, _, members, colour in sorted(self._groups, key=lambda group: group[:2]):
@@ -119,7 +123,7 @@ class Sketch:
                 for index in members:
                     fill(image, outlines[index], layer_colour, True)
 
-    def _tube_layers(self):
+    def _tube_layers(self) -> Any:
         tubes = np.array(self._tubes).reshape(-1, 6)
         starts, ends, start_radii, end_radii = tubes[:, 0:2], tubes[:, 2:4], tubes[:, 4], tubes[:, 5]
         axes = ends - starts
@@ -139,7 +143,7 @@ class Sketch:
 
 
 @functools.lru_cache(maxsize=None)
-def _cap_rim(towards, degrees):
+def _cap_rim(towards: Sequence[float], degrees: float) -> Tuple[np.ndarray, np.ndarray, float]:
     """Return the rim (20, 3) of a cap of the unit sphere, its pole (3,) and the cosine of its angle."""
     pole = np.array(towards) / np.linalg.norm(towards)
     side = np.cross(pole, (0.0, 0.0, 1.0) if abs(pole[2]) < 0.9 else (1.0, 0.0, 0.0))
@@ -157,7 +161,7 @@ class Ellipsoid:
     A place on it is a unit vector (left, up, forward).
     """
 
-    def __init__(self, centre_img, frame, semi_axes):
+    def __init__(self, centre_img: np.ndarray, frame: np.ndarray, semi_axes: np.ndarray) -> None:
         self._centre = np.asarray(centre_img, np.float64)[:2]
         self._image_from_unit = frame[:2] * semi_axes
         self._view = frame[2] / semi_axes
@@ -171,19 +175,19 @@ class Ellipsoid:
         along = np.cross(self._view, across)
         self._silhouette = CIRCLE.dot(np.array([across, along / math.sqrt(along.dot(along))]))
 
-    def outline(self, scale=1.0):
+    def outline(self, scale: float = 1.0) -> np.ndarray:
         """Return the silhouette, float64 (20, 2)."""
         return self._centre + CIRCLE.dot(self._root.T) * scale
 
-    def at(self, places, scale=1.0):
+    def at(self, places: Any, scale: float = 1.0) -> Any:
         """Return image points (N, 2) and visibility bool (N,) of places (N, 3)."""
         places = np.asarray(places, np.float64)
         return self._centre + places.dot(self._image_from_unit.T) * scale, places.dot(self._view) > 0
 
-    def cap(self, towards, degrees, scale=1.0):
+    def cap(self, towards: Sequence[float], degrees: float, scale: float = 1.0) -> Optional[np.ndarray]:
         """Return the visible part of what lies within an angle below 90 of a direction, a tuple (3), or None.
 
-        In the picture it is convex, bounded by what is seen of its rim and by the silhouette inside it.
+        In the image it is convex, bounded by what is seen of its rim and by the silhouette inside it.
         """
         rim, pole, least = _cap_rim(towards, degrees)
         visible = rim.dot(self._view) > 0
@@ -221,21 +225,29 @@ class Trunk:
         ]
     )
 
-    def __init__(self, pelvis_img, thorax_img, pelvis_frame, trunk_frame, girth, stature_px):
+    def __init__(
+        self,
+        pelvis_img: np.ndarray,
+        thorax_img: np.ndarray,
+        pelvis_frame: np.ndarray,
+        trunk_frame: np.ndarray,
+        girth: Tuple[float, float],
+        stature_px: float,
+    ) -> None:
         self._base = np.asarray(pelvis_img, np.float64)
         self._length = np.linalg.norm(np.asarray(thorax_img) - self._base)
         self._frames = (pelvis_frame, trunk_frame)
         self._girth = np.asarray(girth) * stature_px
         self._rings = self.at(self._LEVELS[:, :1], _RING_TURNS)[..., :2]
 
-    def _size(self, heights):
+    def _size(self, heights: Any) -> Tuple[Any, Any]:
         levels = self._LEVELS
         return (
             np.interp(heights, levels[:, 0], levels[:, 1]) * self._girth[0],
             np.interp(heights, levels[:, 0], levels[:, 2]) * self._girth[1],
         )
 
-    def at(self, heights, turns, offset=1.0):
+    def at(self, heights: Any, turns: Any, offset: float = 1.0) -> Any:
         """Return image points with depth, (..., 3), of places; offset swells the surface."""
         heights, angles = np.asarray(heights), np.radians(turns)
         half_breadth, half_depth = self._size(heights)
@@ -249,20 +261,20 @@ class Trunk:
             placed[low] = local[low].dot(self._frames[0].T)
         return self._base + placed
 
-    def ring(self, height, offset=1.0):
+    def ring(self, height: float, offset: float = 1.0) -> np.ndarray:
         """Return image points (12, 2) round the surface at a height."""
         return self.at(height, _RING_TURNS, offset)[:, :2]
 
-    def rings(self, low, high):
+    def rings(self, low: float, high: float) -> np.ndarray:
         """Return image points (12 N, 2) round the surface at the N levels from height low to high."""
         heights = self._LEVELS[:, 0]
         return self._rings[(heights >= low) & (heights <= high)].reshape(-1, 2)
 
-    def band(self, low, high):
+    def band(self, low: float, high: float) -> Optional[np.ndarray]:
         """Return the visible part (14, 2) of the places between two heights, all round."""
         return self.strip(low, high, -360, 360)
 
-    def strip(self, low, high, first, last):
+    def strip(self, low: float, high: float, first: float, last: float) -> Optional[np.ndarray]:
         """Return the visible part (14, 2) of the places between two heights and two turns, or None."""
         view = self._frames[1][2]
         half_breadth, half_depth = self._size(0.5 * (low + high))

@@ -1,71 +1,86 @@
 """Training batches as tensors: fed one at a time, or read in the graph by a device that makes several steps a run."""
 
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+
 import numpy as np
 
+from hourglass_pose.input.generator import Batch
 from hourglass_pose.tf_compat import tf
 
+OUTSIDE_CROP = -4.0
+"""Coordinate, in crop pixels, of a joint without a label; any outside would do, a small one suits half precision."""
 
-def training_arrays(batch):
-    """Return (images, heatmaps, joint weights) of a Batch.
+Tensor = Any
+Arrays = Tuple[np.ndarray, np.ndarray, np.ndarray]
 
-    Masked rows have no part in the loss. Batch normalisation sees them as the black crops that they are.
+
+def training_arrays(batch: Batch) -> Arrays:
+    """Return (images uint8 (B, S, S, 3), joints float32 (B, J, 2) in crop pixels, joint weights (B, J)) of a Batch.
+
+    A joint without a label is moved outside the crop, where its target is empty. Masked rows have no part in the loss;
+    batch normalisation sees them as the black crops that they are.
     """
-    return batch.images, batch.heatmaps, batch.joint_weights * batch.mask[:, None]
+    joints = np.where(batch.labelled[..., None], batch.joints_crop, OUTSIDE_CROP).astype(np.float32)
+    return batch.images, joints, batch.joint_weights * batch.mask[:, None]
 
 
 class FedInput:
     """Placeholders of fixed shapes, filled for each step from the host."""
 
-    def __init__(self, types, shapes, names):
+    def __init__(self, types: Sequence[Any], shapes: Sequence[List[int]], names: Sequence[str]) -> None:
         self.tensors = [tf.placeholder(kind, shape, name) for kind, shape, name in zip(types, shapes, names)]
-        self.batch = None
-        self._batches = None
+        self.batch: Optional[Batch] = None
+        self._batches: Iterator[Batch] = iter(())
 
-    def start(self, session, batches):
-        """Go on with an iterator of Batches."""
+    def start(self, session: Any, batches: Iterator[Batch]) -> None:
+        """Continue with an iterator of Batches."""
         self._batches = batches
 
-    def next_feed(self):
-        """Return the feed of the next run; what the iterator raises passes through."""
+    def next_feed(self) -> Dict[Tensor, np.ndarray]:
+        """Return the feed of the next run. Exceptions of the iterator pass through."""
         self.batch = next(self._batches)
         return dict(zip(self.tensors, training_arrays(self.batch)))
 
-    def failure(self):
-        """Return the exception that reading a batch ended with inside a run, or None."""
+    def failure(self) -> Optional[Exception]:
+        """Return the exception that ended the reading of a batch inside a run, or None."""
         return None
 
 
 class ReadInput:
-    """The next element of a dataset that a generator of the host fills; it is initialised anew to go on elsewhere.
+    """The next element of a dataset that a generator of the host fills; initialised again to continue elsewhere.
 
-    A one-shot iterator would not do: Ascend's adapter refuses it in a device loop.
+    A one-shot iterator is not possible: Ascend's adapter refuses it in a device loop.
     """
 
-    def __init__(self, types, shapes, names):
+    def __init__(self, types: Sequence[Any], shapes: Sequence[List[int]], names: Sequence[str]) -> None:
         dataset = tf.data.Dataset.from_generator(self._elements, tuple(types), tuple(map(tf.TensorShape, shapes)))
         self._iterator = tf.data.make_initializable_iterator(dataset)
         self.tensors = [tf.identity(tensor, name) for tensor, name in zip(self._iterator.get_next(), names)]
         for tensor, shape in zip(self.tensors, shapes):
             tensor.set_shape(shape)
-        self.batch = None
-        self._batches = iter(())
-        self._failure = None
+        self.batch: Optional[Batch] = None
+        self._batches: Iterator[Batch] = iter(())
+        self._failure: Optional[Exception] = None
 
-    def start(self, session, batches):
+    def start(self, session: Any, batches: Iterator[Batch]) -> None:
+        """Continue with an iterator of Batches."""
         self._batches = batches
         session.run(self._iterator.initializer)
 
-    def next_feed(self):
+    def next_feed(self) -> Dict[Tensor, np.ndarray]:
+        """Return the empty feed: the graph reads its batches itself."""
         return {}
 
-    def failure(self):
+    def failure(self) -> Optional[Exception]:
+        """Return the exception that ended the reading of a batch inside a run, or None."""
         return self._failure
 
-    def _elements(self):
+    def _elements(self) -> Iterator[Arrays]:
         # TensorFlow would turn the exception into one of its own, with a traceback for a message.
         try:
             for batch in self._batches:
-                yield tuple(np.ascontiguousarray(array) for array in training_arrays(batch))
+                images, joints, weights = training_arrays(batch)
+                yield np.ascontiguousarray(images), np.ascontiguousarray(joints), np.ascontiguousarray(weights)
         except Exception as error:
             self._failure = error
             raise

@@ -1,63 +1,75 @@
 """TrainGraph: the training and the evaluation tower of a network in one graph, with optimizer and averaged weights."""
 
+from typing import Any, List, Optional
+
+import numpy as np
+
+from hourglass_pose.evaluation.evaluator import in_blocks
 from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
-from hourglass_pose.representations.loss import heatmap_loss
+from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
+from hourglass_pose.representations.table import graph_half
+from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.training.optimizer import create_state, learning_rate, make_optimizer
-from hourglass_pose.training.pipeline import FedInput, ReadInput, training_arrays
+from hourglass_pose.training.optimizer import ScheduleSettings, create_state, learning_rate, make_optimizer
+from hourglass_pose.training.pipeline import FedInput, ReadInput
 from hourglass_pose.training.weight_average import WeightAverage
 
 _TYPES = (tf.uint8, tf.float32, tf.float32)
-_NAMES = ('images', 'target_heatmaps', 'joint_weights')
-_PLACES = 7919  # places of dropout with a stream of random numbers of their own, for each seed
+_NAMES = ('images', 'joints_crop', 'joint_weights')
+_LAYER_STRIDE = 7919  # more than there are dropout layers, so that each has its own random numbers for each seed
+
+Tensor = Any
 
 
 class TrainGraph:
     """Inputs, tensors and the train operation; owns no session.
 
-    model: HourglassModel. runtime: Runtime. schedule: ScheduleSettings.
+    model: HourglassModel. codec: HeatmapCodec, how joints are represented. runtime: Runtime. schedule:
+    ScheduleSettings.
     ema_decay: decay of the moving average of the weights, used by the evaluation tower; 0 for none.
     clip_norm: largest global norm of the gradient, 0 for no limit.
 
     The global step counts the steps that were applied: the schedule, the epochs and the averages follow it.
-    `skipped_steps` counts those whose gradient overflowed and that were left out; both together are the place in the
-    order of the data. What a step leaves, after the last one of a run: `finished` and `skipped`, int32; `loss`, `rate`
-    and `gradient_norm` of that step; `loss_sum`, of the losses of the run's applied steps.
+    `skipped_steps` counts those that were left out because their gradient overflowed; the sum of both is the position
+    in the order of the data. A run of one or several steps leaves: `finished` and `skipped`, int32, the counters after
+    it; `loss`, `rate` and `gradient_norm` of its last step; `loss_sum`, over its applied steps.
     """
 
     def __init__(
         self,
-        model,
-        runtime,
-        schedule,
-        batch_size,
-        valid_batch_size,
-        loss='softmax',
-        optimizer='adam',
-        weight_decay=0.0,
-        ema_decay=0.0,
-        clip_norm=0.0,
-        seed=0,
-    ):
+        model: Any,
+        codec: HeatmapCodec,
+        runtime: Runtime,
+        schedule: ScheduleSettings,
+        batch_size: int,
+        valid_batch_size: int,
+        optimizer: str = 'adam',
+        weight_decay: float = 0.0,
+        ema_decay: float = 0.0,
+        clip_norm: float = 0.0,
+        seed: int = 0,
+    ) -> None:
         self.model = model
-        traits = model.traits
-        size, cells, joints = traits.input_size, traits.heatmap_size, traits.num_joints
+        traits = model.hyperparameters
+        size, joints = traits.input_size, traits.num_joints
         tf.set_random_seed(seed)
         self.global_step = tf.train.get_or_create_global_step()
         self.skipped_steps = tf.get_variable('skipped_steps', [], tf.int64, tf.zeros_initializer(), trainable=False)
-        shapes = ([batch_size, size, size, 3], [batch_size, cells, cells, joints], [batch_size, joints])
+        shapes = ([batch_size, size, size, 3], [batch_size, joints, 2], [batch_size, joints])
         self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES, shapes, _NAMES)
-        self.images, self.heatmaps, self.joint_weights = self.input.tensors
+        self.images, self.joints_crop, self.joint_weights = self.input.tensors
         self.valid_images = tf.placeholder(tf.uint8, [valid_batch_size, size, size, 3], 'valid_images')
 
-        place = tf.cast(self.global_step, tf.int32) + tf.cast(self.skipped_steps, tf.int32)
+        position = tf.cast(self.global_step, tf.int32) + tf.cast(self.skipped_steps, tf.int32)
         salt = seed + runtime.rank
         self.logits = model.build_logits(
-            self.images, True, lambda x, rate, layer: runtime.dropout(x, rate, place, salt + _PLACES * layer)
+            self.images, True, lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer)
         )
-        self.loss = heatmap_loss(self.logits, self.heatmaps, self.joint_weights, loss)
+        representation = graph_half(codec)
+        target = representation.target(self.joints_crop, codec)
+        self.loss = representation.loss(self.logits, target, self.joint_weights)
         self.rate = learning_rate(schedule, self.global_step)
-        self.average = None
+        self.average: Optional[WeightAverage] = None
         applied = self._apply(runtime, optimizer, weight_decay, clip_norm)
         updates = self._follow(applied, ema_decay, runtime.steps_per_run)
         self.train_op = runtime.loop_operation(tf.group(*updates, name='train_op'))
@@ -68,8 +80,8 @@ class TrainGraph:
             tf.global_variables_initializer(), tf.local_variables_initializer(), name='initialisation'
         )
 
-    def _apply(self, runtime, kind, weight_decay, clip_norm):
-        """Build the update of the weights and the count of it; return a bool tensor: whether it took place."""
+    def _apply(self, runtime: Runtime, kind: str, weight_decay: float, clip_norm: float) -> Tensor:
+        """Build the update of the weights and of the step counter; return a bool tensor: whether it was applied."""
         plain = make_optimizer(kind, self.rate, weight_decay)
         optimizer = runtime.wrap_optimizer(plain)
         pairs = [
@@ -82,18 +94,18 @@ class TrainGraph:
             gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=self.gradient_norm)
         # A cast makes a copy; the counter itself is changed in place.
         due = tf.cast(self.global_step, tf.int32) + 1
-        # A register of overflows is read after the last arithmetic on gradients, the norm included.
+        # Devices read their overflow flag here, so all arithmetic on gradients, the norm included, comes first.
         with tf.control_dependencies([due, self.gradient_norm]):
             update = optimizer.apply_gradients(list(zip(gradients, variables)), self.global_step)
         with tf.control_dependencies([update]):
-            # TensorFlow's optimizer of graphs moves a mere read, or the addition of a constant zero, to before the
-            # step. It cannot know that this is zero.
+            # TensorFlow's graph optimizer moves a plain read, or the addition of a constant zero, before the step. It
+            # cannot know that this is zero.
             zero = tf.cast(tf.less(due, 0), tf.int64)
             self.finished = tf.cast(tf.assign_add(self.global_step, zero), tf.int32, name='finished_steps')
         return tf.equal(self.finished, due)
 
-    def _follow(self, is_applied, ema_decay, steps_per_run):
-        """Return the operations that take a step in: statistics and averages only of one that was applied."""
+    def _follow(self, is_applied: Tensor, ema_decay: float, steps_per_run: int) -> List[Tensor]:
+        """Return the operations that follow a step; statistics and averages change only after an applied one."""
         statistics = [
             tf.assign_sub(average, _where(is_applied, moving_change(average, value)))
             for average, value in tf.get_collection(MOVING_STATISTICS)
@@ -110,18 +122,20 @@ class TrainGraph:
                 updates.append(self.average.update(self.finished, is_applied))
         return updates
 
-    def feed(self, batch):
-        """Return the feed of a training Batch."""
-        return dict(zip(self.input.tensors, training_arrays(batch)))
+    def predict_logits(self, session: Any, images: np.ndarray) -> np.ndarray:
+        """Return the evaluation tower's logits (N, H, W, J) of the last stack, of any number of crops."""
+        block = int(self.valid_images.shape[0])
+        run = in_blocks(lambda crops: session.run(self.valid_logits, {self.valid_images: crops})[:, -1], block)
+        return run(images)
 
 
-def _where(condition, value):
-    """Return the value, or zeros where the scalar condition is False, whatever the value then is."""
+def _where(condition: Tensor, value: Tensor) -> Tensor:
+    """Return the value, or zeros where the scalar condition is False, even if the value is not finite."""
     return tf.where(condition, value, tf.zeros_like(value))
 
 
-def _sum_of_run(value, steps_per_run):
-    """Return the sum of a scalar over the steps of a run so far, in variables that no checkpoint holds."""
+def _sum_of_run(value: Tensor, steps_per_run: int) -> Tensor:
+    """Return the sum of a scalar over the steps of a run so far, in variables that are not part of checkpoints."""
     count, total = [
         tf.get_variable(
             name, [], kind, tf.zeros_initializer(), trainable=False, collections=[tf.GraphKeys.LOCAL_VARIABLES]

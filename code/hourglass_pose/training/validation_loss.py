@@ -5,7 +5,8 @@ from typing import Any, Iterable, Iterator, List, Optional, Tuple
 import numpy as np
 
 from hourglass_pose.input.generator import Batch
-from hourglass_pose.representations.loss import heatmap_loss
+from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
+from hourglass_pose.representations.table import graph_half
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.pipeline import training_arrays
@@ -13,18 +14,20 @@ from hourglass_pose.training.train_graph import TrainGraph
 
 
 class ValidationLoss:
-    """Adds its operations to the present graph. loss: name of the loss, as the training graph takes it.
+    """Adds its operations to the present graph. codec: how joints are represented.
 
     It is the loss of the last stack on the crops as they are, not mirrored and not scaled, averaged over labelled
     joints.
     """
 
-    def __init__(self, graph: TrainGraph, loss: str) -> None:
+    def __init__(self, graph: TrainGraph, codec: HeatmapCodec) -> None:
         count, _, height, width, joints = graph.valid_logits.shape.as_list()
         self._logits = tf.placeholder(tf.float32, [count, 1, height, width, joints])
-        self._targets = tf.placeholder(tf.float32, [count, height, width, joints])
+        self._joints_crop = tf.placeholder(tf.float32, [count, joints, 2])
         self._weights = tf.placeholder(tf.float32, [count, joints])
-        self._loss = heatmap_loss(self._logits, self._targets, self._weights, loss)
+        representation = graph_half(codec)
+        target = representation.target(self._joints_crop, codec)
+        self._loss = representation.loss(self._logits, target, self._weights)
         self._batch: Optional[Batch] = None
         self._parts: List[Tuple[float, float]] = []
 
@@ -41,8 +44,8 @@ class ValidationLoss:
         if batch is None or not is_plain:
             return
         self._batch = None
-        _, targets, weights = training_arrays(batch)
-        feed = {self._logits: logits[:, None], self._targets: targets, self._weights: weights}
+        _, joints_crop, weights = training_arrays(batch)
+        feed = {self._logits: logits[:, None], self._joints_crop: joints_crop, self._weights: weights}
         self._parts.append((float(session.run(self._loss, feed)), float(weights.sum())))
 
     def mean(self, runtime: Runtime) -> float:

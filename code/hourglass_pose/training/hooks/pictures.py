@@ -3,7 +3,7 @@
 from typing import Any, Optional
 
 from hourglass_pose.training.hooks.hook import Hook, Training
-from hourglass_pose.training.hooks.validation import Validation, evaluation_logits
+from hourglass_pose.training.hooks.validation import Validation
 from hourglass_pose.training.stepper import StepOutcome
 
 
@@ -21,7 +21,7 @@ class Pictures(Hook):
     def after_step(self, training: Training, outcome: StepOutcome) -> None:
         if self._renderer and outcome.passes(self._every):
             batch = training.stepper.last_batch()
-            logits = evaluation_logits(training.session, training.graph, batch.images)
+            logits = training.graph.predict_logits(training.session, batch.images)
             self._renderer.training(self._run_log, outcome.step, batch, logits)
 
     def after_epoch(self, training: Training, epoch: int) -> None:

@@ -10,22 +10,7 @@ from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator
 from hourglass_pose.input.generator import Batch
 from hourglass_pose.training.hooks.hook import Hook, Training
 from hourglass_pose.training.stopping import Stopped
-from hourglass_pose.training.train_graph import TrainGraph
 from hourglass_pose.training.validation_loss import ValidationLoss
-
-
-def evaluation_logits(session: Any, graph: TrainGraph, images: np.ndarray) -> np.ndarray:
-    """Return the evaluation tower's logits (N, H, W, J) of any number of crops (N, S, S, 3).
-
-    Everything that is looked at goes through it: another set of fetches would be one more graph to compile.
-    """
-    shape = graph.valid_images.shape.as_list()
-    logits = []
-    for start in range(0, len(images), shape[0]):
-        part = np.zeros(shape, np.uint8)
-        part[: len(images) - start] = images[start : start + shape[0]]
-        logits.append(session.run(graph.valid_logits, {graph.valid_images: part})[:, -1])
-    return np.concatenate(logits)[: len(images)]
 
 
 class Validation(Hook):
@@ -123,7 +108,7 @@ class Validation(Hook):
             _stop_where_asked(training)
 
         def logits(images: np.ndarray) -> np.ndarray:
-            found = evaluation_logits(training.session, training.graph, images)
+            found = training.graph.predict_logits(training.session, images)
             if self._loss:
                 self._loss.add(training.session, images, found)
             return found

@@ -1,0 +1,119 @@
+"""What can be timed: a training step, a batch of input, a prediction, and the processor's matrix multiplication."""
+
+from typing import Any, Iterator, Optional
+
+import numpy as np
+
+from hourglass_pose.runtime.base import Runtime
+from hourglass_pose.runtime.native import bfloat16_obstacle
+from hourglass_pose.tf_compat import tf
+
+_TRAINING_TO_FORWARD = 3
+_MATRIX_SIDE = 2048
+
+
+class Timed:
+    """Something whose time is measured.
+
+    description: one line. images: persons of one run. gflop: 10^9 operations of one run, 0 where they are not counted.
+    untimed: runs before each block that are not counted, to fill caches and queues.
+    """
+
+    def __init__(self, description: str, images: int = 0, gflop: float = 0.0, untimed: int = 1) -> None:
+        self.description = description
+        self.images = images
+        self.gflop = gflop
+        self.untimed = untimed
+
+    def run(self) -> None:
+        """Do it once."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+
+class TimedTraining(Timed):
+    """Training runs on batches that are ready; its arithmetic is 3 x that of the convolutions forward.
+
+    Args:
+        graph: TrainGraph, in the present graph.
+        runtime: the Runtime that the graph was built for; the caller closes it.
+        batches: iterator of Batches.
+        batch_size: persons of one batch.
+        gflops: 10^9 operations of the network for one image forward.
+        description: one line on the network.
+    """
+
+    def __init__(
+        self, graph: Any, runtime: Runtime, batches: Iterator[Any], batch_size: int, gflops: float, description: str
+    ) -> None:
+        images = batch_size * runtime.steps_per_run
+        gflop = _TRAINING_TO_FORWARD * gflops * images
+        super().__init__(f'{runtime.description}; batch {batch_size}; {description}', images, gflop)
+        self._graph, self._runtime = graph, runtime
+        self._session = tf.Session(graph=tf.get_default_graph(), config=runtime.session_config())
+        self._session.run(graph.initialisation)
+        runtime.prepare_session(self._session)
+        graph.input.start(self._session, batches)
+
+    def run(self) -> None:
+        graph = self._graph
+        self._runtime.run(self._session, [graph.train_op, graph.loss], graph.input.next_feed())
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class TimedInput(Timed):
+    """Batches of a generator at its own speed, by its own threads. batches: its iterator, which has close()."""
+
+    def __init__(self, batches: Any, batch_size: int, prefetch: int, description: str) -> None:
+        # Twice as many as are prepared ahead: those that were ready before a block began say nothing.
+        super().__init__(description, batch_size, untimed=2 * prefetch + 1)
+        self._batches = batches
+
+    def run(self) -> None:
+        next(self._batches)
+
+    def close(self) -> None:
+        self._batches.close()
+
+
+class TimedPrediction(Timed):
+    """Joints of one person in a photo of 640 x 480 pixels that is decoded. predictor: Predictor, closed at the end."""
+
+    def __init__(self, predictor: Any, description: str) -> None:
+        super().__init__(description, 1, untimed=2)
+        self._predictor = predictor
+        self._photo = np.random.RandomState(0).randint(0, 256, (480, 640, 3)).astype(np.uint8)
+
+    def run(self) -> None:
+        self._predictor.predict(self._photo, (200, 100, 200, 300))
+
+    def close(self) -> None:
+        self._predictor.close()
+
+
+class TimedMatmul(Timed):
+    """A square matrix multiplication: the peak that arithmetic is compared with.
+
+    In bfloat16 where the processor has it, otherwise in float32. session_config: of the sessions it is compared with.
+    """
+
+    def __init__(self, session_config: Optional[Any] = None) -> None:
+        kind = 'float32' if bfloat16_obstacle() else 'bfloat16'
+        side = _MATRIX_SIDE
+        super().__init__(f'{kind} matrix multiplication of {side} x {side}', gflop=2.0 * side**3 / 1e9)
+        with tf.Graph().as_default() as graph:
+            shape, zeros = [side, side], tf.zeros_initializer()
+            factors = [tf.get_variable(name, shape, tf.as_dtype(kind), zeros) for name in ('left', 'right')]
+            self._product = tf.matmul(*factors).op
+            self._session = tf.Session(graph=graph, config=session_config)
+            self._session.run(tf.global_variables_initializer())
+
+    def run(self) -> None:
+        self._session.run(self._product)
+
+    def close(self) -> None:
+        self._session.close()

@@ -1,0 +1,142 @@
+"""Exported ONNX models: the description that an export leaves beside and in the file, read without the onnx package."""
+
+import io
+import json
+import os
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Dict, Iterator, Optional, Sequence, Tuple, Union
+
+from hourglass_pose.checkpoints.inference import InferenceRecord
+from hourglass_pose.errors import CheckpointError
+
+METADATA_KEY = 'hourglass_pose'
+"""Of the metadata_props of an ONNX model; its value is the JSON of the description."""
+
+# Fields of onnx.proto: ModelProto.metadata_props, StringStringEntryProto.key and .value.
+_METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
+_VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
+
+
+@dataclass(frozen=True)
+class ExportedModel:
+    """path: the ONNX file. inference: how crops are made and the output is read.
+
+    input_name, input_shape (N, S, S, 3), input_type: 'uint8', or 'float32', RGB of [0, 1] minus input_mean.
+    outputs: names. step: training steps of the checkpoint. manifest: None, as for every network without one.
+    """
+
+    path: str
+    inference: InferenceRecord
+    input_name: str
+    input_shape: Tuple[int, ...]
+    input_type: str
+    input_mean: Tuple[float, ...]
+    outputs: Tuple[str, ...]
+    step: Optional[int]
+    manifest: None = None
+
+    @property
+    def gives_joints(self) -> bool:
+        """Whether the outputs are joints and scores in place of heatmaps."""
+        return len(self.outputs) > 1
+
+
+def is_exported(path: Union[str, 'os.PathLike[str]']) -> bool:
+    """Return whether a path names an ONNX file."""
+    return os.fspath(path).lower().endswith('.onnx')
+
+
+def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
+    """Return the ExportedModel of an ONNX file, described by the JSON beside it or, without one, by the file itself.
+
+    Raises CheckpointError for a file that is missing, damaged, or not an export of this program.
+    """
+    path = os.fspath(path)
+    if not os.path.isfile(path):
+        raise CheckpointError(f'{path}: no such file; give an ONNX model that export made')
+    beside = f'{path}.json'
+    try:
+        if os.path.isfile(beside):
+            source = beside
+            with open(beside, encoding='utf-8') as stream:
+                text: Optional[str] = stream.read()
+        else:
+            source = path
+            text = read_metadata(path).get(METADATA_KEY)
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f'{source}: cannot be read ({error})')
+    if text is None:
+        raise CheckpointError(
+            f'{path}: this ONNX file does not say how it is used, and there is no {os.path.basename(beside)} beside '
+            'it; export the checkpoint again with this version'
+        )
+    try:
+        description: Dict[str, Any] = json.loads(text)
+        given = description['input']
+        return ExportedModel(
+            path,
+            InferenceRecord.from_dict(description['inference']),
+            str(given['name']),
+            tuple(int(length) for length in given['shape']),
+            str(given['dtype']),
+            tuple(float(mean) for mean in given['mean']),
+            tuple(str(output['name']) for output in description['outputs']),
+            description.get('step'),
+        )
+    except (CheckpointError, KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = error if isinstance(error, CheckpointError) else f'{type(error).__name__}: {error}'
+        raise CheckpointError(
+            f'{source}: the description of the model cannot be read ({reason}); export the checkpoint again with this '
+            'version'
+        )
+
+
+def read_metadata(path: str) -> Dict[str, str]:
+    """Return the metadata_props of an ONNX file, reading nothing else of it.
+
+    Raises CheckpointError for a file that is not an ONNX model, OSError for one that cannot be read.
+    """
+    found = {}
+    try:
+        with open(path, 'rb') as stream:
+            for entry in _values_of(stream, os.path.getsize(path), (_METADATA_PROPS,)):
+                pair = list(_values_of(io.BytesIO(entry), len(entry), (_KEY, _VALUE)))
+                key, value = [text.decode('utf-8') for text in pair]
+                found[key] = value
+    except ValueError as error:
+        raise CheckpointError(f'{path}: this is not an ONNX model, or it is damaged ({error}); export it again')
+    return found
+
+
+def _values_of(stream: BinaryIO, end: int, wanted: Sequence[int]) -> Iterator[bytes]:
+    """Yield the bytes of the fields `wanted` of a protobuf message that ends at `end`, in their order in the file.
+
+    Raises ValueError for what is not a message.
+    """
+    while stream.tell() < end:
+        number, kind = divmod(_read_varint(stream), 8)
+        if kind == _VARINT:
+            _read_varint(stream)
+            continue
+        if kind not in (_FIXED_64, _BYTES, _FIXED_32):
+            raise ValueError(f'no protobuf message, field {number} has type {kind}')
+        length = _read_varint(stream) if kind == _BYTES else 8 if kind == _FIXED_64 else 4
+        if stream.tell() + length > end:
+            raise ValueError(f'field {number} ends beyond the file')
+        if kind == _BYTES and number in wanted:
+            yield stream.read(length)
+        else:
+            stream.seek(length, os.SEEK_CUR)
+
+
+def _read_varint(stream: BinaryIO) -> int:
+    """Return an integer of seven bits a byte, the lowest first; the highest bit says that another byte follows."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = stream.read(1)
+        if not byte:
+            raise ValueError('the file ends within a number')
+        value |= (byte[0] & 0x7F) << shift
+        if not byte[0] & 0x80:
+            return value
+    raise ValueError('a number of more than ten bytes')

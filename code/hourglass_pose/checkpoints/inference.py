@@ -1,0 +1,99 @@
+"""InferenceRecord: what prediction must know of a trained network, the same for checkpoints, exports and engines."""
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Dict, Optional, Tuple
+
+import numpy as np
+
+from hourglass_pose.errors import CheckpointError
+from hourglass_pose.input.cropping import CropRule
+from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
+from hourglass_pose.representations.table import make_codec
+from hourglass_pose.skeleton import Skeleton
+
+
+@dataclass(frozen=True)
+class InferenceRecord:
+    """How the crops of a network are made and how its output is read.
+
+    joints: the J names, in the order of the maps. kept_joints: which of them were trained.
+    input_size, heatmap_size: sides of the square input in pixels and of its maps in cells.
+    loss, sigma, decoding: the representation of joints, as in make_codec.
+    gives_probabilities: whether the network's output is the sigmoid of its logits.
+    flip_test: whether the maps of the mirrored crop are averaged in.
+    box_margin, crop_rule, crop_corners: as in CropRule.
+    flip_pairs: pairs of joints that a mirrored image exchanges; None finds them by their names.
+    mean_pose_crop: (J, 2) crop pixels, the mean pose of the training persons, where it is known.
+    """
+
+    joints: Tuple[str, ...]
+    kept_joints: Tuple[bool, ...]
+    input_size: int
+    heatmap_size: int
+    loss: str
+    sigma: float
+    decoding: str
+    flip_test: bool
+    box_margin: float
+    # Checkpoints from before there were two rules do not name theirs.
+    crop_rule: str = 'box'
+    crop_corners: str = 'exact'
+    mean_pose_crop: Optional[Tuple[Tuple[float, float], ...]] = None
+    gives_probabilities: bool = False
+    flip_pairs: Optional[Tuple[Tuple[str, str], ...]] = None
+
+    @classmethod
+    def from_dict(cls, values: Dict[str, Any], **network: Any) -> 'InferenceRecord':
+        """Return the record of a JSON object.
+
+        network: what objects of earlier versions left to the network's settings: input_size, heatmap_size and
+        gives_probabilities. Fields that this version does not know are passed over.
+        Raises CheckpointError for an object that lacks a field.
+        """
+        known = {field.name for field in fields(cls)}
+        try:
+            merged = {key: value for key, value in {**network, **values}.items() if key in known}
+            merged['joints'] = tuple(merged['joints'])
+            merged['kept_joints'] = tuple(bool(kept) for kept in merged['kept_joints'])
+            if merged.get('mean_pose_crop') is not None:
+                merged['mean_pose_crop'] = tuple((float(x), float(y)) for x, y in merged['mean_pose_crop'])
+            if merged.get('flip_pairs') is not None:
+                merged['flip_pairs'] = tuple((str(first), str(second)) for first, second in merged['flip_pairs'])
+            return cls(**merged)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f'the inference record cannot be read ({type(error).__name__}: {error})')
+
+    def as_dict(self) -> Dict[str, Any]:
+        """Return a JSON-able dict from which `from_dict` makes an equal record."""
+        mean_pose = None if self.mean_pose_crop is None else [list(point) for point in self.mean_pose_crop]
+        pairs = None if self.flip_pairs is None else [list(pair) for pair in self.flip_pairs]
+        return dict(
+            asdict(self),
+            joints=list(self.joints),
+            kept_joints=list(self.kept_joints),
+            mean_pose_crop=mean_pose,
+            flip_pairs=pairs,
+        )
+
+    def replaced(self, **values: Any) -> 'InferenceRecord':
+        """Return a copy with other values of some fields; None keeps a field."""
+        return replace(self, **{name: value for name, value in values.items() if value is not None})
+
+    def skeleton(self) -> Skeleton:
+        """Return the Skeleton of the joints."""
+        return Skeleton(self.joints, self.flip_pairs)
+
+    def codec(self) -> HeatmapCodec:
+        """Return the HeatmapCodec that reads the network's maps."""
+        return make_codec(self.heatmap_size, self.input_size // self.heatmap_size, self.sigma, self.loss, self.decoding)
+
+    def rule(self) -> CropRule:
+        """Return the CropRule of evaluation and prediction."""
+        return CropRule(self.input_size, self.box_margin, crop_rule=self.crop_rule, corners=self.crop_corners)
+
+    def logits_of_output(self, output: np.ndarray) -> np.ndarray:
+        """Return the logits of a network's output, which may be the sigmoid of them."""
+        if not self.gives_probabilities:
+            return output
+        inner = np.clip(np.asarray(output, np.float64), 1e-12, 1 - 1e-12)
+        return (np.log(inner) - np.log1p(-inner)).astype(np.float32)

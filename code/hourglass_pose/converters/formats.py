@@ -1,0 +1,67 @@
+"""The table of the official data formats: what each takes, and the module that reads it.
+
+A new format is a module with `read(path, options)`, a line here, and a test.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Dict, Iterator, Tuple, Union
+
+from hourglass_pose.annotations.checking import Skipped
+from hourglass_pose.annotations.person import Person
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How official files are read.
+
+    boxes, joints: one of DataFormat.boxes and .joints. image_folder: for boxes that are the whole image.
+    """
+
+    boxes: str
+    joints: str
+    image_folder: str = ''
+
+
+@dataclass(frozen=True)
+class Records:
+    """What a file holds: the names of the joints, and a Person or Skipped for each record, in the order of the file."""
+
+    joints: Tuple[str, ...]
+    items: Iterator[Union[Person, Skipped]]
+
+
+@dataclass(frozen=True)
+class DataFormat:
+    """One row of the table.
+
+    module: its `read(path, ReadOptions)` returns Records, or raises AnnotationError for a file of other content.
+    files: for people, which files it reads. boxes, joints: the choices of a user, the default first; boxes are 'joints'
+    (tight around the labelled ones), 'centre_scale' (a square of 200 x scale px), 'image' (the whole image) and 'file'
+    (the file's own); joints are names of skeletons, or 'file' for the names in the file. has_head_boxes: whether there
+    is a file of head boxes beside it.
+    """
+
+    module: str
+    files: str
+    boxes: Tuple[str, ...]
+    joints: Tuple[str, ...]
+    has_head_boxes: bool = False
+
+    def read(self, path: str, options: ReadOptions) -> Records:
+        """Return the Records of a file. Raises AnnotationError."""
+        return import_module(f'hourglass_pose.converters.{self.module}').read(path, options)
+
+
+FORMATS: Dict[str, DataFormat] = {
+    'mpii': DataFormat(
+        'mpii',
+        'the official .mat, mpii_annotations.json[.gz], train.json and valid.json of HRNet, train.h5, valid.h5 and '
+        "annot.h5 of Newell, or a dataset.txt of MPII's numbers",
+        ('joints', 'centre_scale'),
+        ('mpii',),
+        has_head_boxes=True,
+    ),
+    'lsp': DataFormat('lsp_mat', 'joints.mat of LSP or of LSP-extended', ('joints', 'image'), ('mpii', 'lsp')),
+    'coco': DataFormat('coco_json', 'person_keypoints JSON', ('file',), ('file', 'mpii')),
+}

@@ -1,0 +1,38 @@
+"""The metrics of an evaluation by name, and which of them is the headline: PCKh@0.5, otherwise PCK@0.2."""
+
+from typing import Dict, Optional, Tuple
+
+import numpy as np
+
+from hourglass_pose.evaluation.pckh import PckhResult
+
+METRIC_TITLES: Dict[str, str] = {
+    'pckh@0.5': 'PCKh@0.5',
+    'pckh@0.1': 'PCKh@0.1',
+    'auc': 'AUC',
+    'pck@0.2': 'PCK@0.2',
+    'argmax_accuracy': 'argmax acc.',
+}
+
+# In order of preference: data without head sizes, such as LSP's labels without the head top, have no PCKh.
+_HEADLINES = ('pckh@0.5', 'pck@0.2')
+
+
+def headline_metric(metrics: Dict[str, dict]) -> Optional[str]:
+    """Return the name of the metric that sums an evaluation up, or None where none is defined.
+
+    Args:
+        metrics: PckhResult.metrics, or the content of metrics.json.
+    """
+    return next((name for name in _HEADLINES if name in metrics and metrics[name]['mean'] is not None), None)
+
+
+def headline_distances(result: PckhResult) -> Tuple[str, np.ndarray, float]:
+    """Return (metric, distances (N, J), threshold) of the headline metric, with which every joint can be judged.
+
+    Distances are in units of the metric, NaN where a joint is not scored. Without a defined metric it is PCK@0.2, and
+    all distances are NaN.
+    """
+    if headline_metric(result.metrics) == 'pckh@0.5':
+        return 'pckh@0.5', result.head_distances, 0.5
+    return 'pck@0.2', result.torso_distances, 0.2

@@ -1,0 +1,71 @@
+"""The sides of a benchmark: which process of which checkout measures which settings."""
+
+import os
+from contextlib import ExitStack, contextmanager
+from typing import Iterator, List, Optional, Sequence, Tuple
+
+from hourglass_pose.benchmark.comparison import Side
+from hourglass_pose.benchmark.worker import Worker
+from hourglass_pose.config.config import load_config
+from hourglass_pose.errors import ConfigError
+
+
+@contextmanager
+def open_sides(
+    what: str,
+    config_path: str,
+    overrides: Sequence[str],
+    changes: Sequence[str],
+    checkpoint: Optional[str],
+    code: str,
+    other_checkout: Optional[str],
+) -> Iterator[Tuple[List[Side], List[Side]]]:
+    """Start the processes of a benchmark; the value is (sides, the matrix multiplication of a training step or none).
+
+    Args:
+        what: 'step', 'input' or 'predict'.
+        config_path: file of the settings.
+        overrides: of the settings on both sides.
+        changes: further overrides of the second side; without them and without other_checkout there is one side.
+        checkpoint: network of 'predict'.
+        code: folder with the package of this checkout.
+        other_checkout: root of another checkout, the second side.
+
+    Raises:
+        ConfigError: the settings or the combination of arguments are wrong; found before a process starts.
+    """
+    if changes and other_checkout:
+        raise ConfigError('--compare and --against: one second side is measured; leave one of them out')
+    if (what == 'predict') != bool(checkpoint):
+        raise ConfigError('--checkpoint: expected a network for predict, and for nothing else')
+    if what == 'predict' and changes:
+        raise ConfigError('--compare: predict has no settings; leave it out')
+    settings = [list(overrides)] + ([list(overrides) + list(changes)] if changes else [])
+    devices = []
+    if what != 'predict':
+        devices = [load_config(config_path, side).Device for side in settings]
+    order = {
+        'what': what,
+        'config': os.path.abspath(config_path),
+        'checkpoint': checkpoint and os.path.abspath(checkpoint),
+    }
+    with ExitStack() as stack:
+
+        def start(code: str, sides: List[List[str]]) -> Worker:
+            worker = Worker(code, dict(order, sides=sides))
+            stack.callback(worker.close)
+            return worker
+
+        if len(settings) == 2 and devices[0] == devices[1]:
+            # One process opens the device for both.
+            worker = start(code, settings)
+            sides = [Side('config', worker, 0), Side('compared', worker, 1)]
+        else:
+            workers = [start(code, [side]) for side in settings]
+            if other_checkout:
+                workers.append(start(os.path.join(os.path.abspath(other_checkout), 'code'), [list(overrides)]))
+            names = ['config', 'compared'] if not other_checkout else ['this checkout', other_checkout]
+            sides = [Side(name, worker, 0) for name, worker in zip(names, workers)]
+        first = sides[0].worker
+        peak = [Side('peak', first, len(first.parts) - 1)] if what == 'step' else []
+        yield sides, peak

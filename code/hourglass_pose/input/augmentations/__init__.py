@@ -1,0 +1,1 @@
+"""Random changes of training crops: one file each, behind the table in table.py."""

@@ -1,0 +1,58 @@
+"""What an augmentation is: its settings, and how it samples a change of the view and of the pixels."""
+
+from dataclasses import dataclass
+from typing import Callable, Mapping, Tuple
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A key of config.cfg that an augmentation reads: a number from 0 to `highest`; 0 changes nothing."""
+
+    name: str
+    default: float
+    highest: float
+    effect: str
+
+
+@dataclass(frozen=True)
+class View:
+    """How a crop looks at its person.
+
+    rotation_deg: positive anti-clockwise. scale: the person's size relative to the plain crop. shift_x, shift_y: how
+    far the person moves along the image's axes before the crop is turned, as shares of the crop's side. flip: mirrored
+    at the end.
+    """
+
+    rotation_deg: float = 0.0
+    scale: float = 1.0
+    shift_x: float = 0.0
+    shift_y: float = 0.0
+    flip: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """What was sampled for one crop. view: View to View. pixels: crop (H, W, 3) uint8 to another one."""
+
+    view: Callable[[View], View] = lambda view: view
+    pixels: Callable[[np.ndarray], np.ndarray] = lambda crop: crop
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """A random change of training crops.
+
+    settings: its keys of config.cfg. sample: function of a random generator and the value of each setting to the
+    Change of one crop. It takes as many numbers from the generator whatever the values are, so that one augmentation
+    does not shift another.
+    """
+
+    settings: Tuple[Setting, ...]
+    sample: Callable[[np.random.RandomState, Mapping[str, float]], Change]
+
+
+def sample_rng(seed: int, epoch: int, index: int) -> np.random.RandomState:
+    """Return the random generator of one sample in one epoch, the same on every machine and NumPy."""
+    return np.random.RandomState([seed, epoch, index])

@@ -1,0 +1,29 @@
+"""Random brightness, contrast and gain of each channel."""
+
+from typing import Mapping
+
+import cv2
+import numpy as np
+
+from hourglass_pose.input.augmentations.base import Augmentation, Change, Setting
+
+_SETTINGS = (
+    Setting('colour_range', 0.2, 1, 'largest relative change of brightness, contrast and the gain of each channel'),
+    Setting('colour_prob', 0.5, 1, 'probability of a change of colour'),
+)
+
+
+def _sample(rng: np.random.RandomState, values: Mapping[str, float]) -> Change:
+    happens = rng.uniform() < values['colour_prob']
+    # Gains of the channels and contrast, uniform in 1 +- colour_range; brightness in +-colour_range / 2 of full scale.
+    changes = rng.uniform(-1, 1, size=5) * values['colour_range']
+    if not happens:
+        return Change()
+    gains = (1.0 + changes[:3]) * (1.0 + changes[3])
+    # Contrast turns about the middle grey; brightness is added.
+    levels = np.arange(256)[:, None] * gains + 127.5 * (changes[4] - changes[3])
+    table = np.clip(levels + 0.5, 0, 255).astype(np.uint8)[None]
+    return Change(pixels=lambda crop: cv2.LUT(crop, table))
+
+
+COLOURS = Augmentation(_SETTINGS, _sample)

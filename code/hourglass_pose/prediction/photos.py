@@ -1,0 +1,136 @@
+"""Photos to poses: which files are meant, read ahead by threads, and predicted in batches."""
+
+import itertools
+import os
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Deque, Dict, Iterator, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from hourglass_pose.errors import ImageError, UserError
+from hourglass_pose.images import describe_content, list_images, read_image
+from hourglass_pose.prediction.pose import Pose
+from hourglass_pose.prediction.pose_files import is_own_file
+from hourglass_pose.prediction.predictor import Box, Cut, Predictor
+
+_READERS = 2
+_NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoPoses:
+    """image: uint8 RGB (H, W, 3) and poses of a photo; or problem: why there are none."""
+
+    path: str
+    image: Optional[np.ndarray] = None
+    poses: Tuple[Pose, ...] = ()
+    problem: Optional[UserError] = None
+
+
+def find_photos(paths: Sequence[str]) -> Tuple[List[str], List[str]]:
+    """Return (photos, notes) for files and folders.
+
+    photos: files as they are given; of folders the pictures in them, sorted, without results of earlier predictions.
+    notes: a line for each folder in which other files were passed over, that says which.
+    Raises ImageError for a path that does not exist, and where a folder holds no photo.
+    """
+    photos: List[str] = []
+    notes: List[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            photos.extend(list_images([path]))
+            continue
+        found, note = _photos_of_folder(path)
+        photos.extend(found)
+        if note:
+            notes.append(f'passed over in {path}: {note}')
+    return list_images(photos), notes
+
+
+def _photos_of_folder(folder: str) -> Tuple[List[str], str]:
+    """Return (photos of a folder, what was passed over there, empty for nothing)."""
+    try:
+        pictures = list_images([folder])
+    except ImageError as error:
+        note = _describe_others(folder, [], [])
+        raise ImageError(f'{error}; passed over: {note}' if note else str(error))
+    results = [path for path in pictures if is_own_file(path)]
+    photos = [path for path in pictures if path not in results]
+    note = _describe_others(folder, photos, results)
+    if not photos:
+        raise ImageError(f'{folder}: no photos in this folder; passed over: {note}')
+    return photos, note
+
+
+def _describe_others(folder: str, photos: Sequence[str], results: Sequence[str]) -> str:
+    """Return what else a folder holds, by kinds, such as 'a HEIC picture: IMG_1.HEIC; 2 results of earlier runs'."""
+    kinds: Dict[str, List[str]] = {}
+    num_results = len(results)
+    known = set(photos) | set(results)
+    for name in sorted(os.listdir(folder)):
+        path = os.path.join(folder, name)
+        if path in known or name.startswith('.') or not os.path.isfile(path):
+            continue
+        if is_own_file(path):
+            num_results += 1
+        else:
+            kinds.setdefault(describe_content(path) or 'not a picture', []).append(name)
+    parts = []
+    for kind, names in kinds.items():
+        more = f' and {len(names) - _NAMES_SHOWN} more' if len(names) > _NAMES_SHOWN else ''
+        parts.append(f'{kind}: {", ".join(names[:_NAMES_SHOWN])}{more}')
+    if num_results:
+        parts.append(f'{num_results} {"result" if num_results == 1 else "results"} of earlier predictions')
+    return '; '.join(parts)
+
+
+def predict_photos(
+    predictor: Predictor, paths: Sequence[str], boxes: Sequence[Optional[Box]] = (None,)
+) -> Iterator[PhotoPoses]:
+    """Yield the PhotoPoses of photos in their order; a photo that fails has its problem, and the others go on.
+
+    boxes: of the persons in every photo, (x, y, width, height); None is the whole photo.
+    Threads read and crop ahead of the network, which takes Predictor.batch_size persons at once. With more than one,
+    the last bits of a result can depend on the photos beside it.
+    """
+    with ThreadPoolExecutor(_READERS) as pool:
+        waiting = iter(paths)
+        reading: Deque[Future[_Cropped]] = deque()
+        batch: List[_Cropped] = []
+
+        def read_more(count: int) -> None:
+            for path in itertools.islice(waiting, count):
+                reading.append(pool.submit(_crop, predictor, path, boxes))
+
+        read_more(2 * _READERS)
+        while reading:
+            batch.append(reading.popleft().result())
+            read_more(1)
+            if sum(len(cropped.cuts) for cropped in batch) >= predictor.batch_size or not reading:
+                yield from _predicted(predictor, batch)
+                batch = []
+
+
+@dataclass(frozen=True, eq=False)
+class _Cropped:
+    path: str
+    image: Optional[np.ndarray]
+    cuts: List[Cut]
+    problem: Optional[UserError]
+
+
+def _crop(predictor: Predictor, path: str, boxes: Sequence[Optional[Box]]) -> _Cropped:
+    try:
+        image = read_image(path)
+        return _Cropped(path, image, [predictor.cut(image, box) for box in boxes], None)
+    except UserError as error:
+        return _Cropped(path, None, [], error)
+
+
+def _predicted(predictor: Predictor, batch: Sequence[_Cropped]) -> Iterator[PhotoPoses]:
+    poses = iter(predictor.poses_of([cut for cropped in batch for cut in cropped.cuts]))
+    for cropped in batch:
+        own = tuple(itertools.islice(poses, len(cropped.cuts)))
+        yield PhotoPoses(cropped.path, cropped.image, own, cropped.problem)

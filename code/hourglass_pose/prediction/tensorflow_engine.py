@@ -1,0 +1,93 @@
+"""TensorFlowEngine: a TensorFlow checkpoint, run by a session."""
+
+from typing import Dict, List, Optional, Tuple
+
+import numpy as np
+
+from hourglass_pose.checkpoints.variables import constants_of
+from hourglass_pose.graph import rewrites
+from hourglass_pose.graph.hyperparameters import Hyperparameters
+from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.prediction.engine import Engine
+from hourglass_pose.runtime.selection import open_runtime
+from hourglass_pose.tf_compat import describe_versions, tf
+
+_LAST, _STACKS = 'last_logits', 'output_of_stacks'
+
+
+class TensorFlowEngine(Engine):
+    """path: what messages call the checkpoint; prefix: what TensorFlow reads it by. traits: Hyperparameters.
+
+    device, precision: as in config.cfg [Device]. batch_size: persons of a pass, None for what the device is fastest
+    with. folds_batch_norms: whether batch norms become part of the convolutions before them, which is faster and
+    changes the rounding; an export is compared with the graph as it was trained.
+    Raises CheckpointError for a checkpoint that does not fit, ConfigError for a device that is not there.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        prefix: str,
+        traits: Hyperparameters,
+        device: str = 'auto',
+        precision: str = 'float32',
+        batch_size: Optional[int] = None,
+        folds_batch_norms: bool = True,
+    ) -> None:
+        self.path, self.prefix = path, prefix
+        self.traits = traits
+        self.folds_batch_norms = folds_batch_norms
+        self.runtime = open_runtime(device, precision)
+        self.description = self.runtime.description
+        self.batch_size = batch_size or self.runtime.evaluation_block
+        self._sessions: Dict[int, tf.Session] = {}
+        self._session(1)
+
+    def pass_sizes(self, crops_per_person: int) -> Tuple[int, ...]:
+        # A single photo must not cost the time of a whole batch.
+        return tuple(sorted({1, crops_per_person, self.batch_size * crops_per_person}))
+
+    def run(self, crops: np.ndarray) -> List[np.ndarray]:
+        return self._run(crops, _LAST)
+
+    def run_stacks(self, crops: np.ndarray) -> List[np.ndarray]:
+        return self._run(crops, _STACKS)
+
+    def versions(self) -> Dict[str, str]:
+        return describe_versions()
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            session.close()
+        self.runtime.close()
+
+    def _run(self, crops: np.ndarray, output: str) -> List[np.ndarray]:
+        # The same product of float32 numbers as in the graph that takes uint8.
+        crops = crops.astype(np.float32) * np.float32(1.0 / 255.0) if crops.dtype == np.uint8 else crops
+        return [self._session(len(crops)).run(f'{output}:0', {'images:0': crops})]
+
+    def _session(self, count: int) -> 'tf.Session':
+        """Return the session of a graph for `count` crops, built when it is first needed."""
+        if count not in self._sessions:
+            graph = self._graph(count)
+            with graph.as_default():
+                session = self._sessions[count] = tf.Session(graph=graph, config=self.runtime.session_config())
+                self.runtime.prepare_session(session)
+            graph.finalize()
+        return self._sessions[count]
+
+    def _graph(self, count: int) -> 'tf.Graph':
+        size = self.traits.input_size
+        with tf.Graph().as_default() as graph:
+            images = tf.placeholder(tf.float32, [count, size, size, 3], 'images')
+            model = HourglassModel(self.traits)
+            logits = model.build_logits(images, is_training=False, getter=constants_of(self.path, self.prefix))
+            outputs = [tf.identity(logits.op.inputs[-1], _LAST), tf.identity(model.output_of(logits), _STACKS)]
+            if not self.folds_batch_norms:
+                return graph
+            with tf.Session(graph=graph, config=tf.ConfigProto(device_count={'GPU': 0})) as session:
+                nodes = rewrites.freeze(session, outputs)
+        nodes, _, _ = rewrites.fold_batch_norms(nodes)
+        with tf.Graph().as_default() as folded:
+            tf.import_graph_def(rewrites.graph_def_of(nodes), name='')
+        return folded

@@ -1,0 +1,1 @@
+"""What representations by heatmaps share: Gaussian targets, and joints read from maps with sub-cell precision."""

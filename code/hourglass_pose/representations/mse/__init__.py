@@ -1,0 +1,1 @@
+"""Joints as Gaussian maps, trained by the mean squared error (Newell et al. 2016)."""

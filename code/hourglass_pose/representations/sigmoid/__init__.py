@@ -1,0 +1,1 @@
+"""Joints as Gaussian maps of probabilities, trained by sigmoid cross-entropy."""

@@ -1,0 +1,36 @@
+"""The key by which the processes of one job know each other, and no other job's."""
+
+import os
+from typing import Mapping
+
+from hourglass_pose.errors import ConfigError
+
+JOB_KEY = 'HOURGLASS_JOB_KEY'
+_SHORTEST_FILE = 16  # bytes
+
+
+def job_key(environment: Mapping[str, str] = os.environ) -> bytes:
+    """Return the key of this process's job: HOURGLASS_JOB_KEY, a text or the absolute path of a file, else JOB_ID.
+
+    Raises:
+        ConfigError: neither is set, or the file cannot be read or is nearly empty.
+    """
+    text = environment.get(JOB_KEY) or environment.get('JOB_ID')
+    if not text:
+        raise ConfigError(
+            f'environment: {JOB_KEY}: expected the same secret text, or the path of a file with it, in all processes '
+            'of the job, found nothing and no JOB_ID either; set one of them on every server'
+        )
+    if not (environment.get(JOB_KEY) and os.path.isabs(text)):
+        return text.encode('utf-8', 'surrogateescape')
+    try:
+        with open(text, 'rb') as stream:
+            content = stream.read().strip()
+    except OSError as error:
+        raise ConfigError(f'environment: {JOB_KEY}: {text} cannot be read ({error.strerror}); name a file that can')
+    if len(content) < _SHORTEST_FILE:
+        raise ConfigError(
+            f'environment: {JOB_KEY}: expected at least {_SHORTEST_FILE} bytes in {text}, found {len(content)}; '
+            f'"head -c 32 /dev/urandom | base64 > {text}" makes a key'
+        )
+    return content

@@ -1,0 +1,167 @@
+"""How the processes of a job find each other: rank 0 listens, the others connect, both sides prove the job's key."""
+
+import hashlib
+import hmac
+import os
+import socket
+import struct
+import threading
+import time
+from typing import Dict, List, Optional, Tuple
+
+from hourglass_pose.errors import UserError
+
+HANDSHAKE_SECONDS = 10.0
+"""Time limit of a handshake: whoever is silent or slow for longer is sent away."""
+
+_LENGTH = struct.Struct('!Q')
+_HELLO = struct.Struct('!II32s32s')  # rank, number of ranks, nonce, proof
+_NONCE_BYTES = 32
+_OTHER_KEY, _OTHER_RANKS = b'K', b'R'
+_RETRY_SECONDS = 0.2
+_ACCEPT_SECONDS = 0.05
+
+
+class Link:
+    """A connection that carries messages: a length of 8 bytes, then as many bytes.
+
+    deadline: value of time.monotonic() at which reading ends; None leaves the timeout of the socket to every read.
+    """
+
+    def __init__(self, connection: socket.socket, deadline: Optional[float] = None) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = connection
+        self.deadline = deadline
+
+    def send(self, message: bytes) -> None:
+        """Send a message. Raises OSError."""
+        self.socket.sendall(_LENGTH.pack(len(message)) + message)
+
+    def receive(self, longest: int) -> bytes:
+        """Return the next message. Raises OSError for a broken connection, a timeout or a message that is longer."""
+        (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
+        if length > longest:
+            raise OSError(f'a message of {length} bytes came, expected at most {longest}')
+        return self._read(length)
+
+    def _read(self, count: int) -> bytes:
+        parts: List[bytes] = []
+        while count:
+            if self.deadline is not None:
+                self.socket.settimeout(max(self.deadline - time.monotonic(), 0.001))
+            part = self.socket.recv(min(count, 2**20))
+            if not part:
+                raise OSError('the connection was closed')
+            parts.append(part)
+            count -= len(part)
+        return b''.join(parts)
+
+
+def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: float) -> Dict[int, Link]:
+    """Wait as rank 0 for the other ranks; each connection is answered in its own thread.
+
+    Args:
+        world_size: number of processes, this one included.
+        address: host and port to listen at; host '' is every address of this machine.
+        key: the job's key.
+        deadline: value of time.monotonic() by which all have to be there.
+
+    Returns:
+        {rank: Link} of all other ranks.
+
+    Raises:
+        UserError: the port cannot be opened, or a rank does not come.
+    """
+    links: Dict[int, Link] = {}
+    refused: List[str] = []
+    turn = threading.Lock()
+
+    def answer(connection: socket.socket, sender: str) -> None:
+        link = Link(connection, time.monotonic() + HANDSHAKE_SECONDS)
+        try:
+            challenge = os.urandom(_NONCE_BYTES)
+            link.send(challenge)
+            rank, size, nonce, proof = _HELLO.unpack(link.receive(_HELLO.size))
+            parts = (challenge, nonce, struct.pack('!II', rank, size))
+            with turn:
+                if not hmac.compare_digest(proof, _proof(key, b'join', *parts)):
+                    refused.append(sender)
+                    link.send(_OTHER_KEY)
+                elif size != world_size or not 0 < rank < world_size or rank in links:
+                    link.send(_OTHER_RANKS)
+                else:
+                    link.send(_proof(key, b'welcome', *parts))
+                    links[rank] = link
+                    return
+        except (OSError, struct.error):
+            pass  # not a process of a job
+        connection.close()
+
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise UserError(
+                f'port {address[1]} at {address[0] or "this host"}, where rank 0 meets the others, cannot be opened '
+                f'({error.strerror}); set another Device.rank_port'
+            )
+        listener.listen(max(world_size, 128))
+        listener.settimeout(_ACCEPT_SECONDS)
+        while len(links) < world_size - 1:
+            if time.monotonic() > deadline:
+                missing = sorted(set(range(1, world_size)) - set(links))
+                others = f'; {len(refused)} connections with another key, as from {refused[0]}' if refused else ''
+                raise UserError(
+                    f'rank {", ".join(map(str, missing))} did not connect to rank 0 at port {address[1]}{others}; '
+                    'look into the logs of these ranks'
+                )
+            try:
+                connection, (sender, _) = listener.accept()
+            except socket.timeout:
+                continue
+            threading.Thread(target=answer, args=(connection, sender), daemon=True).start()
+    return links
+
+
+def join(rank: int, world_size: int, address: Tuple[str, int], key: bytes, deadline: float) -> Link:
+    """Connect as another rank to rank 0, as soon as it listens.
+
+    Args: as those of gather; address is where rank 0 listens.
+
+    Raises:
+        UserError: rank 0 is not reached until the deadline, or belongs to another job.
+    """
+    where = f'{address[0]}:{address[1]}'
+    while True:
+        try:
+            with socket.create_connection(address, timeout=HANDSHAKE_SECONDS) as connection:
+                link = Link(connection, time.monotonic() + HANDSHAKE_SECONDS)
+                parts = (link.receive(_NONCE_BYTES), os.urandom(_NONCE_BYTES), struct.pack('!II', rank, world_size))
+                link.send(_HELLO.pack(rank, world_size, parts[1], _proof(key, b'join', *parts)))
+                verdict = link.receive(hashlib.sha256().digest_size)
+                if hmac.compare_digest(verdict, _proof(key, b'welcome', *parts)):
+                    # The context closes its own copy.
+                    return Link(connection.dup())
+        except OSError as error:
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f'rank {rank} does not reach rank 0 at {where} ({error.strerror or error}); look into the log of '
+                    'rank 0'
+                )
+            time.sleep(_RETRY_SECONDS)
+            continue
+        if verdict == _OTHER_RANKS:
+            raise UserError(
+                f'rank {rank} of {world_size} is not admitted at {where}: that rank is there already, or the number '
+                'of ranks is another one; give every process of the job its own rank and the same number'
+            )
+        raise UserError(
+            f'rank {rank} is not admitted at {where}: the process there belongs to another job, as it has another '
+            'key; give all processes of a job the same HOURGLASS_JOB_KEY or JOB_ID, and every job on these hosts its '
+            'own Device.rank_port'
+        )
+
+
+def _proof(key: bytes, role: bytes, challenge: bytes, nonce: bytes, ranks: bytes) -> bytes:
+    return hmac.new(key, role + challenge + nonce + ranks, hashlib.sha256).digest()

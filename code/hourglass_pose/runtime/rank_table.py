@@ -1,0 +1,107 @@
+"""Rank tables: which process of a run works on which device of which server, as HCCL reads them."""
+
+import ipaddress
+import json
+from dataclasses import dataclass
+from typing import Any, Dict, List, Tuple
+
+from hourglass_pose.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one process of a run works. server: its address; device: number of the device there."""
+
+    rank: int
+    server: str
+    device: int
+
+
+@dataclass(frozen=True)
+class RankTable:
+    """All slots of a run, by rank, and the servers in the order of the table."""
+
+    slots: Tuple[Slot, ...]
+    servers: Tuple[str, ...]
+
+    def on(self, server: str) -> Tuple[Slot, ...]:
+        """Return the slots on a server."""
+        return tuple(slot for slot in self.slots if slot.server == server)
+
+
+def read_rank_table(path: str) -> RankTable:
+    """Return the RankTable of a JSON file of version 1.0. Raises ConfigError."""
+    try:
+        with open(path, encoding='utf-8') as stream:
+            table = json.load(stream)
+    except OSError as error:
+        raise ConfigError(f'{path}: the rank table cannot be read ({error.strerror}); name another rank table')
+    except ValueError as error:
+        raise ConfigError(f'{path}: expected a rank table in JSON ({error})')
+    try:
+        return _checked(table)
+    except ConfigError as error:
+        raise ConfigError(f'{path}: {error}')
+
+
+def _checked(table: Any) -> RankTable:
+    version = table.get('version') if isinstance(table, dict) else None
+    if version != '1.0' or not isinstance(table.get('server_list'), list):
+        found = f'version {version!r}' if isinstance(table, dict) else 'no object'
+        raise ConfigError(f"expected a rank table of version '1.0' with a server_list, found {found}")
+    if table.get('status') != 'completed':
+        raise ConfigError(f"status: expected 'completed', found {table.get('status')!r}; the table is not finished")
+    slots: List[Slot] = []
+    servers: List[str] = []
+    addresses: List[str] = []
+    for server in table['server_list']:
+        name = _text(server, 'server_id', 'server_list')
+        where = f'server {name}'
+        if name in servers:
+            raise ConfigError(f'server_id: {name} is there twice')
+        servers.append(name)
+        devices = server.get('device')
+        if not isinstance(devices, list) or not devices:
+            raise ConfigError(f'{where}: expected a list of devices as device, found {devices!r}')
+        for device in devices:
+            addresses.append(checked_address(_text(device, 'device_ip', where), where))
+            slots.append(Slot(_number(device, 'rank_id', where), name, _number(device, 'device_id', where)))
+    if str(table.get('server_count', len(servers))) != str(len(servers)):
+        raise ConfigError(
+            f'server_count: expected {len(servers)}, the length of server_list, found {table["server_count"]}'
+        )
+    _require_distinct(slots, addresses)
+    return RankTable(tuple(sorted(slots, key=lambda slot: slot.rank)), tuple(servers))
+
+
+def _require_distinct(slots: List[Slot], addresses: List[str]) -> None:
+    ranks = sorted(slot.rank for slot in slots)
+    if ranks != list(range(len(slots))):
+        raise ConfigError(f'rank_id: expected each of 0 to {len(slots) - 1} once, found {", ".join(map(str, ranks))}')
+    devices = [f'{slot.device} of server {slot.server}' for slot in slots]
+    for what, values in (('device_id', devices), ('device_ip', addresses)):
+        twice = [value for value in values if values.count(value) > 1]
+        if twice:
+            raise ConfigError(f'{what}: {twice[0]} is there twice')
+
+
+def _text(record: Dict[str, Any], key: str, where: str) -> str:
+    value = record.get(key) if isinstance(record, dict) else None
+    if not isinstance(value, (str, int)) or value == '':
+        raise ConfigError(f'{where}: expected a text as {key}, found {value!r}')
+    return str(value)
+
+
+def _number(record: Dict[str, Any], key: str, where: str) -> int:
+    text = _text(record, key, where)
+    if not text.isdigit():
+        raise ConfigError(f'{where}: expected a number as {key}, found {text!r}')
+    return int(text)
+
+
+def checked_address(text: str, where: str) -> str:
+    """Return the IP address of a device in its usual form. where: for the message. Raises ConfigError."""
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ConfigError(f'{where}: expected an IP address as address of a device, found {text!r}')
