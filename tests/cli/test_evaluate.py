@@ -25,7 +25,8 @@ def predictor(command_line_run):
 
 def evaluation(predictor, persons, batch_size=16, workers=0, scales=(1.0,), flip_test=True):
     generator = person_generator(persons, predictor, scales, batch_size, workers)
-    return Evaluator(generator, predictor.skeleton, predictor.mean_pose_crop, flip_test).evaluate(predictor.last_logits)
+    evaluator = Evaluator(generator, predictor.codec, predictor.skeleton, predictor.mean_pose_crop, flip_test)
+    return evaluator.evaluate(predictor.last_logits)
 
 
 @pytest.fixture(scope='module')

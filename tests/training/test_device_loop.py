@@ -179,7 +179,7 @@ def test_pictures_that_vanish_in_a_loop_stop_the_run_after_a_checkpoint(tmp_path
         return step(self, *arguments)
 
     monkeypatch.setattr(Trainer, '_step', damaged_after_two_runs)
-    with pytest.raises(ImageError, match='pictures cannot be read'):
+    with pytest.raises(ImageError, match='images cannot be read'):
         tiny.start(
             config_of(
                 tmp_path, synthetic_people, 'Device.iterations_per_loop=2', 'Train.epoch_size=100', 'Train.workers=0'

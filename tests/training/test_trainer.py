@@ -318,7 +318,7 @@ def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(
 
     monkeypatch.setattr(Trainer, '_step', step_then_damage)
     folder = str(tmp_path)
-    with pytest.raises(ImageError, match='pictures cannot be read'):
+    with pytest.raises(ImageError, match='images cannot be read'):
         tiny.start(quick(folder, synthetic_people, 'Train.epoch_size=100', 'Train.workers=0'))
     assert read_manifest(os.path.join(folder, 'latest'))['global_step'] == 3
 

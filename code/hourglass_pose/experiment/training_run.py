@@ -284,7 +284,7 @@ class TrainingRun:
             ),
             'split': 'valid',
             'flip_test': config.Validation.flip_test,
-            'decoding': config.Validation.decoding,
+            'decoding': self.experiment.codec.decoding,
             'crop_rule': data.crop_rule,
             'crop_corners': data.crop_corners,
             'box_margin': data.box_margin,

@@ -80,13 +80,13 @@ class _Peak:
 
     def __init__(self, x: Tensor, y: Tensor, width: int, height: int) -> None:
         self.x, self.y, self.width, self.height = x, y, width, height
-        self.inner_x = _is_between(x, 1, width - 2)
-        self.inner_y = _is_between(y, 1, height - 2)
+        self.inner_x = _is_between(x, 1, width - 1)
+        self.inner_y = _is_between(y, 1, height - 1)
 
 
-def _is_between(position: Tensor, first: int, last: int) -> Tensor:
-    """Return 1.0 where first <= position <= last, otherwise 0.0."""
-    return tf.cast(tf.logical_and(position >= first, position <= last), tf.float32)
+def _is_between(position: Tensor, first: int, end: int) -> Tensor:
+    """Return 1.0 where first <= position < end, otherwise 0.0."""
+    return tf.cast(tf.logical_and(position >= first, position < end), tf.float32)
 
 
 def _kernel_rows(position: Tensor, radius: Tensor, size: int, sigma_hm: float) -> Tensor:
