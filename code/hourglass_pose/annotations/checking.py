@@ -129,8 +129,9 @@ def _array(name: str, value: Any, shape: Optional[Tuple[int, ...]]) -> np.ndarra
 
 
 def _within(array: np.ndarray) -> np.ndarray:
-    # The comparison is false for NaN.
-    return np.abs(array) <= LARGEST
+    # The comparison is false for NaN, of which some versions of NumPy warn.
+    with np.errstate(invalid='ignore'):
+        return np.abs(array) <= LARGEST
 
 
 def checked_pixels(name: str, value: Any, count: int) -> np.ndarray:

@@ -33,7 +33,8 @@ def read_newell_h5(path: str, boxes: str = 'joints') -> Iterator[Union[Person, S
     Raises AnnotationError for another HDF5 file, or one whose centres are of neither kind.
     """
     rows = _read(path)
-    centres, scales = _official(path, rows['center'], rows['scale'].ravel())
+    with np.errstate(all='ignore'):
+        centres, scales = _official(path, rows['center'], rows['scale'].ravel())
     split_by_name = split_of_file(path)
     seen: Dict[str, int] = Counter()
 

@@ -32,10 +32,13 @@ def each_record(
     """Yield make(record) of each record; a record that it cannot take is Skipped, named by its number from 1."""
     for number, record in enumerate(records, 1):
         try:
-            yield make(record)
+            # What NumPy warns of, checked_person refuses.
+            with np.errstate(all='ignore'):
+                made = make(record)
         except _SURPRISES as error:
             reason = f'no "{error.args[0]}"' if isinstance(error, KeyError) and error.args else str(error)
-            yield Skipped(MALFORMED, f'{path}: {noun} {number}: {" ".join(reason.split())[:200]}')
+            made = Skipped(MALFORMED, f'{path}: {noun} {number}: {" ".join(reason.split())[:200]}')
+        yield made
 
 
 def mpii_person(

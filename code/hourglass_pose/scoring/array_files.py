@@ -6,24 +6,18 @@ from typing import Any, Callable, Dict, Optional
 import numpy as np
 
 from hourglass_pose.errors import UserError
+from hourglass_pose.files import kind_of_file
 
-_HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
-_HDF5_OFFSETS = (0, 512, 1024, 2048)  # MATLAB puts a header of its own before it
-_MATLAB_HEADER = b'MATLAB 5.0 MAT-file'
+# What files.kind_of_file calls a file -> how its arrays are read. MATLAB's version 7.3 is HDF5.
+_KINDS = {'hdf5': 'hdf5', 'matlab73': 'hdf5', 'matlab': 'matlab', 'json': 'json'}
 
 
 def kind_of(path: str) -> str:
     """Return 'hdf5', 'matlab', 'json' or 'other', by content. Raises UserError where the file cannot be read."""
     try:
-        with open(path, 'rb') as stream:
-            start = stream.read(_HDF5_OFFSETS[-1] + len(_HDF5_SIGNATURE))
-    except (OSError, ValueError) as error:
-        raise UserError(f'{path}: cannot be read ({getattr(error, "strerror", error)}); name a file of poses')
-    if any(start[offset:].startswith(_HDF5_SIGNATURE) for offset in _HDF5_OFFSETS):
-        return 'hdf5'
-    if start.startswith(_MATLAB_HEADER):
-        return 'matlab'
-    return 'json' if start.lstrip(b'\xef\xbb\xbf \t\r\n')[:1] in (b'{', b'[') else 'other'
+        return _KINDS.get(kind_of_file(path) or '', 'other')
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror}); name a file of poses')
 
 
 def read_arrays(path: str, kind: Optional[str] = None) -> Dict[str, np.ndarray]:
