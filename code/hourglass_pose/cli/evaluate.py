@@ -1,9 +1,8 @@
 """evaluate: PCKh and PCK of a checkpoint on annotated photos, with baselines beside them."""
 
 import argparse
-import sys
 
-from hourglass_pose.cli.prediction_options import add_prediction_arguments, generator_options, prediction_options
+from hourglass_pose.cli.prediction_options import add_prediction_arguments, prediction_options
 from hourglass_pose.experiment import original_settings
 
 HELP = 'measure a checkpoint on annotated photos'
@@ -36,35 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from hourglass_pose.annotations.reading import read_annotations
-    from hourglass_pose.config.config import format_sections
-    from hourglass_pose.experiment.experiment import make_folder
-    from hourglass_pose.prediction.measuring import evaluate_persons
-    from hourglass_pose.prediction.predictor import Predictor
-    from hourglass_pose.report.results import write_results
-    from hourglass_pose.scoring.coco import CocoAnnotations
+    from hourglass_pose.experiment.evaluation_run import evaluate_checkpoint
 
-    coco = CocoAnnotations(options.coco_annotations) if options.coco_annotations else None
-    make_folder(options.output)
-    with Predictor(options.checkpoint, **prediction_options(options)) as predictor:
-        annotations = read_annotations(
-            options.annotations,
-            options.images,
-            len(predictor.skeleton),
-            options.on_bad_annotation,
-            joint_names=predictor.skeleton.joints,
-            needs_centre=predictor.rule.needs_centre,
-        )
-        for problem in annotations.problems:
-            print(f'left out: {problem}')
-        manifest = predictor.stored.manifest
-        results = evaluate_persons(
-            predictor,
-            annotations,
-            options.split,
-            coco,
-            config_text=format_sections(manifest['config']) if manifest else '',
-            command=' '.join(sys.argv),
-            **generator_options(options, predictor),
-        )
-    write_results(options.output, results)
+    evaluate_checkpoint(
+        options.checkpoint,
+        options.annotations,
+        options.images,
+        options.output,
+        options.split,
+        options.on_bad_annotation,
+        options.coco_annotations,
+        options.scales,
+        options.batch_size,
+        options.workers,
+        **prediction_options(options),
+    )

@@ -79,19 +79,3 @@ def prediction_options(options: argparse.Namespace) -> Dict[str, Any]:
         device=options.device,
         precision=options.precision,
     )
-
-
-def generator_options(options: argparse.Namespace, predictor: Any) -> Dict[str, Any]:
-    """Return the keywords for person_generator that the options and the Predictor's training ask for."""
-    from hourglass_pose.config.keys import KEY_BY_SPELLING
-
-    manifest = predictor.stored.manifest
-    max_unreadable = KEY_BY_SPELLING['max_unreadable'].default
-    if manifest:
-        max_unreadable = manifest['config']['DataSetHG']['max_unreadable']
-    return {
-        'scales': options.scales,
-        'batch_size': options.batch_size,
-        'workers': options.workers,
-        'max_unreadable': max_unreadable,
-    }

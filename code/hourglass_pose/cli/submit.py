@@ -2,7 +2,7 @@
 
 import argparse
 
-from hourglass_pose.cli.prediction_options import add_prediction_arguments, generator_options, prediction_options
+from hourglass_pose.cli.prediction_options import add_prediction_arguments, prediction_options
 from hourglass_pose.experiment import original_settings
 
 HELP = "write a network's poses of MPII's test persons as a submission .mat"
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
+    from hourglass_pose.experiment.evaluation_run import max_unreadable
     from hourglass_pose.files import require_writable
     from hourglass_pose.prediction.measuring import predict_all
     from hourglass_pose.prediction.predictor import Predictor
@@ -38,7 +39,16 @@ def run(options: argparse.Namespace) -> None:
     images, persons = read_test_persons(options.annotations, options.persons, options.images)
     with Predictor(options.checkpoint, **prediction_options(options)) as predictor:
         joint_ids = mpii_ids(predictor.skeleton.joints)
-        poses = list(predict_all(predictor, persons, **generator_options(options, predictor)))
+        poses = list(
+            predict_all(
+                predictor,
+                persons,
+                scales=options.scales,
+                batch_size=options.batch_size,
+                workers=options.workers,
+                max_unreadable=max_unreadable(predictor),
+            )
+        )
     print(f'writing {options.output} and reading it again; this takes a minute for all of MPII')
     write_checked(options.output, images, poses, joint_ids, len(persons))
     print(f'{options.output}: {len(poses)} persons; {len(images)} test images, as {options.annotations} asks for')

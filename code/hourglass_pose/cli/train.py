@@ -57,10 +57,10 @@ def run(options):
 
 def validate(config):
     """Measure the newest checkpoint of the run on its validation persons."""
-    from hourglass_pose.cli.evaluate import evaluate
+    from hourglass_pose.experiment.evaluation_run import evaluate_checkpoint
 
     data, folder = config.DataSetHG, config.Saver.saver_directory
-    evaluate(
+    evaluate_checkpoint(
         folder,
         data.training_txt_file,
         data.img_directory,

@@ -46,12 +46,12 @@ def keypoint_similarity(
     """
     pred = np.asarray(joints_pred_img, np.float64)
     labelled = np.asarray(labelled, bool)
-    found = np.isfinite(pred).all(axis=-1)
+    found = np.asarray(np.isfinite(pred).all(axis=-1))
     pred = np.where(found[..., None], pred, 0.0)[:, None]
     boxes = np.asarray(boxes_img, np.float64)
     corners, sizes = boxes[:, None, :2], (boxes[:, 2:] - boxes[:, :2] + 1)[:, None]
     outside = np.maximum(0, corners - sizes - pred) + np.maximum(0, pred - corners - 2 * sizes)
-    has_labels = labelled.any(axis=1)
+    has_labels = np.asarray(labelled.any(axis=1))
     offsets = np.where(has_labels[:, None, None], pred - np.asarray(joints_img, np.float64), outside)
     variances = (2 * np.asarray(sigmas, np.float64)) ** 2
     # The smallest double keeps an area of 0 from dividing by 0, as in COCOeval.

@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, Optional
 import numpy as np
 
 from hourglass_pose.errors import UserError
+from hourglass_pose.scoring.matlab_check import check_matlab_file
 
 _HDF5_SIGNATURE = b'\x89HDF\r\n\x1a\n'
 _HDF5_OFFSETS = (0, 512, 1024, 2048)  # MATLAB puts a header of its own before it
@@ -56,6 +57,7 @@ def read_arrays(path: str, kind: Optional[str] = None) -> Dict[str, np.ndarray]:
 def _read_matlab(path: str) -> Dict[str, np.ndarray]:
     from scipy.io import loadmat
 
+    check_matlab_file(path)
     content = loadmat(path)
     arrays = {name: value for name, value in content.items() if not name.startswith('__')}
     # Sparse matrices and opaque objects are no poses.
