@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 
 from annotated import SKELETON, STANDING
-from hourglass_pose.report.palette import TRUTH_COLOUR
 from hourglass_pose.report.training_pictures import TrainingPictures
 from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 
@@ -19,7 +18,7 @@ class Pictures:
 
 
 def white_in_overlay(labelled, weights):
-    """Return how many pixels of the sheet's overlay are in the colour of the truth."""
+    """Return how many pixels of the sheet's overlay are as white as the truth is."""
     codec = HeatmapCodec(64)
     joints = STANDING * 0.9
     heatmaps, _ = codec.encode(joints, labelled)
@@ -33,8 +32,8 @@ def white_in_overlay(labelled, weights):
     log = Pictures()
     TrainingPictures(codec, SKELETON).training(log, 1, batch, np.zeros((1, 64, 64, 16), np.float32))
     (sheet,) = log.shown
-    # The overlay is the last of four tiles of 200 pixels.
-    return int((sheet[:208, -208:] == np.array(TRUTH_COLOUR)).all(axis=2).sum())
+    # The overlay is the last of four tiles of 200 pixels; scaling down darkens its thin white lines.
+    return int((sheet[8:208, -208:-8].min(axis=2) > 150).sum())
 
 
 def test_an_unlabelled_joint_is_not_shown_as_truth_where_the_loss_weighs_it():
