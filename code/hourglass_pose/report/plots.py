@@ -108,7 +108,7 @@ def _figure(width: float, height: float) -> Tuple[Any, Any]:
 
     figure = Figure(figsize=(width, height), dpi=120)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.65 / width, 0.55 / height, 1 - 3.3 / width, 1 - 0.95 / height))
+    axes = figure.add_axes((0.65 / width, 0.55 / height, 1 - 3.7 / width, 1 - 0.95 / height))
     for edge in ('top', 'right'):
         axes.spines[edge].set_visible(False)
     for edge in ('left', 'bottom'):
