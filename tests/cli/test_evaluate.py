@@ -152,6 +152,7 @@ def test_wrong_scales_workers_and_batch_sizes_are_refused(command_line_run, tmp_
         ('--scales', 'nan', 'nan'),
         ('--workers', '-1', 'integer >= 0'),
         ('--batch-size', '0', 'integer >= 1'),
+        ('--batch-size', 'nan', 'integer >= 1'),
     ):
         try:
             code = main(

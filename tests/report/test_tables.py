@@ -153,3 +153,10 @@ def test_unwritable_report_is_a_user_error(tmp_path, scored):
     for write in (lambda: write_json(absent, {}), lambda: write_predictions(absent, [], SKELETON, {})):
         with pytest.raises(UserError, match='cannot be written'):
             write()
+
+
+def test_the_legend_of_the_curve_is_within_the_picture(scored):
+    figure = pckh_figure(*scored)
+    figure.canvas.draw()
+    legend = figure.axes[0].get_legend().get_window_extent()
+    assert legend.x1 <= figure.bbox.x1 and legend.x0 >= figure.axes[0].bbox.x1

@@ -1,6 +1,7 @@
 """score against annotated persons: whose a prediction is, missing ones, splits, and predictions of nobody."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -100,6 +101,36 @@ def test_array_of_another_program_is_of_the_validation_persons_and_counts_from_1
     with pytest.raises(UserError, match='10 persons, the ground truth 6'):
         measure(path, annotations)
     assert measure(path, annotations, split='all')[0].result.metrics['pckh@0.1']['mean'] == 100
+
+
+def test_predictions_of_two_data_sets_are_scored_against_both_files(tmp_path, annotations):
+    # Both data sets have the same names of images and persons, with other joints.
+    other = str(tmp_path / 'other' / 'persons.jsonl')
+    (tmp_path / 'other').mkdir()
+    moved = [replace(person, joints_img=person.joints_img + 50) for person in PERSONS]
+    write_person_lines(other, moved, MPII_JOINTS)
+    lines = [
+        Prediction(person.image, person.person_id, person.joints_img, np.ones(16), person.box_img, source)
+        for source, persons in ((other, moved[:3]), (annotations, PERSONS[2:6]))
+        for person in persons
+    ]
+    path = str(tmp_path / 'p.json')
+    write_predictions(path, lines, Skeleton(), {})
+    measured, truth, protocol = measure(path, annotations, other)
+    assert measured.result.num_persons == 7 and measured.result.metrics['pckh@0.1']['mean'] == 100
+    assert protocol['annotated_persons_without_prediction'] == 13
+    assert [truth.persons[row].source for row in measured.rows] == [0] * 4 + [1] * 3
+    # One of the files alone does not have them all, and matched with the wrong one they would be 50 px off.
+    with pytest.raises(UserError, match='two predictions of person 1.jpgA'):
+        measure(path, annotations)
+
+
+def test_names_that_two_files_share_need_a_source_that_tells_them_apart(tmp_path, annotations):
+    other = str(tmp_path / 'persons.jsonl')
+    write_person_lines(other, PERSONS, MPII_JOINTS)
+    path = write_json(tmp_path / 'p.json', PERSONS[:1], truth_of(PERSONS[:1]))
+    with pytest.raises(UserError, match='0.jpgA: 2 persons of the ground truth'):
+        measure(path, annotations, other)
 
 
 def test_joints_are_matched_by_name_and_lacking_ones_are_named(tmp_path, annotations):

@@ -177,6 +177,21 @@ def test_submit_predicts_whom_the_official_file_asks_for_counted_from_1(command_
     np.testing.assert_allclose(single[2].joints, pose.joints_img + 1, atol=1e-9)
 
 
+def test_submit_looks_at_its_output_before_anything_is_predicted(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Predictor, '__init__', lambda *arguments, **options: pytest.fail('a network was opened'))
+
+    def refused(output):
+        capsys.readouterr()
+        arguments = ['--checkpoint', 'c', '--annotations', 'a.mat', '--images', 'i', '--output', str(output)]
+        assert main(['submit', *arguments]) == 2
+        message = capsys.readouterr().err
+        assert message.count('\n') == 1 and str(output) in message
+        return message
+
+    assert 'no folder' in refused(tmp_path / 'absent' / 's.mat')
+    assert 'is a folder' in refused(tmp_path)
+
+
 def test_submit_refuses_what_would_not_be_whole(command_line_run, tmp_path, rng, capsys):
     official, output = str(tmp_path / 'official.mat'), str(tmp_path / 'pred.mat')
     images = official_images(rng, with_joints=False)

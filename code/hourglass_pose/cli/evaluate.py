@@ -1,10 +1,9 @@
 """evaluate: PCKh and PCK of a checkpoint on annotated photos, with baselines beside them."""
 
 import argparse
-import sys
 
 from hourglass_pose.cli.options import add_original_options
-from hourglass_pose.cli.prediction_options import add_prediction_arguments, generator_options, prediction_options
+from hourglass_pose.cli.prediction_options import add_prediction_arguments, prediction_options
 
 HELP = 'measure a checkpoint on annotated photos'
 
@@ -36,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from hourglass_pose.experiment.evaluating import evaluate_checkpoint
+    from hourglass_pose.experiment.evaluation_run import evaluate_checkpoint
 
     evaluate_checkpoint(
         options.checkpoint,
@@ -46,7 +45,8 @@ def run(options: argparse.Namespace) -> None:
         options.split,
         options.on_bad_annotation,
         options.coco_annotations,
-        ' '.join(sys.argv),
-        generator_options(options),
+        options.scales,
+        options.batch_size,
+        options.workers,
         **prediction_options(options),
     )

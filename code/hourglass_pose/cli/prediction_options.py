@@ -79,8 +79,3 @@ def prediction_options(options: argparse.Namespace) -> Dict[str, Any]:
         device=options.device,
         precision=options.precision,
     )
-
-
-def generator_options(options: argparse.Namespace) -> Dict[str, Any]:
-    """Return the keywords for person_generator that the options ask for."""
-    return {'scales': options.scales, 'batch_size': options.batch_size, 'workers': options.workers}

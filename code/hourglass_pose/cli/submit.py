@@ -3,7 +3,7 @@
 import argparse
 
 from hourglass_pose.cli.options import add_original_options
-from hourglass_pose.cli.prediction_options import add_prediction_arguments, generator_options, prediction_options
+from hourglass_pose.cli.prediction_options import add_prediction_arguments, prediction_options
 
 HELP = "write a network's poses of MPII's test persons as a submission .mat"
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from hourglass_pose.experiment.evaluating import max_unreadable_of
+    from hourglass_pose.experiment.evaluation_run import max_unreadable
     from hourglass_pose.files import require_writable
     from hourglass_pose.prediction.measuring import predict_all
     from hourglass_pose.prediction.predictor import Predictor
@@ -40,7 +40,14 @@ def run(options: argparse.Namespace) -> None:
     with Predictor(options.checkpoint, **prediction_options(options)) as predictor:
         joint_ids = mpii_ids(predictor.skeleton.joints)
         poses = list(
-            predict_all(predictor, persons, max_unreadable=max_unreadable_of(predictor), **generator_options(options))
+            predict_all(
+                predictor,
+                persons,
+                scales=options.scales,
+                batch_size=options.batch_size,
+                workers=options.workers,
+                max_unreadable=max_unreadable(predictor),
+            )
         )
     print(f'writing {options.output} and reading it again; this takes a minute for all of MPII')
     write_checked(options.output, images, poses, joint_ids, len(persons))

@@ -1,7 +1,6 @@
 """train: from random weights, or those of another network, to a trained one."""
 
 import argparse
-import sys
 from typing import Any
 
 from hourglass_pose.cli.options import CHECKPOINT_HELP, add_config_options, load_run_config
@@ -39,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _validate(config: Any, synthetic: bool) -> None:
     """Measure the newest checkpoint of the run on its validation persons."""
-    from hourglass_pose.experiment.evaluating import evaluate_checkpoint
+    from hourglass_pose.experiment.evaluation_run import evaluate_checkpoint
     from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
 
     config = with_synthetic_people(config) if synthetic else config
@@ -52,8 +51,7 @@ def _validate(config: Any, synthetic: bool) -> None:
         folder,
         'valid',
         data.on_bad_annotation,
-        command=' '.join(sys.argv),
-        generator_options={'batch_size': config.Validation.valid_batch_size},
+        batch_size=config.Validation.valid_batch_size,
         flip_test=config.Validation.flip_test,
         decoding=config.Validation.decoding,
         device=config.Device.device,

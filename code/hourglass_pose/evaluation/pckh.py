@@ -182,7 +182,7 @@ def percent_within(
 def area_under_curve(curve: np.ndarray) -> np.ndarray:
     """Return float64 (J,): area under PCKh over thresholds 0 to 0.5, scaled so that a curve at 100 has 100.
 
-    curve: (51, J) percent at CURVE_THRESHOLDS. As in MPII's evaluation code, the integral of the curve drawn
+    curve: (51, J) percent at CURVE_THRESHOLDS. As in MPII's evaluation code, the integral of the points joined
     with straight lines: AUC = (p_0 / 2 + p_1 + ... + p_49 + p_50 / 2) / 50.
     """
     return (curve[1:] + curve[:-1]).sum(axis=0) / (2.0 * (len(curve) - 1))
@@ -206,7 +206,7 @@ def argmax_accuracies(
 def measure_heads(
     joints_img: np.ndarray, labelled: np.ndarray, head_boxes_img: np.ndarray, skeleton: Skeleton
 ) -> Tuple[np.ndarray, Dict[str, int]]:
-    """Return (sizes, sources) of N heads: 0.6 x diagonal of the head box, else 0.75 x |head top - neck|.
+    """Return (sizes, sources) of N heads: 0.6 x diagonal of the head box, otherwise 0.75 x |head top - neck|.
 
     head_boxes_img: (N, 4) x0, y0, x1, y1, NaN where there is none. The diagonal joins the centres of the
         corner pixels, as in MPII's code.
@@ -224,7 +224,7 @@ def measure_heads(
 def measure_torsos(
     joints_img: np.ndarray, labelled: np.ndarray, skeleton: Skeleton
 ) -> Tuple[np.ndarray, Dict[str, int]]:
-    """Return (sizes, sources) of N torsos: |left shoulder - right hip|, else |right shoulder - left hip|.
+    """Return (sizes, sources) of N torsos: |left shoulder - right hip|, otherwise |right shoulder - left hip|.
 
     Shapes and sources as in measure_heads.
     """

@@ -143,7 +143,7 @@ def persons_of_split(persons: Sequence[Person], split: str, stored: Any) -> List
         return found
     if not stored.manifest:
         raise UserError(
-            f'--split {split}: a checkpoint of the original code does not say whom it was trained on; leave '
+            f'--split {split}: a checkpoint of the original code does not record its training persons; leave '
             '--split out, or give a file of the persons to measure'
         )
     data = stored.manifest['config']['DataSetHG']

@@ -1,4 +1,4 @@
-"""Plots by Matplotlib, as PNG files and as inline SVG of the HTML report; Matplotlib is loaded when one is drawn."""
+"""Plots by Matplotlib, as PNG files and as inline SVG of the HTML report; Matplotlib is loaded when one is made."""
 
 import io
 import re
@@ -77,7 +77,7 @@ def png_of(figure: Any) -> bytes:
 
 
 def svg_of(figure: Any, description: str) -> str:
-    """Return a figure as an SVG element for a page, the same text whenever it is drawn.
+    """Return a figure as an SVG element for a page, the same text each time.
 
     Its colours are the page's CSS variables, and its texts are texts in the page's font.
 
@@ -89,8 +89,8 @@ def svg_of(figure: Any, description: str) -> str:
     content = io.BytesIO()
     with matplotlib.rc_context({'svg.hashsalt': _SALT, 'svg.fonttype': 'none'}):
         figure.savefig(content, format='svg', transparent=True, metadata={'Date': None})
-    drawn = content.getvalue().decode('utf-8')
-    _, opening, body = re.split(r'(<svg [^>]*>)', drawn, maxsplit=1)
+    svg = content.getvalue().decode('utf-8')
+    _, opening, body = re.split(r'(<svg [^>]*>)', svg, maxsplit=1)
     # The namespaces of the metadata are addresses, and ids of groups are the same in every figure.
     body = re.sub(r'<metadata>.*?</metadata>|<style .*?</style>', '', body, flags=re.DOTALL)
     body = re.sub(r'<g id="[^"]*"', '<g', body)
@@ -108,7 +108,7 @@ def _figure(width: float, height: float) -> Tuple[Any, Any]:
 
     figure = Figure(figsize=(width, height), dpi=120)
     FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.65 / width, 0.55 / height, 1 - 3.3 / width, 1 - 0.95 / height))
+    axes = figure.add_axes((0.65 / width, 0.55 / height, 1 - 3.7 / width, 1 - 0.95 / height))
     for edge in ('top', 'right'):
         axes.spines[edge].set_visible(False)
     for edge in ('left', 'bottom'):
@@ -137,10 +137,10 @@ def _pckh_curve(axes: Any, curve: np.ndarray, label: str, **style: Any) -> None:
     axes.plot(CURVE_THRESHOLDS, curve, label=label, clip_on=False, **style)
 
 
-def _legend(axes: Any, title: Optional[str] = None, **place: Any) -> None:
+def _legend(axes: Any, title: Optional[str] = None, **position: Any) -> None:
     # Boxes over the grid stay readable on a light and on a dark page.
     colours = {'facecolor': light_colour('card'), 'edgecolor': 'none', 'labelcolor': light_colour('text')}
-    legend = axes.legend(title=title, fontsize=_FONT_SIZE, **dict(colours, **place))
+    legend = axes.legend(title=title, fontsize=_FONT_SIZE, **dict(colours, **position))
     legend.get_title().set(color=light_colour('text'), size=_FONT_SIZE)
 
 

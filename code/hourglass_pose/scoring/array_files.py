@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Optional
 
 import numpy as np
 
+from hourglass_pose.converters.matlab_check import check_matlab_file
 from hourglass_pose.errors import UserError
 from hourglass_pose.files import kind_of_file
 
@@ -50,6 +51,7 @@ def read_arrays(path: str, kind: Optional[str] = None) -> Dict[str, np.ndarray]:
 def _read_matlab(path: str) -> Dict[str, np.ndarray]:
     from scipy.io import loadmat
 
+    check_matlab_file(path)
     content = loadmat(path)
     arrays = {name: value for name, value in content.items() if not name.startswith('__')}
     # Sparse matrices and opaque objects are no poses.

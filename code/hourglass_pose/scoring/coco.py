@@ -111,13 +111,13 @@ class CocoAnnotations:
     def _unpredicted(self, results: Sequence[Dict[str, Any]]) -> List[str]:
         """Return a line on persons to find in images without any prediction, if there are some."""
         predicted = {result['image_id'] for result in results}
-        wanted = [
+        missed = [
             each
             for each in self._coco.dataset['annotations']
             if each.get('num_keypoints', 0) and not each.get('iscrowd') and each['image_id'] not in predicted
         ]
-        images = len({each['image_id'] for each in wanted})
-        return [f'{len(wanted)} persons in {images} images without a prediction count as missed'] if wanted else []
+        images = len({each['image_id'] for each in missed})
+        return [f'{len(missed)} persons in {images} images without a prediction count as missed'] if missed else []
 
 
 def is_coco_annotations(content: Any) -> bool:

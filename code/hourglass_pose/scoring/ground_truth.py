@@ -60,8 +60,8 @@ def ground_truth_of_arrays(arrays: Dict[str, np.ndarray], path: str) -> GroundTr
             raise UserError(f'{path}: {name} holds no numbers; expected the ground truth .mat of MPII')
     joints, boxes, lacking = [np.asarray(arrays[name], np.float64) for name in _VARIABLES]
     count = joints.shape[-1] if joints.ndim else 0
-    wanted = ((len(names), 2, count), (2, 2, count), (len(names), count))
-    for name, value, shape in zip(_VARIABLES, (joints, boxes, lacking), wanted):
+    expected = ((len(names), 2, count), (2, 2, count), (len(names), count))
+    for name, value, shape in zip(_VARIABLES, (joints, boxes, lacking), expected):
         if value.shape != shape or not count:
             raise UserError(f'{path}: {name} has the shape {value.shape}; expected {shape}')
     joints = joints.transpose(2, 0, 1)

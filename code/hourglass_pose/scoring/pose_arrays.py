@@ -120,7 +120,7 @@ def _without_single_axes(value: np.ndarray) -> np.ndarray:
 
 def _what_is_wrong(arrays: Dict[str, np.ndarray], path: str, num_persons: Optional[int], num_joints: int) -> str:
     persons = 'any number of' if num_persons is None else num_persons
-    wanted = f'{persons} persons x {num_joints} joints x 2, in any order of the axes'
+    expected = f'{persons} persons x {num_joints} joints x 2, in any order of the axes'
     for name in _NAMES + tuple(arrays):
         value = arrays.get(name)
         if value is None or value.dtype.kind not in 'iuf':
@@ -133,8 +133,8 @@ def _what_is_wrong(arrays: Dict[str, np.ndarray], path: str, num_persons: Option
                 'in the same order'
             )
         if value.ndim == 3 and num_persons in value.shape and set(value.shape) & set(_COLUMNS):
-            return f'{path}: {name} has the shape {_shape(value)}; expected {wanted}'
-    return f'{path}: no variable holds {wanted}; it has {_listed(arrays)}'
+            return f'{path}: {name} has the shape {_shape(value)}; expected {expected}'
+    return f'{path}: no variable holds {expected}; it has {_listed(arrays)}'
 
 
 def _shape(value: np.ndarray) -> str:

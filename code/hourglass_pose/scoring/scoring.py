@@ -110,13 +110,14 @@ def _score(joints: np.ndarray, rows: np.ndarray, truth: GroundTruth) -> Score:
     return Score(replace(result, metrics=metrics), joints, rows, skeleton, truth)
 
 
-def _joint_order(names: Sequence[str], wanted: Sequence[str]) -> List[int]:
-    lacking = [name for name in wanted if name not in names]
+def _joint_order(names: Sequence[str], expected: Sequence[str]) -> List[int]:
+    lacking = [name for name in expected if name not in names]
     if lacking:
         raise UserError(
-            f'the predictions lack {len(lacking)} of the {len(wanted)} joints of the ground truth: {", ".join(lacking)}'
+            f'the predictions lack {len(lacking)} of the {len(expected)} joints of the ground truth: '
+            f'{", ".join(lacking)}'
         )
-    return [list(names).index(name) for name in wanted]
+    return [list(names).index(name) for name in expected]
 
 
 def _rows_by_id(

@@ -1,6 +1,7 @@
-"""Evaluating a checkpoint: Predictor, annotations, evaluator and report put together."""
+"""An evaluation of a checkpoint on annotated photos, from paths and options to the files of its results."""
 
-from typing import Any, Dict, Optional, Sequence
+import sys
+from typing import Any, Optional, Sequence
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.config.config import format_sections
@@ -16,30 +17,28 @@ def evaluate_checkpoint(
     checkpoint: str,
     annotation_files: Sequence[str],
     image_folders: Sequence[str],
-    folder: str,
+    output: str,
     split: str = 'all',
     on_bad_annotation: str = 'strict',
     coco_annotations: Optional[str] = None,
-    command: str = '',
-    generator_options: Optional[Dict[str, Any]] = None,
+    scales: Sequence[float] = (1.0,),
+    batch_size: int = 16,
+    workers: Optional[int] = None,
     **predictor_options: Any,
 ) -> None:
-    """Measure a checkpoint on annotated persons, print the scores and write the results into a folder.
+    """Measure a checkpoint on annotated persons, show the results and write them into the folder `output`.
 
     Args:
-        checkpoint: any path that open_checkpoint or an engine takes.
-        split: 'all', 'train' or 'valid', as in persons_of_split.
-        on_bad_annotation: 'strict' or 'skip', as in read_annotations.
+        annotation_files, image_folders: a folder of images for each file.
+        split, scales, batch_size, workers: as in evaluate_persons and person_generator.
+        on_bad_annotation: 'strict' or 'skip'.
         coco_annotations: COCO's official JSON, for AP and AR.
-        command: for the protocol.
-        generator_options: as in person_generator.
-        predictor_options: as in Predictor.
+        predictor_options: keywords of Predictor.
 
-    Raises:
-        UserError: files that do not fit each other or cannot be read or written.
+    Raises UserError for what cannot be opened, read or written.
     """
     coco = CocoAnnotations(coco_annotations) if coco_annotations else None
-    make_folder(folder)
+    make_folder(output)
     with Predictor(checkpoint, **predictor_options) as predictor:
         annotations = read_annotations(
             annotation_files,
@@ -58,16 +57,16 @@ def evaluate_checkpoint(
             split,
             coco,
             config_text=format_sections(manifest['config']) if manifest else '',
-            command=command,
-            max_unreadable=max_unreadable_of(predictor),
-            **(generator_options or {}),
+            command=' '.join(sys.argv),
+            scales=scales,
+            batch_size=batch_size,
+            workers=workers,
+            max_unreadable=max_unreadable(predictor),
         )
-    write_results(folder, results)
+    write_results(output, results)
 
 
-def max_unreadable_of(predictor: Predictor) -> float:
-    """Return the share of images that may be unreadable: that of the network's training, otherwise the default."""
+def max_unreadable(predictor: Predictor) -> float:
+    """Return the share of persons whose photo may be unreadable, as the network's training had it."""
     manifest = predictor.stored.manifest
-    if manifest:
-        return float(manifest['config']['DataSetHG']['max_unreadable'])
-    return float(KEY_BY_SPELLING['max_unreadable'].default)
+    return manifest['config']['DataSetHG']['max_unreadable'] if manifest else KEY_BY_SPELLING['max_unreadable'].default
