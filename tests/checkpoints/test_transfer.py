@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.checkpoints.stored import StoredNetwork, check_transferable
 from hourglass_pose.checkpoints.transfer import initialise_from
 from hourglass_pose.checkpoints.variables import VariableSaver, shapes_of
@@ -18,6 +19,17 @@ from hourglass_pose.tf_compat import tf
 from named_weights import weights_of
 
 JOINTS = ['r_wrist', 'neck', 'l_wrist']
+RECORD = InferenceRecord(
+    joints=tuple(JOINTS),
+    kept_joints=(True,) * 3,
+    input_size=16,
+    heatmap_size=4,
+    loss='softmax',
+    sigma=2.0,
+    decoding='dark',
+    flip_test=False,
+    box_margin=0.2,
+)
 TRAITS = make_hyperparameters(
     num_stacks=2, num_features=8, num_poolings=1, num_joints=3, input_size=16, stem_features=(4, 4)
 )
@@ -26,7 +38,7 @@ TRAITS = make_hyperparameters(
 @pytest.fixture(scope='module')
 def stored():
     values = {name: weights_of(name, shape) for name, shape in shapes_of(TRAITS).items()}
-    return StoredNetwork('weights', None, TRAITS, {'joints': JOINTS}, variables=values)
+    return StoredNetwork('weights', None, TRAITS, RECORD, variables=values)
 
 
 def run(stored, traits, joints, images):
@@ -113,7 +125,7 @@ def test_network_that_is_built_differently_is_refused_by_what_differs(stored, ch
 
 def test_original_attention_network_needs_the_same_joints_and_stacks():
     traits = make_hyperparameters(arch='modelzoo', attention=True, num_stacks=4, num_poolings=1, num_joints=3)
-    stored = StoredNetwork('hg', 'hg', traits, {'joints': JOINTS})
+    stored = StoredNetwork('hg', 'hg', traits, RECORD)
     check_transferable(stored, traits, JOINTS)
     for other, joints in ((replace(traits, num_stacks=2), JOINTS), (traits, ['a', 'b', 'c'])):
         with pytest.raises(CheckpointError, match='num_stacks|joints'):
