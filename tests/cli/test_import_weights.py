@@ -190,9 +190,9 @@ def test_a_wrong_file_is_named_in_one_line_and_leaves_nothing(monkeypatch, tmp_p
     message = capsys.readouterr().err
     assert message.startswith(f'error: {tmp_path / "weights.pth"}: ') and '--from bearpaw' in message
     assert message.count('\n') == 1 and os.listdir(str(tmp_path)) == ['weights.pth']
-    # Of 6 features the configuration would not let one train.
+    # Residual modules of 6 features cannot be built.
     assert import_weights(monkeypatch, Princeton(1, (2, 4, 4), 6, 16, 1), 'princeton', tmp_path)[0] == 2
-    assert 'nFeat' in capsys.readouterr().err and os.listdir(str(tmp_path)) == ['weights.pth']
+    assert 'num_features' in capsys.readouterr().err and os.listdir(str(tmp_path)) == ['weights.pth']
 
 
 def test_without_pytorch_the_way_to_install_it_is_said(monkeypatch, tmp_path, capsys):

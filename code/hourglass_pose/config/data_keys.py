@@ -88,7 +88,7 @@ DATA_KEYS = (
         'image',
         choice('image', 'folder'),
         'what is never divided between training and validation: the persons of an image, or the images of a folder',
-        note='Frames of one video belong into one folder.',
+        note='Frames of one video belong in one folder.',
     ),
     Key(_SECTION, 'split_seed', 0, integer(0), 'another number chooses other images for validation'),
     Key(
