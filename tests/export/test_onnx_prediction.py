@@ -8,6 +8,7 @@ import pytest
 
 from hourglass_pose.checkpoints.exported import open_exported
 from hourglass_pose.cli import main
+from hourglass_pose.errors import UserError
 from hourglass_pose.prediction.engine import run_in_passes
 from hourglass_pose.prediction.onnx_engine import OnnxEngine
 from hourglass_pose.prediction.predictor import Predictor
@@ -82,8 +83,12 @@ def test_a_model_that_gives_joints_predicts_what_the_checkpoint_does_without_fli
         found, expected = predictor.predict(image), checkpoint.predict(image)
         assert np.mean(np.linalg.norm(found.joints_img - expected.joints_img, axis=1) < 0.05) >= 0.9
         assert np.abs(found.scores - expected.scores).max() < 1e-3
-    with pytest.raises(Exception, match='no flip test'):
-        Predictor(path, flip_test=True)
+        for method in (predictor.heatmaps, predictor.last_logits):
+            with pytest.raises(UserError, match='no heatmaps'):
+                method(np.zeros((1, SIZE, SIZE, 3), np.uint8))
+    for refused in ({'flip_test': True}, {'decoding': 'argmax'}):
+        with pytest.raises(UserError, match='no flip test'):
+            Predictor(path, **refused)
 
 
 def test_an_exported_model_is_not_exported_again(heatmap_model, tmp_path, capsys):
