@@ -74,8 +74,8 @@ class Predictor:
         """Raise UserError for a model that gives joints in place of heatmaps."""
         if self.engine.gives_joints:
             raise UserError(
-                f'{self.stored.path}: this model gives joints in place of heatmaps, so it has no heatmaps, no flip test '
-                f"and no other decoding than '{self.stored.inference.decoding}'; export without --decode"
+                f'{self.stored.path}: this model gives joints in place of heatmaps, so it has no heatmaps, no '
+                f"flip test and no other decoding than '{self.stored.inference.decoding}'; export without --decode"
             )
 
     @property
