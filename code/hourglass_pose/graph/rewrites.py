@@ -1,24 +1,28 @@
 """A graph of inference as a list of nodes: variables become constants, batch norms part of the convolutions."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
+from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import numpy as np
 
 from hourglass_pose.tf_compat import tf
 
 _PASSED_THROUGH = ('Identity', 'IdentityN', 'StopGradient', 'PreventGradient')
+Nodes = Dict[str, 'tf.NodeDef']
+"""Nodes by name, inputs before their users."""
+
 _BATCH_NORMS = ('FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3')
 
 
-def freeze(session, outputs):
-    """Return {name: NodeDef} of what computes the tensors `outputs`, in order, without variables and idle operations.
+def freeze(session: 'tf.Session', outputs: Sequence['tf.Tensor']) -> Nodes:
+    """Return the Nodes that compute the tensors `outputs`, without variables and without idle operations.
 
-    Whatever does not depend on a placeholder is computed now and becomes a constant. Each output must be the only one
-    of its operation, whose name it keeps.
+    What does not depend on a placeholder is computed now and becomes a constant. Each output must be the only one of
+    its operation, whose name it keeps.
     """
     ends = {tensor.op.name for tensor in outputs}
     operations = _needed(session.graph, ends)
-    depends = set()
+    depends: Set[str] = set()
     for operation in operations:
         if operation.type == 'Placeholder' or any(tensor.op.name in depends for tensor in operation.inputs):
             depends.add(operation.name)
@@ -28,13 +32,13 @@ def freeze(session, outputs):
         if operation.name in depends and (operation.type not in _PASSED_THROUGH or operation.name in ends)
     ]
     inputs = {operation.name: [_source(tensor) for tensor in operation.inputs] for operation in kept}
-    fixed = OrderedDict(
-        (_constant_name(tensor), tensor)
+    fixed = {
+        _constant_name(tensor): tensor
         for operation in kept
         for tensor in inputs[operation.name]
         if tensor.op.name not in depends
-    )
-    nodes = OrderedDict()
+    }
+    nodes: Nodes = {}
     for name, value in session.run(fixed).items():
         _add(nodes, constant_node(name, value))
     for operation in kept:
@@ -44,16 +48,17 @@ def freeze(session, outputs):
             for tensor in inputs[operation.name]
         )
         for name, value in operation.node_def.attr.items():
-            # Left out are notes of the session for itself, and what TensorFlow 1.15 does not know and nobody sets.
+            # Without the session's own notes, and without what TensorFlow 1.15 does not know and nobody sets.
             if not name.startswith('_') and (operation.type, name) != ('MaxPool', 'explicit_paddings'):
                 node.attr[name].CopyFrom(value)
         _add(nodes, node)
     return nodes
 
 
-def _needed(graph, ends):
-    """Return the operations that those named `ends` need, themselves included, inputs before their users."""
-    wanted, kept = set(ends), []
+def _needed(graph: 'tf.Graph', ends: Iterable[str]) -> List['tf.Operation']:
+    """Return the operations named `ends` and all that they need, inputs before their users."""
+    wanted = set(ends)
+    kept: List[tf.Operation] = []
     for operation in reversed(graph.get_operations()):
         if operation.name in wanted:
             kept.append(operation)
@@ -61,31 +66,31 @@ def _needed(graph, ends):
     return kept[::-1]
 
 
-def _source(tensor):
+def _source(tensor: 'tf.Tensor') -> 'tf.Tensor':
     while tensor.op.type in _PASSED_THROUGH and tensor.op.inputs[tensor.value_index].op.type != 'VariableV2':
         tensor = tensor.op.inputs[tensor.value_index]
     return tensor
 
 
-def _constant_name(tensor):
-    """Call a constant by the variable that it is read from, where it is one."""
+def _constant_name(tensor: 'tf.Tensor') -> str:
+    """Return the name of a constant: that of the variable that it is read from, if any."""
     name = tensor.op.name
     if tensor.op.type == 'Identity':
         name = tensor.op.inputs[0].op.name
-    return name if tensor.value_index == 0 else '%s_%d' % (name, tensor.value_index)
+    return name if tensor.value_index == 0 else f'{name}_{tensor.value_index}'
 
 
-def _node_input(tensor):
+def _node_input(tensor: 'tf.Tensor') -> str:
     return tensor.op.name if tensor.value_index == 0 else tensor.name
 
 
-def _add(nodes, node):
+def _add(nodes: Nodes, node: 'tf.NodeDef') -> None:
     if node.name in nodes:
         raise ValueError(f'{node.name}: two nodes of that name')
     nodes[node.name] = node
 
 
-def constant_node(name, value):
+def constant_node(name: str, value: np.ndarray) -> 'tf.NodeDef':
     """Return the NodeDef of a constant."""
     value = np.asarray(value)
     node = tf.NodeDef(name=name, op='Const')
@@ -94,13 +99,13 @@ def constant_node(name, value):
     return node
 
 
-def value_of(nodes, name):
+def value_of(nodes: Nodes, name: str) -> np.ndarray:
     """Return the array of a constant."""
     return tf.make_ndarray(nodes[name].attr['value'].tensor)
 
 
-def graph_def_of(nodes):
-    """Return the GraphDef of nodes, without constants that nothing reads."""
+def graph_def_of(nodes: Nodes) -> 'tf.GraphDef':
+    """Return the GraphDef of nodes, without constants that no node reads."""
     read = {name for node in nodes.values() for name in node.input}
     graph_def = tf.GraphDef()
     graph_def.versions.producer = tf.Graph().as_graph_def().versions.producer
@@ -108,14 +113,15 @@ def graph_def_of(nodes):
     return graph_def
 
 
-def fold_batch_norms(nodes):
-    """Return (nodes, folded, left): batch norms with fixed statistics as arithmetic of other nodes.
+def fold_batch_norms(nodes: Nodes) -> Tuple[Nodes, int, int]:
+    """Return (nodes, folded, left) with batch norms of fixed statistics replaced by other nodes.
 
-    A batch norm that is alone in reading a convolution's result becomes part of its kernel and biases: `folded` counts
-    these. The `left` others, which follow a sum or a pooling, become a factor and an offset for each channel.
+    A batch norm that is the only reader of a convolution becomes part of its kernel and biases; `folded` is their
+    number. The `left` others, which follow a sum or a pooling, become a factor and an offset of each channel.
     """
     readers = Counter(name for node in nodes.values() for name in node.input)
-    result, folded, left = OrderedDict(), 0, 0
+    result: Nodes = {}
+    folded = left = 0
     for name, node in nodes.items():
         if node.op not in _BATCH_NORMS:
             result[name] = node
@@ -132,22 +138,22 @@ def fold_batch_norms(nodes):
     return result, folded, left
 
 
-def _factor_and_offset(nodes, norm):
-    """Return float64 (factor, offset) of each channel that a batch norm multiplies by and then adds."""
+def _factor_and_offset(nodes: Nodes, norm: 'tf.NodeDef') -> Tuple[np.ndarray, np.ndarray]:
+    """Return float64 (factor, offset) of each channel: a batch norm is x * factor + offset."""
     scale, beta, mean, variance = [value_of(nodes, name).astype(np.float64) for name in norm.input[1:5]]
     factor = scale / np.sqrt(variance + norm.attr['epsilon'].f)
     return factor, beta - mean * factor
 
 
-def _fold(nodes, norm, convolution, bias_add):
+def _fold(nodes: Nodes, norm: 'tf.NodeDef', convolution: 'tf.NodeDef', bias_add: 'Optional[tf.NodeDef]') -> None:
     factor, offset = _factor_and_offset(nodes, norm)
     if bias_add is not None:
         offset = offset + factor * value_of(nodes, bias_add.input[1])
         del nodes[bias_add.name]
     del nodes[convolution.name]
     kernel, biases = f'{norm.name}/folded_weights', f'{norm.name}/folded_biases'
-    _add(nodes, constant_node(kernel, np.float32(value_of(nodes, convolution.input[1]) * factor)))
-    _add(nodes, constant_node(biases, np.float32(offset)))
+    _add(nodes, constant_node(kernel, (value_of(nodes, convolution.input[1]) * factor).astype(np.float32)))
+    _add(nodes, constant_node(biases, offset.astype(np.float32)))
     folded = tf.NodeDef()
     folded.CopyFrom(convolution)
     folded.input[1] = kernel
@@ -155,16 +161,16 @@ def _fold(nodes, norm, convolution, bias_add):
     _add(nodes, _node('BiasAdd', norm.name, [convolution.name, biases]))
 
 
-def _spell_out(nodes, norm):
+def _spell_out(nodes: Nodes, norm: 'tf.NodeDef') -> None:
     names = [norm.name + ending for ending in ('/factor', '/offset', '/scaled')]
     for name, values in zip(names, _factor_and_offset(nodes, norm)):
-        _add(nodes, constant_node(name, np.float32(values)))
+        _add(nodes, constant_node(name, values.astype(np.float32)))
     factor, offset, scaled = names
     _add(nodes, _node('Mul', scaled, [norm.input[0], factor]))
     _add(nodes, _node('BiasAdd', norm.name, [scaled, offset]))
 
 
-def _node(operation, name, inputs):
+def _node(operation: str, name: str, inputs: Sequence[str]) -> 'tf.NodeDef':
     node = tf.NodeDef(name=name, op=operation)
     node.input.extend(inputs)
     node.attr['T'].type = tf.float32.as_datatype_enum
@@ -173,15 +179,16 @@ def _node(operation, name, inputs):
     return node
 
 
-def name_upsamplings(nodes):
-    """Return (nodes, count): the sums with repeated cells, of broadcasts, as sums with a nearest-neighbour resize.
+def name_upsamplings(nodes: Nodes) -> Tuple[Nodes, int]:
+    """Return (nodes, count) with upsampling by broadcasts replaced by nearest-neighbour resizes.
 
-    In training a broadcast saves a map of the doubled size; the compilers for other devices know the resize and keep
-    their layout of channels through it. The numbers are the same.
+    In training a broadcast saves a map of the doubled size. Compilers for other devices know the resize and keep their
+    layout of channels through it. The numbers are the same.
     """
     readers = Counter(name for node in nodes.values() for name in node.input)
-    result, count = OrderedDict(), 0
-    dropped = set()
+    result: Nodes = {}
+    count = 0
+    dropped: Set[str] = set()
     for name, node in nodes.items():
         total = nodes[node.input[0]] if node.op == 'Reshape' else None
         if (
@@ -204,4 +211,4 @@ def name_upsamplings(nodes):
         _add(result, _node('AddV2', name, [fine.input[0], resized]))
         dropped.update([total.name, fine.name, coarse.name])
         count += 1
-    return OrderedDict(item for item in result.items() if item[0] not in dropped), count
+    return {name: node for name, node in result.items() if name not in dropped}, count

@@ -22,6 +22,9 @@ class Engine:
         """Return the numbers of crops that `run` may be called with, ascending."""
         raise NotImplementedError
 
+    def prepare(self, crops_per_person: int) -> None:
+        """Build what predicting one person needs, so that mistakes show when a network is opened."""
+
     def run(self, crops: np.ndarray) -> List[np.ndarray]:
         """Return [the last stack's logits (N, H, W, J)], or [joints (N, J, 2), scores (N, J)].
 

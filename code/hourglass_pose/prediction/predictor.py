@@ -61,20 +61,26 @@ class Predictor:
         self.codec = self.inference.codec()
         self.rule = self.inference.rule()
         self.kept_joints = np.array(self.inference.kept_joints, bool)
-        if self.engine.gives_joints:
-            self.flip_test = self._without_maps(flip_test, decoding)
+        if flip_test or decoding not in (None, trained.decoding):
+            self._require_maps()
+        # The flip test averages heatmaps.
+        self.flip_test = self.flip_test and not self.engine.gives_joints
+        self.engine.prepare(self._crops_per_person)
         # In crops by another rule the mean pose of training lies elsewhere.
         same_rule = self.rule.crop_rule == trained.crop_rule and trained.mean_pose_crop is not None
         self.mean_pose_crop = np.array(trained.mean_pose_crop) if same_rule else None
 
-    def _without_maps(self, flip_test: Optional[bool], decoding: Optional[str]) -> bool:
-        """Return the flip test of a model that gives joints: off. Raises UserError where it would need the maps."""
-        if flip_test or decoding not in (None, self.inference.decoding):
+    def _require_maps(self) -> None:
+        """Raise UserError for a model that gives joints in place of heatmaps."""
+        if self.engine.gives_joints:
             raise UserError(
-                f'{self.stored.path}: this model gives joints in place of heatmaps, so there is no flip test and no '
-                f"other decoding than '{self.inference.decoding}'; export without --decode"
+                f'{self.stored.path}: this model gives joints in place of heatmaps, so it has no heatmaps, no '
+                f"flip test and no other decoding than '{self.stored.inference.decoding}'; export without --decode"
             )
-        return False
+
+    @property
+    def _crops_per_person(self) -> int:
+        return 2 if self.flip_test else 1
 
     @property
     def batch_size(self) -> int:
@@ -87,14 +93,16 @@ class Predictor:
         crops: (N, input_size, input_size, 3) RGB, float in [0, 1] or uint8. Raises ValueError for another shape, type
         or range.
         """
+        self._require_maps()
         return self._run(self.engine.run_stacks, crops)[0]
 
     def last_logits(self, crops: np.ndarray) -> np.ndarray:
         """Return the last stack's logits (N, H, W, J) of crops, as the Evaluator takes them; crops as in heatmaps."""
+        self._require_maps()
         return self._run(self.engine.run, crops)[0]
 
     def _run(self, run: Callable[[np.ndarray], List[np.ndarray]], crops: np.ndarray) -> List[np.ndarray]:
-        return run_in_passes(run, self._checked(crops), self.engine.pass_sizes(2 if self.flip_test else 1))
+        return run_in_passes(run, self._checked(crops), self.engine.pass_sizes(self._crops_per_person))
 
     def _checked(self, crops: np.ndarray) -> np.ndarray:
         crops = np.asarray(crops)

@@ -22,7 +22,8 @@ class TensorFlowEngine(Engine):
     device, precision: as in config.cfg [Device]. batch_size: persons of a pass, None for what the device is fastest
     with. folds_batch_norms: whether batch norms become part of the convolutions before them, which is faster and
     changes the rounding; an export is compared with the graph as it was trained.
-    Raises CheckpointError for a checkpoint that does not fit, ConfigError for a device that is not there.
+    Raises ConfigError for a device that is not there; `prepare` raises CheckpointError for a checkpoint that does not
+    fit.
     """
 
     def __init__(
@@ -41,11 +42,13 @@ class TensorFlowEngine(Engine):
         self.description = self.runtime.description
         self.batch_size = batch_size or self.runtime.evaluation_block
         self._sessions: Dict[int, tf.Session] = {}
-        self._session(1)
 
     def pass_sizes(self, crops_per_person: int) -> Tuple[int, ...]:
         # A single photo must not cost the time of a whole batch.
         return tuple(sorted({1, crops_per_person, self.batch_size * crops_per_person}))
+
+    def prepare(self, crops_per_person: int) -> None:
+        self._session(crops_per_person)
 
     def run(self, crops: np.ndarray) -> List[np.ndarray]:
         return self._run(crops, _LAST)
