@@ -80,13 +80,14 @@ def train(
             report(format_config(config))
         # Mistakes in the data are reported before an earlier run is set aside.
         experiment.split()
+        # So are settings that do not fit the checkpoint, before they replace the run's own.
+        training_run = TrainingRun(
+            experiment, runtime, resume_folder, initial, command=' '.join(sys.argv), weights_from=weights_from
+        )
         if runtime.is_chief:
             if not resume_folder:
                 make_way(config, fresh, report)
             write_config_copy(config, not resume_folder, report)
-        training_run = TrainingRun(
-            experiment, runtime, resume_folder, initial, command=' '.join(sys.argv), weights_from=weights_from
-        )
         training_run.run()
 
 
