@@ -46,12 +46,12 @@ def evaluation(errors, labelled=None, box=(0.0, 0, 100, 50)):
 def test_box_pck_is_the_area_under_the_curve_by_the_longer_side():
     kept = np.ones(3, bool)
     assert box_pck(evaluation([0, 0, 0]), kept, HAND) == 100
-    # Wrong by a quarter of the longer side, 100: right at 26 of 51 thresholds, the last one of which counts half.
-    assert box_pck(evaluation([25, 25, 25]), kept, HAND) == pytest.approx(100 * (25 + 0.5) / 50)
-    assert box_pck(evaluation([60, 60, np.nan]), kept, HAND) == 0
-    assert box_pck(evaluation([0, 60, 60]), kept, HAND) == pytest.approx(100 / 3)
-    assert box_pck(evaluation([0, 60, 0], [True, False, True]), kept, HAND) == 100
-    assert box_pck(evaluation([0, 60, 60]), np.array([True, False, False]), HAND) == 100
+    # Wrong by a quarter of the longer side, 100: right at 76 of 101 thresholds, the last one of which counts half.
+    assert box_pck(evaluation([25, 25, 25]), kept, HAND) == pytest.approx(75.5)
+    assert box_pck(evaluation([160, 160, np.nan]), kept, HAND) == 0
+    assert box_pck(evaluation([0, 160, 160]), kept, HAND) == pytest.approx(100 / 3)
+    assert box_pck(evaluation([0, 160, 0], [True, False, True]), kept, HAND) == 100
+    assert box_pck(evaluation([0, 160, 160]), np.array([True, False, False]), HAND) == 100
     assert box_pck(evaluation([0, 0, 0], [False] * 3), kept, HAND) is None
     values = [box_pck(evaluation([error] * 3), kept, HAND) for error in (40, 20, 10, 1)]
     assert values == sorted(values) and len(set(values)) == 4

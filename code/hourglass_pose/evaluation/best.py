@@ -8,7 +8,6 @@ import numpy as np
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.evaluation.evaluator import Evaluation
 from hourglass_pose.evaluation.pckh import (
-    CURVE_THRESHOLDS,
     area_under_curve,
     measure_heads,
     measure_torsos,
@@ -17,11 +16,14 @@ from hourglass_pose.evaluation.pckh import (
 )
 from hourglass_pose.skeleton import Skeleton
 
+# Up to the whole side: with a lower limit, errors beyond it would count alike, and few joints decide by chance.
+_BOX_THRESHOLDS = np.arange(101) / 100.0
+
 _NAMES = {'pckh': 'pckh@0.5', 'pck': 'pck@0.2', 'box_pck': 'box_pck_auc', 'loss': 'loss'}
 _TITLES = {
     'pckh': 'PCKh@0.5',
     'pck': 'PCK@0.2 of the torso',
-    'box_pck': "the area under the curve of PCK by the longer side of the person's box, from 0 to 0.5",
+    'box_pck': "the area under the curve of PCK by the longer side of the person's box, from 0 to 1",
     'loss': 'the validation loss',
 }
 
@@ -82,7 +84,7 @@ def choose_best_metric(
 
 
 def box_pck(evaluation: Evaluation, kept_joints: np.ndarray, skeleton: Skeleton) -> Optional[float]:
-    """Return the area under the curve of PCK by the longer side of the box, thresholds 0 to 0.5, in percent.
+    """Return the area under the curve of PCK by the longer side of the box, thresholds 0 to 1, in percent.
 
     PCK by the longer side is that of Yang and Ramanan (2013). Of few joints, the share within one threshold takes few
     values and is the best by chance; the area under the curve changes with every error. Mean over joints, None where
@@ -96,6 +98,6 @@ def box_pck(evaluation: Evaluation, kept_joints: np.ndarray, skeleton: Skeleton)
         np.array([person.labelled for person in persons], bool) & kept_joints,
         np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1),
     )
-    curve, _ = percent_within(distances, CURVE_THRESHOLDS)
+    curve, _ = percent_within(distances, _BOX_THRESHOLDS)
     areas = area_under_curve(curve)[skeleton.mean_joints]
     return float(areas[np.isfinite(areas)].mean()) if np.isfinite(areas).any() else None
