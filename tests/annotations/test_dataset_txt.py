@@ -229,10 +229,10 @@ def test_more_than_26_persons_of_an_image_get_names_that_are_read_back(path):
 
 
 def test_letters_that_would_make_another_extension_are_not_given(path):
-    write_dataset_txt(path, (person('%d' % index, 'a.TIF') for index in range(702 - 27)))
+    write_dataset_txt(path, (person(f'{index}', 'a.TIF') for index in range(702 - 27)))
     assert {found.image for _, found in read_dataset_txt(path, 2)} == {'a.TIF'}
     with pytest.raises(AnnotationError, match='no letter is left'):
-        write_dataset_txt(path, (person('%d' % index, 'a.TIF') for index in range(702 - 26)))
+        write_dataset_txt(path, (person(f'{index}', 'a.TIF') for index in range(702 - 26)))
 
 
 @pytest.mark.parametrize('image', ['a\nb.jpg', ' a.jpg', 'frame 7', '7', 'a\0.jpg', '', '\ud800.jpg'])
@@ -284,9 +284,9 @@ def test_line_ends_of_every_system_part_the_lines(path):
 
 def test_memory_does_not_grow_with_the_file(tmpdir):
     def peak(count):
-        path = str(tmpdir.join('%d.txt' % count))
+        path = str(tmpdir.join(f'{count}.txt'))
         tracemalloc.start()
-        write_dataset_txt(path, (person('%d.jpgA' % index, '%d.jpg' % index) for index in range(count)))
+        write_dataset_txt(path, (person(f'{index}.jpgA', f'{index}.jpg') for index in range(count)))
         assert sum(1 for _ in read_dataset_txt(path, 2)) == count
         used = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -194,7 +194,7 @@ def test_keys_of_other_programs_and_empty_lines_are_passed_over(path):
 
 def test_a_broken_gzip_file_is_reported_after_what_could_be_read(tmp_path):
     path = tmp_path / 'p.gz'
-    write_person_lines(str(path), [person(person_id='a.jpg%d' % index) for index in range(3000)], NAMES)
+    write_person_lines(str(path), [person(person_id=f'a.jpg{index}') for index in range(3000)], NAMES)
     path.write_bytes(path.read_bytes()[:-2000])
     found = read_person_lines(str(path), 2)
     assert next(found)[1].person_id == 'a.jpg0'
@@ -222,7 +222,7 @@ def test_reading_and_writing_hold_one_person_at_a_time(tmp_path):
     path = str(tmp_path / 'many.jsonl.gz')
     tracemalloc.start()
     try:
-        write_person_lines(path, (person(person_id='a.jpg%d' % index) for index in range(4000)), NAMES)
+        write_person_lines(path, (person(person_id=f'a.jpg{index}') for index in range(4000)), NAMES)
         assert sum(1 for _ in read_person_lines(path, 2)) == 4000
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -40,7 +40,7 @@ class Folder:
         assert len(found.problems) == 1 and len(found.persons) == len(lines)
         with pytest.raises(AnnotationError, match='1 problem in'):
             self.read(*(lines + (good,)), **settings)
-        place = '%s:%d: ' % (self.file, len(lines))
+        place = f'{self.file}:{len(lines)}: '
         assert found.problems[0].startswith(place)
         return found.problems[0][len(place) :]
 

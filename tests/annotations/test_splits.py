@@ -18,7 +18,7 @@ def person(image, letter='A', source=0, split=None):
 
 def position(name, seed):
     """Return the place of a name in [0, 1) by another route, from hexadecimal digits of SHA-256."""
-    return int(hashlib.sha256(('%d:%s' % (seed, name)).encode('utf-8')).hexdigest()[:12], 16) / 16.0**12
+    return int(hashlib.sha256((f'{seed}:{name}').encode('utf-8')).hexdigest()[:12], 16) / 16.0**12
 
 
 # What other machines have drawn for a fraction of 0.5 must stay so: checkpoints name persons by it.
@@ -52,18 +52,18 @@ def test_a_name_is_in_validation_where_its_hash_is_below_the_fraction(name, seed
 def test_the_share_of_validation_is_within_five_standard_deviations():
     count, fraction = 10000, 0.1
     for seed in (0, 1):
-        found = sum(split_of('im%05d.jpg' % index, seed, fraction) == 'valid' for index in range(count))
+        found = sum(split_of(f'im{index:05d}.jpg', seed, fraction) == 'valid' for index in range(count))
         assert abs(found - count * fraction) < 5 * (count * fraction * (1 - fraction)) ** 0.5
 
 
 def test_seeds_draw_independently():
-    sides = [[split_of('im%05d.jpg' % index, seed, 0.5) for index in range(10000)] for seed in (1, 11)]
+    sides = [[split_of(f'im{index:05d}.jpg', seed, 0.5) for index in range(10000)] for seed in (1, 11)]
     agreeing = sum(a == b for a, b in zip(*sides))
     assert abs(agreeing - 5000) < 5 * 2500**0.5
 
 
 def test_fractions_nest_so_that_a_larger_validation_set_holds_the_smaller():
-    names = ['%d.png' % index for index in range(1000)]
+    names = [f'{index}.png' for index in range(1000)]
     small, large = ({name for name in names if split_of(name, 3, share) == 'valid'} for share in (0.1, 0.3))
     assert small < large
 
@@ -110,7 +110,7 @@ def test_a_single_folder_cannot_be_divided_by_folder():
 
 @settings(max_examples=50, deadline=None)
 @given(
-    images=st.lists(st.sampled_from(['%d.jpg' % index for index in range(12)]), min_size=2, max_size=40),
+    images=st.lists(st.sampled_from([f'{index}.jpg' for index in range(12)]), min_size=2, max_size=40),
     fraction=st.floats(0.001, 0.999),
     seed=st.integers(0, 1000),
 )
@@ -130,7 +130,7 @@ def test_both_sides_are_filled_in_order_and_share_no_image(images, fraction, see
 
 
 def test_where_a_side_would_be_empty_the_nearest_image_is_moved():
-    images = ['%d.jpg' % index for index in range(5)]
+    images = [f'{index}.jpg' for index in range(5)]
     ranked = sorted(images, key=lambda image: position(image, 7))
     few = split_persons(map(person, images), 1e-9, 7)
     assert [one.image for one in few['valid']] == ranked[:1]
@@ -146,7 +146,7 @@ def test_fractions_of_zero_and_one_empty_a_side_as_asked():
 def test_what_the_data_say_of_a_person_counts_whatever_the_hash_says():
     for wish in ('train', 'valid'):
         persons = [
-            person('%d.jpg' % index, split=wish if index < 20 else ('valid', 'train')[wish == 'valid'])
+            person(f'{index}.jpg', split=wish if index < 20 else ('valid', 'train')[wish == 'valid'])
             for index in range(24)
         ]
         split = split_persons(persons, 0.5, 0)
@@ -165,8 +165,8 @@ def test_a_person_of_a_test_split_is_on_neither_side():
 
 
 def test_whom_the_data_say_nothing_of_follows_its_image_or_the_hash():
-    said = [person('%d.jpg' % index, split='valid' if index % 2 else 'train') for index in range(20)]
-    others = [person('%d.jpg' % index, 'B') for index in range(40)]
+    said = [person(f'{index}.jpg', split='valid' if index % 2 else 'train') for index in range(20)]
+    others = [person(f'{index}.jpg', 'B') for index in range(40)]
     split = split_persons(said + others, 0.3, 7)
     for one in others[:20]:
         assert one in split['valid' if int(one.image[:-4]) % 2 else 'train']

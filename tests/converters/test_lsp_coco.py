@@ -77,7 +77,7 @@ def test_pelvis_and_thorax_are_midpoints_where_both_sides_are_there(tmp_path, pe
 def test_boxes_of_lsp_are_tight_or_the_whole_image(tmp_path, people):
     path = write_lsp(tmp_path, people, False)
     for number in range(1, 6):
-        cv2.imwrite(str(tmp_path / ('im%04d.jpg' % number)), np.zeros((120 + number, 90, 3), np.uint8))
+        cv2.imwrite(str(tmp_path / (f'im{number:04d}.jpg')), np.zeros((120 + number, 90, 3), np.uint8))
     for person, truth in zip(read_lsp_mat(path, ''), people):
         np.testing.assert_allclose(person.box_img, [*truth[:, :2].min(0), *truth[:, :2].max(0)])
     boxes = [person.box_img.tolist() for person in read_lsp_mat(path, str(tmp_path), 'image')]

@@ -22,7 +22,7 @@ class Truth:
     """Persons in the official numbers, which count from 1; each image has two of them."""
 
     def __init__(self, rng):
-        self.images = ['%09d.jpg' % (index // 2) for index in range(COUNT)]
+        self.images = [f'{index // 2:09d}.jpg' for index in range(COUNT)]
         self.places = np.arange(COUNT) % 2
         self.valid = np.arange(COUNT) // 2 % 3 == 0
         self.joints = np.round(rng.uniform(2, 900, (COUNT, 16, 2)), 3)

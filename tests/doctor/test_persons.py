@@ -45,13 +45,13 @@ def test_a_person_under_another_picture_name_is_known_by_its_labels(rng):
 
 def test_persons_with_too_few_labels_to_tell_are_not_taken_for_copies():
     few = np.arange(16) < 5
-    persons = [person('%d.jpg' % index, labelled=few) for index in range(3)]
+    persons = [person(f'{index}.jpg', labelled=few) for index in range(3)]
     assert checks.check_split({'train': persons[:2], 'valid': persons[2:]}) == []
 
 
 def test_a_joint_that_nobody_has_is_harmful_unless_it_is_left_out(rng):
     labelled = np.arange(16) != SKELETON.index('pelvis')
-    persons = [person('%d.jpg' % index, labelled=labelled) for index in range(100)]
+    persons = [person(f'{index}.jpg', labelled=labelled) for index in range(100)]
     finding = only(checks.check_joints(persons, SKELETON, ALL))
     assert finding.harmful and finding.names == ('pelvis',)
     assert checks.check_joints(persons, SKELETON, labelled) == []
@@ -72,10 +72,10 @@ def test_labels_outside_of_the_crop_are_counted_and_harmful_when_they_are_many(r
     persons = crowd(40, rng)
     for index in range(wrong):
         # The legs are below the crop of a box that ends above the knees; its margin is 0.2 of its height.
-        persons[index] = person('cut%d.jpg' % index, joints=STANDING, box_img=np.array([40.0, 30.0, 160.0, 160.0]))
+        persons[index] = person(f'cut{index}.jpg', joints=STANDING, box_img=np.array([40.0, 30.0, 160.0, 160.0]))
     finding = only(checks.check_crops(persons, RULE))
     # Of a square of 131 * 1.4 px around y = 95 everything above 95 + 91.7 is seen: not the knees, not the ankles.
-    assert finding.message.startswith('%d labels of ' % (4 * wrong)) and len(finding.names) == wrong
+    assert finding.message.startswith(f'{4 * wrong} labels of ') and len(finding.names) == wrong
     assert finding.harmful == harmful
 
 
@@ -112,7 +112,7 @@ def test_a_person_lost_in_its_crop_and_a_crop_of_few_pixels_are_found(rng):
     ],
 )
 def test_a_scale_that_contradicts_the_pose_is_found(scale, found):
-    persons = [person('%d.jpg' % index, scale=1.0) for index in range(30)]
+    persons = [person(f'{index}.jpg', scale=1.0) for index in range(30)]
     odd = person('odd.jpg', scale=scale)
     findings = checks.check_scales(persons + [odd], RULE)
     assert [finding.names for finding in findings] == ([('odd.jpgA',)] if found else [])

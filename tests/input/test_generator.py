@@ -58,7 +58,7 @@ class NumberedSamples:
 
 def people(count, images=None):
     """Persons '0', '1', ...; person i is on picture i, or i modulo `images`."""
-    names = ['im%d' % (i % (images or count)) for i in range(count)]
+    names = [f'im{i % (images or count)}' for i in range(count)]
     return [
         Person(
             name, f'/photos/{name}', str(i), np.array([0.0, 0, 5, 5]), np.zeros((3, 2), np.float32), np.ones(3, bool)
@@ -148,11 +148,11 @@ def test_a_restart_at_any_step_goes_on_as_if_nothing_had_happened():
 def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
     persons = []
     for i in range(5):
-        path = str(tmp_path / ('%d.jpg' % i))
+        path = str(tmp_path / (f'{i}.jpg'))
         cv2.imwrite(path, cv2.GaussianBlur(rng.randint(0, 256, (90, 80, 3)).astype(np.uint8), (0, 0), 2))
         persons.append(
             Person(
-                '%d.jpg' % i,
+                f'{i}.jpg',
                 path,
                 str(i),
                 np.array([10.0, 5, 70, 80]),
@@ -298,7 +298,7 @@ def pass_of_ranks(bad, world_size, max_unreadable, count=400):
         generator = generator_of(
             count,
             5,
-            NumberedSamples(bad=['im%d' % index for index in bad]),
+            NumberedSamples(bad=[f'im{index}' for index in bad]),
             max_unreadable=max_unreadable,
             rank=rank,
             world_size=world_size,

@@ -24,9 +24,9 @@ def make_persons():
         joints = np.rint(random.uniform(10, 300, (16, 2)))
         persons.append(
             Person(
-                '%d.jpg' % (index // 2),
+                f'{index // 2}.jpg',
                 '',
-                '%d.jpg%s' % (index // 2, 'AB'[index % 2]),
+                f'{index // 2}.jpg{"AB"[index % 2]}',
                 np.array([0.0, 0.0, 300.0, 300.0]),
                 joints.astype(np.float32),
                 np.ones(16, bool),

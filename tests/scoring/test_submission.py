@@ -79,7 +79,7 @@ def official_images(rng, with_joints):
                     list(corner) + list(corner + rng.uniform(10, 40, 2)),
                 )
             )
-        images.append(('%06d.jpg' % number, number <= 3, rects or None))
+        images.append((f'{number:06d}.jpg', number <= 3, rects or None))
     return images
 
 
