@@ -149,7 +149,7 @@ def test_a_list_says_whom_to_validate_with(folder, lines, valid, others):
 
 
 @pytest.mark.parametrize(
-    'lines, message', [('a.jpg\nx.jpgA\n', "1 entries fit nobody, such as 'x.jpgA'"), ('\n', 'an empty list')]
+    'lines, message', [('a.jpg\nx.jpgA\n', "1 entries match no person, such as 'x.jpgA'"), ('\n', 'the list is empty')]
 )
 def test_a_list_that_does_not_fit_is_refused_and_nothing_written(folder, capsys, lines, message):
     with open(folder.path('valid.txt'), 'w') as stream:

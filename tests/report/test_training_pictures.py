@@ -1,15 +1,15 @@
-"""Pictures of a training: labels alone are shown as truth, whatever the loss weighs."""
+"""Images of a training: only labelled joints are shown as truth, independent of the weights of the loss."""
 
 from types import SimpleNamespace
 
 import numpy as np
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 
 from annotated import SKELETON, STANDING
 from hourglass_pose.report.training_pictures import TrainingPictures
+from hourglass_pose.representations.table import make_codec
 
 
-class Pictures:
+class ShownImages:
     def __init__(self):
         self.shown = []
 
@@ -19,17 +19,16 @@ class Pictures:
 
 def white_in_overlay(labelled, weights):
     """Return how many pixels of the sheet's overlay are as white as the truth is."""
-    codec = HeatmapCodec(64)
+    codec = make_codec(64)
     joints = STANDING * 0.9
-    heatmaps, _ = codec.encode(joints, labelled)
     batch = SimpleNamespace(
         mask=np.ones(1),
         images=np.zeros((1, 256, 256, 3), np.uint8),
-        heatmaps=heatmaps[None],
+        labelled=labelled[None],
         joint_weights=weights[None],
         joints_crop=joints[None].astype(np.float64),
     )
-    log = Pictures()
+    log = ShownImages()
     TrainingPictures(codec, SKELETON).training(log, 1, batch, np.zeros((1, 64, 64, 16), np.float32))
     (sheet,) = log.shown
     # The overlay is the last of four tiles of 200 pixels; scaling down darkens its thin white lines.
