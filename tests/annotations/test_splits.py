@@ -18,7 +18,7 @@ def person(image, letter='A', source=0, split=None):
 
 def position(name, seed):
     """Return the position of a name in [0, 1) in another way, from hexadecimal digits of SHA-256."""
-    return int(hashlib.sha256((f'{seed}:{name}').encode('utf-8')).hexdigest()[:12], 16) / 16.0**12
+    return int(hashlib.sha256(f'{seed}:{name}'.encode()).hexdigest()[:12], 16) / 16.0**12
 
 
 # The splits of other machines for a fraction of 0.5 must not change: checkpoints depend on them.

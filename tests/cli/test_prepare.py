@@ -202,8 +202,8 @@ def test_lsp_and_coco_are_prepared_too(folder, rng):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (['--boxes', 'image'], '--boxes image: for mpii joints or centre_scale is allowed'),
-        (['--joints', 'lsp'], '--joints lsp: for mpii mpii is allowed'),
+        (['--boxes', 'image'], '--boxes image: mpii allows joints or centre_scale'),
+        (['--joints', 'lsp'], '--joints lsp: mpii allows mpii'),
         (['--head-boxes', 'none.mat'], 'no file at'),
         (['--split-list', 'none.txt'], 'no file at'),
     ],
