@@ -290,7 +290,7 @@ def test_an_output_that_is_an_input_is_refused_and_the_file_kept(folder, capsys)
     before = open(folder.path('mpii.json'), 'rb').read()
     for output in ('mpii.json', 'link.txt', os.path.join('.', 'mpii.json')):
         assert folder.prepare(output=output) == 2
-        assert 'this is a file that is read' in capsys.readouterr().err
+        assert 'this file is an input' in capsys.readouterr().err
     assert open(folder.path('mpii.json'), 'rb').read() == before
 
 
