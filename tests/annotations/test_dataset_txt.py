@@ -158,7 +158,13 @@ def test_a_malformed_line_is_named_and_the_next_is_read(path, line, problem):
     )
 )
 def test_any_file_gives_valid_persons_or_named_problems(tmpdir_factory, content):
-    for _, found in read(tmpdir_factory.getbasetemp().join('any.txt'), content):
+    try:
+        lines = read(tmpdir_factory.getbasetemp().join('any.txt'), content)
+    except AnnotationError:
+        # Only damaged gzip data make a whole file unreadable.
+        assert content[:2] == b'\x1f\x8b'
+        return
+    for _, found in lines:
         if not isinstance(found, AnnotationError):
             assert np.isfinite(found.box_img).all() and np.isfinite(found.joints_img).all()
             assert found.joints_img.shape == (2, 2) and found.person_id.startswith(found.image)

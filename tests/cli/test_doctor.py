@@ -124,7 +124,9 @@ def test_a_wrong_line_is_named_and_hurts_where_training_is_strict(data):
 def test_settings_that_do_not_fit_the_data_are_found(data):
     code, text = data.doctor('--set', 'Train.nEpochs=1', '--set', 'Train.epoch_size=1', '--set', 'Train.warmup_steps=2')
     assert code == BAD_FINDING and harmful(text) == ['settings', 'settings']
-    assert 'Train.warmup_steps is 2, but the steps of the run are 1' in text and 'before it has seen all persons' in text
+    assert (
+        'Train.warmup_steps is 2, but the steps of the run are 1' in text and 'before it has seen all persons' in text
+    )
 
 
 @pytest.mark.slow
