@@ -69,7 +69,8 @@ def match(
     Args:
         only_predicted: as in score_poses.
 
-    Raises UserError for predictions of joints or of persons that the truth does not have, and for different numbers of persons.
+    Raises UserError for predictions of joints or of persons that the truth does not have, and for unequal
+    numbers of persons.
     """
     joints = predictions.joints[:, _joint_order(predictions.names, truth.names)]
     if predictions.in_order:
