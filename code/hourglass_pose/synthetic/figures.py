@@ -34,8 +34,8 @@ _POCKETS = ((-0.02, 0.16, 34, 46), (-0.02, 0.16, -46, -34), (-0.12, 0.03, 146, 1
 class FigurePainter:
     """Paints a figure into an image.
 
-    figure: bodies.Figure. outfit: outfits.Outfit. pelvis_img: (2,) position of the pelvis in pixels. stature_px: height of
-    the person standing upright, in pixels.
+    figure: bodies.Figure. outfit: outfits.Outfit. pelvis_img: (2,) position of the pelvis in pixels. stature_px: height
+    of the person standing upright, in pixels.
     light: (2,) unit vector in the image towards the light.
     """
 
