@@ -1,4 +1,4 @@
-"""The exceptions that end a command with one line for the user instead of a traceback, and the wording of such lines."""
+"""The exceptions that end a command with one line for the user instead of a traceback, and their wording."""
 
 
 class UserError(Exception):

@@ -108,7 +108,7 @@ def write_whole(path: Union[str, os.PathLike], content: bytes) -> None:
 
 
 def require_writable(path: str) -> None:
-    """Raise UserError unless a file at `path` can be written: its folder exists and is writable, and `path` is not a folder.
+    """Raise UserError unless a file at `path` can be written: its folder exists and is writable, and it is no folder.
 
     For commands that run for a long time before they write.
     """

@@ -126,7 +126,8 @@ def _list_folder(folder: str) -> List[str]:
     ]
     if not names:
         raise ImageError(
-            f'{folder}: no images in this folder; expected files with one of the extensions {" ".join(IMAGE_EXTENSIONS)}'
+            f'{folder}: no images in this folder; expected files with one of the '
+            f'extensions {" ".join(IMAGE_EXTENSIONS)}'
         )
     return [os.path.join(folder, name) for name in names]
 

@@ -34,8 +34,8 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
                     )
     except OSError as error:
         raise AnnotationError(
-            f'{path}: cannot be read ({error.strerror or error}; absolute path: {os.path.abspath(path)}); check the path '
-            'and its permissions'
+            f'{path}: cannot be read ({error.strerror or error}; absolute path: {os.path.abspath(path)}); check the '
+            'path and its permissions'
         )
 
 

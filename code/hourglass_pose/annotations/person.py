@@ -19,8 +19,8 @@ class Person:
     head_box_img: float64 (4,) like box_img, or None if the data has no head boxes.
     source: index of the pair of annotation file and image folder that the person was read from.
     visible: bool (J,), False where a labelled joint is occluded; None if the data has no visibility.
-    centre_img: float64 (2,), approximate centre of the person; scale: its height / 200 px; both as MPII defines them, None if
-    the data has none.
+    centre_img: float64 (2,), approximate centre of the person; scale: its height / 200 px; both as MPII defines them,
+    None if the data has none.
     split: 'train', 'valid' or 'test' if the data assigns the person to a split, otherwise None.
     person_index: index of the person among the annotated ones of its image, from 0; None if unknown.
     """

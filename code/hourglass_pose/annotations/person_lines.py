@@ -137,14 +137,14 @@ def _layout(path: str, line: bytes, num_joints: int, joint_names: Optional[Seque
     """Return the _Layout of a file after checking its first line."""
     if not is_header(line):
         raise AnnotationError(
-            f'{path}:1: expected the first line {{"format": "{FORMAT}", "version": {VERSION}, ...}}; create the file with '
-            '"python -m hourglass_pose prepare"'
+            f'{path}:1: expected the first line {{"format": "{FORMAT}", "version": {VERSION}, ...}}; create the file '
+            'with "python -m hourglass_pose prepare"'
         )
     header = json.loads(line.decode('utf-8-sig'))
     if header.get('version') != VERSION:
         raise AnnotationError(
-            f'{path}:1: version {_shown(header.get("version"))} of the format; expected version {VERSION}; create the file '
-            'again, or read it with a newer version of this program'
+            f'{path}:1: version {_shown(header.get("version"))} of the format; expected version {VERSION}; create '
+            'the file again, or read it with a newer version of this program'
         )
     names = header.get('joints')
     if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):

@@ -146,8 +146,8 @@ def _checked(
         first = first_lines.setdefault(item.person_id, line)
         if first != line:
             yield (
-                f'{path}:{line}: {item.person_id!r} is also the name in line {first}; give each person of an image its own '
-                'letter'
+                f'{path}:{line}: {item.person_id!r} is also the name in line {first}; give each person of an image '
+                'its own letter'
             )
             continue
         problem = problem_of_use(item, needs_centre) or (listing and listing.problem(item.image_path))

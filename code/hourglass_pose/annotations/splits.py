@@ -42,7 +42,8 @@ def split_persons(
     hashes leave one empty, the unit whose hash is nearest moves to it.
 
     Raises AnnotationError if with such a fraction a split is still empty, because there are fewer than two units to
-    divide or all annotations name the same split; ValueError if valid_fraction is not in [0, 1] or for another split_by.
+    divide or all annotations name the same split; ValueError if valid_fraction is not in [0, 1] or for another
+    split_by.
     """
     if split_by not in _UNITS:
         raise ValueError(f'split_by is one of {", ".join(_UNITS)}, not {split_by!r}')

@@ -26,8 +26,8 @@ def read_mpii(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Skippe
     """Return an iterator of a Person or Skipped for each record, in the order of the file.
 
     Readable are the official .mat, mpii_annotations.json and HRNet's JSON files, both also gzipped, Newell's .h5, this
-    project's own lines, and a dataset.txt of MPII. The last two have boxes of their own; for the others the boxes follow
-    from `boxes`, see official.box_of.
+    project's own lines, and a dataset.txt of MPII. The last two have boxes of their own; for the others the boxes
+    follow from `boxes`, see official.box_of.
 
     Raises AnnotationError for a file with other content.
     """

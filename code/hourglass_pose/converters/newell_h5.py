@@ -24,11 +24,11 @@ _SPLITS = {0: 'test', 1: 'train', 2: 'valid'}
 def read_newell_h5(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Skipped]]:
     """Yield a Person or Skipped for each row, in the order of the file.
 
-    The joints are the official 1-based coordinates truncated to whole pixels. Two kinds of file have the same names: one
-    has the official centre and scale; in the other the centre is already lowered by 15 x scale and the scale multiplied
-    by 1.25. Official centres are whole numbers, which identifies the kind; official values are yielded for both. The
-    split is `istrain` if the file has it (0 test, 1 train, 2 valid), otherwise it follows from the file's name. boxes:
-    see official.box_of.
+    The joints are the official 1-based coordinates truncated to whole pixels. Two kinds of file have the same names:
+    one has the official centre and scale; in the other the centre is already lowered by 15 x scale and the scale
+    multiplied by 1.25. Official centres are whole numbers, which identifies the kind; official values are yielded for
+    both. The split is `istrain` if the file has it (0 test, 1 train, 2 valid), otherwise it follows from the file's
+    name. boxes: see official.box_of.
 
     Raises AnnotationError for another HDF5 file, or one whose centres are of neither kind.
     """

@@ -190,8 +190,8 @@ class _Report:
         missing = sum(not self._exists[image] for image in self._images)
         if missing:
             yield (
-                f'{missing:,} of {len(self._images):,} images are not in {self._folder}; download them before training, or '
-                'add --existing-only'
+                f'{missing:,} of {len(self._images):,} images are not in {self._folder}; download them before '
+                'training, or add --existing-only'
             )
         if self._renamed:
             renamed = counted(self._renamed, 'person')

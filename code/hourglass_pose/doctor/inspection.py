@@ -97,7 +97,8 @@ class Inspection:
     ) -> List[Finding]:
         """Return the Findings on settings, disk space and time.
 
-        parameters, variables: numbers of trained and of all values of the network. step_seconds: as cost.check_time takes it.
+        parameters, variables: numbers of trained and of all values of the network. step_seconds: as cost.check_time
+        takes it.
         """
         seconds, count = cost.measure_input(self.data.sample_maker, self.some_persons(SAMPLED))
         crops = [sample.crop for sample in self.samples(self.some_persons(8), augmented=True)[1]]

@@ -47,7 +47,7 @@ def check_split(split: Mapping[str, Sequence[Person]]) -> List[Finding]:
     for noun, groups in (('image', by_image), ('person by its labels', by_labels)):
         shared = [names for names in groups.values() if all(names.values())]
         if shared:
-            message = f'{counted(len(shared), noun)} used for both training and validation, which makes the validation too good'
+            message = f'{counted(len(shared), noun)} used for both training and validation, so validation is too good'
             findings.append(Finding('split', True, message, tuple(name for names in shared for name in _all(names))))
     repeated = [_all(names) for names in by_labels.values() if len(_all(names)) > 1]
     if repeated:

@@ -23,7 +23,7 @@ _SUSPICIOUS = ('sides', 'scales', 'crops')
 def write_doctor_files(
     folder: str, findings: Sequence[Finding], inspection: Inspection, show: Callable[[str], None] = print
 ) -> None:
-    """Write doctor.json, and crops.png, heatmaps.png and suspects.png if there are images for them. show: shows a line."""
+    """Write doctor.json, and crops.png, heatmaps.png and suspects.png if there are images for them."""
     record = {
         'data': inspection.data.annotations.describe(),
         'opened': inspection.opened_text(),

@@ -84,9 +84,9 @@ def choose_best_metric(
 def box_pck(evaluation: Evaluation, kept_joints: np.ndarray, skeleton: Skeleton) -> Optional[float]:
     """Return the area under the curve of PCK by the longer side of the box, thresholds 0 to 0.5, in percent.
 
-    PCK by the longer side is that of Yang and Ramanan (2013). With few joints, the percentage within one threshold takes
-    few values, so the best one is a matter of chance; the area under the curve changes with every error. Mean over
-    joints, None if no joint is labelled.
+    PCK by the longer side is that of Yang and Ramanan (2013). With few joints, the percentage within one threshold
+    takes few values, so the best one is a matter of chance; the area under the curve changes with every error. Mean
+    over joints, None if no joint is labelled.
     """
     persons = evaluation.persons
     boxes = np.array([person.box_img for person in persons], np.float64)

@@ -12,8 +12,8 @@ LOWERED = 15.0  # px of the image, times scale
 SIDE = 200.0 * 1.25  # px of the image, times scale
 
 # 'princeton' and 'bearpaw' repeat princeton-vl/pytorch_stacked_hourglass (whose train.h5 and valid.h5 hold the centre
-# and scale already lowered and widened) and bearpaw/pytorch-pose as of 2020: both use MPII's 1-based centre with 0-based
-# arrays, and truncate the corners to whole pixels.
+# and scale already lowered and widened) and bearpaw/pytorch-pose as of 2020: both use MPII's 1-based centre with
+# 0-based arrays, and truncate the corners to whole pixels.
 CORNERS = ('exact', 'princeton', 'bearpaw')
 
 

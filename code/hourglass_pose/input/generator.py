@@ -48,8 +48,8 @@ class DataGenerator:
 
     persons: sequence of Person. sample_maker: SampleMaker. batch_size: B, of one process.
     workers: threads, each of which makes one sample at a time; None for one per core, 0 for none: each batch is
-    prepared on demand. While threads work, OpenCV's own threads are off in the whole process, because they would compete
-    with the network for cores.
+    prepared on demand. While threads work, OpenCV's own threads are off in the whole process, because they would
+    compete with the network for cores.
     prefetch: batches prepared ahead; at least as many as keep all threads busy are used.
     max_unreadable: fraction of the job's images that may be unreadable; more raise ImageError. Up to then the rows of
     such an image are masked, `on_unreadable(message)` is called once, and its path is added to the set `unreadable`.

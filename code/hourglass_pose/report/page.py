@@ -33,9 +33,9 @@ class PersonImage:
 class PageContent:
     """The content of the page.
 
-    title: what was evaluated. subject: origin of the poses. metrics: content of metrics.json. curve: figure of PCKh over the
-    threshold, None if PCKh is undefined. history: (figure, description) of a run's epochs. worst, best: persons.
-    config_text: settings of the run, or ''.
+    title: what was evaluated. subject: origin of the poses. metrics: content of metrics.json. curve: figure of PCKh
+    over the threshold, None if PCKh is undefined. history: (figure, description) of a run's epochs. worst, best:
+    persons. config_text: settings of the run, or ''.
     """
 
     title: str
@@ -54,7 +54,7 @@ def write_page(path: str, content: PageContent) -> None:
 
 
 def render_page(content: PageContent) -> str:
-    """Return the page as HTML. All texts are escaped, and characters that HTML cannot represent become escape sequences."""
+    """Return the page as HTML. All texts are escaped, and characters that HTML cannot represent are escaped, too."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

@@ -39,7 +39,7 @@ def pckh_figure(result: PckhResult, baselines: Dict[str, PckhResult], title: str
 
 
 def history_figures(history: Sequence[Dict[str, str]]) -> List[Tuple[Any, str]]:
-    """Return [(figure, description)] of a run's epochs: the loss and the validation metrics; [] for fewer than two epochs.
+    """Return [(figure, description)] of a run's epochs: the loss and the validation metrics; [] for less than two.
 
     Args:
         history: rows of texts by column, as in a run's history.csv.

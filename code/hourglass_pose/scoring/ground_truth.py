@@ -19,9 +19,10 @@ _VARIABLES = ('pos_gt_src', 'headboxes_src', 'jnt_missing')
 class GroundTruth:
     """N labelled persons.
 
-    joints: float64 (N, J, 2), in pixels; the first pixel is count_from. labelled: bool (N, J). head_boxes: (N, 4) x0 y0 x1 y1
-    in the same pixels, NaN if unknown. names: the J joints. attributes: for the breakdown.
-    description: a line for the protocol. persons: the Person of each row, or None if the file does not identify persons.
+    joints: float64 (N, J, 2), in pixels; the first pixel is count_from. labelled: bool (N, J). head_boxes: (N, 4) x0
+    y0 x1 y1 in the same pixels, NaN if unknown. names: the J joints. attributes: for the breakdown.
+    description: a line for the protocol. persons: the Person of each row, or None if the file does not identify
+    persons.
     files: annotation files by Person.source.
     """
 

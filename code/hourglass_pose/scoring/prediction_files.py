@@ -22,8 +22,9 @@ class PredictedPoses:
     joints: float64 (M, J, 2), NaN where there is no prediction, in pixels; the first pixel is count_from.
     names: the J joints. count_from: 0 or 1, depending on the kind of file. description: a line for the protocol.
     person_ids: (image, person_id) of each row, or None. sources: annotation file of each row, or None if unknown.
-    positions: (image or None, image index, rect index) of each row in the official list, or None. If both person_ids and
-    positions are None, the rows are the persons of the ground truth in its order. num_images: images of a submission.
+    positions: (image or None, image index, rect index) of each row in the official list, or None. If both person_ids
+    and positions are None, the rows are the persons of the ground truth in its order. num_images: images of a
+    submission.
     """
 
     joints: np.ndarray

@@ -19,7 +19,7 @@ def _sample_paint(rng: np.random.RandomState) -> Colour:
 
 
 def _noise(rng: np.random.RandomState, width: int, height: int, cells_across: int) -> np.ndarray:
-    """Return smooth noise, uint8 (height, width, 3), `cells_across` cells wide, varying more in lightness than in hue."""
+    """Return smooth noise, uint8 (height, width, 3), `cells_across` cells wide, mostly in lightness."""
     rows = max(2, int(cells_across * height / width))
     grid = np.frombuffer(rng.bytes(rows * cells_across * 4), np.uint8).reshape(rows, cells_across, 4) / 255.0
     grid = 255 * (0.7 * grid[..., 3:] + 0.3 * grid[..., :3])
@@ -93,7 +93,7 @@ def paint_clutter(rng: np.random.RandomState, image: np.ndarray, ground: int) ->
 
 
 def _defocus(image: np.ndarray, shrink: float) -> None:
-    """Blur an image in place, by shrinking it by this factor and enlarging it again: much cheaper than a wide Gaussian."""
+    """Blur an image in place, by shrinking it by this factor and enlarging it again: cheaper than a Gaussian."""
     height, width = image.shape[:2]
     small = cv2.resize(image, (int(width / shrink), int(height / shrink)), interpolation=cv2.INTER_AREA)
     cv2.resize(small, (width, height), image, interpolation=cv2.INTER_CUBIC)
