@@ -1,4 +1,4 @@
-"""Pictures: every odd kind is read upright as 8-bit RGB, every damaged one is named."""
+"""Images: every supported kind is read upright as 8-bit RGB; damaged files are named."""
 
 import io
 import os
@@ -23,22 +23,22 @@ RAMP = np.dstack(
 ).astype(np.uint8)
 
 
-def saved(folder, picture, name, **settings):
+def saved(folder, image, name, **settings):
     path = str(folder.join(name))
-    (picture if isinstance(picture, Image.Image) else Image.fromarray(picture)).save(path, **settings)
+    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(path, **settings)
     return path
 
 
-def written(folder, data, name='picture.jpg'):
+def written(folder, data, name='image.jpg'):
     path = str(folder.join(name))
     with open(path, 'wb') as stream:
         stream.write(data)
     return path
 
 
-def encoded(picture, form='JPEG', **settings):
+def encoded(image, form='JPEG', **settings):
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, form, **settings)
+    Image.fromarray(image).save(stream, form, **settings)
     return stream.getvalue()
 
 
@@ -72,7 +72,7 @@ def assert_read(path, expected, tolerance=0):
 
 
 @pytest.mark.parametrize('name', ['a.png', 'a.bmp', 'a.tif', 'a.ppm', 'a.PNG'])
-def test_lossless_pictures_are_read_as_they_are(tmpdir, name):
+def test_lossless_images_are_read_exactly(tmpdir, name):
     assert_read(saved(tmpdir, RGB, name), RGB)
 
 
@@ -80,7 +80,7 @@ def test_lossless_pictures_are_read_as_they_are(tmpdir, name):
     'name, settings',
     [('a.jpg', {'quality': 95}), ('a.jpg', {'quality': 95, 'progressive': True}), ('a.webp', {'quality': 95})],
 )
-def test_lossy_pictures_are_read_in_the_right_colours(tmpdir, name, settings):
+def test_lossy_images_are_read_in_the_right_colours(tmpdir, name, settings):
     assert_read(saved(tmpdir, RAMP, name, **settings), RAMP, tolerance=12)
 
 
@@ -133,13 +133,13 @@ def test_cmyk_jpeg_becomes_rgb(tmpdir):
     assert_read(saved(tmpdir, Image.fromarray(RAMP).convert('CMYK'), 'a.jpg', quality=95), RAMP, tolerance=12)
 
 
-def test_one_pixel_is_a_picture(tmpdir):
+def test_one_pixel_is_an_image(tmpdir):
     pixel = np.array([[[1, 2, 3]]], np.uint8)
     assert_read(saved(tmpdir, pixel, 'a.png'), pixel)
     assert read_image(saved(tmpdir, pixel, 'a.jpg')).shape == (1, 1, 3)
 
 
-# By the table of the EXIF standard: 0th row and column of what is stored -> sides of the upright picture.
+# By the table of the EXIF standard: 0th row and column of the stored pixels -> sides of the upright image.
 UPRIGHT = {
     1: lambda a: a,
     2: np.fliplr,
@@ -170,17 +170,17 @@ def test_exif_orientation_is_applied(tmpdir, orientation, name, settings):
 
 @pytest.mark.parametrize('exif', [exif_of(0).tobytes(), exif_of(9).tobytes(), b'Exif\0\0damaged'])
 @pytest.mark.filterwarnings('ignore:.*EXIF')
-def test_a_senseless_orientation_is_none(tmpdir, exif):
+def test_an_invalid_orientation_is_ignored(tmpdir, exif):
     assert_read(saved(tmpdir, RAMP, 'a.jpg', quality=95, exif=exif), RAMP, tolerance=12)
 
 
-def test_content_counts_not_the_name(tmpdir):
+def test_content_decides_not_the_name(tmpdir):
     assert_read(written(tmpdir, encoded(RGB, 'PNG'), 'a.jpg'), RGB)
 
 
 @pytest.mark.parametrize('form', ['JPEG', 'PNG', 'BMP', 'WEBP', 'TIFF', 'PPM'])
 @pytest.mark.parametrize('share', [0.2, 0.5, 0.9])
-def test_a_truncated_picture_is_named_not_returned_in_part(tmpdir, form, share):
+def test_a_truncated_image_is_refused_and_named(tmpdir, form, share):
     data = encoded(np.random.RandomState(2).randint(0, 256, (64, 64, 3)).astype(np.uint8), form)
     path = written(tmpdir, data[: int(len(data) * share)])
     with pytest.raises(ImageError) as caught:
@@ -189,14 +189,14 @@ def test_a_truncated_picture_is_named_not_returned_in_part(tmpdir, form, share):
     assert '\n' not in str(caught.value)
 
 
-def test_a_jpeg_cut_off_by_its_last_bytes_is_not_returned_in_part(tmpdir):
+def test_a_jpeg_without_its_last_bytes_is_refused(tmpdir):
     data = encoded(RAMP)
     for length in range(len(data) - 60, len(data) - 10):
         with pytest.raises(ImageError):
             read_image(written(tmpdir, data[:length]))
 
 
-def test_a_truncated_jpeg_is_refused_where_cv2_would_return_its_part(tmpdir, monkeypatch):
+def test_a_truncated_jpeg_that_cv2_would_decode_in_part_is_refused(tmpdir, monkeypatch):
     path = written(tmpdir, encoded(RAMP)[:-100])
     monkeypatch.setattr(images.cv2, 'imdecode', lambda data, flags: np.full(RAMP.shape, 128, np.uint8))
     with pytest.raises(ImageError, match='damaged or truncated'):
@@ -207,7 +207,7 @@ def test_a_truncated_jpeg_is_refused_where_cv2_would_return_its_part(tmpdir, mon
     'data, reason',
     [
         (b'', 'the file is empty'),
-        (b'not a picture', 'not a JPEG, PNG'),
+        (b'not an image', 'not a JPEG, PNG'),
         (b'\xff\xd8\xff', 'damaged'),
         (b'\xff\xd8\xff\xe0\xff\xd9', 'damaged'),
         (b'RIFF1234AVI ', 'a video (AVI), not a JPEG'),
@@ -218,7 +218,7 @@ def test_a_truncated_jpeg_is_refused_where_cv2_would_return_its_part(tmpdir, mon
     ],
 )
 @pytest.mark.filterwarnings('ignore:.*EXIF')
-def test_a_file_that_is_no_picture_is_named(tmpdir, data, reason):
+def test_a_file_that_is_not_an_image_is_named(tmpdir, data, reason):
     path = written(tmpdir, data)
     for read in (read_image, image_size):
         with pytest.raises(ImageError) as caught:
@@ -230,11 +230,11 @@ def test_a_missing_file_is_named_by_its_absolute_path(tmpdir, monkeypatch):
     monkeypatch.chdir(tmpdir)
     with pytest.raises(ImageError) as caught:
         read_image('none.jpg')
-    assert str(caught.value).startswith(f'none.jpg: no such file, looked for {os.path.abspath("none.jpg")}')
+    assert str(caught.value).startswith(f'none.jpg: no such file (absolute path: {os.path.abspath("none.jpg")}')
 
 
-def test_a_folder_is_no_picture(tmpdir):
-    with pytest.raises(ImageError, match='a folder, not a picture'):
+def test_a_folder_is_not_an_image(tmpdir):
+    with pytest.raises(ImageError, match='a folder, not an image'):
         read_image(str(tmpdir))
 
 
@@ -253,18 +253,16 @@ def test_a_file_without_permission_is_an_image_error(tmpdir, monkeypatch):
 
 
 @pytest.mark.parametrize('width, height', [(20000, 10000), (10001, 10000), (60000, 60000)])
-def test_a_picture_over_100_megapixels_is_refused_by_its_header(tmpdir, recwarn, width, height):
+def test_an_image_over_100_megapixels_is_refused_by_its_header(tmpdir, recwarn, width, height):
     path = written(tmpdir, png_header(width, height), 'a.png')
     assert image_size(path) == (width, height)
     with pytest.raises(ImageError) as caught:
         read_image(path)
-    assert str(caught.value) == (
-        '%s: %d x %d pixels; at most 100 megapixels are read; scale it down' % (path, width, height)
-    )
+    assert str(caught.value) == (f'{path}: {width} x {height} pixels; at most 100 megapixels are read; scale it down')
     assert not recwarn.list
 
 
-def test_a_real_picture_of_20000_x_10000_pixels_is_refused(tmpdir):
+def test_a_real_image_of_20000_x_10000_pixels_is_refused(tmpdir):
     path = saved(tmpdir, Image.new('1', (20000, 10000)), 'a.png')
     with pytest.raises(ImageError, match='20000 x 10000 pixels'):
         read_image(path)
@@ -272,7 +270,7 @@ def test_a_real_picture_of_20000_x_10000_pixels_is_refused(tmpdir):
 
 def test_32_bits_a_channel_are_refused(tmpdir):
     for kind in (np.float32, np.int32):
-        with pytest.raises(ImageError, match='32 bits a channel; 8 and 16 are read'):
+        with pytest.raises(ImageError, match='32 bits a channel; expected 8 or 16'):
             read_image(saved(tmpdir, np.zeros((4, 6), kind), 'a.tif'))
 
 
@@ -286,10 +284,10 @@ SMALL = [encoded(RAMP[:16, :16], form) for form in ('JPEG', 'PNG', 'BMP', 'WEBP'
     cut=st.integers(0, 40),
 )
 @pytest.mark.filterwarnings('ignore')
-def test_any_damage_gives_a_picture_or_an_image_error(tmpdir_factory, data, changes, cut):
+def test_any_damage_gives_an_image_or_an_image_error(tmpdir_factory, data, changes, cut):
     data = bytearray(data[: len(data) - cut])
-    for place, value in changes:
-        data[place % len(data)] = value
+    for position, value in changes:
+        data[position % len(data)] = value
     path = written(tmpdir_factory.getbasetemp(), bytes(data), 'damaged')
     try:
         size = image_size(path)
@@ -300,7 +298,7 @@ def test_any_damage_gives_a_picture_or_an_image_error(tmpdir_factory, data, chan
         assert image.dtype == np.uint8 and image.shape == (size[1], size[0], 3)
 
 
-def test_a_folder_gives_its_pictures_sorted_and_not_those_below(tmpdir):
+def test_a_folder_gives_its_images_sorted_without_those_of_subfolders(tmpdir):
     for name in ('b.JPG', 'a.png', 'c.webp', 'notes.txt', '.hidden.jpg', 'd'):
         written(tmpdir, b'', name)
     written(tmpdir.mkdir('below'), b'', 'e.jpg')
@@ -308,7 +306,7 @@ def test_a_folder_gives_its_pictures_sorted_and_not_those_below(tmpdir):
     assert list_images(str(tmpdir)) == list_images([str(tmpdir)])
 
 
-def test_files_are_taken_in_the_order_given_whatever_their_name_and_once(tmpdir):
+def test_files_of_any_name_are_taken_once_in_the_given_order(tmpdir):
     z, a = written(tmpdir, b'', 'z'), written(tmpdir, b'', 'a.jpg')
     assert list_images([z, str(tmpdir), a, z]) == [z, a]
 
@@ -320,8 +318,8 @@ def test_every_extension_that_folders_are_searched_for_can_be_read(tmpdir, exten
     assert_read(path, RAMP, tolerance=30)
 
 
-def test_a_folder_without_pictures_is_named(tmpdir):
-    with pytest.raises(ImageError, match=f'{tmpdir}: no pictures in this folder'):
+def test_a_folder_without_images_is_named(tmpdir):
+    with pytest.raises(ImageError, match=f'{tmpdir}: no images in this folder'):
         list_images([str(tmpdir)])
 
 
@@ -332,7 +330,7 @@ def test_a_missing_path_is_named(tmpdir):
 
 
 def test_no_paths_are_an_error():
-    with pytest.raises(ImageError, match='no pictures given'):
+    with pytest.raises(ImageError, match='no images given'):
         list_images([])
 
 
@@ -340,9 +338,9 @@ def test_no_paths_are_an_error():
     'head, content',
     [
         (b'GIF89a', 'a GIF'),
-        (b'\0\0\0\x18ftypheic\0\0\0\0', 'an HEIC picture'),
-        (b'\0\0\0\x18ftypmif1\0\0\0\0', 'an HEIC picture'),
-        (b'\0\0\0\x18ftypavif\0\0\0\0', 'an AVIF picture'),
+        (b'\0\0\0\x18ftypheic\0\0\0\0', 'an HEIC image'),
+        (b'\0\0\0\x18ftypmif1\0\0\0\0', 'an HEIC image'),
+        (b'\0\0\0\x18ftypavif\0\0\0\0', 'an AVIF image'),
         (b'\0\0\0\x18ftypisom\0\0\0\0', 'a video (MP4)'),
         (b'\0\0\0\x14ftypqt  \0\0\0\0', 'a video (QuickTime)'),
         (b'\x1a\x45\xdf\xa3', 'a video (Matroska or WebM)'),
@@ -351,7 +349,7 @@ def test_no_paths_are_an_error():
         (b'', None),
     ],
 )
-def test_what_cannot_be_read_is_called_by_its_content_whatever_its_name(tmpdir, head, content):
+def test_files_that_cannot_be_read_are_described_by_content_not_by_name(tmpdir, head, content):
     path = written(tmpdir, head)
     assert describe_content(path) == content
     if content:
@@ -365,7 +363,7 @@ def test_an_image_that_can_be_read_and_a_missing_file_have_no_description(tmpdir
     assert describe_content(str(tmpdir.join('none'))) is None
 
 
-def test_the_limit_of_pillow_stays_as_it_was(tmpdir):
+def test_pillows_own_limit_is_restored(tmpdir):
     before = Image.MAX_IMAGE_PIXELS
     image_size(written(tmpdir, png_header(60000, 60000), 'a.png'))
     assert Image.MAX_IMAGE_PIXELS == before

@@ -1,13 +1,13 @@
-"""How many processor cores this process may use."""
+"""The number of processor cores that this process may use."""
 
 import os
 from typing import Optional
 
 
 def available_cores(cgroups: str = '/sys/fs/cgroup', own_cgroups: str = '/proc/self/cgroup') -> int:
-    """Return the cores that affinity and the control group leave to this process, at least 1.
+    """Return the number of cores that CPU affinity and control groups allow this process, at least 1.
 
-    `os.cpu_count()` counts those of the machine, which a container or a scheduler may have divided among jobs. A quota
+    `os.cpu_count()` counts the cores of the machine, of which a container or a scheduler may grant only some. A quota
     of processor time is rounded up to whole cores.
     """
     try:
@@ -19,14 +19,14 @@ def available_cores(cgroups: str = '/sys/fs/cgroup', own_cgroups: str = '/proc/s
 
 
 def _quota(cgroups: str, own_cgroups: str) -> Optional[float]:
-    """Return the processor time a second that the control groups of this process allow, or None for no limit."""
+    """Return the processor seconds per second that the control groups of this process allow, or None for no limit."""
     limits = []
     for line in (_read(own_cgroups) or '').splitlines():
         _, controllers, path = (line.split(':', 2) + ['', ''])[:3]
         if controllers and 'cpu' not in controllers.split(','):
             continue
         root = os.path.join(cgroups, 'cpu') if controllers else cgroups
-        # A limit of a group above holds as well. Inside a container the path may be that of the host.
+        # The limits of parent groups apply as well. Inside a container the path may be the host's.
         parts = [part for part in path.split('/') if part]
         for depth in range(len(parts) + 1):
             limits.append(_limit_of(os.path.join(root, *parts[:depth])))
@@ -34,7 +34,7 @@ def _quota(cgroups: str, own_cgroups: str) -> Optional[float]:
 
 
 def _limit_of(folder: str) -> Optional[float]:
-    """Return the quota over the period of one control group, of version 2 or 1."""
+    """Return quota / period of one control group, version 2 or 1, or None for no limit."""
     words = (_read(os.path.join(folder, 'cpu.max')) or '').split()
     if len(words) != 2:
         words = [

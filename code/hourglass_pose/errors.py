@@ -1,10 +1,10 @@
-"""The exceptions that end a command with one line for the user instead of a traceback, and how such lines count."""
+"""The exceptions that end a command with one line for the user instead of a traceback, and their wording."""
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: the command prints it as one line and exits with code 2.
+    """A mistake that the user can correct: the command prints it as one line and exits with code 2.
 
-    The message says what is wrong, where, what was found, what is allowed and what to do.
+    The message states what is wrong, where, what was found, what is allowed and what to do.
     """
 
 
@@ -17,7 +17,7 @@ class AnnotationError(UserError):
 
 
 class ImageError(UserError):
-    """A picture cannot be read."""
+    """An image cannot be read."""
 
 
 class CheckpointError(UserError):
@@ -29,10 +29,15 @@ class TrainingError(UserError):
 
 
 class LaunchError(UserError):
-    """A run cannot be started on the devices as it was asked for."""
+    """A run cannot be started on the requested devices."""
 
 
 def counted(number: int, noun: str) -> str:
     """Return a count with its noun, such as '1 person', '1,234 persons' and '2 persons by their labels'."""
     first, _, rest = noun.partition(' ')
     return f'{number:,} {first}{"" if number == 1 else "s"}{rest and " " + rest}'
+
+
+def excerpt(text: str) -> str:
+    """Return a value's text for a message, cut to 60 characters."""
+    return text if len(text) <= 60 else f'{text[:57]}...'

@@ -1,4 +1,4 @@
-"""Files as such: written whole or not at all, told apart by their first bytes, and their SHA-256."""
+"""Files: atomic writing, the kind of a file by its first bytes, and SHA-256."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from typing import BinaryIO, Iterator, Optional, Type, Union
 
 from hourglass_pose.errors import UserError
 
-# Enough to see an HDF5 signature behind MATLAB's header.
+# Enough to find an HDF5 signature after MATLAB's header.
 HEAD_BYTES = 2056
 
 _HDF5 = b'\x89HDF\r\n\x1a\n'
@@ -43,7 +43,7 @@ _RIFF = {b'WEBP': 'webp', b'AVI ': 'avi'}
 
 
 def kind_of_bytes(head: bytes) -> Optional[str]:
-    """Return what a file is by its first bytes, such as 'jpeg', 'mp4', 'hdf5', 'matlab', 'json'; None if unknown.
+    """Return the kind of a file by its first bytes, such as 'jpeg', 'mp4', 'hdf5', 'matlab', 'json'; None if unknown.
 
     'json' is text that begins with [ or {. head: HEAD_BYTES of the file, or all of a shorter one.
     """
@@ -61,13 +61,13 @@ def kind_of_bytes(head: bytes) -> Optional[str]:
 
 
 def kind_of_file(path: Union[str, os.PathLike]) -> Optional[str]:
-    """Return kind_of_bytes of a file. Raises OSError where it cannot be read."""
+    """Return kind_of_bytes of a file. Raises OSError if it cannot be read."""
     with open(path, 'rb') as stream:
         return kind_of_bytes(stream.read(HEAD_BYTES))
 
 
 def file_sha256(path: Union[str, os.PathLike]) -> str:
-    """Return the SHA-256 of a file's content as 64 hex digits. Raises OSError where it cannot be read."""
+    """Return the SHA-256 of a file's content as 64 hex digits. Raises OSError if it cannot be read."""
     digest = hashlib.sha256()
     with open(path, 'rb') as stream:
         for block in iter(lambda: stream.read(1 << 20), b''):
@@ -79,7 +79,7 @@ def file_sha256(path: Union[str, os.PathLike]) -> str:
 def open_whole(path: Union[str, os.PathLike], error_type: Type[UserError] = UserError) -> Iterator[BinaryIO]:
     """Open a binary stream whose content replaces the file `path` when the block ends.
 
-    After a kill there is either the old file or the new one; when the block raises, the old file stays. Raises
+    If the process is killed, either the old or the new file exists; if the block raises, the old file stays. Raises
     error_type if the folder, its permissions or the disk do not allow it.
     """
     path = os.fspath(path)
@@ -102,7 +102,7 @@ def open_whole(path: Union[str, os.PathLike], error_type: Type[UserError] = User
 
 
 def write_whole(path: Union[str, os.PathLike], content: bytes) -> None:
-    """Write bytes to `path`, whole or not at all, as `open_whole` does. Raises UserError."""
+    """Write bytes to `path` atomically, as `open_whole` does. Raises UserError."""
     with open_whole(path) as stream:
         stream.write(content)
 
@@ -110,12 +110,12 @@ def write_whole(path: Union[str, os.PathLike], content: bytes) -> None:
 def require_writable(path: str) -> None:
     """Raise UserError unless a file at `path` can be written: its folder exists and is writable, and it is no folder.
 
-    For commands that work for long before they write.
+    For commands that run for a long time before they write.
     """
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.isdir(path):
         raise UserError(f'{path}: is a folder; name a file')
     if not os.path.isdir(folder):
-        raise UserError(f'{path}: there is no folder {folder}; make it, or name another file')
+        raise UserError(f'{path}: there is no folder {folder}; create it, or name another file')
     if not os.access(folder, os.W_OK):
         raise UserError(f'{path}: the folder {folder} is not writable; name another file')

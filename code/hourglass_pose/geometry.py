@@ -9,7 +9,7 @@ from typing import Any, Tuple
 import numpy as np
 
 ArrayLike = Any
-"""What NumPy makes an array of: an array, a list or a tuple of numbers."""
+"""What np.asarray accepts: an array, a list or a tuple of numbers."""
 
 
 def square_box(box_img: ArrayLike, margin: float) -> Tuple[np.ndarray, float]:
@@ -26,10 +26,10 @@ def square_box(box_img: ArrayLike, margin: float) -> Tuple[np.ndarray, float]:
 def crop_affine(
     centre_img: ArrayLike, side_img: float, crop_size: int, rotation_deg: float = 0.0, flip: bool = False
 ) -> np.ndarray:
-    """Return affine_crop_from_img of a square of the image brought to crop_size x crop_size pixels.
+    """Return affine_crop_from_img that maps a square of the image to crop_size x crop_size pixels.
 
-    centre_img: (x, y) that comes to the centre of the crop. side_img: side of the square in image pixels.
-    rotation_deg: angle by which the image turns about that centre, positive anti-clockwise as seen on the screen.
+    centre_img: (x, y) that maps to the centre of the crop. side_img: side of the square in image pixels.
+    rotation_deg: rotation of the image about that centre, positive anti-clockwise on the screen.
     flip: mirror the finished crop, x to crop_size - 1 - x.
     """
     scale = crop_size / float(side_img)
@@ -60,32 +60,37 @@ def compose(affine_c_from_b: np.ndarray, affine_b_from_a: np.ndarray) -> np.ndar
 
 
 def invert(affine: np.ndarray) -> np.ndarray:
-    """Return the inverse affine map. Raises numpy.linalg.LinAlgError for a map that flattens the plane."""
+    """Return the inverse affine map. Raises numpy.linalg.LinAlgError for a singular map."""
     linear = np.linalg.inv(affine[:, :2])
     return np.hstack([linear, -linear.dot(affine[:, 2:])])
 
 
 def transform_points(affine: np.ndarray, points: ArrayLike) -> np.ndarray:
     """Return points (..., 2) mapped by an affine map, float64."""
-    moved: np.ndarray = np.asarray(points, np.float64).dot(affine[:, :2].T) + affine[:, 2]
-    return moved
+    mapped: np.ndarray = np.asarray(points, np.float64).dot(affine[:, :2].T) + affine[:, 2]
+    return mapped
 
 
-def inside_crop(points_crop: ArrayLike, crop_size: int) -> np.ndarray:
-    """Return bool (...): whether points (..., 2) lie in the crop, whose pixels reach from -0.5 to crop_size - 0.5."""
-    points = np.asarray(points_crop)
+def inside_image(points_img: ArrayLike, size_wh: ArrayLike) -> np.ndarray:
+    """Return bool (...): whether points (..., 2) lie in an image of (width, height), from -0.5 to size - 0.5."""
+    points = np.asarray(points_img)
     with np.errstate(invalid='ignore'):
-        inside: np.ndarray = np.all((points >= -0.5) & (points < crop_size - 0.5), axis=-1)
+        inside: np.ndarray = np.all((points >= -0.5) & (points < np.asarray(size_wh) - 0.5), axis=-1)
     return inside
 
 
+def inside_crop(points_crop: ArrayLike, crop_size: int) -> np.ndarray:
+    """Return bool (...): whether points (..., 2) lie in a square crop, from -0.5 to crop_size - 0.5."""
+    return inside_image(points_crop, (crop_size, crop_size))
+
+
 def hm_from_crop(points_crop: ArrayLike, stride: int) -> np.ndarray:
-    """Return heatmap cells of crop pixels: a cell's centre lies in the middle of its stride x stride pixels."""
+    """Return points in heatmap cells of points in crop pixels; a cell is centred on its stride x stride pixels."""
     cells: np.ndarray = (np.asarray(points_crop) + 0.5) / stride - 0.5
     return cells
 
 
 def crop_from_hm(points_hm: ArrayLike, stride: int) -> np.ndarray:
-    """Return crop pixels of heatmap cells, the inverse of hm_from_crop."""
+    """Return points in crop pixels of points in heatmap cells, the inverse of hm_from_crop."""
     points: np.ndarray = (np.asarray(points_hm) + 0.5) * stride - 0.5
     return points

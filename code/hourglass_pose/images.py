@@ -18,11 +18,11 @@ MAX_MEGAPIXELS = 100
 # Kind by content (files.kind_of_bytes) -> format of Pillow.
 _FORMATS = {'jpeg': 'JPEG', 'png': 'PNG', 'bmp': 'BMP', 'webp': 'WEBP', 'tiff': 'TIFF', 'ppm': 'PPM'}
 
-# Kinds that people take for images and that read_image does not read.
+# Kinds that users may take for images but that read_image does not read.
 _DESCRIPTIONS = {
     'gif': 'a GIF',
-    'heic': 'an HEIC picture',
-    'avif': 'an AVIF picture',
+    'heic': 'an HEIC image',
+    'avif': 'an AVIF image',
     'avi': 'a video (AVI)',
     'mp4': 'a video (MP4)',
     'quicktime': 'a video (QuickTime)',
@@ -50,11 +50,11 @@ _pillow_limit = threading.Lock()
 def read_image(path: str) -> np.ndarray:
     """Return an image as uint8 RGB (H, W, 3), turned upright by its EXIF orientation as viewers show it.
 
-    JPEG, PNG, BMP, WebP, TIFF (first page) and PPM are told apart by content, not by name. Grey, palette and CMYK
+    JPEG, PNG, BMP, WebP, TIFF (first page) and PPM are recognised by content, not by name. Grey, palette and CMYK
     images become RGB; transparency is composited over white; of 16 bits a channel the upper 8 are kept.
 
-    Raises ImageError where the file is missing, unreadable, no image, truncated, has more than MAX_MEGAPIXELS (checked
-    before decoding), or has 32 bits a channel, whose range no rule gives.
+    Raises ImageError if the file is missing, unreadable, not an image, truncated, larger than MAX_MEGAPIXELS (checked
+    before decoding), or has 32 bits a channel, whose value range is not defined.
     """
     with _opened(path) as stream:
         picture, width, height = _open_picture(path, stream)
@@ -70,19 +70,19 @@ def read_image(path: str) -> np.ndarray:
 
 
 def image_size(path: str) -> Tuple[int, int]:
-    """Return (width, height) in pixels of what read_image returns, reading only the header.
+    """Return (width, height) in pixels of the image that read_image returns; only the header is read.
 
-    Raises ImageError where the file is missing, unreadable or no image; not where it is too large or cut short.
+    Raises ImageError if the file is missing, unreadable or not an image, but not if it is too large or truncated.
     """
     with _opened(path) as stream:
         return _open_picture(path, stream)[1:]
 
 
 def describe_content(path: str) -> Optional[str]:
-    """Return what a file is that read_image cannot read, such as 'a video (AVI)', 'an HEIC picture' or 'a GIF'.
+    """Return what a file that read_image cannot read contains, such as 'a video (AVI)', 'an HEIC image' or 'a GIF'.
 
-    The first bytes of the file decide, not its name. None for an image that can be read, and where the content is
-    unknown or the file cannot be opened.
+    The first bytes of the file decide, not its name. None for an image that can be read, for unknown content, and for
+    a file that cannot be opened.
     """
     try:
         kind = kind_of_file(path)
@@ -92,26 +92,26 @@ def describe_content(path: str) -> Optional[str]:
 
 
 def list_images(paths: Union[str, os.PathLike, Iterable[Union[str, os.PathLike]]]) -> List[str]:
-    """Return the image files among `paths` (files and folders) as a list without repetitions, in order.
+    """Return the image files among `paths` (files and folders), in order and without duplicates.
 
-    A file is taken whatever its name. A folder gives the files in it, not in folders below, that have one of
-    IMAGE_EXTENSIONS in any case, sorted by name and without hidden ones.
+    A file is accepted with any name. A folder stands for its files, not those of its subfolders, with one of
+    IMAGE_EXTENSIONS in upper or lower case, sorted by name, without hidden files.
 
     Raises ImageError for a path that does not exist, a folder without images, and no paths at all.
     """
     given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
     if not given:
-        raise ImageError('no pictures given; name picture files, or folders that hold some')
-    found = []
+        raise ImageError('no images given; name image files, or folders that contain images')
+    files = []
     for path in (os.fspath(path) for path in given):
         if os.path.isdir(path):
-            found.extend(_list_folder(path))
+            files.extend(_list_folder(path))
         elif os.path.exists(path):
-            found.append(path)
+            files.append(path)
         else:
-            raise ImageError(f'{path}: no such file or folder, looked for {os.path.abspath(path)}; check the path')
+            raise ImageError(f'{path}: no such file or folder (absolute path: {os.path.abspath(path)}); check the path')
     first: Dict[str, str] = {}
-    for path in found:
+    for path in files:
         first.setdefault(os.path.abspath(path), path)
     return list(first.values())
 
@@ -126,7 +126,8 @@ def _list_folder(folder: str) -> List[str]:
     ]
     if not names:
         raise ImageError(
-            f'{folder}: no pictures in this folder; the extensions {" ".join(IMAGE_EXTENSIONS)} are looked for'
+            f'{folder}: no images in this folder; expected files with one of the '
+            f'extensions {" ".join(IMAGE_EXTENSIONS)}'
         )
     return [os.path.join(folder, name) for name in names]
 
@@ -135,9 +136,9 @@ def _opened(path: str) -> BinaryIO:
     try:
         return open(path, 'rb')
     except FileNotFoundError:
-        raise ImageError(f'{path}: no such file, looked for {os.path.abspath(path)}; check the path')
+        raise ImageError(f'{path}: no such file (absolute path: {os.path.abspath(path)}); check the path')
     except IsADirectoryError:
-        raise ImageError(f'{path}: a folder, not a picture; name a file in it')
+        raise ImageError(f'{path}: a folder, not an image; name a file in it')
     except OSError as error:
         raise ImageError(f'{path}: cannot be opened ({error.strerror}); check path and permissions')
 
@@ -150,14 +151,14 @@ def _open_picture(path: str, stream: BinaryIO) -> Tuple[Image.Image, int, int]:
     except OSError as error:
         raise _damaged(path, error)
     if not head:
-        raise ImageError(f'{path}: the file is empty; copy or fetch it again')
+        raise ImageError(f'{path}: the file is empty; copy or download it again')
     kind = kind_of_bytes(head)
     if kind not in _FORMATS:
-        readable = 'JPEG, PNG, BMP, WebP, TIFF or PPM picture; convert it to one'
+        readable = 'JPEG, PNG, BMP, WebP, TIFF or PPM image; convert it to one'
         if kind in _DESCRIPTIONS:
             raise ImageError(f'{path}: {_DESCRIPTIONS[kind]}, not a {readable}')
         raise ImageError(f'{path}: not a {readable}')
-    # Pillow meets damage with almost any exception; to the user they all mean the same. So below.
+    # Pillow raises almost any exception for damaged data; for the user they all mean the same. Likewise below.
     try:
         picture = _open_unlimited(stream, _FORMATS[kind])
         width, height = _upright_size(picture)
@@ -166,15 +167,15 @@ def _open_picture(path: str, stream: BinaryIO) -> Tuple[Image.Image, int, int]:
     except Exception as error:
         raise _damaged(path, error)
     if min(width, height) < 1:
-        raise ImageError(f'{path}: {width} x {height} pixels; copy or fetch it again')
+        raise ImageError(f'{path}: {width} x {height} pixels; expected at least 1 x 1; copy or download it again')
     return picture, width, height
 
 
 def _open_unlimited(stream: BinaryIO, form: str) -> Image.Image:
     """Return Image.open of a stream without Pillow's own limit of pixels.
 
-    Pillow warns of large images or refuses them without their width and height. Its limit is global to the process, so
-    it is lifted only while a header is read; MAX_MEGAPIXELS is checked in its place.
+    Pillow warns about large images or refuses them without giving their width and height. Its limit is global to the
+    process, so it is lifted only while a header is read; MAX_MEGAPIXELS replaces it.
     """
     with _pillow_limit:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
@@ -185,7 +186,7 @@ def _open_unlimited(stream: BinaryIO, form: str) -> Image.Image:
 
 
 def _is_whole_jpeg(picture: Image.Image, stream: BinaryIO) -> bool:
-    """Tell whether an image is a grey or RGB JPEG whose file ends with the mark of its end."""
+    """Return whether an image is a grey or RGB JPEG whose file ends with the end-of-image marker."""
     if picture.format not in ('JPEG', 'MPO') or picture.mode not in ('L', 'RGB'):
         return False
     stream.seek(-len(_JPEG_END), os.SEEK_END)
@@ -193,10 +194,10 @@ def _is_whole_jpeg(picture: Image.Image, stream: BinaryIO) -> bool:
 
 
 def _decode_whole_jpeg(stream: BinaryIO) -> Optional[np.ndarray]:
-    """Return uint8 RGB (H, W, 3) as it is stored, or None.
+    """Return uint8 RGB (H, W, 3) without applying the orientation, or None if cv2 cannot decode the JPEG.
 
-    cv2 decodes to the same pixels as Pillow in half the time or less. What does not end as it should is left
-    to Pillow, because some releases of cv2 return the grey rest of a truncated JPEG as if it were an image.
+    cv2 decodes to the same pixels as Pillow in half the time or less. A file without the end marker is left to
+    Pillow, because some releases of cv2 return the grey rest of a truncated JPEG as if it were an image.
     """
     stream.seek(0)
     data = np.frombuffer(stream.read(), np.uint8)
@@ -212,7 +213,7 @@ def _decode(path: str, picture: Image.Image) -> np.ndarray:
     except Exception as error:
         raise _damaged(path, error)
     if image is None:
-        raise ImageError(f'{path}: 32 bits a channel; 8 and 16 are read; save it with 8')
+        raise ImageError(f'{path}: 32 bits a channel; expected 8 or 16; save it with 8')
     # Pillow itself turns a TIFF upright when it loads the pixels.
     return image if picture.format == 'TIFF' else _upright(image, _orientation(picture))
 
@@ -265,4 +266,4 @@ def _upright(image: np.ndarray, orientation: int) -> np.ndarray:
 
 def _damaged(path: str, reason: Union[str, Exception]) -> ImageError:
     text = ' '.join(str(reason).split()) or type(reason).__name__
-    return ImageError(f'{path}: damaged or truncated ({text}); copy or fetch it again')
+    return ImageError(f'{path}: damaged or truncated ({text}); copy or download it again')

@@ -15,8 +15,8 @@ class Rule:
 
     allowed: a noun phrase, the end of 'expected ...'.
     accept: value -> the value in its normal form (lists as tuples, numbers as float). A value that is not
-    allowed raises ValueError with the phrase that says what is.
-    is_path: the accepted text, or each of a tuple of them, is a path that may be relative.
+    allowed raises ValueError with a phrase for what is allowed.
+    is_path: whether the accepted text, or each text of a tuple, is a path that may be relative.
     """
 
     allowed: str
@@ -27,7 +27,7 @@ class Rule:
 def rule(
     allowed: str, accepts: Callable[[Any], bool], normal: Optional[Callable[[Any], Any]] = None, is_path: bool = False
 ) -> Rule:
-    """Return the Rule of a predicate. normal: value -> its normal form, None where every form is normal."""
+    """Return the Rule of a predicate. normal: value -> its normal form; None keeps the value."""
 
     def accept(value: Any) -> Any:
         if not accepts(value):
@@ -38,18 +38,18 @@ def rule(
 
 
 def list_rule(allowed: str, accepts: Callable[[Any], bool], normal: Callable[[Any], Any] = tuple) -> Rule:
-    """Return the Rule of lists and tuples that are not empty and pass a predicate."""
+    """Return the Rule of non-empty lists and tuples that pass a predicate."""
     return rule(allowed, lambda value: isinstance(value, (list, tuple)) and bool(value) and accepts(value), normal)
 
 
 def integer(low: int, high: Optional[int] = None, multiple: int = 1, odd: bool = False) -> Rule:
-    """Accept integers from low to high, or without an upper end, that are multiples of a number, or odd."""
+    """Accept integers from low to high, or without an upper limit, that are multiples of a number, or odd."""
     allowed = 'an odd integer' if odd else 'an integer'
     allowed += f' >= {low}' if high is None else f' from {low} to {high}'
     allowed += '' if multiple == 1 else f' that is a multiple of {multiple}'
 
     def accept(value: Any) -> int:
-        # bool is a subclass of int, but True is no count.
+        # bool is a subclass of int, but True is not a number here.
         if (
             type(value) is not int
             or value < low
@@ -66,7 +66,7 @@ def integer(low: int, high: Optional[int] = None, multiple: int = 1, odd: bool =
 
 
 def is_number(value: Any, low: float, high: Optional[float] = None, above: bool = False, below: bool = False) -> bool:
-    """Tell whether a value is a finite number from low to high; above and below leave the ends themselves out."""
+    """Return whether a value is a finite number from low to high; above and below exclude the ends."""
     if type(value) not in (int, float) or not abs(value) < _FLOAT_LIMIT:  # NaN compares as False
         return False
     high = _FLOAT_LIMIT if high is None else high
@@ -74,7 +74,7 @@ def is_number(value: Any, low: float, high: Optional[float] = None, above: bool 
 
 
 def number(low: float, high: Optional[float] = None, above: bool = False, below: bool = False) -> Rule:
-    """Accept finite numbers from low to high; above and below leave the ends themselves out."""
+    """Accept finite numbers from low to high; above and below exclude the ends."""
     allowed = f'a number {">" if above else ">="} {low:g}'
     allowed += '' if high is None else f' and {"<" if below else "<="} {high:g}'
     return rule(allowed, lambda value: is_number(value, low, high, above, below), float)
@@ -97,7 +97,7 @@ def one_of(names: Any) -> str:
 
 
 def or_none(other: Rule) -> Rule:
-    """Accept None besides what another rule accepts."""
+    """Accept None and what another rule accepts."""
 
     def accept(value: Any) -> Any:
         try:

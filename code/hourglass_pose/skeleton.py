@@ -68,13 +68,13 @@ LSP_JOINTS = (
     'head',
 )
 
-# The configuration files of the original code spell these two joints so.
+# The original code's configuration files misspell these two joints.
 _SPELLINGS = {'r_anckle': 'r_ankle', 'l_anckle': 'l_ankle'}
 
 # Other names of a joint, without its side, lower case and without separators.
 _SYNONYMS = {'headtop': 'head', 'tophead': 'head', 'topofhead': 'head', 'hips': 'hip', 'midhip': 'pelvis'}
 
-# Two joints that a line joins, and joints in whose presence the line takes another way. r_ and l_ stand for each side.
+# (joint, joint, joints that replace this limb): the limb is left out where the skeleton has one of the last.
 _LIMBS = (
     ('r_ankle', 'r_knee', ()),
     ('r_knee', 'r_hip', ()),
@@ -104,7 +104,7 @@ _LIMBS = (
 )
 
 # The rows of the PCKh tables in the literature. As in MPII's evaluation, 'head' is the head top alone: the
-# neck counts in the mean only, and pelvis and thorax nowhere. 'face' are the five that COCO has besides.
+# neck counts in the mean only, pelvis and thorax in neither. 'face' holds COCO's five facial keypoints.
 _GROUPS = (
     ('head', ('head',)),
     ('face', ('nose', 'r_eye', 'l_eye', 'r_ear', 'l_ear')),
@@ -120,13 +120,13 @@ _NOT_IN_MEAN = ('pelvis', 'thorax')
 
 _HEAD = ('neck', 'head')
 
-# Torso diameter |left shoulder - right hip| as in MPII's and Yang's evaluations of LSP, after Sapp & Taskar 2013; and
-# its mirror image for persons who lack one of the two.
-_TORSOS = (('l_shoulder', 'r_hip'), ('r_shoulder', 'l_hip'))
+# Torso diameter |left shoulder - right hip| as in MPII's and Yang's evaluations of LSP, after Sapp & Taskar 2013.
+# The second pair, its mirror image, is for persons who lack a joint of the first.
+TORSO_ENDS = (('l_shoulder', 'r_hip'), ('r_shoulder', 'l_hip'))
 
-# Per-joint constants of the object keypoint similarity, without their side. The first nine are COCO's (pycocotools,
-# cocoeval.py), head and neck those of CrowdPose (Li et al. 2019, crowdposetools). MPII's pelvis and thorax have none
-# that is published: they lie between the hips and the shoulders and have their values.
+# Per-joint constants of the object keypoint similarity, by joint name without its side. The first nine are COCO's
+# (pycocotools, cocoeval.py), head and neck those of CrowdPose (Li et al. 2019, crowdposetools). None are published
+# for MPII's pelvis and thorax; they take the values of the hips and the shoulders, between which they lie.
 _OKS_SIGMAS = {
     'nose': 0.026,
     'eye': 0.025,
@@ -155,7 +155,7 @@ _SIDED = tuple(
     )
 )
 
-# Without a separator a side is only one where the partner exists: rwrist beside lwrist, but not "leg" or "rib" alone.
+# Without a separator, a prefix is a side only if the partner exists: rwrist with lwrist, but not "leg" or "rib" alone.
 _UNMARKED = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (r'(?P<side>right|left)(?P<rest>.+)$', r'(?P<side>r|l)(?P<rest>.+)$')
@@ -164,20 +164,19 @@ _UNMARKED = tuple(
 
 @dataclass(frozen=True)
 class Skeleton:
-    """An ordered set of named joints and what follows from the names.
+    """An ordered set of named joints, and the properties that follow from their names.
 
     joints: J names. Right/left partners are found for every usual spelling: r_x/l_x, right_x/left_x, x_r/x_l,
-        RightX/LeftX, RX/LX, rightX/leftX, and rx/lx where both are there.
-    flip_pairs: pairs of names that are each other's partner in the mirror image, in place of those found; () for none.
-        None finds them.
+        RightX/LeftX, RX/LX, rightX/leftX, and rx/lx where both exist.
+    flip_pairs: pairs of names that a horizontal flip exchanges; () for none. None derives them from the names.
     Raises ValueError for no joints, a repeated name, and a pair that does not fit the joints.
     """
 
     joints: Tuple[str, ...] = MPII_JOINTS
     flip_pairs: Optional[Tuple[Tuple[str, str], ...]] = None
 
-    # What follows from them: 'right', 'left' or '' and the partner's index of each joint, and index by name in the
-    # tables above.
+    # Derived: side ('right', 'left' or '') and partner's index of each joint; joint index by its name in the tables
+    # above.
     _sides: Tuple[str, ...] = field(init=False, repr=False, compare=False)
     _partners: Tuple[int, ...] = field(init=False, repr=False, compare=False)
     _roles: Dict[str, int] = field(init=False, repr=False, compare=False)
@@ -197,7 +196,7 @@ class Skeleton:
         object.__setattr__(self, '_sides', tuple(side for side, _ in sides))
         object.__setattr__(self, '_roles', roles)
         if self.flip_pairs is None:
-            partners = _found_partners(sides)
+            partners = _derived_partners(sides)
         else:
             pairs = tuple((_SPELLINGS.get(a, a), _SPELLINGS.get(b, b)) for a, b in self.flip_pairs)
             object.__setattr__(self, 'flip_pairs', pairs)
@@ -229,7 +228,7 @@ class Skeleton:
 
     @property
     def unpaired(self) -> Tuple[str, ...]:
-        """Names that say left or right and have no partner."""
+        """Names of joints with a side that have no partner."""
         return tuple(
             name
             for index, (name, side) in enumerate(zip(self.joints, self._sides))
@@ -238,7 +237,7 @@ class Skeleton:
 
     @property
     def limbs(self) -> Tuple[Tuple[int, int], ...]:
-        """Pairs of joint indices joined by a line in pictures of a person."""
+        """Pairs of joint indices that are joined by a line when a pose is rendered."""
         return tuple(
             (self._roles[a], self._roles[b])
             for a, b, instead in _LIMBS
@@ -257,21 +256,21 @@ class Skeleton:
 
     @property
     def mean_joints(self) -> np.ndarray:
-        """int64 array: joints over which a mean is taken, all but pelvis and thorax (as MPII's evaluation does)."""
+        """int64 array: joints that count in a mean, all but pelvis and thorax (as in MPII's evaluation)."""
         left_out = {self._roles.get(name) for name in _NOT_IN_MEAN}
         kept = [index for index in range(len(self)) if index not in left_out]
         return np.array(kept or list(range(len(self))), np.int64)
 
     @property
     def head_pair(self) -> Optional[Tuple[int, int]]:
-        """Indices of neck and head top, whose distance measures the head; None where the skeleton lacks one."""
+        """Indices of neck and head top, whose distance is the head length; None if the skeleton lacks one."""
         pairs = self._pairs((_HEAD,))
         return pairs[0] if pairs else None
 
     @property
     def torso_pairs(self) -> Tuple[Tuple[int, int], ...]:
-        """Pairs of indices whose distance is the torso diameter: the first that a person has counts."""
-        return self._pairs(_TORSOS)
+        """Pairs of indices whose distance is the torso diameter; the first complete pair of a person counts."""
+        return self._pairs(TORSO_ENDS)
 
     @property
     def oks_sigmas(self) -> np.ndarray:
@@ -289,10 +288,10 @@ class Skeleton:
 
 
 def require_sides(skeleton: Skeleton, flip_prob: float, flip_test: bool) -> None:
-    """Raise ConfigError where images are mirrored and no joint of a skeleton is known to have a partner.
+    """Raise ConfigError if images are mirrored and no joint of the skeleton has a known partner.
 
-    Mirrored, a right joint is a left one: without partners half of the training samples would be labelled wrong. A
-    skeleton of one joint has no sides, and flip_pairs () says that there are none.
+    A flip turns a right joint into a left one: without partners, half of the training samples would be labelled wrong.
+    A skeleton of one joint has no sides, and flip_pairs () declares that there are none.
     """
     mirroring = [
         setting
@@ -310,19 +309,19 @@ def require_sides(skeleton: Skeleton, flip_prob: float, flip_test: bool) -> None
 
 def _sides_of_names(names: Tuple[str, ...]) -> List[Tuple[str, str]]:
     """Return (side, rest) of each name: 'right', 'left' or '', and the name without its side, as _plain gives it."""
-    found = []
+    split_names = []
     plain_names = {name.lower() for name in names}
     for name in names:
         match = next(filter(None, (pattern.match(name) for pattern in _SIDED)), None)
         if match is None:
             match = next(filter(None, (_unmarked(pattern, name, plain_names) for pattern in _UNMARKED)), None)
         if match is None:
-            found.append(('', _plain(name)))
+            split_names.append(('', _plain(name)))
         else:
-            found.append(
+            split_names.append(
                 ('right' if match.group('side').lower().startswith('r') else 'left', _plain(match.group('rest')))
             )
-    return found
+    return split_names
 
 
 def _unmarked(pattern: Pattern[str], name: str, names: Set[str]) -> Optional[Match[str]]:
@@ -340,13 +339,13 @@ def _plain(name: str) -> str:
 
 
 def _role(side: str, rest: str) -> str:
-    """Return the name that the tables of this module have for a joint: r_wrist, l_wrist, neck, ..."""
+    """Return a joint's name in the tables of this module: r_wrist, l_wrist, neck, ..."""
     stem = _SYNONYMS.get(rest, rest)
     return f'{side[0]}_{stem}' if side else stem
 
 
-def _found_partners(sides: List[Tuple[str, str]]) -> Tuple[int, ...]:
-    """Return the partner's index of each joint, its own where it has none."""
+def _derived_partners(sides: List[Tuple[str, str]]) -> Tuple[int, ...]:
+    """Return the partner's index of each joint; its own index if it has none."""
     by_side: Dict[Tuple[str, str], List[int]] = {}
     for index, key in enumerate(sides):
         by_side.setdefault(key, []).append(index)
@@ -360,11 +359,12 @@ def _found_partners(sides: List[Tuple[str, str]]) -> Tuple[int, ...]:
 
 
 def _given_partners(names: Tuple[str, ...], pairs: Tuple[Tuple[str, str], ...]) -> Tuple[int, ...]:
+    """Return the partner's index of each joint by declared pairs. Raises ValueError for pairs that do not fit."""
     partners = list(range(len(names)))
     for first, second in pairs:
         for name in (first, second):
             if name not in names:
-                raise ValueError(f'flip_pairs names {name!r}, which is no joint')
+                raise ValueError(f'flip_pairs names {name!r}, which is not a joint')
             if partners[names.index(name)] != names.index(name):
                 raise ValueError(f'flip_pairs names {name!r} twice')
         if first == second:

@@ -1,4 +1,4 @@
-"""The one check of persons: what is sound, whatever reader it comes from."""
+"""The check of persons that all readers share: which values are valid."""
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ SOUND = {
 }
 
 
-def test_a_sound_person_has_the_types_of_its_record():
+def test_a_valid_person_has_the_declared_types():
     person = checked_person(**SOUND, scale=1, centre_img=(4, 5), visible=[1, 0], person_index=2.0, split='test')
     assert person.joints_img.dtype == np.float32 and person.joints_img.tolist() == [[1, 2], [0, 0]]
     assert person.box_img.dtype == person.centre_img.dtype == np.float64 and person.labelled.dtype == bool
     assert person.visible.tolist() == [True, False] and person.person_index == 2 and person.scale == 1.0
 
 
-def test_what_is_not_labelled_may_be_anything():
+def test_values_of_unlabelled_joints_are_ignored():
     assert checked_person(**dict(SOUND, joints_img=[[1, 2], [np.nan, 1e300]])).joints_img.tolist() == [[1, 2], [0, 0]]
 
 
@@ -32,23 +32,23 @@ def test_what_is_not_labelled_may_be_anything():
         ({'image': 3}, 'image is'),
         ({'image': ''}, 'image is'),
         ({'image': 'a\0.jpg'}, 'image is'),
-        ({'image': '\ud800.jpg'}, 'image is .*no file'),
+        ({'image': '\ud800.jpg'}, 'image is .*not a valid file name'),
         ({'person_id': None}, 'id is'),
         ({'box_img': [0, 0, np.nan, 9]}, 'box is 0 0 nan 9'),
-        ({'box_img': [0, 0, 9]}, 'box is of shape'),
-        ({'box_img': None}, 'box is'),
+        ({'box_img': [0, 0, 9]}, 'box has shape'),
+        ({'box_img': None}, 'box has shape'),
         ({'box_img': 'wide'}, 'box is'),
         ({'box_img': [0, 0, 10**400, 9]}, 'box is'),
         ({'joints_img': [[np.inf, 2], [3, 4]]}, 'joint 1 is inf 2'),
         ({'joints_img': [[2e6, 2], [3, 4]]}, r'joint 1 is 2e\+06 2'),
-        ({'joints_img': [[1, 2]]}, 'joints is of shape'),
+        ({'joints_img': [[1, 2]]}, 'joints has shape'),
         ({'joints_img': [[{}, 2], [3, 4]]}, 'joints is'),
         ({'head_box_img': [1, 2, 3, -np.inf]}, 'head_box is'),
         ({'centre_img': [1, np.nan]}, 'centre is'),
         ({'scale': 0}, 'scale is 0'),
         ({'scale': np.nan}, 'scale is nan'),
-        ({'scale': [1, 2]}, 'scale is'),
-        ({'visible': [1]}, 'visible is'),
+        ({'scale': [1, 2]}, 'scale has shape'),
+        ({'visible': [1]}, 'visible has shape'),
         ({'split': 'val'}, 'split is'),
         ({'split': ['train']}, 'split is'),
         ({'person_index': -1}, 'person_index is -1'),
@@ -56,7 +56,7 @@ def test_what_is_not_labelled_may_be_anything():
         ({'person_index': np.inf}, 'person_index is inf'),
     ],
 )
-def test_what_is_not_sound_is_refused_in_one_line(change, message):
+def test_invalid_values_are_refused_in_one_line(change, message):
     with pytest.raises(AnnotationError, match=message) as caught:
         checked_person(**dict(SOUND, **change))
     assert '\n' not in str(caught.value)

@@ -231,7 +231,7 @@ def test_head_boxes_and_split_lists(tmp_path, people, rng):
         check(lambda: split_by_list(people, path))
 
 
-def test_the_command_line_says_the_same_in_one_line(tmp_path, rng, capsys):
+def test_the_command_line_reports_the_same_in_one_line(tmp_path, rng, capsys):
     path, out = str(tmp_path / 'train.json'), str(tmp_path / 'out')
     codes = set()
     for index in range(COUNT):

@@ -100,7 +100,7 @@ def test_a_write_and_a_read_lose_nothing_that_a_person_holds(tmp_path, ending):
     check()
 
 
-def test_the_name_decides_about_writing_gzip_and_the_content_about_reading_it(tmp_path):
+def test_gzip_is_written_by_name_and_read_by_content(tmp_path):
     for ending in ('jsonl', 'jsonl.gz'):
         write_person_lines(str(tmp_path / (f'p.{ending}')), [person()], NAMES)
     plain, packed = (tmp_path / 'p.jsonl').read_bytes(), (tmp_path / 'p.jsonl.gz').read_bytes()
@@ -116,7 +116,7 @@ def test_the_same_persons_make_the_same_bytes(tmp_path):
     assert (tmp_path / 'a.gz').read_bytes() == (tmp_path / 'b.gz').read_bytes()
 
 
-def test_the_first_line_says_what_the_file_is(path):
+def test_the_header_identifies_the_format(path):
     write_person_lines(path, [person()], NAMES)
     with open(path) as stream:
         header = json.loads(stream.readline())
@@ -143,11 +143,11 @@ def test_the_image_is_opened_in_its_folder(path):
 @pytest.mark.parametrize(
     'header, message',
     [
-        (dict(HEADER, version=2), 'version 2 of the format; version 1 can be read'),
-        (dict(HEADER, joints=['head']), '1 joints; 2 are needed'),
+        (dict(HEADER, version=2), 'version 2 of the format; expected version 1'),
+        (dict(HEADER, joints=['head']), '1 joints; expected 2'),
         (dict(HEADER, joints=3), '"joints" is 3'),
-        ({'image': 'a.jpg'}, 'the first line has to be'),
-        ('', 'the first line has to be'),
+        ({'image': 'a.jpg'}, 'expected the first line'),
+        ('', 'expected the first line'),
     ],
 )
 def test_a_wrong_header_stops_the_reading(path, header, message):
@@ -158,24 +158,24 @@ def test_a_wrong_header_stops_the_reading(path, header, message):
 @pytest.mark.parametrize(
     'line, message',
     [
-        ('{"image": ', 'no JSON'),
-        ('3', r'a line is one \{.*not 3'),
+        ('{"image": ', 'not JSON'),
+        ('3', r'expected \{.*found 3'),
         (b'{"image": "\xff"}', 'byte 0xff in column 12'),
-        (dict(GOOD, image=3), 'image is 3; a text'),
+        (dict(GOOD, image=3), 'image is 3; expected a text'),
         (dict(GOOD, id=''), "id is ''"),
-        (dict(GOOD, box=[0, 0, 9]), r'box is \[0, 0, 9\]; a list of 4 numbers'),
+        (dict(GOOD, box=[0, 0, 9]), r'box is \[0, 0, 9\]; expected a list of 4 numbers'),
         (dict(GOOD, box=None), 'box is null'),
         (dict(GOOD, box=[0, 0, 9, float('nan')]), 'box is'),
         (dict(GOOD, box=[0, 0, 9, 2e6]), 'box is'),
         (dict(GOOD, box=[0, 0, True, 9]), 'box is'),
-        (dict(GOOD, joints=[[1, 2]]), 'joints is 1 entries; a list of 2'),
-        (dict(GOOD, joints=[[1, 2], [3]]), r'joint 2 is \[3\]; \[x, y\]'),
+        (dict(GOOD, joints=[[1, 2]]), 'joints is 1 entries; expected a list of 2'),
+        (dict(GOOD, joints=[[1, 2], [3]]), r'joint 2 is \[3\]; expected \[x, y\]'),
         (dict(GOOD, visible=[1]), 'visible is 1 entries'),
-        (dict(GOOD, visible=[1, 2]), 'each entry has to be 1 or 0'),
+        (dict(GOOD, visible=[1, 2]), 'expected 1 or 0'),
         (dict(GOOD, head_box=3), 'head_box is 3'),
         (dict(GOOD, centre=[1]), r'centre is \[1\]'),
-        (dict(GOOD, scale=0), 'scale is 0; a number above 0'),
-        (dict(GOOD, split='val'), "split is 'val'; one of 'train'"),
+        (dict(GOOD, scale=0), 'scale is 0; expected a number > 0'),
+        (dict(GOOD, split='val'), "split is 'val'; expected one of 'train'"),
         (dict(GOOD, person_index=-1), 'person_index is -1'),
         (dict(GOOD, person_index=1.0), 'person_index is 1.0'),
     ],
@@ -187,22 +187,22 @@ def test_a_wrong_line_is_named_and_the_next_one_read(path, line, message):
         raise error
 
 
-def test_keys_of_other_programs_and_empty_lines_are_passed_over(path):
+def test_keys_of_other_programs_and_empty_lines_are_ignored(path):
     ((number, found),) = read(path, dict(HEADER, author='me'), '', dict(GOOD, colour='red'), '')
     assert number == 3 and found.labelled.tolist() == [True, False]
 
 
 def test_a_broken_gzip_file_is_reported_after_what_could_be_read(tmp_path):
     path = tmp_path / 'p.gz'
-    write_person_lines(str(path), [person(person_id='a.jpg%d' % index) for index in range(3000)], NAMES)
+    write_person_lines(str(path), [person(person_id=f'a.jpg{index}') for index in range(3000)], NAMES)
     path.write_bytes(path.read_bytes()[:-2000])
     found = read_person_lines(str(path), 2)
     assert next(found)[1].person_id == 'a.jpg0'
-    with pytest.raises(AnnotationError, match='p.gz: the gzip data break off'):
+    with pytest.raises(AnnotationError, match='p.gz: the gzip data are truncated'):
         list(found)
 
 
-def test_nothing_is_left_behind_where_nothing_could_be_written(path):
+def test_a_failed_write_leaves_no_file(path):
     write_person_lines(path, [person()], NAMES)
     before = open(path, 'rb').read()
     with pytest.raises(AnnotationError, match='no persons to write'):
@@ -222,7 +222,7 @@ def test_reading_and_writing_hold_one_person_at_a_time(tmp_path):
     path = str(tmp_path / 'many.jsonl.gz')
     tracemalloc.start()
     try:
-        write_person_lines(path, (person(person_id='a.jpg%d' % index) for index in range(4000)), NAMES)
+        write_person_lines(path, (person(person_id=f'a.jpg{index}') for index in range(4000)), NAMES)
         assert sum(1 for _ in read_person_lines(path, 2)) == 4000
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -33,16 +33,16 @@ class Folder:
         return read_annotations(self.file, self.images, 2, **settings)
 
     def only_problem(self, *lines, **settings):
-        """Return the one problem of the lines, without its place, after checking that the rest is kept."""
+        """Return the one problem of the lines, without its prefix, after checking that the other persons are kept."""
         good = 'c.jpg ' + GOOD
         found = self.read(*(lines + (good,)), on_error='skip', **settings)
         assert [person.person_id for person in found.persons][-1] == 'c.jpg'
         assert len(found.problems) == 1 and len(found.persons) == len(lines)
         with pytest.raises(AnnotationError, match='1 problem in'):
             self.read(*(lines + (good,)), **settings)
-        place = '%s:%d: ' % (self.file, len(lines))
-        assert found.problems[0].startswith(place)
-        return found.problems[0][len(place) :]
+        prefix = f'{self.file}:{len(lines)}: '
+        assert found.problems[0].startswith(prefix)
+        return found.problems[0][len(prefix) :]
 
 
 @pytest.fixture
@@ -64,9 +64,9 @@ def test_a_good_file_gives_every_person_in_order(folder):
     [
         ('a.jpg 30 5 10 45 12 7 25 40', 'the box 30 5 10 45 ends before it starts'),
         ('a.jpg 10 45 30 5 12 7 25 40', 'the box 10 45 30 5 ends before it starts'),
-        ('a.jpg -30 5 -1 45 12 7 25 40', 'the box -30 5 -1 45 lies outside of the image'),
-        ('a.jpg 10 5 30 45 -1 -1 -1 -1', 'all 2 joints are missing; at least one is needed'),
-        ('a.jpg 10 5 30 45 12 7 25', '7 numbers after the name; 8 are needed'),
+        ('a.jpg -30 5 -1 45 12 7 25 40', 'the box -30 5 -1 45 lies outside the image'),
+        ('a.jpg 10 5 30 45 -1 -1 -1 -1', 'all 2 joints are missing; expected at least one'),
+        ('a.jpg 10 5 30 45 12 7 25', '7 numbers after the name; expected 8'),
     ],
 )
 def test_a_bad_person_is_named_with_its_line(folder, line, problem):
@@ -86,7 +86,7 @@ def test_the_nearest_file_name_is_offered_for_a_missing_image(tmpdir, written, t
     assert folder.only_problem(f'{written}A {GOOD}').endswith(f'; did you mean {there}')
 
 
-def test_an_image_that_opens_is_there_whatever_the_listing_spells(folder, monkeypatch):
+def test_an_image_that_opens_exists_in_any_spelling_of_the_listing(folder, monkeypatch):
     monkeypatch.setattr(os, 'listdir', lambda folder: ['A.JPG'])
     assert not folder.read('a.jpg ' + GOOD).problems
 
@@ -99,7 +99,7 @@ def test_images_in_folders_below_the_image_folder_are_found(folder):
 
 def test_a_name_that_occurs_twice_is_a_problem_of_the_second_line(folder):
     problem = folder.only_problem('a.jpgA ' + GOOD, 'b.jpgA ' + GOOD, 'a.jpgA ' + GOOD)
-    assert problem.startswith("'a.jpgA' is the name of line 1, too")
+    assert problem.startswith("'a.jpgA' is also the name in line 1")
 
 
 def test_strict_reads_everything_and_lists_the_first_ten_problems(folder):
@@ -109,10 +109,10 @@ def test_strict_reads_everything_and_lists_the_first_ten_problems(folder):
     message = str(caught.value).splitlines()
     assert message[0] == '11 problems in the annotations, the first 10:'
     assert [line.split(':')[1] for line in message[1:-1]] == [str(number) for number in range(2, 12)]
-    assert message[-1] == ("correct them, or go on with the other 2 persons by DataSetHG.on_bad_annotation='skip'")
+    assert message[-1] == ("correct them, or continue with the other 2 persons by DataSetHG.on_bad_annotation='skip'")
 
 
-def test_skip_with_nobody_left_is_an_error(folder):
+def test_skip_that_leaves_no_person_is_an_error(folder):
     with pytest.raises(AnnotationError, match='no person is left'):
         folder.read('a.jpg 1 2 3', on_error='skip')
 
@@ -120,7 +120,7 @@ def test_skip_with_nobody_left_is_an_error(folder):
 @pytest.mark.parametrize('on_error', ['strict', 'skip'])
 @pytest.mark.parametrize('content', ['', '\n  \n\r\n'])
 def test_an_empty_file_has_no_persons(folder, content, on_error):
-    with pytest.raises(AnnotationError, match='dataset.txt: no persons; a line for each'):
+    with pytest.raises(AnnotationError, match='dataset.txt: no persons; expected one line for each'):
         folder.read(content, on_error=on_error)
 
 
@@ -171,7 +171,7 @@ def test_each_annotation_file_needs_one_image_folder(files, folders, found):
     # A packed file holds the time, and every process of a test run has to give a test the same name.
     ids=['matlab', 'hdf5', 'list', 'lines', 'dictionary', 'packed'],
 )
-def test_a_file_to_be_prepared_first_is_known_by_its_content(tmpdir, start, what):
+def test_a_file_that_needs_prepare_is_recognised_by_its_content(tmpdir, start, what):
     path = tmpdir.join('people.txt')
     path.write_binary(start)
     with pytest.raises(AnnotationError, match=f'people.txt: this is {what}; .* prepare'):
@@ -179,7 +179,7 @@ def test_a_file_to_be_prepared_first_is_known_by_its_content(tmpdir, start, what
 
 
 @pytest.mark.parametrize('name', ['people.txt', 'people.jsonl', 'people'])
-def test_the_content_tells_a_format_and_not_the_name(folder, name):
+def test_the_format_follows_from_the_content_not_from_the_name(folder, name):
     (expected,) = folder.read('a.jpgA 3 4 20 30 5 6 7 8').persons
     path = os.path.join(folder.images, name)
     for write in (write_dataset_txt, lambda path, persons: write_person_lines(path, persons, ('head', 'neck'))):
@@ -207,7 +207,7 @@ def test_a_person_of_a_test_split_needs_no_joint(folder):
         assert len(read_annotations(path, folder.images, 2, on_error='skip').problems) == problems
 
 
-def test_several_files_may_share_names_and_are_told_apart_by_their_source(tmpdir):
+def test_persons_of_one_name_in_several_files_differ_by_source(tmpdir):
     folders = [Folder(tmpdir.mkdir(name)) for name in ('one', 'two')]
     folders[0].read('a.jpgA ' + GOOD)
     folders[1].read('a.jpgA ' + GOOD, 'b.jpgA ' + GOOD)
@@ -221,7 +221,7 @@ def test_several_files_may_share_names_and_are_told_apart_by_their_source(tmpdir
     assert found.describe() == '3 persons in 3 images from 2 files, 0 problems'
 
 
-def test_one_empty_file_of_two_is_a_problem_that_skip_passes_over(tmpdir):
+def test_one_empty_file_of_two_is_a_problem_that_skip_ignores(tmpdir):
     folders = [Folder(tmpdir.mkdir(name)) for name in ('one', 'two')]
     folders[0].read('a.jpgA ' + GOOD)
     open(folders[1].file, 'w').close()

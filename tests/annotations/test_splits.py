@@ -17,11 +17,11 @@ def person(image, letter='A', source=0, split=None):
 
 
 def position(name, seed):
-    """Return the place of a name in [0, 1) by another route, from hexadecimal digits of SHA-256."""
-    return int(hashlib.sha256(('%d:%s' % (seed, name)).encode('utf-8')).hexdigest()[:12], 16) / 16.0**12
+    """Return the position of a name in [0, 1) in another way, from hexadecimal digits of SHA-256."""
+    return int(hashlib.sha256(f'{seed}:{name}'.encode()).hexdigest()[:12], 16) / 16.0**12
 
 
-# What other machines have drawn for a fraction of 0.5 must stay so: checkpoints name persons by it.
+# The splits of other machines for a fraction of 0.5 must not change: checkpoints depend on them.
 @pytest.mark.parametrize(
     'name, seed, side',
     [
@@ -49,21 +49,21 @@ def test_a_name_is_in_validation_where_its_hash_is_below_the_fraction(name, seed
     assert split_of(name, seed, fraction) == ('valid' if position(name, seed) < fraction else 'train')
 
 
-def test_the_share_of_validation_is_within_five_standard_deviations():
+def test_the_fraction_of_validation_is_within_five_standard_deviations():
     count, fraction = 10000, 0.1
     for seed in (0, 1):
-        found = sum(split_of('im%05d.jpg' % index, seed, fraction) == 'valid' for index in range(count))
+        found = sum(split_of(f'im{index:05d}.jpg', seed, fraction) == 'valid' for index in range(count))
         assert abs(found - count * fraction) < 5 * (count * fraction * (1 - fraction)) ** 0.5
 
 
-def test_seeds_draw_independently():
-    sides = [[split_of('im%05d.jpg' % index, seed, 0.5) for index in range(10000)] for seed in (1, 11)]
+def test_seeds_divide_independently():
+    sides = [[split_of(f'im{index:05d}.jpg', seed, 0.5) for index in range(10000)] for seed in (1, 11)]
     agreeing = sum(a == b for a, b in zip(*sides))
     assert abs(agreeing - 5000) < 5 * 2500**0.5
 
 
 def test_fractions_nest_so_that_a_larger_validation_set_holds_the_smaller():
-    names = ['%d.png' % index for index in range(1000)]
+    names = [f'{index}.png' for index in range(1000)]
     small, large = ({name for name in names if split_of(name, 3, share) == 'valid'} for share in (0.1, 0.3))
     assert small < large
 
@@ -93,7 +93,7 @@ def test_a_sequence_stays_together_where_folders_are_divided():
     folders = [{one.image.split('/')[0] for one in persons} for persons in split.values()]
     assert not folders[0] & folders[1] and len(folders[0] | folders[1]) == 40
     assert 0.1 < len(folders[1]) / 40 < 0.5 and sum(map(len, split.values())) == 400
-    # A person whose data say its side takes its folder along.
+    # A person with an annotated split determines the split of its folder.
     given = [person('seq001/x.jpg', split='valid'), person('seq002/x.jpg', split='train')]
     found = split_persons(frames(3) + given, 0.3, 0, 'folder')
     assert {one.image[:6] for one in found['valid']} >= {'seq001'} and 'seq001' not in {
@@ -110,11 +110,11 @@ def test_a_single_folder_cannot_be_divided_by_folder():
 
 @settings(max_examples=50, deadline=None)
 @given(
-    images=st.lists(st.sampled_from(['%d.jpg' % index for index in range(12)]), min_size=2, max_size=40),
+    images=st.lists(st.sampled_from([f'{index}.jpg' for index in range(12)]), min_size=2, max_size=40),
     fraction=st.floats(0.001, 0.999),
     seed=st.integers(0, 1000),
 )
-def test_both_sides_are_filled_in_order_and_share_no_image(images, fraction, seed):
+def test_both_splits_are_filled_in_order_and_share_no_image(images, fraction, seed):
     persons = [person(image, source=index % 2) for index, image in enumerate(images)]
     if len(set(images)) < 2:
         with pytest.raises(AnnotationError, match=r'1 image\(s\) cannot be divided'):
@@ -129,8 +129,8 @@ def test_both_sides_are_filled_in_order_and_share_no_image(images, fraction, see
     assert len(split['train']) + len(split['valid']) == len(persons)
 
 
-def test_where_a_side_would_be_empty_the_nearest_image_is_moved():
-    images = ['%d.jpg' % index for index in range(5)]
+def test_the_nearest_image_moves_to_a_split_that_would_be_empty():
+    images = [f'{index}.jpg' for index in range(5)]
     ranked = sorted(images, key=lambda image: position(image, 7))
     few = split_persons(map(person, images), 1e-9, 7)
     assert [one.image for one in few['valid']] == ranked[:1]
@@ -138,22 +138,22 @@ def test_where_a_side_would_be_empty_the_nearest_image_is_moved():
     assert [one.image for one in most['train']] == ranked[-1:]
 
 
-def test_fractions_of_zero_and_one_empty_a_side_as_asked():
+def test_fractions_of_zero_and_one_leave_a_split_empty():
     assert not split_persons([person('a.jpg'), person('b.jpg')], 0, 0)['valid']
     assert not split_persons([person('a.jpg')], 1, 0)['train']
 
 
-def test_what_the_data_say_of_a_person_counts_whatever_the_hash_says():
+def test_an_annotated_split_takes_precedence_over_the_hash():
     for wish in ('train', 'valid'):
         persons = [
-            person('%d.jpg' % index, split=wish if index < 20 else ('valid', 'train')[wish == 'valid'])
+            person(f'{index}.jpg', split=wish if index < 20 else ('valid', 'train')[wish == 'valid'])
             for index in range(24)
         ]
         split = split_persons(persons, 0.5, 0)
         assert split[wish] == persons[:20] and sum(map(len, split.values())) == 24
 
 
-def test_a_person_of_a_test_split_is_on_neither_side():
+def test_a_person_of_the_test_split_is_in_neither():
     persons = [
         person('a.jpg', split='train'),
         person('b.jpg', split='valid'),
@@ -164,25 +164,27 @@ def test_a_person_of_a_test_split_is_on_neither_side():
     assert split['train'] == persons[:1] and split['valid'] == persons[1:2]
 
 
-def test_whom_the_data_say_nothing_of_follows_its_image_or_the_hash():
-    said = [person('%d.jpg' % index, split='valid' if index % 2 else 'train') for index in range(20)]
-    others = [person('%d.jpg' % index, 'B') for index in range(40)]
-    split = split_persons(said + others, 0.3, 7)
+def test_a_person_without_annotated_split_follows_its_image_or_the_hash():
+    annotated = [person(f'{index}.jpg', split='valid' if index % 2 else 'train') for index in range(20)]
+    others = [person(f'{index}.jpg', 'B') for index in range(40)]
+    split = split_persons(annotated + others, 0.3, 7)
     for one in others[:20]:
         assert one in split['valid' if int(one.image[:-4]) % 2 else 'train']
     for one in others[20:]:
         assert one in split[split_of(one.image, 7, 0.3)]
 
 
-def test_an_image_of_a_measured_person_is_not_trained_on_beside():
+def test_an_image_of_an_evaluated_person_is_not_trained_on():
     persons = [person('a.jpg', 'A', split='train'), person('a.jpg', 'B', split='valid'), person('a.jpg', 'C')]
     assert split_persons(persons, 0.1, 0)['valid'] == persons[1:]
 
 
-@pytest.mark.parametrize('said, message', [('train', '2 person.s. to train on and 0 to'), ('test', '0 person.s. to')])
-def test_data_that_leave_a_side_empty_are_refused(said, message):
+@pytest.mark.parametrize(
+    'annotated, message', [('train', '2 person.s. to train on and 0 to'), ('test', '0 person.s. to')]
+)
+def test_annotations_that_leave_a_split_empty_are_refused(annotated, message):
     with pytest.raises(AnnotationError, match=message):
-        split_persons([person('a.jpg', split=said), person('b.jpg', split=said)], 0.5, 0)
+        split_persons([person('a.jpg', split=annotated), person('b.jpg', split=annotated)], 0.5, 0)
     assert not split_persons([person('a.jpg', split='train')], 0, 0)['valid']
 
 
@@ -197,7 +199,7 @@ def test_a_fraction_outside_of_zero_to_one_is_refused(fraction):
         split_persons([person('a.jpg'), person('b.jpg')], fraction, 0)
 
 
-def test_the_split_hash_ignores_order_and_sees_everything_else():
+def test_the_split_hash_ignores_order_and_nothing_more():
     a, b, c = person('a.jpg'), person('b.jpg'), person('c.jpg')
     reference = split_hash({'train': [a, b], 'valid': [c]})
     for order in itertools.permutations([a, b]):

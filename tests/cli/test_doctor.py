@@ -109,7 +109,7 @@ def test_the_same_picture_under_another_name_shows_when_all_are_opened(data):
     with open(data.annotations, 'w') as stream:
         stream.write('\n'.join(lines) + '\n')
     code, text = data.doctor('--images')
-    assert code == BAD_FINDING and '1 image under several names' in line_of(text, 'HARMFUL', 'split')
+    assert code == BAD_FINDING and '1 image with several names' in line_of(text, 'HARMFUL', 'split')
 
 
 def test_a_wrong_line_is_named_and_hurts_where_training_is_strict(data):
@@ -124,7 +124,9 @@ def test_a_wrong_line_is_named_and_hurts_where_training_is_strict(data):
 def test_settings_that_do_not_fit_the_data_are_found(data):
     code, text = data.doctor('--set', 'Train.nEpochs=1', '--set', 'Train.epoch_size=1', '--set', 'Train.warmup_steps=2')
     assert code == BAD_FINDING and harmful(text) == ['settings', 'settings']
-    assert 'Train.warmup_steps is 2, but the steps of the run are 1' in text and 'before it has seen everybody' in text
+    assert (
+        'Train.warmup_steps is 2, but the steps of the run are 1' in text and 'before it has seen all persons' in text
+    )
 
 
 @pytest.mark.slow

@@ -149,7 +149,7 @@ def test_a_list_says_whom_to_validate_with(folder, lines, valid, others):
 
 
 @pytest.mark.parametrize(
-    'lines, message', [('a.jpg\nx.jpgA\n', "1 entries fit nobody, such as 'x.jpgA'"), ('\n', 'an empty list')]
+    'lines, message', [('a.jpg\nx.jpgA\n', "1 entries match no person, such as 'x.jpgA'"), ('\n', 'the list is empty')]
 )
 def test_a_list_that_does_not_fit_is_refused_and_nothing_written(folder, capsys, lines, message):
     with open(folder.path('valid.txt'), 'w') as stream:
@@ -202,8 +202,8 @@ def test_lsp_and_coco_are_prepared_too(folder, rng):
 @pytest.mark.parametrize(
     'arguments, message',
     [
-        (['--boxes', 'image'], '--boxes image: for mpii joints or centre_scale is allowed'),
-        (['--joints', 'lsp'], '--joints lsp: for mpii mpii is allowed'),
+        (['--boxes', 'image'], '--boxes image: mpii allows joints or centre_scale'),
+        (['--joints', 'lsp'], '--joints lsp: mpii allows mpii'),
         (['--head-boxes', 'none.mat'], 'no file at'),
         (['--split-list', 'none.txt'], 'no file at'),
     ],
@@ -290,7 +290,7 @@ def test_an_output_that_is_an_input_is_refused_and_the_file_kept(folder, capsys)
     before = open(folder.path('mpii.json'), 'rb').read()
     for output in ('mpii.json', 'link.txt', os.path.join('.', 'mpii.json')):
         assert folder.prepare(output=output) == 2
-        assert 'this is a file that is read' in capsys.readouterr().err
+        assert 'this file is an input' in capsys.readouterr().err
     assert open(folder.path('mpii.json'), 'rb').read() == before
 
 

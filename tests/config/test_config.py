@@ -126,7 +126,7 @@ def test_file_in_the_layout_of_the_original_code_loads(load):
         (
             "[DataSetHG]\nflip_pairs: [['left_eye', 'right_eye']]",
             'config.cfg [DataSetHG] flip_pairs: expected pairs of different joints of joint_list (flip_pairs names '
-            "'left_eye', which is no joint), found (('left_eye', 'right_eye'),)",
+            "'left_eye', which is not a joint), found (('left_eye', 'right_eye'),)",
         ),
         ('[Train]\nbatch_size:', 'config.cfg [Train] batch_size: expected an integer >= 1, found nothing'),
     ],

@@ -1,4 +1,4 @@
-"""LSP and COCO: their joints in MPII's order, by name, and what each says of hidden and missing ones."""
+"""LSP and COCO: their joints in MPII's order, by name, and their marks of occluded and missing joints."""
 
 import json
 
@@ -47,9 +47,9 @@ def test_the_fourteen_joints_of_lsp_are_found_by_name(tmp_path, people, extended
             joint = MPII_JOINTS.index(name)
             assert person.labelled[joint] == (truth[index, 2] == 1 if extended else True)
             if person.labelled[joint]:
-                # The numbers count from 0 as they stand.
+                # The coordinates are 0-based as stored.
                 np.testing.assert_array_equal(person.joints_img[joint], np.float32(truth[index, :2]))
-            # Of LSP the third number says hidden, of LSP-extended labelled.
+            # The third number is 1 for an occluded joint in LSP, for a labelled one in LSP-extended.
             if not extended:
                 assert person.visible[joint] == (truth[index, 2] == 0)
         assert (person.visible is None) == extended and person.split is None and person.centre_img is None
@@ -77,7 +77,7 @@ def test_pelvis_and_thorax_are_midpoints_where_both_sides_are_there(tmp_path, pe
 def test_boxes_of_lsp_are_tight_or_the_whole_image(tmp_path, people):
     path = write_lsp(tmp_path, people, False)
     for number in range(1, 6):
-        cv2.imwrite(str(tmp_path / ('im%04d.jpg' % number)), np.zeros((120 + number, 90, 3), np.uint8))
+        cv2.imwrite(str(tmp_path / (f'im{number:04d}.jpg')), np.zeros((120 + number, 90, 3), np.uint8))
     for person, truth in zip(read_lsp_mat(path, ''), people):
         np.testing.assert_allclose(person.box_img, [*truth[:, :2].min(0), *truth[:, :2].max(0)])
     boxes = [person.box_img.tolist() for person in read_lsp_mat(path, str(tmp_path), 'image')]
@@ -86,14 +86,14 @@ def test_boxes_of_lsp_are_tight_or_the_whole_image(tmp_path, people):
         list(read_lsp_mat(path, str(tmp_path / 'none'), 'image'))
 
 
-def test_a_person_of_lsp_extended_without_joints_is_nothing_to_use(tmp_path, people):
+def test_a_person_of_lsp_extended_without_joints_is_skipped(tmp_path, people):
     people[2, :, 2] = 0
     found = list(read_lsp_mat(write_lsp(tmp_path, people, True), ''))
     assert [isinstance(one, Skipped) for one in found] == [False, False, True, False, False]
 
 
 @pytest.mark.parametrize('extended', [False, True])
-def test_the_fourteen_can_be_kept_as_they_are(tmp_path, people, extended):
+def test_the_fourteen_joints_can_be_kept(tmp_path, people, extended):
     path = write_lsp(tmp_path, people, extended)
     assert read_lsp(path, ReadOptions('joints', 'lsp')).joints == LSP_JOINTS
     for person, truth in zip(read_lsp_mat(path, '', joints='lsp'), people):
@@ -157,7 +157,7 @@ def test_the_twelve_shared_joints_of_coco_are_found_by_name(tmp_path, rng, first
     assert persons[1].labelled.sum() == 12
 
 
-def test_crowds_and_faces_alone_are_nothing_to_use(tmp_path, rng):
+def test_crowds_and_persons_without_keypoints_are_skipped(tmp_path, rng):
     face = [2] * 5 + [0] * 12
     items = [annotation(rng, 7, face), annotation(rng, 7, [2] * 17, iscrowd=1), annotation(rng, 7, [2] * 17)]
     found = list(read_coco_json(write_coco(tmp_path / 'x.json', items)))
@@ -178,7 +178,7 @@ def test_the_keypoints_of_coco_are_kept_as_its_category_names_them(tmp_path, rng
         np.testing.assert_array_equal(person.joints_img, np.where(points[:, 2:] > 0, points[:, :2], 0))
 
 
-def test_other_keypoints_are_read_by_their_names(tmp_path):
+def test_other_keypoints_are_read_by_name(tmp_path):
     names = ['neck', 'LWrist', 'RWrist']
     items = [{'image_id': 7, 'category_id': 5, 'bbox': [0, 0, 9, 9], 'keypoints': [1, 2, 2, 3, 4, 2, 5, 6, 2]}] * 2
     items[1] = dict(items[1], category_id=6)

@@ -1,4 +1,4 @@
-"""MPII as JSON, HDF5 and text, and its head boxes: the same persons whatever file they come in."""
+"""MPII as JSON, HDF5 and text, and its head boxes: the same persons from every file format."""
 
 import gzip
 import json
@@ -22,8 +22,8 @@ class Truth:
     """Persons in the official numbers, which count from 1; each image has two of them."""
 
     def __init__(self, rng):
-        self.images = ['%09d.jpg' % (index // 2) for index in range(COUNT)]
-        self.places = np.arange(COUNT) % 2
+        self.images = [f'{index // 2:09d}.jpg' for index in range(COUNT)]
+        self.positions = np.arange(COUNT) % 2
         self.valid = np.arange(COUNT) // 2 % 3 == 0
         self.joints = np.round(rng.uniform(2, 900, (COUNT, 16, 2)), 3)
         self.labelled = rng.rand(COUNT, 16) < 0.8
@@ -44,7 +44,7 @@ class Truth:
                 'scale_provided': self.scales[i],
                 'joint_others': [[[1, 2, 3]]],
                 'joint_self': np.hstack([self.joints[i], self.visible[i][:, None]]).tolist(),
-                'people_index': self.places[i] + 1.0,
+                'people_index': self.positions[i] + 1.0,
             }
             for i in range(COUNT)
         ]
@@ -78,7 +78,7 @@ class Truth:
                 ('center', centres.astype(kind)),
                 ('scale', scales.astype(kind)),
                 ('visible', self.visible.astype(float)),
-                ('person', self.places.astype(float)),
+                ('person', self.positions.astype(float)),
             ):
                 stream[name] = array
 
@@ -117,11 +117,11 @@ def check(persons, truth, labelled_only=False, tolerance=0.0, names=True):
             assert person.visible is None and person.person_index is None
         else:
             np.testing.assert_array_equal(person.visible, truth.visible[i])
-            assert person.person_index == truth.places[i] and person.person_id == truth.images[i] + 'AB'[i % 2]
+            assert person.person_index == truth.positions[i] and person.person_id == truth.images[i] + 'AB'[i % 2]
 
 
 @pytest.mark.parametrize('name', ['mpii_annotations.json', 'mpii_annotations.json.gz', 'renamed.txt'])
-def test_the_json_of_the_ports_says_everything(tmp_path, truth, name):
+def test_the_json_of_the_ports_has_all_fields(tmp_path, truth, name):
     persons = list(read_mpii(write_json(tmp_path / name, truth.as_ports())))
     check(persons, truth)
     assert [person.split for person in persons] == ['valid' if valid else 'train' for valid in truth.valid]
@@ -140,7 +140,7 @@ def test_the_json_of_the_ports_says_everything(tmp_path, truth, name):
     ],
 )
 @pytest.mark.parametrize('missing', [0.0, -1.0])
-def test_the_json_of_hrnet_says_its_split_by_its_name_and_nothing_of_visibility(tmp_path, truth, name, split, missing):
+def test_the_json_of_hrnet_has_its_split_in_its_name_and_no_visibility(tmp_path, truth, name, split, missing):
     persons = list(read_mpii(write_json(tmp_path / name, truth.as_hrnet(missing))))
     check(persons, truth, labelled_only=True)
     assert {person.split for person in persons} == {split}
@@ -154,7 +154,7 @@ def test_test_persons_of_hrnet_have_no_joints(tmp_path):
 
 @pytest.mark.parametrize('lowered', [False, True])
 @pytest.mark.parametrize('coded, float32', [(False, False), (True, True)])
-def test_both_kinds_of_newells_files_give_the_official_centres_and_scales(tmp_path, truth, lowered, coded, float32):
+def test_both_kinds_of_newell_files_give_the_official_centres_and_scales(tmp_path, truth, lowered, coded, float32):
     path = str(tmp_path / 'valid.h5')
     truth.write_h5(path, lowered, coded, float32)
     persons = list(read_mpii(path))
@@ -180,7 +180,7 @@ def test_an_h5_without_what_is_needed_is_refused(tmp_path):
         list(read_mpii(path))
 
 
-def test_a_dataset_txt_of_mpii_counts_from_one(tmp_path):
+def test_a_dataset_txt_of_mpii_is_1_based(tmp_path):
     numbers = ' '.join(['31 41'] * 15 + ['-1 -1'])
     (tmp_path / 'dataset.txt').write_text(f'a.jpgB 11 21 61 81 {numbers}\n')
     (person,) = read_mpii(str(tmp_path / 'dataset.txt'))
@@ -189,7 +189,7 @@ def test_a_dataset_txt_of_mpii_counts_from_one(tmp_path):
     assert person.labelled.tolist() == [True] * 15 + [False]
 
 
-def test_our_own_lines_are_read_as_they_are(tmp_path, truth):
+def test_our_own_lines_are_read_unchanged(tmp_path, truth):
     path = str(tmp_path / 'people.jsonl')
     write_person_lines(path, read_mpii(write_json(tmp_path / 'a.json', truth.as_ports())), MPII_JOINTS)
     check(list(read_mpii(path)), truth)
@@ -198,12 +198,12 @@ def test_our_own_lines_are_read_as_they_are(tmp_path, truth):
 @pytest.mark.parametrize(
     'content, message',
     [
-        ([{'image': 'a.jpg'}], 'entry 1: neither "img_paths"'),
+        ([{'image': 'a.jpg'}], 'entry 1: expected "img_paths"'),
         ([{'joint_self': [[1, 2, 3]], 'img_paths': 'a'}], r'joint_self is of shape \(1, 3\)'),
         ([{'joint_self': [[1, 2, 3]] * 16}], 'no "img_paths"'),
         ([{'image': 'a.jpg', 'center': [1], 'scale': 1}], 'the centre is'),
         ([{'image': 3, 'center': [1, 1], 'scale': 1}], 'image is 3'),
-        ([3], 'entry 1: neither'),
+        ([3], 'entry 1: expected'),
     ],
 )
 def test_an_entry_of_another_kind_is_named(tmp_path, content, message):
@@ -211,12 +211,12 @@ def test_an_entry_of_another_kind_is_named(tmp_path, content, message):
     assert skipped.reason == MALFORMED and re.search(f'x.json: .*{message}', skipped.detail)
 
 
-def test_json_that_is_no_list_is_refused(tmp_path):
-    with pytest.raises(AnnotationError, match='x.json: a list of entries is needed'):
+def test_json_that_is_not_a_list_is_refused(tmp_path):
+    with pytest.raises(AnnotationError, match='x.json: expected a list of entries'):
         list(read_mpii(write_json(tmp_path / 'x.json', {'images': []})))
 
 
-def test_annot_h5_says_the_split_of_each_person(tmp_path, truth):
+def test_annot_h5_has_the_split_of_each_person(tmp_path, truth):
     import h5py
 
     path = str(tmp_path / 'annot.h5')
@@ -239,7 +239,7 @@ def test_head_boxes_go_to_the_validation_persons_in_their_order(tmp_path, truth)
             assert person is persons[i] and person.head_box_img is None
 
 
-def test_coordinates_that_the_ground_truth_has_lost_are_not_compared(tmp_path, truth):
+def test_coordinates_that_the_ground_truth_lacks_are_not_compared(tmp_path, truth):
     content = truth.ground_truth()
     content['pos_gt_src'][3, 0, 0] = 0
     scipy.io.savemat(str(tmp_path / 'gt.mat'), content)
@@ -275,5 +275,5 @@ def test_the_ground_truth_of_others_is_refused(tmp_path, truth, change, message)
 @pytest.mark.parametrize('text', ['[1, 2', '[1 2]', '[1,]', '{"a" 1}', '{"a": 1', '[1] 2', '["a', '[' * 9000])
 def test_broken_json_is_reported(tmp_path, text):
     (tmp_path / 'x.json').write_text(text)
-    with pytest.raises(AnnotationError, match='x.json: this is no complete JSON'):
+    with pytest.raises(AnnotationError, match='x.json: not complete JSON'):
         list(read_mpii(str(tmp_path / 'x.json')))

@@ -45,7 +45,7 @@ def test_every_person_of_a_file_with_all_oddities_is_found_with_its_numbers(path
         assert person.scale == truth['scale']
 
 
-def test_the_content_and_not_the_name_tells_the_file(tmp_path):
+def test_a_file_is_recognised_by_content_not_by_name(tmp_path):
     path = str(tmp_path / 'people.json')
     write_mpii_mat(f'{path}.mat', [('a.jpg', True, [rectangle_of([point_of(5, 6, 9)])])])
     (tmp_path / 'people.json.mat').rename(path)
@@ -53,7 +53,7 @@ def test_the_content_and_not_the_name_tells_the_file(tmp_path):
     assert person.joints_img[9].tolist() == [4, 5] and person.labelled.sum() == 1 and person.centre_img is None
 
 
-def test_points_that_say_nothing_are_passed_over(path):
+def test_points_without_values_are_ignored(path):
     points = [point_of(5, 6, 9), point_of(7, 8, 16), {'x': EMPTY, 'y': np.array([[3.0]]), 'id': np.array([[1]])}]
     (person,) = read(path, ('a.jpg', True, [rectangle_of(points)]))
     assert np.flatnonzero(person.labelled).tolist() == [9]
@@ -73,7 +73,7 @@ def test_boxes_are_tight_around_joints_or_as_high_as_the_person(path):
     assert [person.box_img.tolist() for person in read(path, *images, boxes='centre_scale')] == [square, square]
 
 
-def test_a_scale_that_is_no_scale_leaves_the_person_without(path):
+def test_an_invalid_scale_counts_as_missing(path):
     for scale in (0.0, -1.0, float('nan')):
         (person,) = read(path, ('a.jpg', True, [rectangle_of([point_of(5, 6, 9)], (9.0, 9.0), scale)]))
         assert person.scale is None and person.centre_img is None
@@ -97,7 +97,7 @@ def test_other_matlab_files_are_refused(path, tmp_path):
             list(read_mpii_mat(path))
     write_mpii_mat(path, [('', True, [rectangle_of([point_of(5, 6, 9)])])])
     (skipped,) = read_mpii_mat(path)
-    assert skipped.reason == MALFORMED and 'image 1, person 1: it has persons and no name' in skipped.detail
+    assert skipped.reason == MALFORMED and 'image 1, person 1: the image has persons but no name' in skipped.detail
 
 
 def test_a_damaged_file_is_reported(path, rng):

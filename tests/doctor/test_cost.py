@@ -32,7 +32,7 @@ PLAN = cost.RunPlan(
 )
 
 
-def test_a_checkpoint_takes_what_is_foretold(command_line_run):
+def test_a_checkpoint_has_the_predicted_size(command_line_run):
     from hourglass_pose.checkpoints.folder import read_manifest
 
     folder = os.path.join(command_line_run.folder, 'latest')
@@ -53,26 +53,26 @@ def test_disk_space_is_the_checkpoints_and_the_images(monkeypatch):
     for free, hurts in ((needed, False), (needed - 1, True)):
         monkeypatch.setattr(cost.shutil, 'disk_usage', lambda path: SimpleNamespace(free=free))
         finding = cost.check_disk(plan, 1000000, 1100000, 1000.0)
-        assert finding.harmful == hurts and ('make room' in finding.message) == hurts
+        assert finding.harmful == hurts and ('free some space' in finding.message) == hurts
         assert '85 MB' in finding.message and '16.8 MB' in finding.message
 
 
-def test_the_time_says_how_it_is_known():
+def test_the_time_names_its_measurements():
     # 600 steps of 10 persons of 20 ms on two threads are a minute.
     alone = cost.check_time(PLAN, 0.02, 32).message
     assert alone.startswith('at least 60 s for 600 steps') and '--steps' in alone and 'measured on 32' in alone
     # 600 steps of 1 s; two validations of 90 persons twice, a third of 0.1 s each.
     both = cost.check_time(PLAN, 0.02, 32, 1.0, 3).message
     assert both.startswith('about 10 min') and 'validation 12 s (estimated' in both and 'on 3 steps' in both
-    assert cost.check_time(PLAN, None, 0).message.startswith('not known')
+    assert cost.check_time(PLAN, None, 0).message.startswith('unknown')
 
 
-def test_settings_that_do_not_fit_are_found():
+def test_contradicting_settings_are_found():
     assert cost.check_settings(PLAN) == []
     (finding,) = cost.check_settings(replace(PLAN, warmup_steps=600))
     assert finding.harmful and 'the steps of the run are 600' in finding.message
     (finding,) = cost.check_settings(replace(PLAN, steps=99))
-    assert finding.harmful and '990 persons of 1,000' in finding.message
+    assert finding.harmful and '990 of 1,000' in finding.message
     (finding,) = cost.check_settings(replace(PLAN, batch_size=1001))
     assert not finding.harmful
 

@@ -29,7 +29,7 @@ def widths(joints):
 
 
 @pytest.mark.parametrize('degrees', [0, 37, 90, 180, 271])
-def test_widths_do_not_change_with_the_turn_of_the_picture(degrees):
+def test_widths_do_not_change_with_the_rotation_of_the_image(degrees):
     # Shoulders of 50 and hips of 30 px on a torso of 75.
     assert np.allclose(widths(turned(STANDING, degrees)), [50 / 75.0, 30 / 75.0])
 
@@ -48,7 +48,7 @@ def test_widths_are_unknown_where_a_joint_is_or_the_torso_has_no_length():
     assert np.isnan(side_checks.torso_widths(joints, labelled, SKELETON)).all()
 
 
-def test_nothing_is_found_where_nothing_is_exchanged(rng):
+def test_correct_labels_give_no_finding(rng):
     assert check_sides(crowd(300, rng), SKELETON) == []
 
 
@@ -94,7 +94,7 @@ def file_findings(persons, rng):
 
 
 def facing(share, count, rng):
-    """Return persons of whom a share faces the camera; the others show their backs, rightly labelled."""
+    """Return persons of a fraction faces the camera; the others show their backs, with correct labels."""
     persons = crowd(count, rng)
     backs = count - int(round(share * count))
     return [person(each.image, joints=exchanged(each.joints_img)) for each in persons[:backs]] + persons[backs:]
@@ -110,7 +110,7 @@ def test_a_file_that_faces_the_camera_as_photos_do_is_left_alone(rng):
     assert file_findings(facing(0.7, 400, rng), rng) == []
 
 
-def test_a_doubtful_share_is_a_note_and_a_few_persons_prove_nothing(rng):
+def test_a_doubtful_fraction_is_a_note_and_few_persons_give_no_finding(rng):
     # At 400 persons a standard error is 2.5 points: 52 % is more than four of them below 65 %, and not below 50 %.
     (finding,) = file_findings(facing(0.52, 400, rng), rng)
     assert not finding.harmful

@@ -17,7 +17,7 @@ def test_mean_pose_averages_labelled_joints_only():
     np.testing.assert_array_equal(mean_pose(joints_crop, labelled, 64), [[20, 40], [2, 3]])
 
 
-def test_joint_that_nobody_has_is_at_the_centre():
+def test_a_joint_that_no_person_has_is_at_the_centre():
     joints_crop = np.full((4, 2, 2), np.nan)
     joints_crop[:, 0] = [5, 6]
     labelled = np.array([[True, False]] * 4)

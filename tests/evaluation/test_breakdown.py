@@ -1,4 +1,4 @@
-"""Breakdown: the rows divide the joints, each scores what a loop over its own joints gives, edges lie where said."""
+"""Breakdown: the rows divide the joints, each scores what a loop over its own joints gives, edges are the quartiles."""
 
 from dataclasses import replace
 
@@ -87,7 +87,7 @@ def test_persons_of_one_size_are_in_one_row():
     assert list(rows) == ['to 2.5'] and rows['to 2.5'].joints == labelled[:, COUNTED].sum()
 
 
-def test_data_without_heads_is_broken_down_by_torso_and_unknown_traits_are_left_out():
+def test_data_without_heads_is_broken_down_by_torso_and_unknown_attributes_are_left_out():
     result, _, _, _ = measured(5, head=False)
     breakdown = break_down(result, SKELETON, PersonAttributes(neighbours=np.zeros(COUNT, int)))
     assert breakdown.metric == 'pck@0.2'
@@ -130,11 +130,13 @@ def test_unlabelled_joints_make_no_neighbour():
     assert count_neighbours([first], [first, other]).tolist() == [0]
 
 
-def test_traits_come_from_the_annotations_and_sizes_from_boxes_where_no_scale_is_known():
+def test_attributes_come_from_the_annotations_and_sizes_from_boxes_where_no_scale_is_known():
     some = [person('a.jpg', 'A', (0, 0, 10, 20), [(0, 0)], 2.5, [True]), person('b.jpg', 'B', (0, 0, 9, 9), [(0, 0)])]
-    traits = attributes_of_persons(some, some)
-    assert traits.visible.tolist() == [[True], [False]] and traits.visible_known.tolist() == [True, False]
-    assert traits.size[0] == 2.5 and np.isnan(traits.size[1]) and 'height / 200 px' in traits.size_definition
+    attributes = attributes_of_persons(some, some)
+    assert attributes.visible.tolist() == [[True], [False]] and attributes.visible_known.tolist() == [True, False]
+    assert (
+        attributes.size[0] == 2.5 and np.isnan(attributes.size[1]) and 'height / 200 px' in attributes.size_definition
+    )
     without = attributes_of_persons(some[1:], some)
     assert without.visible is None and without.size.tolist() == [10] and 'px' in without.size_definition
 

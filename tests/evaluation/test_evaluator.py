@@ -70,7 +70,7 @@ def truth_of(evaluator):
 
 
 def picture_network(images):
-    """A stand-in that depends on each picture by itself: smooth maps, different for every joint."""
+    """A stand-in that depends on each image alone: smooth maps, different for every joint."""
     grey = images.astype(np.float64).sum(axis=3).reshape(len(images), SIZE // 4, 4, SIZE // 4, 4).mean(axis=(2, 4))
     y, x = np.mgrid[: SIZE // 4, : SIZE // 4]
     waves = np.stack([np.sin(x * (1 + j) / 7.0) * np.cos(y * (2 + j) / 9.0) for j in range(len(SKELETON))], axis=-1)
@@ -182,7 +182,7 @@ def test_limit_measures_the_first_batches_only(persons):
 
 
 class Unreadable:
-    """Reads no picture of the given persons, and the others as they are."""
+    """Fails to read the images of the given persons, and reads the others."""
 
     def __init__(self, persons):
         self.paths = {person.image_path for person in persons}

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from coco_files import random_annotations, random_results
-from hourglass_pose.evaluation.oks import COCO_SIGMAS, keypoint_similarity, person_areas
+from hourglass_pose.evaluation.oks import keypoint_similarity, person_areas
+from hourglass_pose.skeleton import SKELETONS
+
+COCO_SIGMAS = SKELETONS['coco'].oks_sigmas
 
 
 def truth_arrays(persons):

@@ -229,7 +229,7 @@ def test_area_under_a_straight_line_and_under_a_step_in_closed_form():
     line = (200 * thresholds)[:, None]
     step = np.where(np.arange(51) >= 30, 100.0, 0.0)[:, None]
     np.testing.assert_allclose(area_under_curve(line), [50.0])
-    # Drawn with straight lines the step rises from 0.29 to 0.30: 100 x (0.5 - 0.295) / 0.5.
+    # Joined by straight lines, the step rises from 0.29 to 0.30: 100 x (0.5 - 0.295) / 0.5.
     np.testing.assert_allclose(area_under_curve(step), [41.0])
 
 

@@ -20,8 +20,8 @@ SIZE = 16
 def plane(scale, slopes):
     """A map of the frame's affine function of (x, y), as a crop zoomed by `scale` about its centre shows it."""
     centre = (SIZE - 1) / 2.0
-    places = (np.arange(SIZE) - centre) / scale + centre
-    return (3.0 + slopes[0] * places[None, :] + slopes[1] * places[:, None]).astype(np.float32)
+    positions = (np.arange(SIZE) - centre) / scale + centre
+    return (3.0 + slopes[0] * positions[None, :] + slopes[1] * positions[:, None]).astype(np.float32)
 
 
 @pytest.mark.parametrize('scales', [(1.0,), (0.8,), (0.5, 1.0, 1.7), (1.25, 2.0)])

@@ -120,7 +120,7 @@ def test_maps_of_parts_begin_in_the_middle_of_the_stacks(stacks, first):
             sum(
                 variable.shape.as_list()[2]
                 for variable in model.variables()
-                if variable.op.name.startswith('model/stack_%d/' % index) and 'shared_weights' in variable.op.name
+                if variable.op.name.startswith(f'model/stack_{index}/') and 'shared_weights' in variable.op.name
             )
             for index in range(stacks)
         ]
@@ -241,14 +241,14 @@ class OriginalNames:
         for number, widens in enumerate((False, False, True, False, False, True)):
             self.residual(numbered('preprocessing/residual_block', number), widens)
         for stack in (0, 1):
-            self.hourglass('stacks/houglass_%d/mcam_hg' % (stack + 1))
+            self.hourglass(f'stacks/houglass_{stack + 1}/mcam_hg')
             for layer in (5 * stack, 5 * stack + 1):
                 self.conv(numbered('stacks/conv', layer))
                 self.norm()
             self.map(f'{numbered("stacks/attention_part", stack)}/attention_iter')
             if stack == 0:
                 for layer in (2, 3, 4):
-                    self.conv('stacks/conv_%d' % layer)
+                    self.conv(f'stacks/conv_{layer}')
                 self.norm()
         for joint in range(joints):
             self.map(numbered('stacks/attention_part_2/attention_iter', joint))
@@ -266,7 +266,7 @@ class OriginalNames:
     def residual(self, scope, widens=False):
         for layer in (1, 2, 3):
             self.norm()
-            self.conv('%s/conv_block/norm_%d/conv' % (scope, layer))
+            self.conv(f'{scope}/conv_block/norm_{layer}/conv')
         if widens:
             self.conv(f'{scope}/skip_layer/conv')
 
@@ -279,7 +279,7 @@ class OriginalNames:
             for layer in (0, 1):
                 self.norm()
                 self.conv(numbered(f'{unit}/pool_layer/conv', layer))
-            self.residual('%s/residual_block_%d' % (scope, module + 1))
+            self.residual(f'{scope}/residual_block_{module + 1}')
         self.residual(f'{scope}/residual_block_5')
         self.residual(f'{scope}/residual_block_6')
 
@@ -289,7 +289,7 @@ class OriginalNames:
 
 
 def numbered(name, number):
-    return '%s_%d' % (name, number) if number else name
+    return f'{name}_{number}' if number else name
 
 
 def test_original_network_keeps_the_names_and_their_order():

@@ -78,7 +78,7 @@ def test_standard_network_agrees_with_numpy_and_leaves_idle_what_the_original_do
     assert np.array_equal(output, logits)
     # Every stack takes the features that the first one feeds back; the last one makes none.
     assert network.idle == {
-        'model/stacks/stage_%d/ll/weights' % index for index in range(1, hyperparameters.num_stacks - 1)
+        f'model/stacks/stage_{index}/ll/weights' for index in range(1, hyperparameters.num_stacks - 1)
     }
 
 
@@ -150,7 +150,7 @@ def test_attention_drops_without_a_rate_and_says_so_where_it_cannot():
 
 def residual_names(scope, norms, tiny, has_skip):
     """Return the names of a residual module in the order of creation. norms: iterator over the batch norms' names."""
-    convs = ['conv_block/conv'] if tiny else ['conv_block/norm_%d/conv' % index for index in (1, 2, 3)]
+    convs = ['conv_block/conv'] if tiny else [f'conv_block/norm_{index}/conv' for index in (1, 2, 3)]
     names = [name for conv in convs for name in next(norms) + [f'{scope}/{conv}/weights']]
     return names + ([f'{scope}/skip_layer/conv/weights'] if has_skip else [])
 
@@ -159,7 +159,7 @@ def two_stack_names(num_poolings, tiny):
     """Return the names of a standard or tiny network of two stacks in the order of creation."""
     norms = (
         [f'{name}/{part}' for part in ('beta', 'moving_mean', 'moving_variance')]
-        for name in ['BatchNorm'] + ['BatchNorm_%d' % index for index in range(1, 1000)]
+        for name in ['BatchNorm'] + [f'BatchNorm_{index}' for index in range(1, 1000)]
     )
     stem = 'model/preprocessing/'
     names = [f'{stem}conv_256_to_128/weights'] + next(norms)
@@ -231,7 +231,7 @@ def test_what_the_original_cannot_be_is_refused_with_the_reason(tmp_path, name, 
     with pytest.raises(ValueError) as caught:
         make_hyperparameters(arch='modelzoo', **hyperparameters)
     assert str(caught.value).startswith(f'{name}: {reason}')
-    assert str(caught.value).endswith('found %d' % value)
+    assert str(caught.value).endswith(f'found {value}')
     (tmp_path / 'config.cfg').write_text(
         '[Network]\n'
         + ''.join('{}: {!r}\n'.format(*pair) for pair in dict(others, arch='modelzoo', **{key: value}).items())
@@ -240,7 +240,7 @@ def test_what_the_original_cannot_be_is_refused_with_the_reason(tmp_path, name, 
         load_config(str(tmp_path / 'config.cfg'))
     message = str(caught.value)
     assert message.startswith(f'{tmp_path / "config.cfg"} [Network] {key}: {reason}')
-    assert message.endswith('found %d' % value) and '\n' not in message
+    assert message.endswith(f'found {value}') and '\n' not in message
 
 
 def test_input_side_is_a_multiple_of_one_pooling_more_without_attention(tmp_path):
@@ -248,7 +248,7 @@ def test_input_side_is_a_multiple_of_one_pooling_more_without_attention(tmp_path
         overrides = [
             'Network.arch=modelzoo',
             'Network.nLow=3',
-            'Network.img_size=%d' % size,
+            f'Network.img_size={size}',
             f'Network.attention={attention}',
         ]
         (tmp_path / 'config.cfg').write_text('')
@@ -263,7 +263,7 @@ def test_input_side_is_a_multiple_of_one_pooling_more_without_attention(tmp_path
                 match=r'Network.img_size: expected a multiple of %d \* 2\^nLow = %d, for '
                 'instance .*, found %d' % (step // 8, step, wrong),
             ):
-                load_config(str(tmp_path / 'config.cfg'), overrides + ['Network.img_size=%d' % wrong])
+                load_config(str(tmp_path / 'config.cfg'), overrides + [f'Network.img_size={wrong}'])
             with pytest.raises(
                 ValueError,
                 match=r'input_size: expected a multiple of %d \* 2\^num_poolings = %d, for instance .*, found %d'

@@ -54,7 +54,7 @@ def norm_first(x):
 
 def chain(x):
     for index in range(3):
-        x = layers.conv(tf.nn.relu(layers.batch_norm(x, False, 'norm_%d' % index)), 4, 3, name='conv_%d' % index)
+        x = layers.conv(tf.nn.relu(layers.batch_norm(x, False, f'norm_{index}')), 4, 3, name=f'conv_{index}')
     return layers.batch_norm(x, False, 'last')
 
 

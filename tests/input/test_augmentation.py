@@ -46,7 +46,7 @@ ALWAYS = dict(
 )
 NEVER = values_of()
 CROP = (np.arange(40 * 40 * 3) % 251).astype(np.uint8).reshape(40, 40, 3)
-DRAWS = 1500
+SAMPLES = 1500
 
 # Made once; NumPy's policy freezes the streams of RandomState, so every machine and version has to repeat them.
 GOLDEN = [
@@ -70,12 +70,12 @@ GOLDEN = [
 @pytest.fixture(scope='module')
 def views():
     """Columns rotation_deg, scale, shift_x, shift_y, flip of many views."""
-    return np.array([astuple(sample_view(sample_rng(5, 0, index), RANGES)) for index in range(DRAWS)], np.float64)
+    return np.array([astuple(sample_view(sample_rng(5, 0, index), RANGES)) for index in range(SAMPLES)], np.float64)
 
 
 def within_binomial_bounds(count, probability):
     """Five standard deviations of a binomial count: exceeded by chance once in 1.7 million."""
-    return abs(count - DRAWS * probability) <= 5 * math.sqrt(DRAWS * probability * (1 - probability))
+    return abs(count - SAMPLES * probability) <= 5 * math.sqrt(SAMPLES * probability * (1 - probability))
 
 
 def bounding_rectangle(changed):
@@ -85,7 +85,7 @@ def bounding_rectangle(changed):
 
 
 @pytest.mark.parametrize('key, view, colours, occluded, following', GOLDEN)
-def test_draws_are_the_same_on_every_machine(key, view, colours, occluded, following):
+def test_samples_are_the_same_on_every_machine(key, view, colours, occluded, following):
     rng = sample_rng(*key)
     ranges = dict(RANGES, rotation_prob=1.0, scale_prob=1.0, shift_prob=0.5, colour_prob=1.0, occluder_prob=1.0)
     assert astuple(sample_view(rng, ranges)) == pytest.approx(view, rel=1e-12, abs=1e-12)
@@ -95,13 +95,13 @@ def test_draws_are_the_same_on_every_machine(key, view, colours, occluded, follo
     assert rng.uniform() == following
 
 
-def test_seed_epoch_and_index_each_change_the_draws():
+def test_seed_epoch_and_index_each_change_the_samples():
     keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (2, 0, 0), (0, 2, 0), (0, 0, 2)]
-    drawn = {astuple(sample_view(sample_rng(*key), ALWAYS)) for key in keys}
-    assert len(drawn) == len(keys)
+    sampled = {astuple(sample_view(sample_rng(*key), ALWAYS)) for key in keys}
+    assert len(sampled) == len(keys)
 
 
-def test_what_is_drawn_does_not_shift_what_is_drawn_next():
+def test_each_sample_takes_the_same_numbers_from_the_generator():
     following = []
     for ranges in (NEVER, RANGES, ALWAYS):
         rng = sample_rng(1, 2, 3)
@@ -122,7 +122,7 @@ def test_defaults_change_nothing(rng):
     np.testing.assert_array_equal(occlude(change_colours(CROP, rng, NEVER), rng, NEVER), CROP)
 
 
-def test_each_augmentation_is_as_frequent_as_asked(views):
+def test_each_augmentation_has_its_probability(views):
     rotation, scale, shift_x, shift_y, flip = views.T
     assert within_binomial_bounds(flip.sum(), 0.5)
     assert within_binomial_bounds((rotation != 0).sum(), 0.6)
@@ -138,17 +138,17 @@ def test_each_augmentation_is_as_frequent_as_asked(views):
 )
 def test_values_are_uniform_over_the_whole_range(views, column, middle, reach, probability):
     shares = (views[:, column] - middle) / reach
-    drawn = np.sort(shares[np.abs(shares) > 1e-12])
-    assert drawn[0] >= -1 and drawn[-1] <= 1
+    sampled = np.sort(shares[np.abs(shares) > 1e-12])
+    assert sampled[0] >= -1 and sampled[-1] <= 1
     # Kolmogorov and Smirnov: the largest distance of the two distribution functions exceeds 2.7 / sqrt(n) by chance
     # with probability 2 exp(-2 * 2.7^2) = 1e-6.
-    uniform = (drawn + 1) / 2
-    assert np.abs(uniform - np.arange(len(drawn)) / len(drawn)).max() < 2.7 / math.sqrt(len(drawn))
+    uniform = (sampled + 1) / 2
+    assert np.abs(uniform - np.arange(len(sampled)) / len(sampled)).max() < 2.7 / math.sqrt(len(sampled))
 
 
 def test_shifts_in_x_and_in_y_are_independent(views):
-    drawn = views[views[:, 2] != 0]
-    assert abs(np.corrcoef(drawn[:, 2], drawn[:, 3])[0, 1]) < 5 / math.sqrt(len(drawn))
+    sampled = views[views[:, 2] != 0]
+    assert abs(np.corrcoef(sampled[:, 2], sampled[:, 3])[0, 1]) < 5 / math.sqrt(len(sampled))
 
 
 @pytest.mark.parametrize('index', range(6))
@@ -166,7 +166,7 @@ def test_colours_are_gain_then_contrast_about_grey_then_brightness(index, reach)
     np.testing.assert_array_equal(ramp, before)
 
 
-def test_occluder_is_a_noisy_rectangle_no_larger_than_asked():
+def test_occluder_is_a_noisy_rectangle_within_its_size():
     height, width, share = 60, 120, 0.5
     crop = np.zeros((height, width, 3), np.uint8)
     ranges = values_of(occluder_size=share, occluder_prob=1.0)
@@ -176,7 +176,7 @@ def test_occluder_is_a_noisy_rectangle_no_larger_than_asked():
         assert occluded.dtype == np.uint8 and occluded.shape == crop.shape and not crop.any()
         changed = occluded.any(axis=-1)
         x0, y0, x1, y1 = bounding_rectangle(changed)
-        # Where it is drawn it is dense: only noise that clips to black in all three channels leaves a hole.
+        # Where it is rendered it is dense: only noise that clips to black in all three channels leaves a hole.
         assert changed[y0:y1, x0:x1].mean() > 0.5
         rectangles.append((x0, y0, x1, y1))
     x0, y0, x1, y1 = np.array(rectangles).T
@@ -184,7 +184,7 @@ def test_occluder_is_a_noisy_rectangle_no_larger_than_asked():
     assert (x1 - x0).max() <= share * width + 1 and (y1 - y0).max() <= share * height + 1
     inner = (x0 > 0) & (y0 > 0) & (x1 < width) & (y1 < height)
     assert (x1 - x0)[inner].min() >= 0.3 * share * width - 1 and (y1 - y0)[inner].min() >= 0.3 * share * height - 1
-    # Every place is hit: the centres are uniform over the crop.
+    # Every position is hit: the centres are uniform over the crop.
     assert x0.min() == y0.min() == 0 and x1.max() == width and y1.max() == height
 
 
@@ -194,10 +194,10 @@ def test_occluder_of_size_zero_hides_nothing():
         np.testing.assert_array_equal(occluded, CROP)
 
 
-def test_colours_and_occluders_are_as_frequent_as_asked():
+def test_colours_and_occluders_have_their_probabilities():
     small = np.full((8, 8, 3), 90, np.uint8)
     coloured = occluded = 0
-    for index in range(DRAWS):
+    for index in range(SAMPLES):
         rng = sample_rng(8, 0, index)
         sample_view(rng, RANGES)
         coloured += change_colours(small, rng, RANGES) is not small
@@ -222,7 +222,7 @@ def test_settings_that_are_not_given_change_nothing():
     assert sample_change(0, 0, 0, {'flip_prob': 1.0}).view(View()) == View(flip=True)
 
 
-def test_a_new_augmentation_at_the_end_leaves_the_others_as_they_are(monkeypatch):
+def test_a_new_augmentation_at_the_end_does_not_change_the_others(monkeypatch):
     def sample(rng, values):
         shift = values['grey_shift'] * rng.uniform()
         return Change(lambda view: replace(view, scale=2 * view.scale), lambda crop: crop + np.uint8(shift))

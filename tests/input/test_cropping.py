@@ -1,4 +1,4 @@
-"""Crops: what is drawn in the photo is in the crop where the affine says, and nothing else is touched."""
+"""Crops: a mark in the image is in the crop where the affine maps it, and the image is not changed."""
 
 import tracemalloc
 
@@ -17,7 +17,7 @@ SIZE = 96
 
 
 def photo_with_blob(width, height, centre_img, sigma):
-    """A black photo with a round white blob about a sub-pixel place."""
+    """A black photo with a round white blob at a sub-pixel position."""
     y, x = np.mgrid[:height, :width]
     squared = (x - centre_img[0]) ** 2 + (y - centre_img[1]) ** 2
     grey = np.rint(250 * np.exp(-squared / (2.0 * sigma**2))).astype(np.uint8)
@@ -41,7 +41,7 @@ def person_of(box=(10, 20, 49, 79), joints=((20, 30), (40, 70), (0, 0)), labelle
 @pytest.mark.parametrize('factor', [0.3, 0.8, 1.0, 1.4, 1.96, 2.5, 3.0, 3.7, 7.0, 7.9])
 def test_a_mark_is_where_the_affine_says(factor, rotation_deg, flip, rng):
     # A blob of 3 crop pixels is smooth on every grid that is used on the way, so its centre of mass stays exact but
-    # for the rounding of levels and, in OpenCV's warp, of places to 1/32 pixel: 0.1 pixel holds both.
+    # for the rounding of levels and, in OpenCV's warp, of positions to 1/32 pixel: 0.1 pixel holds both.
     width, height = int(90 * factor) + 45, int(80 * factor) + 52
     mark = np.array([width, height]) * rng.uniform(0.4, 0.6, 2)
     photo = photo_with_blob(width, height, mark, 3.0 * factor)
@@ -53,7 +53,7 @@ def test_a_mark_is_where_the_affine_says(factor, rotation_deg, flip, rng):
 
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.5, 8), st.floats(-180, 180), st.booleans(), st.integers(0, 2**16))
-def test_a_mark_is_in_its_place_for_any_view(factor, rotation_deg, flip, seed):
+def test_a_mark_is_at_its_position_for_any_view(factor, rotation_deg, flip, seed):
     random = np.random.RandomState(seed)
     mark = random.uniform(150, 170, 2)
     affine = crop_affine(mark + random.uniform(-8, 8, 2) * factor, 64 * factor, 64, rotation_deg, flip)
@@ -131,7 +131,7 @@ def test_tiny_and_thin_photos_have_crops(width, height, crop_size):
 
 
 @pytest.mark.parametrize('factor', [0.5, 3.0])
-def test_of_a_huge_photo_only_the_part_that_is_shown_is_touched(factor):
+def test_only_the_visible_part_of_a_huge_photo_is_processed(factor):
     # All 600 MB are one pixel in memory: reading them would show as a copy.
     photo = np.broadcast_to(np.array([9, 99, 199], np.uint8), (10000, 20000, 3))
     affine = crop_affine(np.array([15000.0, 7000.0]), SIZE * factor, SIZE, 45)

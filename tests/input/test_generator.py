@@ -1,4 +1,4 @@
-"""DataGenerator: real epochs in an order that nothing but the seed changes, masks, and threads that end."""
+"""DataGenerator: real epochs in an order that depends on the seed alone, masks, and threads that end."""
 
 import hashlib
 import threading
@@ -23,7 +23,7 @@ FIELDS = ('images', 'joints_crop', 'labelled', 'joint_weights', 'mask', 'indices
 class NumberedSamples:
     """Stands in for a SampleMaker: a sample is filled with the epoch and the index it was asked for.
 
-    bad: pictures that cannot be read. fail_at: index that raises KeyError. wait: longest random delay in seconds.
+    bad: images that cannot be read. fail_at: index that raises KeyError. wait: longest random delay in seconds.
     """
 
     rule = SimpleNamespace(crop_size=4)
@@ -57,8 +57,8 @@ class NumberedSamples:
 
 
 def people(count, images=None):
-    """Persons '0', '1', ...; person i is on picture i, or i modulo `images`."""
-    names = ['im%d' % (i % (images or count)) for i in range(count)]
+    """Persons '0', '1', ...; person i is on image i, or i modulo `images`."""
+    names = [f'im{i % (images or count)}' for i in range(count)]
     return [
         Person(
             name, f'/photos/{name}', str(i), np.array([0.0, 0, 5, 5]), np.zeros((3, 2), np.float32), np.ones(3, bool)
@@ -92,7 +92,7 @@ def assert_same_batches(first, second):
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 12), st.integers(1, 9), st.integers(1, 4), st.integers(0, 2**31 - 1))
-def test_epochs_take_everyone_once_whatever_the_batches_and_processes(total, batch_size, world_size, seed):
+def test_epochs_take_every_person_once_for_any_batches_and_processes(total, batch_size, world_size, seed):
     ranks = [generator_of(total, batch_size, seed=seed, rank=rank, world_size=world_size) for rank in range(world_size)]
     steps = -(-3 * total // (batch_size * world_size))
     # The ranks' shares of a step, one after the other, are the sequence that one process would follow alone.
@@ -126,7 +126,7 @@ def test_workers_change_nothing(workers, prefetch):
     assert_same_batches(take(slow.training_batches(), 9), take(generator_of(7, 3).training_batches(), 9))
 
 
-def test_batches_and_processes_that_change_on_the_way_take_everyone_once_an_epoch():
+def test_changing_batches_and_processes_take_every_person_once_an_epoch():
     rows, position = [], 0
     for batch_size, world_size, steps in ((4, 1, 2), (2, 1, 3), (1, 3, 3), (4, 2, 3), (5, 1, 2)):
         ranks = [generator_of(11, batch_size, rank=rank, world_size=world_size) for rank in range(world_size)]
@@ -138,7 +138,7 @@ def test_batches_and_processes_that_change_on_the_way_take_everyone_once_an_epoc
         assert sorted(rows[11 * epoch : 11 * (epoch + 1)]) == [(epoch, index) for index in range(11)]
 
 
-def test_a_restart_at_any_step_goes_on_as_if_nothing_had_happened():
+def test_a_restart_at_any_step_continues_unchanged():
     whole = take(generator_of(7, 3).training_batches(), 9)
     generator = generator_of(7, 3, workers=2)
     for first in (8, 0, 3, 5):
@@ -148,11 +148,11 @@ def test_a_restart_at_any_step_goes_on_as_if_nothing_had_happened():
 def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
     persons = []
     for i in range(5):
-        path = str(tmp_path / ('%d.jpg' % i))
+        path = str(tmp_path / (f'{i}.jpg'))
         cv2.imwrite(path, cv2.GaussianBlur(rng.randint(0, 256, (90, 80, 3)).astype(np.uint8), (0, 0), 2))
         persons.append(
             Person(
-                '%d.jpg' % i,
+                f'{i}.jpg',
                 path,
                 str(i),
                 np.array([10.0, 5, 70, 80]),
@@ -186,7 +186,7 @@ def test_batches_of_photos_are_bitwise_equal_with_any_workers(tmp_path, rng):
         assert_same_batches(batches(workers, 4, 2), expected[4:])
 
 
-def test_rows_hold_what_was_asked_for():
+def test_rows_hold_the_samples_of_their_persons():
     generator = generator_of(5, 4, workers=2, rank=1, world_size=2)
     for step, batch in enumerate(take(generator.training_batches(), 4)):
         epochs, indices = np.array(generator.training_indices(8 * step)).T
@@ -200,7 +200,7 @@ def test_rows_hold_what_was_asked_for():
 
 @pytest.mark.parametrize('count, batch_size, world_size', [(7, 3, 1), (7, 2, 2), (1, 4, 3), (8, 4, 2), (9, 4, 2)])
 @pytest.mark.parametrize('workers', [0, 2])
-def test_validation_takes_everyone_once_over_the_ranks_in_full_batches(count, batch_size, world_size, workers):
+def test_validation_takes_every_person_once_over_the_ranks_in_full_batches(count, batch_size, world_size, workers):
     seen = []
     for rank in range(world_size):
         generator = generator_of(count, batch_size, workers=workers, rank=rank, world_size=world_size)
@@ -240,9 +240,9 @@ def test_steps_of_an_epoch_come_nearest_to_once_through(count, batch_size, world
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_an_unreadable_picture_is_named_once_counted_and_masked(workers):
+def test_an_unreadable_image_is_named_once_counted_and_masked(workers):
     messages = []
-    # Persons 1 and 5 are both on picture 1 of 4.
+    # Persons 1 and 5 are both on image 1 of 4.
     generator = DataGenerator(
         people(8, images=4),
         NumberedSamples(bad=('im1',)),
@@ -267,7 +267,7 @@ def test_an_unreadable_picture_is_named_once_counted_and_masked(workers):
 
 
 @pytest.mark.parametrize('workers', [0, 2])
-def test_more_unreadable_pictures_than_allowed_stop_the_run(workers):
+def test_more_unreadable_images_than_allowed_stop_the_run(workers):
     messages = []
     generator = generator_of(
         10, 5, NumberedSamples(bad=('im2', 'im4', 'im7')), workers, max_unreadable=0.25, on_unreadable=messages.append
@@ -284,8 +284,8 @@ def test_more_unreadable_pictures_than_allowed_stop_the_run(workers):
     assert len(messages) == 3
 
 
-def test_the_share_is_one_of_pictures_not_of_persons():
-    # One picture of 4 is a quarter, however many of the 8 persons are on it.
+def test_the_limit_counts_images_not_persons():
+    # One image of 4 is a quarter, however many of the 8 persons are on it.
     generator = DataGenerator(people(8, images=4), NumberedSamples(bad=('im1',)), 8, workers=0, max_unreadable=0.2)
     with pytest.raises(ImageError, match='^1 of 4 images'):
         next(generator.training_batches())
@@ -298,7 +298,7 @@ def pass_of_ranks(bad, world_size, max_unreadable, count=400):
         generator = generator_of(
             count,
             5,
-            NumberedSamples(bad=['im%d' % index for index in bad]),
+            NumberedSamples(bad=[f'im{index}' for index in bad]),
             max_unreadable=max_unreadable,
             rank=rank,
             world_size=world_size,
@@ -337,7 +337,7 @@ def test_as_many_samples_are_in_the_making_as_there_are_threads(batch_size, pref
     assert len(maker.asked) >= workers and batches[0].mask.all()
 
 
-def test_opencv_keeps_its_threads_but_while_batches_are_made():
+def test_opencvs_threads_are_off_only_while_batches_are_made():
     before = cv2.getNumThreads()
     try:
         cv2.setNumThreads(3)
@@ -354,7 +354,7 @@ def test_opencv_keeps_its_threads_but_while_batches_are_made():
         cv2.setNumThreads(before)
 
 
-def test_a_data_set_of_unreadable_pictures_does_not_loop():
+def test_a_data_set_of_unreadable_images_does_not_loop():
     with pytest.raises(ImageError, match='1 of 2'):
         next(generator_of(2, 1, NumberedSamples(bad=('im0', 'im1'))).training_batches())
     all_allowed = generator_of(2, 4, NumberedSamples(bad=('im0', 'im1')), max_unreadable=1.0)

@@ -71,7 +71,7 @@ def test_an_evaluation_sample_shows_each_joint_where_it_says(person):
     np.testing.assert_array_equal(colours_at(sample, LABELLED), COLOURS[LABELLED])
 
 
-def test_evaluation_looks_at_the_box_however_training_crops_are_drawn(person):
+def test_evaluation_uses_the_box_for_any_training_crop(person):
     by_joints = maker_of(WILD, rule=CropRule(96, 0.2, 'joints'))
     assert_equal(by_joints.evaluation_sample(person), maker_of().evaluation_sample(person))
     assert not np.array_equal(
@@ -125,7 +125,7 @@ def test_pixels_are_changed_in_the_order_of_the_table_and_in_training_only(perso
     assert order == ['first', 'second']
 
 
-def test_joints_that_are_not_kept_teach_nothing(person):
+def test_joints_that_are_not_kept_have_no_weight(person):
     for flip_prob in (0.0, 1.0):
         maker = maker_of(dict(flip_prob=flip_prob), kept=(0, 1, 0, 1, 1))
         for sample in (maker.training_sample(person, 0, 0), maker.evaluation_sample(person)):
@@ -133,7 +133,7 @@ def test_joints_that_are_not_kept_teach_nothing(person):
             np.testing.assert_array_equal(sample.labelled, sample.joint_weights > 0)
 
 
-def test_without_weighted_loss_hidden_joints_teach_empty_maps_in_training_only(person):
+def test_without_weighted_loss_missing_joints_have_weight_in_training_only(person):
     maker = maker_of(kept=(1, 1, 0, 1, 1), weighted_loss=False)
     sample = maker.training_sample(person, 0, 0)
     np.testing.assert_array_equal(sample.joint_weights, np.array([1, 1, 0, 1, 1], np.float32))
@@ -154,7 +154,7 @@ def test_a_joint_outside_the_crop_has_no_weight(person):
 
 @pytest.fixture
 def reads(monkeypatch):
-    """Paths that were decoded; pictures are 1 MB each, and one named `bad` cannot be read."""
+    """Paths that were decoded; images are 1 MB each, and one named `bad` cannot be read."""
     paths = []
 
     def read_image(path):
@@ -167,7 +167,7 @@ def reads(monkeypatch):
     return paths
 
 
-def test_the_cache_keeps_what_fits_and_never_drops_it(reads):
+def test_the_cache_keeps_what_fits_and_evicts_nothing(reads):
     cache = ImageCache(capacity_mb=2)
     first = cache.read('a')
     for path in ('bb', 'ccc', 'ccc', 'a', 'bb', 'dddd', 'a'):
@@ -177,7 +177,7 @@ def test_the_cache_keeps_what_fits_and_never_drops_it(reads):
     assert ImageCache().read('a') is not ImageCache().read('a')
 
 
-def test_an_unreadable_picture_is_opened_once_and_named_each_time(reads):
+def test_an_unreadable_image_is_opened_once_and_named_each_time(reads):
     cache = ImageCache()
     for _ in range(3):
         with pytest.raises(ImageError, match='bad1: damaged'):
@@ -188,7 +188,7 @@ def test_an_unreadable_picture_is_opened_once_and_named_each_time(reads):
     assert sorted(cache.unreadable) == ['bad1', 'bad2']
 
 
-def test_a_picture_that_several_threads_decode_at_once_is_kept_and_counted_once(reads, monkeypatch):
+def test_an_image_that_several_threads_decode_at_once_is_cached_once(reads, monkeypatch):
     cache = ImageCache(capacity_mb=3)
     decode, together = samples.read_image, threading.Barrier(6)
 

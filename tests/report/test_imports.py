@@ -1,4 +1,4 @@
-"""What is loaded with the report's modules: neither Matplotlib nor SciPy, before a plot is drawn or a file is read."""
+"""Imports of the report: neither Matplotlib nor SciPy before a plot is rendered or a file is read."""
 
 import subprocess
 import sys

@@ -14,7 +14,7 @@ from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.breakdown import PersonAttributes, break_down
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.report.json_files import build_metrics
-from hourglass_pose.report.page import PageContent, Picture, render_page, write_page
+from hourglass_pose.report.page import PageContent, PersonImage, render_page, write_page
 from hourglass_pose.report.plots import history_figures, pckh_figure
 from hourglass_pose.skeleton import Skeleton
 
@@ -84,7 +84,7 @@ def full_content(rng, protocol=PROTOCOL, **changes):
         metrics=build_metrics(result, baselines, protocol, breakdown),
         curve=pckh_figure(result, baselines),
         history=history_figures(HISTORY),
-        worst=[Picture(image, 'im1.jpgA', '0 %')],
+        worst=[PersonImage(image, 'im1.jpgA', '0 %')],
         config_text='[Train]\nbatch_size: 8\n',
     )
     fields.update(changes)
@@ -131,7 +131,7 @@ def test_every_score_is_in_the_page_as_it_is_in_the_metrics(page):
         assert f'{row["percent"]["mean"]:.2f}' in cells
 
 
-def test_the_number_of_persons_stands_once_under_the_title(page):
+def test_the_number_of_persons_is_once_under_the_title(page):
     (line,) = [text for name, text in page[1].texts if name == 'p' and 'persons' in text and 'dataset.txt' in text]
     assert line.split(' · ')[0].strip() == '12 persons'
 
@@ -144,10 +144,10 @@ def test_every_link_leads_to_a_section(page):
     assert links == sections and 'worst-persons' in links and 'best-persons' not in links
 
 
-def test_pictures_are_in_the_page(page):
+def test_images_are_in_the_page(page):
     (image,) = page[1].attributes('img')
-    picture = Image.open(io.BytesIO(base64.b64decode(image['src'].split(',', 1)[1])))
-    assert picture.format == 'JPEG' and picture.size == (320, 213)
+    shown = Image.open(io.BytesIO(base64.b64decode(image['src'].split(',', 1)[1])))
+    assert shown.format == 'JPEG' and shown.size == (320, 213)
     assert (image['width'], image['height']) == ('320', '213')
 
 
@@ -177,7 +177,7 @@ def test_no_text_can_become_a_tag_or_a_template(page, rng):
         title=EVIL,
         subject=EVIL,
         config_text=EVIL,
-        worst=[Picture(image, EVIL, EVIL)],
+        worst=[PersonImage(image, EVIL, EVIL)],
     )
     outline = Outline(render_page(content))
     assert {name for name, _ in outline.tags} <= {name for name, _ in page[1].tags} and outline.mismatched == []
@@ -200,7 +200,7 @@ def test_a_page_that_cannot_be_written_is_a_user_error(tmp_path, rng):
         write_page(str(tmp_path / 'absent' / 'report.html'), full_content(rng))
 
 
-def test_a_browser_builds_the_page_as_it_was_written_and_complains_of_nothing(tmp_path, rng):
+def test_a_browser_builds_the_page_without_errors(tmp_path, rng):
     path = tmp_path / 'report.html'
     content = full_content(rng)
     write_page(str(path), content)

@@ -28,7 +28,7 @@ def sections_of(page):
 
 @pytest.fixture
 def results(tmp_path, rng):
-    """Return the Results of five persons with photos, of whom the k-th is predicted k x 6 px off."""
+    """Return the Results of five persons with photos, the k-th predicted with an error of k x 6 px."""
     persons, joints = [], []
     for index in range(5):
         cv2.imwrite(str(tmp_path / f'{index}.png'), rng.randint(0, 256, (300, 200, 3)).astype(np.uint8))
@@ -80,7 +80,7 @@ def test_without_a_folder_the_tables_are_shown_and_nothing_is_written(results, f
     assert 'PCKh@0.5' in lines[0] and 'by neighbours' in lines[1] and os.listdir(folder) == []
 
 
-def test_worst_and_best_are_ranked_and_nobody_is_both(results, folder):
+def test_worst_and_best_are_ranked_and_disjoint(results, folder):
     write_results(folder, results, lambda line: None)
     page = read(folder, 'report.html')
     assert persons_on(page) == ['4.pngA', '3.pngA', '2.pngA', '0.pngA', '1.pngA']
@@ -89,7 +89,7 @@ def test_worst_and_best_are_ranked_and_nobody_is_both(results, folder):
     assert [entry['person'] for entry in worst] == ['4.pngA', '3.pngA', '2.pngA', '1.pngA', '0.pngA']
 
 
-def test_a_photo_that_is_gone_costs_its_own_pictures_and_nothing_else(results, folder):
+def test_a_missing_photo_costs_only_its_own_images(results, folder):
     os.remove(results.persons[4].image_path)
     lines = []
     write_results(folder, results, lines.append)

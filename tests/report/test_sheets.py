@@ -8,8 +8,8 @@ from hourglass_pose.report.palette import SIDE_COLOURS
 from hourglass_pose.report.sheets import contact_sheet, legend_strip
 
 
-def colour_mask(picture, colour):
-    return (picture == np.array(colour)).all(axis=2)
+def colour_mask(image, colour):
+    return (image == np.array(colour)).all(axis=2)
 
 
 def caption_of(text):
@@ -17,7 +17,7 @@ def caption_of(text):
     return contact_sheet([np.zeros((50, 200, 3), np.uint8)], 1, (200, 50), [text], legend=False)[58:]
 
 
-def test_contact_sheet_has_a_place_for_every_tile_and_keeps_their_shape():
+def test_contact_sheet_shows_every_tile_in_its_shape():
     tiles = [np.full((10 + 30 * index, 100, 3), 10 + index, np.uint8) for index in range(5)]
     sheet = contact_sheet(tiles, 3, (80, 60), legend=False)
     assert sheet.shape == (2 * 60 + 3 * 8, 3 * 80 + 4 * 8, 3)

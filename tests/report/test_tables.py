@@ -95,7 +95,7 @@ def test_table_holds_the_numbers_of_network_and_baselines_and_the_protocol(score
     assert 'evaluate --x' not in text
 
 
-def test_metric_that_the_data_cannot_have_is_one_row_of_dashes(scored):
+def test_an_undefined_metric_is_one_row_of_dashes(scored):
     lines = format_table(build_metrics(*scored, protocol={})).split('\n')
     start = next(index for index, line in enumerate(lines) if line.startswith('argmax'))
     assert lines[start].split()[-9:] == ['-'] * 9
@@ -106,11 +106,11 @@ def test_metric_that_the_data_cannot_have_is_one_row_of_dashes(scored):
 def test_curve_is_a_png_with_and_without_head_sizes(unlabelled):
     result, baseline = score(10, unlabelled=unlabelled), score(60, unlabelled=unlabelled)
     content = png_of(pckh_figure(result, {'mean_pose': baseline}, 'a $title$ of 人 \ud800.txt'))
-    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    assert picture.shape[0] > 400 and picture.shape[1] > 600
+    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+    assert image.shape[0] > 400 and image.shape[1] > 600
     # Vermilion is the colour of the head's curve and of nothing else.
-    vermilion = (picture == [0x00, 0x54, 0xC9]).all(axis=2)
-    assert vermilion[:, : picture.shape[1] // 2].any() == (not unlabelled)
+    vermilion = (image == [0x00, 0x54, 0xC9]).all(axis=2)
+    assert vermilion[:, : image.shape[1] // 2].any() == (not unlabelled)
 
 
 def test_predictions_file_keeps_every_digit_and_names_its_frame(tmp_path):
@@ -155,7 +155,7 @@ def test_unwritable_report_is_a_user_error(tmp_path, scored):
             write()
 
 
-def test_the_legend_of_the_curve_is_within_the_picture(scored):
+def test_the_legend_of_the_curve_is_within_the_image(scored):
     figure = pckh_figure(*scored)
     figure.canvas.draw()
     legend = figure.axes[0].get_legend().get_window_extent()

@@ -1,4 +1,4 @@
-"""Pictures of a training: labels alone are shown as truth, whatever the loss weighs."""
+"""Images of a training: only labelled joints are shown as truth, independent of the weights of the loss."""
 
 from types import SimpleNamespace
 
@@ -9,7 +9,7 @@ from hourglass_pose.report.training_pictures import TrainingPictures
 from hourglass_pose.representations.table import make_codec
 
 
-class Pictures:
+class ShownImages:
     def __init__(self):
         self.shown = []
 
@@ -24,11 +24,11 @@ def white_in_overlay(labelled, weights):
     batch = SimpleNamespace(
         mask=np.ones(1),
         images=np.zeros((1, 256, 256, 3), np.uint8),
-        labelled=np.asarray(labelled, bool)[None],
+        labelled=labelled[None],
         joint_weights=weights[None],
         joints_crop=joints[None].astype(np.float64),
     )
-    log = Pictures()
+    log = ShownImages()
     TrainingPictures(codec, SKELETON).training(log, 1, batch, np.zeros((1, 64, 64, 16), np.float32))
     (sheet,) = log.shown
     # The overlay is the last of four tiles of 200 pixels; scaling down darkens its thin white lines.

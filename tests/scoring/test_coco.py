@@ -12,8 +12,8 @@ from coco_files import random_annotations, random_results
 from hourglass_pose.cli import main
 from hourglass_pose.errors import UserError
 from hourglass_pose.scoring import coco
-from hourglass_pose.scoring.coco import COCO_ORDER, STATS, CocoAnnotations, coco_results, lacking_joints
-from hourglass_pose.skeleton import MPII_JOINTS
+from hourglass_pose.scoring.coco import STATS, CocoAnnotations, coco_results, lacking_joints
+from hourglass_pose.skeleton import COCO_JOINTS, MPII_JOINTS, SKELETONS
 
 
 @pytest.fixture
@@ -80,16 +80,15 @@ def test_results_have_cocos_order_and_zeros_for_joints_that_the_network_lacks():
     scores = np.linspace(0.1, 0.9, 16)[None]
     (result,) = coco_results(joints, scores, MPII_JOINTS, [42])
     assert (result['image_id'], result['category_id'], len(result['keypoints'])) == (42, 1, 51)
-    place, row = COCO_ORDER.index('l_knee'), MPII_JOINTS.index('l_knee')
-    assert result['keypoints'][3 * place : 3 * place + 3] == [*joints[0, row], scores[0, row]]
+    position, row = COCO_JOINTS.index('left_knee'), MPII_JOINTS.index('l_knee')
+    assert result['keypoints'][3 * position : 3 * position + 3] == [*joints[0, row], scores[0, row]]
     assert result['keypoints'][:15] == [0] * 15
-    assert lacking_joints(MPII_JOINTS) == list(COCO_ORDER[:5])
-    shared = [row for row, name in enumerate(MPII_JOINTS) if name in COCO_ORDER]
+    assert lacking_joints(MPII_JOINTS) == list(COCO_JOINTS[:5])
+    shared = [row for row, name in enumerate(MPII_JOINTS) if name[2:] in 'shoulder elbow wrist hip knee ankle'.split()]
     assert result['score'] == pytest.approx(scores[0, shared].mean())
-    long_names = [
-        name.replace('l_', 'left_', 1).replace('r_', 'right_', 1) if name[1] == '_' else name for name in COCO_ORDER
-    ]
-    assert lacking_joints(long_names) == []
+    assert lacking_joints(COCO_JOINTS) == []
+    short_names = [name.replace('left_', 'l_').replace('right_', 'r_') for name in COCO_JOINTS]
+    assert lacking_joints(short_names) == []
 
 
 def test_image_ids_are_found_by_file_name(tmp_path, files, needs_pycocotools):
@@ -139,9 +138,10 @@ def test_evaluate_writes_results_and_gives_ap(command_line_run, tmp_path, needs_
     annotations = []
     for person in persons:
         joints = np.zeros((17, 3))
-        for place, name in enumerate(COCO_ORDER):
-            if name in MPII_JOINTS and person.labelled[MPII_JOINTS.index(name)]:
-                joints[place] = [*person.joints_img[MPII_JOINTS.index(name)], 2]
+        for position, name in enumerate(COCO_JOINTS):
+            row = SKELETONS['mpii'].index(name)
+            if row is not None and person.labelled[row]:
+                joints[position] = [*person.joints_img[row], 2]
         x0, y0, x1, y1 = map(float, person.box_img)
         annotations.append(
             {

@@ -1,4 +1,4 @@
-"""Malformed prediction files: whatever is changed in one, score gives a number or one line with exit code 2."""
+"""Malformed prediction files: any change gives a score, or one line with exit code 2."""
 
 import json
 import math

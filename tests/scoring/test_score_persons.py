@@ -1,4 +1,4 @@
-"""score against annotated persons: whose a prediction is, missing ones, splits, and predictions of nobody."""
+"""score against annotated persons: matching of predictions, missing ones, splits, and unknown persons."""
 
 import json
 from dataclasses import replace
@@ -24,9 +24,9 @@ def make_persons():
         joints = np.rint(random.uniform(10, 300, (16, 2)))
         persons.append(
             Person(
-                '%d.jpg' % (index // 2),
+                f'{index // 2}.jpg',
                 '',
-                '%d.jpg%s' % (index // 2, 'AB'[index % 2]),
+                f'{index // 2}.jpg{"AB"[index % 2]}',
                 np.array([0.0, 0.0, 300.0, 300.0]),
                 joints.astype(np.float32),
                 np.ones(16, bool),
@@ -71,7 +71,7 @@ def truth_of(persons):
     return np.array([person.joints_img for person in persons], np.float64)
 
 
-def test_predictions_by_name_are_matched_in_any_order_and_the_others_left_out(tmp_path, annotations):
+def test_predictions_by_name_are_matched_in_any_order_and_other_persons_left_out(tmp_path, annotations):
     chosen = [PERSONS[index] for index in (7, 2, 5)]
     joints = truth_of(chosen)
     joints[0, :4] += 1000
@@ -133,7 +133,7 @@ def test_names_that_two_files_share_need_a_source_that_tells_them_apart(tmp_path
         measure(path, annotations, other)
 
 
-def test_joints_are_matched_by_name_and_lacking_ones_are_named(tmp_path, annotations):
+def test_joints_are_matched_by_name_and_missing_ones_are_named(tmp_path, annotations):
     order = np.random.RandomState(0).permutation(16)
     skeleton = Skeleton(tuple(MPII_JOINTS[joint] for joint in order))
     path = write_json(tmp_path / 'p.json', PERSONS, truth_of(PERSONS)[:, order], skeleton)
@@ -150,7 +150,7 @@ def test_joints_are_matched_by_name_and_lacking_ones_are_named(tmp_path, annotat
         measure(path.replace('q.json', 'p.json'), str(lacking))
 
 
-def test_predictions_of_nobody_and_two_of_one_person_are_refused(tmp_path, annotations):
+def test_predictions_of_unknown_persons_and_duplicates_are_refused(tmp_path, annotations):
     with open(write_json(tmp_path / 'p.json', PERSONS[:2], truth_of(PERSONS[:2]))) as stream:
         content = json.load(stream)
 
@@ -167,7 +167,7 @@ def test_predictions_of_nobody_and_two_of_one_person_are_refused(tmp_path, annot
     refused('no predictions')
 
 
-def test_a_split_that_nobody_is_in_is_named(tmp_path, annotations):
+def test_an_empty_split_is_named(tmp_path, annotations):
     path = write_json(tmp_path / 'p.json', PERSONS, truth_of(PERSONS))
     with pytest.raises(UserError, match='--split test: .* assigns no person'):
         measure(path, annotations, split='test')

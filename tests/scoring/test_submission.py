@@ -1,4 +1,4 @@
-"""MPII's submission file: what is written is read, whom the official file asks for is in it, and it is scored."""
+"""MPII's submission file: written and read, with the persons that the official file asks for, and scored."""
 
 import os
 import re
@@ -79,7 +79,7 @@ def official_images(rng, with_joints):
                     list(corner) + list(corner + rng.uniform(10, 40, 2)),
                 )
             )
-        images.append(('%06d.jpg' % number, number <= 3, rects or None))
+        images.append((f'{number:06d}.jpg', number <= 3, rects or None))
     return images
 
 
@@ -94,7 +94,7 @@ def numbers_of(images):
     return np.array(joints), np.array(boxes)
 
 
-def test_submission_is_scored_by_image_and_place_as_the_published_protocol_does(tmp_path, rng):
+def test_submission_is_scored_by_image_and_index_as_the_published_protocol_does(tmp_path, rng):
     images = official_images(rng, with_joints=True)
     official = str(tmp_path / 'official.mat')
     write_mpii_mat(official, images)
@@ -147,7 +147,7 @@ def submit(command_line_run, official, output, *arguments):
 
 
 @pytest.mark.slow
-def test_submit_predicts_whom_the_official_file_asks_for_counted_from_1(command_line_run, tmp_path, rng, capsys):
+def test_submit_predicts_the_official_persons_in_1_based_pixels(command_line_run, tmp_path, rng, capsys):
     official, output = str(tmp_path / 'official.mat'), str(tmp_path / 'pred.mat')
     write_mpii_mat(official, official_images(rng, with_joints=False))
     # The file names the first person of each image as one who stands apart.
@@ -177,7 +177,7 @@ def test_submit_predicts_whom_the_official_file_asks_for_counted_from_1(command_
     np.testing.assert_allclose(single[2].joints, pose.joints_img + 1, atol=1e-9)
 
 
-def test_submit_looks_at_its_output_before_anything_is_predicted(tmp_path, capsys, monkeypatch):
+def test_submit_checks_its_output_before_it_predicts(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Predictor, '__init__', lambda *arguments, **options: pytest.fail('a network was opened'))
 
     def refused(output):
@@ -192,7 +192,7 @@ def test_submit_looks_at_its_output_before_anything_is_predicted(tmp_path, capsy
     assert 'is a folder' in refused(tmp_path)
 
 
-def test_submit_refuses_what_would_not_be_whole(command_line_run, tmp_path, rng, capsys):
+def test_submit_refuses_incomplete_submissions(command_line_run, tmp_path, rng, capsys):
     official, output = str(tmp_path / 'official.mat'), str(tmp_path / 'pred.mat')
     images = official_images(rng, with_joints=False)
 

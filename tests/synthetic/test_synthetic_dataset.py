@@ -46,7 +46,7 @@ def test_every_line_holds_the_rendered_integers(whole):
                 for value in point
             ]
             numbers = [int(value) for value in person.box_img] + joints
-            expected.append(['%06d.jpg%s' % (index + 1, letter)] + [str(number) for number in numbers])
+            expected.append([f'{index + 1:06d}.jpg{letter}'] + [str(number) for number in numbers])
     assert lines == expected
     assert all(len(line) == 1 + 4 + 32 for line in lines)
 
@@ -63,7 +63,7 @@ def test_joints_outside_the_image_are_written_as_minus_one():
 
 def test_the_jpeg_files_show_the_rendered_images(whole):
     names = sorted(os.listdir(os.path.join(whole, 'images')))
-    assert names == ['%06d.jpg' % (index + 1) for index in range(COUNT)]
+    assert names == [f'{index + 1:06d}.jpg' for index in range(COUNT)]
     for index, name in enumerate(names):
         image = cv2.imread(os.path.join(whole, 'images', name))[..., ::-1]
         rendered, _ = render_image(SEED, index)

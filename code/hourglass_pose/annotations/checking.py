@@ -1,4 +1,4 @@
-"""The one place that checks persons: what makes a Person sound, whatever its reader, and what makes it usable."""
+"""The checks of persons, shared by all readers: whether the values of a Person are valid, and whether it is usable."""
 
 import os
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Optional, Tuple
 import numpy as np
 
 from hourglass_pose.annotations.person import Person
-from hourglass_pose.errors import AnnotationError
+from hourglass_pose.errors import AnnotationError, excerpt
 
 LARGEST = 1000000  # pixels; more than any image has in a row, and few enough that float32 holds every integer
 
@@ -16,10 +16,10 @@ SPLITS = ('train', 'valid', 'test')
 
 @dataclass(frozen=True)
 class Skipped:
-    """A record of a data set that gives no person.
+    """A record of a data set that yields no person.
 
-    reason: the same few words for all records of a kind, such as 'no keypoints'. detail: for a malformed record, the
-    file, the record and what is wrong with it.
+    reason: a short text, the same for all records of a kind, such as 'no keypoints'. detail: for a malformed record,
+    the file, the record and the problem.
     """
 
     reason: str
@@ -44,10 +44,10 @@ def checked_person(
     split: Optional[str] = None,
     person_index: Any = None,
 ) -> Person:
-    """Return the Person of values that a reader found, in the frame and the types of Person.
+    """Return the Person of values that a reader has read, converted to the types of Person.
 
-    joints_img: (J, 2), anything where not labelled. Raises AnnotationError for values of another kind or shape, numbers
-    that are not finite or beyond LARGEST, and names that no file can have.
+    joints_img: (J, 2), with arbitrary values where not labelled. Raises AnnotationError for values of a wrong type or
+    shape, for numbers that are not finite or beyond LARGEST, and for names that are not valid file names.
     """
     labelled = _array('labelled', labelled, None).astype(bool)
     count = len(labelled)
@@ -74,37 +74,37 @@ def checked_person(
 
 
 def problem_of_use(person: Person, needs_centre: bool = False) -> Optional[str]:
-    """Return why a sound person cannot be trained on or measured with, wherever its image is, or None."""
+    """Return why a valid person cannot be used for training or evaluation, without looking at its image, or None."""
     x0, y0, x1, y1 = person.box_img
     if x1 < x0 or y1 < y0:
         return f'the box {box_text(person)} ends before it starts; xmin <= xmax and ymin <= ymax are needed'
     if x1 < 0 or y1 < 0:
-        return f'the box {box_text(person)} lies outside of the image; it has to reach pixels from 0 on'
+        return f'the box {box_text(person)} lies outside the image; it must contain pixels >= 0'
     if not person.labelled.any() and person.split != 'test':
-        return f'all {len(person.labelled)} joints are missing; at least one is needed'
+        return f'all {len(person.labelled)} joints are missing; expected at least one labelled joint'
     if needs_centre and (person.centre_img is None or person.scale is None):
         missing = 'centre' if person.centre_img is None else 'scale'
-        return f"no {missing}, which DataSetHG.crop_rule 'centre_scale' needs; take a file that has it, or rule 'box'"
+        return (
+            f"no {missing}, which DataSetHG.crop_rule 'centre_scale' needs; use a file that has it, or crop_rule 'box'"
+        )
     return None
 
 
 def problem_in_image(person: Person, width: int, height: int) -> Optional[str]:
     """Return what is wrong with a person in an image of width x height pixels, or None.
 
-    The box has to share a pixel with the image. Joints may lie outside, as some of MPII do, by at most the image's
-    width or height.
+    The box must share a pixel with the image. Joints may lie outside the image, as some of MPII do, by at most the
+    image's width or height.
     """
     x0, y0, x1, y1 = person.box_img
     if x1 < 0 or y1 < 0 or x0 > width - 1 or y0 > height - 1:
-        return (
-            f'the box {box_text(person)} lies outside of the image of {width} x {height} pixels; they have to overlap'
-        )
+        return f'the box {box_text(person)} lies outside the image of {width} x {height} pixels; they must overlap'
     for index in person.labelled.nonzero()[0]:
         x, y = person.joints_img[index]
         if not (-width <= x <= 2 * width - 1 and -height <= y <= 2 * height - 1):
             return (
-                f'joint {index + 1} at {x:g} {y:g} is further outside of the image of {width} x {height} pixels than '
-                'its size; correct it or mark it as missing'
+                f'joint {index + 1} at {x:g} {y:g} is outside the image of {width} x {height} pixels by more '
+                'than its size; correct it or mark it as missing'
             )
     return None
 
@@ -114,28 +114,30 @@ def box_text(person: Person) -> str:
     return _shown(person.box_img)
 
 
-_ALLOWED = f'numbers of pixels from {-LARGEST} to {LARGEST} are needed'
+_ALLOWED = f'expected pixels from {-LARGEST} to {LARGEST}'
 
 
 def _array(name: str, value: Any, shape: Optional[Tuple[int, ...]]) -> np.ndarray:
-    """Return a float64 array of one shape; None takes any vector."""
+    """Return a float64 array of the given shape; None accepts a vector of any length."""
     try:
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError, OverflowError):
-        raise AnnotationError(f'{name} is {_found(value)}; {_ALLOWED}')
+        raise AnnotationError(f'{name} is {excerpt(repr(value))}; {_ALLOWED}')
     if array.ndim != 1 if shape is None else array.shape != shape:
-        raise AnnotationError(f'{name} is of shape {array.shape}; {shape or "a list"} is needed')
+        raise AnnotationError(
+            f'{name} has shape {array.shape}; expected {"a list" if shape is None else shape or "a number"}'
+        )
     return array
 
 
 def _within(array: np.ndarray) -> np.ndarray:
-    # The comparison is false for NaN, of which some versions of NumPy warn.
+    # The comparison is false for NaN; some versions of NumPy warn about it.
     with np.errstate(invalid='ignore'):
         return np.abs(array) <= LARGEST
 
 
 def checked_pixels(name: str, value: Any, count: int) -> np.ndarray:
-    """Return `count` pixel numbers as float64. Raises AnnotationError, which calls them by a name."""
+    """Return `count` pixel coordinates as float64. name: for the AnnotationError that invalid ones raise."""
     array = _array(name, value, (count,))
     if not _within(array).all():
         raise AnnotationError(f'{name} is {_shown(array)}; {_ALLOWED}')
@@ -144,37 +146,32 @@ def checked_pixels(name: str, value: Any, count: int) -> np.ndarray:
 
 def _name(key: str, value: Any) -> str:
     if not (isinstance(value, str) and value and '\0' not in value):
-        raise AnnotationError(f'{key} is {_found(value)}; a text is needed')
+        raise AnnotationError(f'{key} is {excerpt(repr(value))}; expected a text')
     try:
         os.fsencode(value)
     except UnicodeError:
-        raise AnnotationError(f'{key} is {_found(value)}, which no file can be called')
+        raise AnnotationError(f'{key} is {excerpt(repr(value))}, which is not a valid file name')
     return value
 
 
 def _scale(value: Any) -> float:
     scale = float(_array('scale', value, ()))
     if not 0 < scale <= LARGEST:
-        raise AnnotationError(f'scale is {scale:g}; a number above 0 is needed, the height of the person / 200 px')
+        raise AnnotationError(f'scale is {scale:g}; expected a number > 0, the height of the person / 200 px')
     return scale
 
 
 def _split(value: Any) -> Optional[str]:
     if value is not None and value not in SPLITS:
-        raise AnnotationError(f'split is {_found(value)}; one of {", ".join(map(repr, SPLITS))} is needed')
+        raise AnnotationError(f'split is {excerpt(repr(value))}; expected one of {", ".join(map(repr, SPLITS))}')
     return value
 
 
 def _index(value: Any) -> int:
     number = float(_array('person_index', value, ()))
     if not 0 <= number <= LARGEST or number != int(number):
-        raise AnnotationError(f'person_index is {number:g}; an integer from 0 is needed')
+        raise AnnotationError(f'person_index is {number:g}; expected an integer >= 0')
     return int(number)
-
-
-def _found(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
 
 
 def _shown(array: np.ndarray) -> str:

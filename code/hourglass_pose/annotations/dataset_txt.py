@@ -1,8 +1,8 @@
 """Reader and writer of dataset.txt, the line-based annotation format of the original TensorFlow code.
 
-A line is `NAME[LETTER] xmin ymin xmax ymax x1 y1 ... xJ yJ`: the image file, a letter to tell the persons of
-an image apart, the box and the joints in pixels, -1 -1 for a joint that is not labelled. Numbers are taken as
-they stand, as 0-based pixels. The writer writes integers; the reader takes decimals too. Either may be gzipped.
+A line is `NAME[LETTER] xmin ymin xmax ymax x1 y1 ... xJ yJ`: the image file, a letter that distinguishes the persons
+of an image, the box and the joints in pixels, -1 -1 for a joint that is not labelled. Numbers are 0-based pixels. The
+writer writes integers; the reader also accepts decimals. Files may be gzipped.
 """
 
 import os
@@ -23,7 +23,7 @@ _MISSING = -1
 _LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 _SUFFIXES = tuple(_LETTERS) + tuple(first + second for first in _LETTERS for second in _LETTERS)
 
-# People write .jpg, .JPG and .Jpg; in `x.tifF` the F is therefore a person's letter.
+# Usual spellings are .jpg, .JPG and .Jpg; in `x.tifF` the F is therefore a person's letter.
 _USUAL_EXTENSIONS = frozenset(
     spelling
     for extension in IMAGE_EXTENSIONS
@@ -36,11 +36,11 @@ def read_dataset_txt(
 ) -> Iterator[Tuple[int, Union[Person, AnnotationError]]]:
     """Yield (line number from 1, Person), or (line number, AnnotationError) for a line that is malformed.
 
-    The file is read line by line; empty lines are passed over. Only the form of a line is checked here, UTF-8 and
-    the count of numbers, and that its numbers make a sound Person. image_folder goes before the name in image_path;
-    source is Person.source.
+    The file is read line by line; empty lines are skipped. Only the form of a line is checked here: UTF-8, the count
+    of numbers, and that its numbers make a valid Person. image_folder is prepended to the name in image_path; source
+    is Person.source.
 
-    Raises AnnotationError where the file cannot be read.
+    Raises AnnotationError if the file cannot be read.
     """
     with open_bytes(path) as stream:
         for number, line in enumerate(lines_of(stream), 1):
@@ -53,26 +53,25 @@ def read_dataset_txt(
 
 
 def write_dataset_txt(path: str, persons: Iterable[Person]) -> int:
-    """Write an iterable of Person as they come and return their number; `path` appears whole or not at all.
+    """Write persons in their order, atomically, and return their number.
 
-    Coordinates are rounded to integers; head boxes are not held by the format. A person_id that is the image
-    with at most two capital letters is written as it is; persons with another id get A, B, ..., Z, AA, ... in
-    the order of their image. A labelled joint that rounds to -1 -1, the mark of a missing one, is written as
-    0 -1.
+    Coordinates are rounded to integers; the format has no head boxes. A person_id that is the image's name with at most
+    two capital letters is written unchanged; persons with another id get A, B, ..., Z, AA, ... in the order in which
+    they occur in their image. A labelled joint that rounds to -1 -1, the mark of a missing joint, is written as 0 -1.
 
-    Raises AnnotationError where nothing is to be written, the file cannot be, or the name of an image would not be
-    read back; ValueError for persons of more than one source (a file goes with one folder of images), of different
-    numbers of joints, or with a coordinate that is not sound.
+    Raises AnnotationError if there are no persons, if the file cannot be written, or if an image's name would not be
+    read back; ValueError for persons of more than one source (a file belongs to one image folder), of different numbers
+    of joints, or with a coordinate that is not finite or too large.
     """
     with create_bytes(path) as stream:
         count = _write_lines(stream, persons)
         if not count:
-            raise AnnotationError(f'{os.fspath(path)}: no persons to write; the file is left as it was')
+            raise AnnotationError(f'{os.fspath(path)}: no persons to write; the file is unchanged')
     return count
 
 
 def image_of(person_id: str) -> str:
-    """Return the image file of `NAME[LETTER]`: the name less one or two capitals after a known extension."""
+    """Return the image file of `NAME[LETTER]`: the name without one or two capitals after a known extension."""
     if person_id[person_id.rfind('.') :] in _USUAL_EXTENSIONS:
         return person_id
     for length in (1, 2):
@@ -83,7 +82,7 @@ def image_of(person_id: str) -> str:
 
 
 def person_name(image: str, index: int) -> str:
-    """Return NAME[LETTER] of the person with an index in its image: A, ..., Z, AA, ..., ZZ, and then #702."""
+    """Return NAME[LETTER] of the person with this index in its image: A, ..., Z, AA, ..., ZZ, then #702, ..."""
     return image + (_SUFFIXES[index] if 0 <= index < len(_SUFFIXES) else f'#{index}')
 
 
@@ -95,7 +94,7 @@ def _decode(line: bytes) -> str:
             f'byte 0x{line[error.start]:02x} in column {error.start + 1} is not UTF-8 text; save the file as UTF-8'
         )
     if '\0' in text:
-        raise AnnotationError(f'a NUL byte in column {text.index(chr(0)) + 1}; a text file is needed; save it as UTF-8')
+        raise AnnotationError(f'a NUL byte in column {text.index(chr(0)) + 1}; expected a text file; save it as UTF-8')
     return text.strip()
 
 
@@ -119,9 +118,9 @@ def _parse(text: str, num_joints: int, image_folder: str, source: int) -> Person
 
 
 def _number(text: str) -> Optional[float]:
-    """Return a float, or None where the text is no number."""
+    """Return a float, or None if the text is not a number."""
     try:
-        # float() takes 1_000, which no other program writes.
+        # float() accepts 1_000, which no other program writes.
         return None if '_' in text else float(text)
     except ValueError:
         return None
@@ -144,19 +143,19 @@ def _malformed(text: str, num_joints: int) -> str:
         if start == 0:
             return (
                 f'no image name before the numbers, the line starts with {words[0]!r}; '
-                'NAME[LETTER] xmin ymin xmax ymax x1 y1 ... is needed'
+                'expected NAME[LETTER] xmin ymin xmax ymax x1 y1 ...'
             )
     numbers, expected = words[start:], 4 + 2 * num_joints
     if len(numbers) != expected:
         message = (
-            f'{len(numbers)} numbers after the name; {expected} are needed, 4 of the box and 2 of each of {num_joints} '
+            f'{len(numbers)} numbers after the name; expected {expected}, 4 of the box and 2 of each of {num_joints} '
             'joints'
         )
         if len(numbers) > 4 and len(numbers) % 2 == 0:
             message += f'; {len(numbers)} fit {(len(numbers) - 4) // 2} joints'
         return message
     index = [_number(word) for word in numbers].index(None)
-    return f'{_name_of_number(index)} is {numbers[index]!r}; a number is needed'
+    return f'{_name_of_number(index)} is {numbers[index]!r}; expected a number'
 
 
 def _name_of_number(index: int) -> str:
@@ -166,15 +165,15 @@ def _name_of_number(index: int) -> str:
 
 
 def _write_lines(stream: IO[bytes], persons: Iterable[Person]) -> int:
-    count, form = 0, None
+    count, first = 0, None
     letters_used: DefaultDict[str, int] = defaultdict(int)
     for person in persons:
-        found = (person.source, len(person.joints_img))
-        form = form or found
-        if found != form:
+        layout = (person.source, len(person.joints_img))
+        first = first or layout
+        if layout != first:
             raise ValueError(
-                f'{person.person_id}: source {found[0]} and {found[1]} joints after persons of source {form[0]} and '
-                f'{form[1]} joints'
+                f'{person.person_id}: source {layout[0]} and {layout[1]} joints after persons of source {first[0]} and '
+                f'{first[1]} joints'
             )
         stream.write(_line(person, letters_used))
         count += 1
@@ -182,7 +181,7 @@ def _write_lines(stream: IO[bytes], persons: Iterable[Person]) -> int:
 
 
 def _line(person: Person, letters_used: DefaultDict[str, int]) -> bytes:
-    """Return the line of one person; letters_used counts by image the letters that have been tried."""
+    """Return the line of one person; letters_used: the number of letters tried so far, by image."""
     name = person.person_id
     if image_of(name) != person.image:
         name = _lettered(person.image, letters_used)
@@ -195,22 +194,22 @@ def _line(person: Person, letters_used: DefaultDict[str, int]) -> bytes:
         or _number(name.rsplit(None, 1)[-1]) is not None
     ):
         raise AnnotationError(
-            f'{name!r}: a name with a line break, with space around it or with a number at its end cannot be in '
-            f'dataset.txt; {_OTHER_FORMAT}'
+            f'{name!r}: dataset.txt cannot hold a name with a line break, with surrounding spaces or with a number at '
+            f'its end; {_OTHER_FORMAT}'
         )
     try:
         return f'{line}\n'.encode()
     except UnicodeEncodeError:
-        raise AnnotationError(f'{name!r}: this name is no text in UTF-8; rename the image')
+        raise AnnotationError(f'{name!r}: this name is not valid UTF-8; rename the image')
 
 
-_OTHER_FORMAT = 'write lines of JSON instead, to a file that ends in .jsonl'
+_OTHER_FORMAT = 'write JSON lines instead, to a file whose name ends in .jsonl'
 
 
 def _lettered(image: str, letters_used: DefaultDict[str, int]) -> str:
     if not image.lower().endswith(IMAGE_EXTENSIONS):
         raise AnnotationError(
-            f'{image!r}: dataset.txt tells the letter of a person by the ending of the image, one of '
+            f'{image!r}: dataset.txt needs an image extension before the letter of a person, one of '
             f'{" ".join(IMAGE_EXTENSIONS)}; {_OTHER_FORMAT}'
         )
     while letters_used[image] < len(_SUFFIXES):
@@ -220,7 +219,7 @@ def _lettered(image: str, letters_used: DefaultDict[str, int]) -> str:
         if image_of(name) == image:
             return name
     raise AnnotationError(
-        f'{image!r}: no letter is left for another person in dataset.txt, where an image has at most '
+        f'{image!r}: dataset.txt has no letter for another person; an image can have at most '
         f'{len(_SUFFIXES)} persons; {_OTHER_FORMAT}'
     )
 
@@ -228,10 +227,10 @@ def _lettered(image: str, letters_used: DefaultDict[str, int]) -> str:
 def _integers(person: Person) -> List[int]:
     """Return the 4 + 2J integers of a person."""
     joints = np.rint(person.joints_img.astype(np.float64))
-    like_missing = person.labelled & (joints == _MISSING).all(axis=1)
-    joints[like_missing, 0] = 0
+    rounds_to_missing = person.labelled & (joints == _MISSING).all(axis=1)
+    joints[rounds_to_missing, 0] = 0
     joints[~person.labelled] = _MISSING
     numbers = np.concatenate([np.rint(person.box_img), joints.ravel()])
     if not np.isfinite(numbers).all() or np.abs(numbers).max() > LARGEST:
-        raise ValueError(f'{person.person_id}: a coordinate that is not within {LARGEST} pixels')
+        raise ValueError(f'{person.person_id}: a coordinate is not finite or beyond {LARGEST} pixels')
     return numbers.astype(np.int64).tolist()

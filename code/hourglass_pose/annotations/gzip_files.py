@@ -1,4 +1,4 @@
-"""Files that may be packed by gzip: read by their content, written by their name."""
+"""Files that may be gzipped: decompressed by their content when read, compressed by their name when written."""
 
 import gzip
 import os
@@ -14,9 +14,9 @@ Path = Union[str, os.PathLike]
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a stream of the bytes of a file, unpacked where the content is gzip, whatever its name is.
+    """Open a file as a stream of bytes, decompressed if its content is gzip; its name does not matter.
 
-    Raises AnnotationError, in the block too, where the file cannot be read or its packed data are damaged.
+    Raises AnnotationError, also inside the block, if the file cannot be read or its compressed data are damaged.
     """
     try:
         with open(path, 'rb') as stream:
@@ -30,17 +30,17 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
                     yield cast('IO[bytes]', unpacked)
                 except (EOFError, zlib.error, OSError) as error:
                     raise AnnotationError(
-                        f'{path}: the gzip data break off or are damaged ({error}); get or make the file again'
+                        f'{path}: the gzip data are truncated or damaged ({error}); download or create the file again'
                     )
     except OSError as error:
         raise AnnotationError(
-            f'{path}: cannot be read ({error.strerror or error}); looked for {os.path.abspath(path)}; check the '
-            f'path and its permissions'
+            f'{path}: cannot be read ({error.strerror or error}; absolute path: {os.path.abspath(path)}); check the '
+            'path and its permissions'
         )
 
 
 def read_head(path: Path) -> bytes:
-    """Return the first bytes of a file, unpacked, which kind_of_bytes can tell a kind from. Raises AnnotationError."""
+    """Return the first bytes of a file, decompressed, as kind_of_bytes needs them. Raises AnnotationError."""
     with open_bytes(path) as stream:
         return stream.read(1 << 16)
 
@@ -53,14 +53,14 @@ def lines_of(stream: IO[bytes]) -> Iterator[bytes]:
 
 @contextmanager
 def create_bytes(path: Path) -> Iterator[IO[bytes]]:
-    """Open a stream for the bytes of a file, packed where its name ends in .gz; it appears whole or not at all.
+    """Open a stream that writes a file atomically, gzipped if its name ends in .gz.
 
-    Raises AnnotationError where it cannot be written.
+    Raises AnnotationError if it cannot be written.
     """
     with open_whole(path, AnnotationError) as stream:
         if not os.fspath(path).lower().endswith('.gz'):
             yield stream
             return
-        # Without a time and a name in it, the same content makes the same file.
+        # The gzip header gets no time and no name, so that equal content makes equal files.
         with gzip.GzipFile('', 'wb', 6, stream, 0) as packed:
             yield cast('IO[bytes]', packed)

@@ -1,4 +1,4 @@
-"""The record of one annotated person in one photo, which every annotation reader yields."""
+"""Person: one annotated person in one image, as every annotation reader yields it."""
 
 from dataclasses import dataclass
 from typing import Optional
@@ -11,18 +11,18 @@ class Person:
     """One annotated person. Coordinates are source image pixels, 0-based, pixel centres at integers.
 
     image: file name as the annotation file gives it, relative to the image folder.
-    image_path: the path to open.
+    image_path: path of the image file.
     person_id: unique among the persons of one source; `im0001.jpgA` in dataset.txt.
-    box_img: float64 (4,), x0 y0 x1 y1 of the first and the last pixel inclusive; may reach out of the image.
-    joints_img: float32 (J, 2), x y; 0 where unlabelled. A labelled joint may lie outside of the image.
+    box_img: float64 (4,), x0 y0 x1 y1 of the first and the last pixel inclusive; may extend beyond the image.
+    joints_img: float32 (J, 2), x y; 0 where not labelled. A labelled joint may lie outside the image.
     labelled: bool (J,).
-    head_box_img: float64 (4,) like box_img, or None where the data has no head boxes.
+    head_box_img: float64 (4,) like box_img, or None if the data has no head boxes.
     source: index of the pair of annotation file and image folder that the person was read from.
-    visible: bool (J,), False where a labelled joint is hidden; None where the data does not say.
-    centre_img: float64 (2,), rough centre of the person, and scale: its height / 200 px, both as MPII gives them; None
-    where the data has none.
-    split: 'train', 'valid' or 'test' where the data assigns the person, else None.
-    person_index: index of the person among the annotated ones of its image, from 0; None where unknown.
+    visible: bool (J,), False where a labelled joint is occluded; None if the data has no visibility.
+    centre_img: float64 (2,), approximate centre of the person; scale: its height / 200 px; both as MPII defines them,
+    None if the data has none.
+    split: 'train', 'valid' or 'test' if the data assigns the person to a split, otherwise None.
+    person_index: index of the person among the annotated ones of its image, from 0; None if unknown.
     """
 
     image: str

@@ -1,4 +1,4 @@
-"""The project's own annotation format: a header and then a line of JSON for each person, plain or gzipped.
+"""The project's own annotation format: a header, then one line of JSON for each person, plain or gzipped.
 
 The first line is `{"format": "hourglass-pose persons", "version": 1, "frame": ..., "joints": [names]}`. Every other
 line is one person:
@@ -6,15 +6,15 @@ line is one person:
     image         file name, relative to the folder of images
     id            unique in the file; NAME[LETTER] as in dataset.txt, or any other text
     box           [x0, y0, x1, y1], first and last pixel inclusive
-    joints        [x, y] for each name of the header, null where the joint is not labelled
-    visible       1 or 0 for each joint, 0 where a labelled joint is hidden
+    joints        [x, y] for each name of the header, null if the joint is not labelled
+    visible       1 or 0 for each joint, 0 if a labelled joint is occluded
     head_box      like box
-    centre scale  rough centre [x, y] of the person, and its height / 200 px, as MPII gives them
+    centre scale  approximate centre [x, y] of the person, and its height / 200 px, as MPII defines them
     split         "train", "valid" or "test"
     person_index  index of the person among those of its image, from 0
 
-The first four are in every line, the others where they are known. Coordinates are pixels of the image, 0-based, x
-right, y down, pixel centres at integers. Other keys are passed over, so that other programs can add their own.
+The first four are in every line, the others if they are known. Coordinates are pixels of the image, 0-based, x right,
+y down, pixel centres at integers. Other keys are ignored, so that other programs can add their own.
 """
 
 import json
@@ -27,7 +27,7 @@ import numpy as np
 from hourglass_pose.annotations.checking import checked_person
 from hourglass_pose.annotations.gzip_files import create_bytes, lines_of, open_bytes
 from hourglass_pose.annotations.person import Person
-from hourglass_pose.errors import AnnotationError
+from hourglass_pose.errors import AnnotationError, excerpt
 
 FORMAT, VERSION = 'hourglass-pose persons', 1
 FRAME = 'pixels of the image, 0-based, x right, y down, pixel centres at integers'
@@ -35,14 +35,14 @@ FRAME = 'pixels of the image, 0-based, x right, y down, pixel centres at integer
 
 @dataclass(frozen=True)
 class _Layout:
-    """count: joints of each line. chosen: indices of those to take, None for all."""
+    """count: number of joints in each line. chosen: indices of the joints to read, None for all."""
 
     count: int
     chosen: Optional[List[int]]
 
 
 def is_header(head: bytes) -> bool:
-    """Tell whether bytes begin with the first line of a file in this format, of whatever version."""
+    """Return whether bytes begin with the header of a file in this format, of any version."""
     try:
         return json.loads(head.splitlines()[0].decode('utf-8-sig'))['format'] == FORMAT
     except (ValueError, KeyError, TypeError, IndexError, RecursionError):
@@ -54,11 +54,11 @@ def read_person_lines(
 ) -> Iterator[Tuple[int, Union[Person, AnnotationError]]]:
     """Yield (line number from 1, Person), or (line number, AnnotationError) for a line that is malformed.
 
-    The file is read line by line. num_joints: the joints that the file has to have, J. joint_names: J names, to take
-    these joints in this order from a file that may have more; None takes the file's own. image_folder goes before the
-    name in image_path; source is Person.source.
+    The file is read line by line. num_joints: the number of joints that the file must have, J. joint_names: J names, to
+    read these joints in this order from a file that may have more; None reads the file's own. image_folder is prepended
+    to the name in image_path; source is Person.source.
 
-    Raises AnnotationError where the file cannot be read, has another version or lacks joints.
+    Raises AnnotationError if the file cannot be read, has another version or lacks joints.
     """
     with open_bytes(path) as stream:
         lines = lines_of(stream)
@@ -72,16 +72,16 @@ def read_person_lines(
 
 
 def write_person_lines(path: str, persons: Iterable[Person], joint_names: Sequence[str]) -> int:
-    """Write an iterable of Person as they come and return their number; `path` appears whole or not at all.
+    """Write persons in their order, atomically, and return their number.
 
-    A name that ends in .gz is gzipped. Nothing that a Person holds is lost but image_path and source, which are the
-    reader's. Raises AnnotationError where nothing is to be written or the file cannot be, ValueError for a person that
-    would not be read back.
+    A file whose name ends in .gz is gzipped. All fields of a Person are kept except image_path and source, which the
+    reader sets. Raises AnnotationError if there are no persons or the file cannot be written, ValueError for a person
+    that would not be read back.
     """
     with create_bytes(path) as stream:
         count = _write(stream, persons, joint_names)
         if not count:
-            raise AnnotationError(f'{os.fspath(path)}: no persons to write; the file is left as it was')
+            raise AnnotationError(f'{os.fspath(path)}: no persons to write; the file is unchanged')
     return count
 
 
@@ -106,7 +106,7 @@ def _line(record: Dict[str, Any]) -> bytes:
 
 
 def _record_of(person: Person) -> Dict[str, Any]:
-    # The shortest decimals that give the same float32 again.
+    # The shortest decimals that round-trip to the same float32.
     joints = [
         [float(str(x)), float(str(y))] if labelled else None
         for (x, y), labelled in zip(np.asarray(person.joints_img, np.float32), person.labelled)
@@ -137,22 +137,22 @@ def _layout(path: str, line: bytes, num_joints: int, joint_names: Optional[Seque
     """Return the _Layout of a file after checking its first line."""
     if not is_header(line):
         raise AnnotationError(
-            f'{path}:1: the first line has to be {{"format": "{FORMAT}", "version": {VERSION}, ...}}; make the file by '
-            '"python -m hourglass_pose prepare"'
+            f'{path}:1: expected the first line {{"format": "{FORMAT}", "version": {VERSION}, ...}}; create the file '
+            'with "python -m hourglass_pose prepare"'
         )
     header = json.loads(line.decode('utf-8-sig'))
     if header.get('version') != VERSION:
         raise AnnotationError(
-            f'{path}:1: version {_shown(header.get("version"))} of the format; version {VERSION} can be read; make the '
-            'file again, or read it with a newer version of this program'
+            f'{path}:1: version {_shown(header.get("version"))} of the format; expected version {VERSION}; create '
+            'the file again, or read it with a newer version of this program'
         )
     names = header.get('joints')
     if not (isinstance(names, list) and names and all(isinstance(name, str) for name in names)):
-        raise AnnotationError(f'{path}:1: "joints" is {_shown(names)}; a list of names is needed')
+        raise AnnotationError(f'{path}:1: "joints" is {_shown(names)}; expected a list of names')
     if joint_names is None:
         if len(names) != num_joints:
             raise AnnotationError(
-                f'{path}:1: {len(names)} joints; {num_joints} are needed; name them in DataSetHG.joint_list'
+                f'{path}:1: {len(names)} joints; expected {num_joints}; name them in DataSetHG.joint_list'
             )
         return _Layout(len(names), None)
     missing = [name for name in joint_names if name not in names]
@@ -172,9 +172,9 @@ def _record(line: bytes) -> Dict[str, Any]:
             f'byte 0x{line[error.start]:02x} in column {error.start + 1} is not UTF-8 text; save the file as UTF-8'
         )
     except (ValueError, RecursionError) as error:
-        raise AnnotationError(f'no JSON ({error}); a line is one {{"image": ..., "box": ..., ...}}')
+        raise AnnotationError(f'not JSON ({error}); expected {{"image": ..., "box": ..., ...}}')
     if not isinstance(record, dict):
-        raise AnnotationError(f'a line is one {{"image": ..., "box": ..., ...}}, not {_shown(record)}')
+        raise AnnotationError(f'expected {{"image": ..., "box": ..., ...}}, found {_shown(record)}')
     return record
 
 
@@ -182,7 +182,7 @@ def _person(record: Dict[str, Any], layout: _Layout, image_folder: str, source: 
     joints = _list(record, 'joints', layout.count)
     for index, joint in enumerate(joints):
         if joint is not None and not _are_numbers(joint, 2):
-            raise AnnotationError(f'joint {index + 1} is {_shown(joint)}; [x, y] of pixels or null is needed')
+            raise AnnotationError(f'joint {index + 1} is {_shown(joint)}; expected [x, y] in pixels, or null')
     labelled = np.array([joint is not None for joint in joints], bool)
     joints_img = np.array([joint or (0, 0) for joint in joints], object)
     visible = _visible(record, layout.count)
@@ -210,8 +210,8 @@ def _person(record: Dict[str, Any], layout: _Layout, image_folder: str, source: 
 def _list(record: Dict[str, Any], key: str, count: int) -> List[Any]:
     value = record.get(key)
     if not (isinstance(value, list) and len(value) == count):
-        found = f'{len(value)} entries' if isinstance(value, list) else _shown(value)
-        raise AnnotationError(f'{key} is {found}; a list of {count} is needed, one entry for each joint of the header')
+        actual = f'{len(value)} entries' if isinstance(value, list) else _shown(value)
+        raise AnnotationError(f'{key} is {actual}; expected a list of {count}, one entry for each joint of the header')
     return value
 
 
@@ -220,7 +220,7 @@ def _visible(record: Dict[str, Any], count: int) -> Optional[List[Any]]:
         return None
     values = _list(record, 'visible', count)
     if not all(isinstance(value, (int, float)) and value in (0, 1) for value in values):
-        raise AnnotationError(f'visible is {_shown(values)}; each entry has to be 1 or 0')
+        raise AnnotationError(f'visible is {_shown(values)}; expected 1 or 0 for each joint')
     return values
 
 
@@ -229,14 +229,14 @@ def _numbers(record: Dict[str, Any], key: str, count: int, needed: bool = False)
     if value is None and not needed:
         return None
     if not _are_numbers(value, count):
-        raise AnnotationError(f'{key} is {_shown(value)}; a list of {count} numbers of pixels is needed')
+        raise AnnotationError(f'{key} is {_shown(value)}; expected a list of {count} numbers in pixels')
     return value
 
 
 def _number(record: Dict[str, Any], key: str, types: Tuple[type, ...]) -> Any:
     value = record.get(key)
     if isinstance(value, bool) or not (value is None or isinstance(value, types)):
-        raise AnnotationError(f'{key} is {_shown(value)}; a number is needed')
+        raise AnnotationError(f'{key} is {_shown(value)}; expected a number')
     return value
 
 
@@ -249,5 +249,4 @@ def _are_numbers(value: Any, count: int) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return excerpt(json.dumps(value))

@@ -1,4 +1,4 @@
-"""Annotated persons of pairs of annotation file and image folder, with the checks that all formats share."""
+"""Reading of annotated persons from annotation files with image folders, with the checks that all formats share."""
 
 import os
 from dataclasses import dataclass
@@ -13,11 +13,12 @@ from hourglass_pose.annotations.person_lines import is_header, read_person_lines
 from hourglass_pose.errors import AnnotationError, counted
 from hourglass_pose.files import kind_of_bytes
 
-# Kinds of files that "prepare" turns into annotations.
+# Kinds of files that "prepare" converts to annotations.
 _TO_PREPARE = {'matlab': 'a MATLAB file', 'matlab73': 'a MATLAB file', 'hdf5': 'an HDF5 file', 'json': 'JSON'}
 
 Paths = Union[str, 'os.PathLike[str]', Sequence[Union[str, 'os.PathLike[str]']]]
-Found = Tuple[int, Union[Person, AnnotationError]]
+NumberedItem = Tuple[int, Union[Person, AnnotationError]]
+"""(line number, a person or what is wrong with the line)."""
 
 _LISTED_PROBLEMS = 10
 
@@ -26,8 +27,8 @@ _LISTED_PROBLEMS = 10
 class AnnotationSet:
     """The persons of one or more annotation files, in the order of the files.
 
-    persons: those without problems; (source, person_id) is unique.
-    problems: one `FILE:LINE: what` for each person that was left out and each file without persons.
+    persons: the persons without problems; (source, person_id) is unique.
+    problems: one `FILE:LINE: problem` for each person that was left out and each file without persons.
     sources: (annotation file, image folder) by Person.source.
     """
 
@@ -55,19 +56,17 @@ def read_annotations(
 ) -> AnnotationSet:
     """Read every person of the annotation files into an AnnotationSet.
 
-    annotation_files, image_folders: a path each, or sequences of the same length; image_folders None does not look
-    for images. A file is dataset.txt or this project's own lines of JSON, which its content tells; either may be
-    gzipped. num_joints: joints of a person, J. on_error: 'strict' raises AnnotationError after reading everything,
-    with the first ten problems; 'skip' leaves the persons with problems out. joint_names: the names of the J joints,
-    which files that name theirs have to have. need_images: False takes persons whose image file is missing, too.
-    needs_centre: persons without a centre and a scale have a problem, too, as CropRule.needs_centre says.
+    annotation_files, image_folders: a path each, or sequences of the same length; image_folders None does not check
+    images. A file is dataset.txt or this project's JSON lines, recognised by its content; both may be gzipped.
+    num_joints: joints of a person, J. on_error: 'strict' raises AnnotationError after reading everything, with the
+    first ten problems; 'skip' leaves out the persons with problems. joint_names: the names of the J joints, which a
+    file that names its joints must have. need_images: False accepts persons whose image file is missing.
+    needs_centre: whether a missing centre or scale is a problem, see CropRule.needs_centre.
 
-    A person has a problem where its line is malformed, its person_id occurred before in the same file, it has
-    no labelled joint and is not one of a test split, its box is inside out or off the image, or its image file is
-    missing.
+    A person has a problem if its line is malformed, its person_id occurred before in the same file, it has no labelled
+    joint and is not in the test split, its box is reversed or outside the image, or its image file is missing.
 
-    Raises AnnotationError also for a missing file or folder and where no person is left; ValueError for
-    another on_error.
+    Raises AnnotationError also for a missing file or folder and if no person is left; ValueError for another on_error.
     """
     if on_error not in ('strict', 'skip'):
         raise ValueError(f"on_error is 'strict' or 'skip', not {on_error!r}")
@@ -76,16 +75,16 @@ def read_annotations(
     persons: List[Person] = []
     problems: List[str] = []
     for source, (path, folder) in enumerate(sources):
-        read = _read(path, num_joints, folder, source, joint_names)
+        items = _read(path, num_joints, folder, source, joint_names)
         empty = True
-        for found in _checked(path, read, listing, needs_centre):
+        for checked in _checked(path, items, listing, needs_centre):
             empty = False
-            if isinstance(found, Person):
-                persons.append(found)
+            if isinstance(checked, Person):
+                persons.append(checked)
             else:
-                problems.append(found)
+                problems.append(checked)
         if empty:
-            problems.append(f'{path}: no persons; a line for each person is needed')
+            problems.append(f'{path}: no persons; expected one line for each person')
     if problems and (on_error == 'strict' or not persons):
         raise AnnotationError(_listed(problems, len(persons)))
     return AnnotationSet(tuple(persons), tuple(problems), sources)
@@ -97,19 +96,19 @@ def _paired(annotation_files: Paths, image_folders: Optional[Paths]) -> Tuple[Tu
     folders = ('',) * len(files) if image_folders is None else _as_paths(image_folders)
     if not files or len(files) != len(folders):
         raise AnnotationError(
-            f'{len(files)} annotation file(s) and {len(folders)} folder(s) of images; give one or '
+            f'{len(files)} annotation file(s) and {len(folders)} folder(s) of images; expected one or '
             'more files and one folder for each'
         )
     for path in files:
         if not os.path.isfile(path):
             raise AnnotationError(
-                f'no annotation file at {os.path.abspath(path)}; make it, or name another as '
+                f'no annotation file at {os.path.abspath(path)}; create it, or set another by '
                 'DataSetHG.training_txt_file or --annotations'
             )
     for folder in folders if image_folders is not None else ():
         if not os.path.isdir(folder):
             raise AnnotationError(
-                f'no folder of images at {os.path.abspath(folder)}; make it, or name another as '
+                f'no folder of images at {os.path.abspath(folder)}; create it, or set another by '
                 'DataSetHG.img_directory or --images'
             )
     return tuple(zip(files, folders))
@@ -122,37 +121,37 @@ def _as_paths(paths: Paths) -> Tuple[str, ...]:
 
 def _read(
     path: str, num_joints: int, image_folder: str, source: int, joint_names: Optional[Sequence[str]]
-) -> Iterable[Found]:
-    """Return an iterable of (line number, Person or AnnotationError) of a file whose content tells its format."""
+) -> Iterable[NumberedItem]:
+    """Return an iterable of (line number, Person or AnnotationError) of a file; its content determines its format."""
     head = read_head(path)
     if is_header(head):
         return read_person_lines(path, num_joints, image_folder, source, joint_names)
     kind = kind_of_bytes(head)
     if kind in _TO_PREPARE:
         raise AnnotationError(
-            f'{path}: this is {_TO_PREPARE[kind]}; turn it into annotations by "python -m hourglass_pose prepare"'
+            f'{path}: this is {_TO_PREPARE[kind]}; convert it with "python -m hourglass_pose prepare"'
         )
     return read_dataset_txt(path, num_joints, image_folder, source)
 
 
 def _checked(
-    path: str, read: Iterable[Found], listing: Optional[ImageListing], needs_centre: bool
+    path: str, items: Iterable[NumberedItem], listing: Optional[ImageListing], needs_centre: bool
 ) -> Iterator[Union[Person, str]]:
-    """Yield a Person, or a problem with its file and line, for each thing that a reader yields."""
+    """Yield a Person, or a problem with its file and line, for each item that a reader yields."""
     first_lines: Dict[str, int] = {}
-    for line, found in read:
-        if isinstance(found, AnnotationError):
-            yield str(found)
+    for line, item in items:
+        if isinstance(item, AnnotationError):
+            yield str(item)
             continue
-        first = first_lines.setdefault(found.person_id, line)
+        first = first_lines.setdefault(item.person_id, line)
         if first != line:
             yield (
-                f'{path}:{line}: {found.person_id!r} is the name of line {first}, too; the persons of an image need '
-                'letters of their own'
+                f'{path}:{line}: {item.person_id!r} is also the name in line {first}; give each person of an image '
+                'its own letter'
             )
             continue
-        problem = problem_of_use(found, needs_centre) or (listing and listing.problem(found.image_path))
-        yield f'{path}:{line}: {problem}' if problem else found
+        problem = problem_of_use(item, needs_centre) or (listing and listing.problem(item.image_path))
+        yield f'{path}:{line}: {problem}' if problem else item
 
 
 def _listed(problems: Sequence[str], num_good: int) -> str:
@@ -162,7 +161,7 @@ def _listed(problems: Sequence[str], num_good: int) -> str:
         title += f', the first {len(listed)}'
     if num_good:
         others = counted(num_good, 'person')
-        advice = f"correct them, or go on with the other {others} by DataSetHG.on_bad_annotation='skip'"
+        advice = f"correct them, or continue with the other {others} by DataSetHG.on_bad_annotation='skip'"
     else:
         advice = 'no person is left; correct them'
     return '\n  '.join([title + ':'] + listed) + '\n' + advice

@@ -1,4 +1,4 @@
-"""A split that is given as a list: a text file of the persons to validate with."""
+"""Splits given as a list: a text file of the persons to validate with."""
 
 from dataclasses import replace
 from typing import Iterable, Iterator, Set, Union
@@ -13,44 +13,46 @@ _LISTED = 3
 
 
 def read_split_list(path: str) -> Set[str]:
-    """Return the entries of a list: one image name or NAME[LETTER] a line; empty lines are passed over.
+    """Return the entries of a list: one image name or NAME[LETTER] per line; empty lines are skipped.
 
-    Raises AnnotationError for a file that cannot be read or is no UTF-8 text, and for one without an entry.
+    Raises AnnotationError for a file that cannot be read, is not UTF-8 text or has no entry.
     """
     try:
         with open_bytes(path) as stream:
             entries = {line.strip() for line in stream.read().decode('utf-8-sig').splitlines()} - {''}
     except UnicodeDecodeError as error:
-        raise AnnotationError(f'{path}: no UTF-8 text ({error}); one image name or NAME[LETTER] a line is needed')
+        raise AnnotationError(f'{path}: not UTF-8 text ({error}); expected one image name or NAME[LETTER] per line')
     if not entries:
-        raise AnnotationError(f'{path}: an empty list; one image name or NAME[LETTER] a line is needed')
+        raise AnnotationError(f'{path}: the list is empty; expected one image name or NAME[LETTER] per line')
     return entries
 
 
 def split_by_list(persons: Iterable[Union[Person, Skipped]], path: str) -> Iterator[Union[Person, Skipped]]:
-    """Yield the persons with the split 'valid' where a list has them or their image, otherwise 'train'.
+    """Yield the persons with the split 'valid' if a list has them or their image, otherwise with 'train'.
 
-    An image of which the list has some persons is not trained on: its other persons are skipped. Persons of the split
-    'test' and what was skipped before pass as they are. Raises AnnotationError for entries that fit no person.
+    If the list has only some persons of an image, its other persons are skipped, so that the image is not trained on.
+    Persons of the split 'test' and records skipped before pass unchanged. Raises AnnotationError for entries that match
+    no person.
     """
     entries = read_split_list(path)
     images = {image_of(entry) for entry in entries}
-    fitting: Set[str] = set()
+    matched: Set[str] = set()
     for person in persons:
         if isinstance(person, Skipped) or person.split == 'test':
             yield person
             continue
-        found = entries & {person.image, person.person_id}
-        fitting |= found
-        if found:
+        matching = entries & {person.image, person.person_id}
+        matched |= matching
+        if matching:
             yield replace(person, split='valid')
         elif person.image in images:
-            yield Skipped('the split list has others of their image and not them')
+            yield Skipped('the split list has only other persons of their image')
         else:
             yield replace(person, split='train')
-    lost = sorted(entries - fitting)
-    if lost:
+    unmatched = sorted(entries - matched)
+    if unmatched:
         raise AnnotationError(
-            f'{path}: {len(lost)} entries fit nobody, such as {", ".join(map(repr, lost[:_LISTED]))}; one image name '
-            'or NAME[LETTER] a line is needed, as in the annotations'
+            f'{path}: {len(unmatched)} entries match no person, such as '
+            f'{", ".join(map(repr, unmatched[:_LISTED]))}; expected one image name or NAME[LETTER] per line, as in the '
+            'annotations'
         )

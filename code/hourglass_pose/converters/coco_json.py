@@ -1,4 +1,4 @@
-"""COCO's person_keypoints JSON, with the keypoints that its categories name or with MPII's sixteen joints."""
+"""Reader of COCO's person_keypoints JSON, with the keypoints of its category or with MPII's sixteen joints."""
 
 from collections import Counter
 from typing import Any, Dict, List, Optional, Tuple, Union
@@ -16,12 +16,12 @@ from hourglass_pose.skeleton import COCO_JOINTS, MPII_JOINTS, Skeleton
 def read(path: str, options: ReadOptions) -> Records:
     """Return the Records of a COCO file.
 
-    The joints are those of `categories[].keypoints`, of the first category that has some; COCO's seventeen where no
-    category does. options.joints 'mpii' gives MPII's sixteen in their place, found by name, those that the file lacks
-    unlabelled. COCO's numbers count from 0; its box [x, y, width, height] ends at x + width - 1. The split follows from
-    the file's name, for instance person_keypoints_val2017.json. person_index is the index among the annotations of the
-    image. Skipped are crowds, annotations without keypoints, of other categories, without a labelled joint and with a
-    box of no area. The file is read whole: person_keypoints_train2017.json takes about 1 GB.
+    The joints are `categories[].keypoints` of the first category that has keypoints, or COCO's seventeen if none has.
+    With options.joints 'mpii' they are MPII's sixteen, found by name; those that the file lacks are unlabelled. COCO's
+    coordinates are 0-based; its box [x, y, width, height] ends at x + width - 1. The split follows from the file's
+    name, for instance person_keypoints_val2017.json. person_index is the index among the annotations of the image.
+    Crowds, other categories, and annotations without keypoints, without a labelled joint or with an empty box are
+    skipped. The file is read whole: person_keypoints_train2017.json takes about 1 GB of memory.
 
     Raises AnnotationError for other JSON.
     """
@@ -33,11 +33,11 @@ def read(path: str, options: ReadOptions) -> Records:
     skeleton = Skeleton(keypoints)
     rows = [skeleton.index(name) if options.joints == 'mpii' else index for index, name in enumerate(joints)]
     split = split_of_file(path)
-    seen: Dict[str, int] = Counter()
+    counts: Dict[str, int] = Counter()
 
     def make(item: Dict[str, Any]) -> Union[Person, Skipped]:
         image = names[item['image_id']]
-        index, seen[image] = seen[image], seen[image] + 1
+        index, counts[image] = counts[image], counts[image] + 1
         if category is not None and item.get('category_id', category) != category:
             return Skipped('another category')
         if item.get('iscrowd'):
@@ -87,7 +87,7 @@ def _person(
     if width <= 0 or height <= 0:
         return Skipped('a box of no area')
     triples = np.vstack([keypoints.reshape(count, 3), np.zeros(3)])
-    # A joint that the file lacks takes the last row.
+    # A joint that the file lacks takes the last row, which is zero.
     chosen = triples[[count if row is None else row for row in rows]]
     labelled = (chosen[:, 2] > 0) & ~np.isnan(chosen[:, :2]).any(axis=1)
     if not labelled.any():

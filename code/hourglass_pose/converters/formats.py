@@ -1,4 +1,4 @@
-"""The table of the official data formats: what each takes, and the module that reads it.
+"""The table of the official data formats: the choices that each offers, and the module that reads it.
 
 A new format is a module with `read(path, options)`, a line here, and a test.
 """
@@ -15,7 +15,7 @@ from hourglass_pose.annotations.person import Person
 class ReadOptions:
     """How official files are read.
 
-    boxes, joints: one of DataFormat.boxes and .joints. image_folder: for boxes that are the whole image.
+    boxes, joints: one of DataFormat.boxes and .joints. image_folder: needed for boxes that are the whole image.
     """
 
     boxes: str
@@ -25,7 +25,7 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class Records:
-    """What a file holds: the names of the joints, and a Person or Skipped for each record, in the order of the file."""
+    """The content of a file: the names of the joints, and a Person or Skipped for each record, in the file's order."""
 
     joints: Tuple[str, ...]
     items: Iterator[Union[Person, Skipped]]
@@ -36,10 +36,10 @@ class DataFormat:
     """One row of the table.
 
     module: its `read(path, ReadOptions)` returns Records, or raises AnnotationError for a file of other content.
-    files: for people, which files it reads. boxes, joints: the choices of a user, the default first; boxes are 'joints'
-    (tight around the labelled ones), 'centre_scale' (a square of 200 x scale px), 'image' (the whole image) and 'file'
-    (the file's own); joints are names of skeletons, or 'file' for the names in the file. has_head_boxes: whether there
-    is a file of head boxes beside it.
+    files: the files it reads, for the help text. boxes, joints: the user's choices, the default first; boxes are
+    'joints' (tight around the labelled joints), 'centre_scale' (a square of 200 x scale px), 'image' (the whole image)
+    and 'file' (the file's own); joints are names of skeletons, or 'file' for the names in the file. has_head_boxes:
+    whether head boxes come in a separate file.
     """
 
     module: str

@@ -1,4 +1,4 @@
-"""Head boxes of MPII's validation persons, from the ground-truth .mat that published scores are computed with."""
+"""Reader of the head boxes of MPII's validation persons, from the ground-truth .mat of published evaluations."""
 
 from dataclasses import replace
 from typing import Iterable, Iterator, Tuple, Union
@@ -12,19 +12,19 @@ from hourglass_pose.errors import AnnotationError
 
 _NEEDED = ('pos_gt_src', 'jnt_missing', 'headboxes_src')
 
-# px. Some annotation files cut the joints to whole pixels.
+# px. Some annotation files truncate the joints to whole pixels.
 _TOLERANCE = 1.0
 
 
 def add_head_boxes(persons: Iterable[Union[Person, Skipped]], path: str) -> Iterator[Union[Person, Skipped]]:
-    """Yield the persons, those of the split 'valid' with the head boxes of detections_our_format.mat or gt_valid.mat.
+    """Yield the persons; those of the split 'valid' get head boxes from detections_our_format.mat or gt_valid.mat.
 
-    The file names no persons: its rows are the validation persons in the order of the annotations. That is checked by
-    the joints of each row. Ten persons of the published file have lost coordinates of some joints, which are 0 there;
-    such numbers are not compared.
+    The file does not name persons: its rows are the validation persons in the order of the annotations, which is
+    checked by the joints of each row. Ten persons of the published file lack coordinates of some joints, which are 0
+    there; such coordinates are not compared.
 
-    Raises AnnotationError for a file of another content, a row with the joints of another person or without a box, or
-    another number of rows than of persons.
+    Raises AnnotationError for a file with other content, a row with the joints of another person or without a box, or
+    different numbers of rows and persons.
     """
     joints, missing, boxes = _read(path)
     row = 0
@@ -42,7 +42,7 @@ def add_head_boxes(persons: Iterable[Union[Person, Skipped]], path: str) -> Iter
 
 
 def _read(path: str) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return joints (N, 16, 2) as they stand and missing (N, 16), and head boxes (N, 4) that count from 0."""
+    """Return joints (N, 16, 2), 1-based as stored, missing (N, 16), and head boxes (N, 4), 0-based."""
     content = load_matlab(path, _NEEDED)
     absent = [name for name in _NEEDED if name not in content]
     if absent:
@@ -56,7 +56,7 @@ def _read(path: str) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
             f'{path}: shapes {joints.shape}, {missing.shape} and {boxes.shape}; (16, 2, N), (16, N) and (2, 2, '
             f'N) are needed'
         )
-    # Corner and axis come first; the numbers count from 1.
+    # The axes are corner, coordinate, person; the coordinates are 1-based.
     return joints.transpose(2, 0, 1), missing.T != 0, boxes.transpose(2, 0, 1).reshape(count, 4) - 1.0
 
 
@@ -67,7 +67,7 @@ def _check(path: str, row: int, person: Person, joints: np.ndarray, missing: np.
     differences = np.where(joints == 0, 0.0, np.abs(joints - 1.0 - person.joints_img))[known]
     if known.any() and differences.max() <= _TOLERANCE:
         return
-    reason = f'their joints differ by {differences.max():.0f} px' if known.any() else 'they have no joint in common'
+    reason = f'the joints differ by {differences.max():.0f} px' if known.any() else 'there is no joint in common'
     raise AnnotationError(
         f'{path}: row {row + 1} is not {person.person_id}: {reason}; give the ground truth of the same split, in its '
         'order'

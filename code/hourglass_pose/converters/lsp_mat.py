@@ -1,4 +1,4 @@
-"""Leeds Sports Pose: joints.mat of LSP and of LSP-extended, its fourteen joints or MPII's sixteen made of them."""
+"""Reader of Leeds Sports Pose: joints.mat of LSP and LSP-extended, as its fourteen joints or as MPII's sixteen."""
 
 import os
 from typing import Any, Optional, Tuple, Union
@@ -13,22 +13,22 @@ from hourglass_pose.errors import AnnotationError
 from hourglass_pose.images import image_size
 from hourglass_pose.skeleton import LSP_JOINTS, MPII_JOINTS
 
-# Joints of MPII that LSP lacks, and the two that they are the midpoint of.
+# Joints of MPII that LSP lacks -> the two joints whose midpoint they are.
 _MIDPOINTS = {'pelvis': ('r_hip', 'l_hip'), 'thorax': ('r_shoulder', 'l_shoulder')}
 
 
 def read(path: str, options: ReadOptions) -> Records:
     """Return the Records of joints.mat, one for each image.
 
-    `joints` is (3, 14, N) in LSP, x, y and 1 where the joint is hidden, all labelled; it is (14, 3, N) in LSP-extended,
-    x, y and 1 where the joint is labelled, and it does not say which are hidden. Images are im0001.jpg and im00001.jpg,
-    counted from 1. Its numbers are taken to count pixels from 0, see docs/. options.joints 'lsp' gives the
-    fourteen, 'mpii' the sixteen: pelvis and thorax are the midpoints of hips and shoulders, hidden where one of the two
-    is. options.boxes: 'joints', the tight box of the labelled joints, or 'image', the whole image, which has to be in
-    the image folder then.
+    `joints` is (3, 14, N) in LSP: x, y and 1 if the joint is occluded; all joints are labelled. It is (14, 3, N) in
+    LSP-extended: x, y and 1 if the joint is labelled; visibility is unknown. Images are im0001.jpg and im00001.jpg,
+    numbered from 1. The coordinates are taken as 0-based pixels, see docs/. options.joints 'lsp' gives the fourteen
+    joints, 'mpii' the sixteen: pelvis and thorax are the midpoints of hips and shoulders, occluded if one of the two
+    is. options.boxes: 'joints', the tight box of the labelled joints, or 'image', the whole image, which must then be
+    in the image folder.
 
-    Raises AnnotationError for another file; its items raise ImageError for an image that a box is needed of and that
-    cannot be read.
+    Raises AnnotationError for another file; iterating over the items raises ImageError for an image whose size is
+    needed for a box and that cannot be read.
     """
     joints: Any = load_matlab(path, ['joints']).get('joints')
     shape = np.shape(joints)

@@ -1,4 +1,4 @@
-"""A check of MATLAB files of version 5 for the damage that makes SciPy's reader crash instead of raising an error."""
+"""A check of MATLAB 5 files for damage that makes SciPy's reader crash instead of raising an error."""
 
 import struct
 import zlib
@@ -14,7 +14,7 @@ _PART_BYTES = 1 << 16
 def check_matlab_file(path: str) -> None:
     """Raise ValueError for a damaged .mat file: a bad checksum of compressed data, or an element of unknown type.
 
-    Compressed data is checked by its checksum alone; other data by its structure, without the numbers in it.
+    Compressed data is checked by its checksum only, other data by its structure, not by its values.
     """
     with open(path, 'rb') as stream:
         content = memoryview(stream.read())
@@ -34,13 +34,13 @@ def _elements(content: memoryview, start: int, end: int, order: str) -> Iterator
         if kind & 0xFFFF not in _TYPES:
             raise ValueError(f'an element of type {kind & 0xFFFF}')
         if kind >> 16:
-            # A short element has its data in the tag itself.
+            # A short element stores its data in the tag.
             yield kind & 0xFFFF, start + 4, start + 8
             start += 8
             continue
         start += 8
         if start + size > end:
-            raise ValueError(f'an element of {size} bytes ends behind its container')
+            raise ValueError(f'an element of {size} bytes extends beyond its container')
         yield kind, start, start + size
         start += size if kind == _COMPRESSED else size + -size % 8
 

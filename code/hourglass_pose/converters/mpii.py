@@ -1,4 +1,4 @@
-"""MPII in whatever file it comes: the content of a file chooses its reader."""
+"""Reader of MPII in all of its file formats: the content of a file selects its reader."""
 
 from dataclasses import replace
 from typing import Iterable, Iterator, Tuple, Union
@@ -25,11 +25,11 @@ def read(path: str, options: ReadOptions) -> Records:
 def read_mpii(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Skipped]]:
     """Return an iterator of a Person or Skipped for each record, in the order of the file.
 
-    Read are the official .mat, mpii_annotations.json and the JSON files of HRNet, either perhaps gzipped, Newell's
-    .h5, this project's own lines, and a dataset.txt of MPII. Of the latter two the boxes are the file's own, of the
-    others they follow from `boxes`, see official.box_of.
+    Readable are the official .mat, mpii_annotations.json and HRNet's JSON files, both also gzipped, Newell's .h5, this
+    project's own lines, and a dataset.txt of MPII. The last two have boxes of their own; for the others the boxes
+    follow from `boxes`, see official.box_of.
 
-    Raises AnnotationError for a file of another content.
+    Raises AnnotationError for a file with other content.
     """
     head = read_head(path)
     if is_header(head):
@@ -42,19 +42,19 @@ def read_mpii(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Skippe
     if kind == 'json':
         return read_mpii_json(path, boxes)
     if kind == 'matlab73':
-        raise AnnotationError(f'{path}: a MATLAB file of version 7.3; load it in MATLAB and save it by -v7')
-    return map(_counted_from_zero, _of_lines(read_dataset_txt(path, len(MPII_JOINTS))))
+        raise AnnotationError(f'{path}: a MATLAB file of version 7.3; load it in MATLAB and save it with -v7')
+    return map(_to_zero_based, _of_lines(read_dataset_txt(path, len(MPII_JOINTS))))
 
 
-def _of_lines(found: Iterable[Tuple[int, Union[Person, AnnotationError]]]) -> Iterator[Union[Person, Skipped]]:
-    for _, item in found:
+def _of_lines(lines: Iterable[Tuple[int, Union[Person, AnnotationError]]]) -> Iterator[Union[Person, Skipped]]:
+    for _, item in lines:
         yield Skipped(MALFORMED, str(item)) if isinstance(item, AnnotationError) else item
 
 
-def _counted_from_zero(person: Union[Person, Skipped]) -> Union[Person, Skipped]:
-    """Return a person of a dataset.txt of MPII in our frame.
+def _to_zero_based(person: Union[Person, Skipped]) -> Union[Person, Skipped]:
+    """Return a person of a dataset.txt of MPII in 0-based coordinates.
 
-    Such a file holds the official numbers, which count from 1, cut to whole pixels. Other dataset.txt count from 0.
+    Such a file holds the official 1-based coordinates truncated to whole pixels. Other dataset.txt files are 0-based.
     """
     if isinstance(person, Skipped):
         return person

@@ -1,4 +1,4 @@
-"""MPII as JSON: mpii_annotations.json of the PyTorch ports, and train.json and valid.json of HRNet and mmpose."""
+"""Reader of MPII as JSON: mpii_annotations.json of the PyTorch ports, and train.json and valid.json of HRNet."""
 
 from collections import Counter
 from typing import Any, Dict, Iterator, Optional, Tuple, Union
@@ -17,27 +17,27 @@ _NUM_JOINTS = len(MPII_JOINTS)
 def read_mpii_json(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Skipped]]:
     """Yield a Person or Skipped for each entry, in the order of the file.
 
-    Both kinds of file hold the official numbers, which count from 1. mpii_annotations.json says by `isValidation` which
-    split a person is in, and which index it has in its image. The other kind says neither: its split follows from its
-    name, and `joints_vis` tells labelled joints from missing ones, not visible from hidden. boxes: see
-    official.box_of. The file is read whole: mpii_annotations.json takes about 300 MB.
+    Both kinds of file hold the official 1-based coordinates. mpii_annotations.json has the split of each person, as
+    `isValidation`, and its index in its image. The other kind has neither: the split follows from the file's name, and
+    `joints_vis` is whether a joint is labelled, not whether it is visible. boxes: see official.box_of. The file is read
+    whole: mpii_annotations.json takes about 300 MB of memory.
 
     Raises AnnotationError for other JSON.
     """
     entries = load_json(path)
     if not isinstance(entries, list):
         raise AnnotationError(
-            f'{path}: a list of entries is needed; give mpii_annotations.json, or train.json and valid.json of HRNet'
+            f'{path}: expected a list of entries; give mpii_annotations.json, or train.json and valid.json of HRNet'
         )
-    seen: Dict[str, int] = Counter()
+    counts: Dict[str, int] = Counter()
     split = split_of_file(path)
 
     def make(entry: Any) -> Union[Person, Skipped]:
         if isinstance(entry, dict) and 'joint_self' in entry:
             return _of_ports(entry, boxes)
         if isinstance(entry, dict) and 'image' in entry and 'center' in entry:
-            return _of_hrnet(entry, seen, split, boxes)
-        raise ValueError('neither "img_paths" and "joint_self" nor "image" and "center"')
+            return _of_hrnet(entry, counts, split, boxes)
+        raise ValueError('expected "img_paths" and "joint_self", or "image" and "center"')
 
     return each_record(path, entries, make, 'entry')
 
@@ -58,10 +58,12 @@ def _of_ports(entry: Dict[str, Any], boxes: str) -> Union[Person, Skipped]:
     )
 
 
-def _of_hrnet(entry: Dict[str, Any], seen: Dict[str, int], split: Optional[str], boxes: str) -> Union[Person, Skipped]:
+def _of_hrnet(
+    entry: Dict[str, Any], counts: Dict[str, int], split: Optional[str], boxes: str
+) -> Union[Person, Skipped]:
     image = str(entry['image'])
     joints, labelled = np.zeros((_NUM_JOINTS, 2)), np.zeros(_NUM_JOINTS, bool)
-    # The file of the test images has centres and scales only.
+    # The file of the test images has only centres and scales.
     if 'joints' in entry:
         joints, labelled = np.array(entry['joints'], np.float64), np.array(entry['joints_vis'], np.float64) > 0
     if joints.shape != (_NUM_JOINTS, 2) or labelled.shape != (_NUM_JOINTS,):
@@ -71,7 +73,7 @@ def _of_hrnet(entry: Dict[str, Any], seen: Dict[str, int], split: Optional[str],
         )
     # A missing joint is at 0 0, in some files at -1 -1.
     labelled &= ~((joints == 0) | (joints == -1)).all(axis=1)
-    index, seen[image] = seen[image], seen[image] + 1
+    index, counts[image] = counts[image], counts[image] + 1
     return mpii_person(
         entry['image'],
         index,
@@ -86,9 +88,9 @@ def _of_hrnet(entry: Dict[str, Any], seen: Dict[str, int], split: Optional[str],
 
 
 def _centre_and_scale(centre: Any, scale: Any) -> Tuple[Optional[np.ndarray], Optional[float]]:
-    """Return both as numbers, None None where the file marks them as missing."""
+    """Return both as numbers, or (None, None) if the file marks them as missing."""
     centre, scale = np.array(centre, np.float64), float(scale)
     if centre.shape != (2,) or not np.isfinite(centre).all() or not np.isfinite(scale):
         raise ValueError(f'the centre is {centre} and the scale {scale}')
-    # -1 is what the conversions from the official file write where it has none.
+    # Conversions of the official file write -1 for missing values.
     return (None, None) if scale <= 0 or (centre == -1).all() else (centre, scale)

@@ -1,4 +1,4 @@
-"""The official mpii_human_pose_v1_u12_1.mat, with whatever is missing in one part or another of it."""
+"""Reader of the official mpii_human_pose_v1_u12_1.mat, which lacks different fields in different records."""
 
 import math
 from typing import Any, Dict, Iterator, List, Optional, Tuple, Union
@@ -17,12 +17,12 @@ _Record = Dict[str, Any]
 def read_mpii_mat(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Skipped]]:
     """Yield a Person or Skipped for each annotation, in the order of the file.
 
-    Persons of test images have a centre and a scale only, and the split 'test'; those of training images have no
-    split, because the file does not know the published division into training and validation. Head boxes come with
-    the file. person_index is the index in `annorect`. boxes: see official.box_of.
+    Persons of test images have only a centre and a scale, and the split 'test'; those of training images have no split,
+    because the file does not contain the published division into training and validation. The file includes head boxes.
+    person_index is the index in `annorect`. boxes: see official.box_of.
 
-    SciPy reads the file whole, a small array for each number: a file of 24,987 images, as many as the official one
-    has, takes 0.35 GB in SciPy's process and 0.24 GB in this one.
+    SciPy reads the whole file, with a small array for each number: a file of 24,987 images, as many as in the official
+    one, takes 0.35 GB of memory while it is read and 0.24 GB afterwards.
 
     Raises AnnotationError for a file that is not the official one.
     """
@@ -31,26 +31,26 @@ def read_mpii_mat(path: str, boxes: str = 'joints') -> Iterator[Union[Person, Sk
     img_train = _field(release, 'img_train')
     if not images or not isinstance(img_train, (np.ndarray, int, float)):
         raise AnnotationError(
-            f'{path}: no RELEASE with annolist and img_train in it; give the official mpii_human_pose_v1_u12_1.mat'
+            f'{path}: no RELEASE with annolist and img_train; give the official mpii_human_pose_v1_u12_1.mat'
         )
     is_training = np.atleast_1d(img_train)
     if len(images) != len(is_training):
         raise AnnotationError(
-            f'{path}: {len(images)} images in annolist and {len(is_training)} in img_train; they have to be as many; '
-            'get the file again'
+            f'{path}: {len(images)} images in annolist and {len(is_training)} in img_train; expected equal numbers; '
+            'download the file again'
         )
     return _persons(path, images, is_training, boxes)
 
 
 def _persons(path: str, images: List[_Record], is_training: np.ndarray, boxes: str) -> Iterator[Union[Person, Skipped]]:
     for number, entry in enumerate(images, 1):
-        # Where there is nobody, annorect is an empty matrix of numbers.
+        # Without persons, annorect is an empty numeric matrix.
         rectangles = _records(entry.get('annorect'))
         name = _field(_first(entry.get('image')), 'name')
         for index, rectangle in enumerate(rectangles):
             try:
                 if not (isinstance(name, str) and name.strip()):
-                    raise AnnotationError('it has persons and no name')
+                    raise AnnotationError('the image has persons but no name')
                 yield _person(name.strip(), index, rectangle, bool(is_training[number - 1]), boxes)
             except (AnnotationError, TypeError, ValueError) as error:
                 yield Skipped(MALFORMED, f'{path}: image {number}, person {index + 1}: {error}')
@@ -81,7 +81,7 @@ def _person(name: str, index: int, rectangle: _Record, is_training: bool, boxes:
 
 
 def _joints(annopoints: Optional[_Record]) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return MPII's numbers (16, 2), labelled (16,) and visible (16,) of `annopoints`, which may be None."""
+    """Return 1-based joints (16, 2), labelled (16,) and visible (16,) of `annopoints`, which may be None."""
     joints = np.zeros((len(MPII_JOINTS), 2))
     labelled, visible = np.zeros(len(MPII_JOINTS), bool), np.zeros(len(MPII_JOINTS), bool)
     for point in _records(_field(annopoints, 'point')):
@@ -91,7 +91,7 @@ def _joints(annopoints: Optional[_Record]) -> Tuple[np.ndarray, np.ndarray, np.n
         joint = int(identity)
         joints[joint] = x, y
         labelled[joint] = True
-        # Where the file does not say it, as of the head, the joint counts as visible; so do the published conversions.
+        # A joint without this field, such as the head, counts as visible, as in the published conversions.
         is_visible = _number(_field(point, 'is_visible'))
         visible[joint] = is_visible is None or is_visible != 0
     return joints, labelled, visible
@@ -107,18 +107,18 @@ def _records(value: Any) -> List[_Record]:
 
 
 def _first(value: Any) -> Optional[_Record]:
-    """Return the first record of a struct array, None of an empty one or of anything else."""
+    """Return the first record of a struct array, None for an empty one or another value."""
     records = _records(value)
     return records[0] if records else None
 
 
 def _field(record: Optional[_Record], name: str) -> Any:
-    """Return what is in a field of a record, None where the record or the field is missing."""
+    """Return a field of a record, None if the record or the field is missing."""
     return None if record is None else record.get(name)
 
 
 def _number(value: Any) -> Optional[float]:
-    """Return a finite float of a number, an array of numbers (its first) or a text of one; otherwise None."""
+    """Return a number, the first of an array or a number written as text, as a finite float; otherwise None."""
     if isinstance(value, np.ndarray):
         value = value.flat[0] if value.size else None
     try:

@@ -1,4 +1,4 @@
-"""What the official files of MPII, LSP and COCO have in common: records made into Persons, JSON and MATLAB files."""
+"""Shared parts of the readers of official files: conversion of records to Persons, JSON and MATLAB files."""
 
 import json
 import os
@@ -14,26 +14,26 @@ from hourglass_pose.annotations.person import Person
 from hourglass_pose.converters.matlab_check import check_matlab_file
 from hourglass_pose.errors import AnnotationError
 
-# Height of a person in px of the image at scale 1, as MPII defines it.
+# Height of a person in image pixels at scale 1, as MPII defines it.
 _HEIGHT = 200.0
 
 NOTHING_TO_USE = 'neither labelled joints nor both centre and scale'
 NO_JOINTS = 'no labelled joint'
 
-# What a value of another type or size than expected raises in Python and NumPy.
-_SURPRISES = (AnnotationError, KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
+# Exceptions that Python and NumPy raise for values of unexpected type or size.
+_RECORD_ERRORS = (AnnotationError, KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError)
 
 
 def each_record(
     path: str, records: Iterable[Any], make: Callable[[Any], Union[Person, Skipped]], noun: str
 ) -> Iterator[Union[Person, Skipped]]:
-    """Yield make(record) of each record; a record that it cannot take is Skipped, named by its number from 1."""
+    """Yield make(record) of each record, or a Skipped with the record's number, from 1, if make raises an error."""
     for number, record in enumerate(records, 1):
         try:
-            # What NumPy warns of, checked_person refuses.
+            # checked_person refuses the values that NumPy warns about.
             with np.errstate(all='ignore'):
                 made = make(record)
-        except _SURPRISES as error:
+        except _RECORD_ERRORS as error:
             reason = f'no "{error.args[0]}"' if isinstance(error, KeyError) and error.args else str(error)
             made = Skipped(MALFORMED, f'{path}: {noun} {number}: {" ".join(reason.split())[:200]}')
         yield made
@@ -52,12 +52,12 @@ def mpii_person(
     head_box: Any = None,
     indexed: bool = True,
 ) -> Union[Person, Skipped]:
-    """Return the Person of MPII's own numbers, which count pixels from 1: the one place where they are converted.
+    """Return the Person of MPII's 1-based values; the only function that converts them to 0-based.
 
-    image: file name. index: of the person among the annotated ones of the image, from 0. joints: (16, 2), anything
-    where not labelled; NaN marks a missing joint, too. labelled, visible: (16,) bool, visible None where unknown.
-    centre (2,), scale: None where the person has none. head_box: (x1, y1, x2, y2) or None. boxes: see box_of. indexed:
-    see make_person. Skipped is a person that has neither joints nor both a centre and a scale.
+    image: file name. index: of the person among the annotated ones of the image, from 0. joints: (16, 2), arbitrary
+    where not labelled; NaN also marks a missing joint. labelled, visible: (16,) bool; visible None if unknown. centre
+    (2,), scale: None if the person has none. head_box: (x1, y1, x2, y2) or None. boxes: see box_of. indexed: see
+    make_person. A person with neither joints nor both centre and scale is Skipped.
     """
     joints = np.asarray(joints, np.float64)
     labelled = np.asarray(labelled, bool) & ~np.isnan(joints).any(axis=1)
@@ -94,10 +94,10 @@ def make_person(
     head_box: Any = None,
     indexed: bool = True,
 ) -> Person:
-    """Return a Person named after its image; image_path is left to the reader of what is written of it.
+    """Return a Person named after its image, without image_path, which the annotation format does not store.
 
-    indexed: False where `index` tells persons apart without being their index in the official file. Raises
-    AnnotationError for values that make no sound person.
+    indexed: False if `index` only distinguishes persons and is not their index in the official file. Raises
+    AnnotationError for values that are not valid.
     """
     return checked_person(
         image=image,
@@ -120,7 +120,7 @@ def box_of(
     """Return a person's box (x0, y0, x1, y1), first and last pixel inclusive, or None.
 
     boxes: 'joints', the tight box of the labelled joints, or 'centre_scale', a square of 200 x scale px around the
-    centre, as high as the person. Where a person lacks what one needs it has the other.
+    centre, as high as the person. If a person lacks the values for one, the other is used.
     """
     if centre_img is not None and scale is not None and (boxes == 'centre_scale' or not labelled.any()):
         half = (_HEIGHT * scale - 1) / 2
@@ -132,13 +132,13 @@ def box_of(
 
 
 def split_of_file(path: str) -> Optional[str]:
-    """Return 'train', 'valid' or 'test' as the name of a file says, None for a name without such a word.
+    """Return 'train', 'valid' or 'test' by the name of a file, None if it contains none or several of these words.
 
-    The files of HRNet, of Newell and of COCO say so by their names only: train.json, valid.h5, ..._val2017.json.
+    The files of HRNet, Newell and COCO have their split only in their names: train.json, valid.h5, ..._val2017.json.
     """
     name = os.path.basename(path).lower()
-    found = set(re.findall('train|val|test', name))
-    return {'train': 'train', 'val': 'valid', 'test': 'test'}[found.pop()] if len(found) == 1 else None
+    words = set(re.findall('train|val|test', name))
+    return {'train': 'train', 'val': 'valid', 'test': 'test'}[words.pop()] if len(words) == 1 else None
 
 
 def load_json(path: str) -> Any:
@@ -148,15 +148,15 @@ def load_json(path: str) -> Any:
     try:
         return json.loads(content.decode('utf-8-sig'))
     except UnicodeDecodeError as error:
-        raise AnnotationError(f'{path}: no UTF-8 text ({error}); save the file as UTF-8')
+        raise AnnotationError(f'{path}: not UTF-8 text ({error}); save the file as UTF-8')
     except (ValueError, RecursionError) as error:
-        raise AnnotationError(f'{path}: this is no complete JSON ({error}); get the file again')
+        raise AnnotationError(f'{path}: not complete JSON ({error}); download the file again')
 
 
 def load_matlab(path: str, names: Sequence[str], simplify_cells: bool = False) -> Dict[str, Any]:
-    """Return what scipy.io.loadmat reads of the variables `names` of a file. Raises AnnotationError.
+    """Return the variables `names` of a MATLAB file, as scipy.io.loadmat reads them. Raises AnnotationError.
 
-    SciPy holds the whole file in memory: about 0.35 GB for the official file of MPII.
+    SciPy holds the whole file in memory: about 0.35 GB for MPII's official file.
     """
     from scipy.io import loadmat
 
@@ -168,16 +168,16 @@ def load_matlab(path: str, names: Sequence[str], simplify_cells: bool = False) -
     try:
         check_matlab_file(path)
         return loadmat(path, variable_names=list(names), simplify_cells=simplify_cells)
-    except Exception as error:  # SciPy raises whatever its parser meets in a damaged file
+    except Exception as error:  # the exception depends on where the file is damaged
         raise AnnotationError(
-            f'{path}: this MATLAB file is damaged or of version 7.3 ({" ".join(str(error).split())[:200]}); get it '
-            'again, or save it as version 7'
+            f'{path}: this MATLAB file is damaged or of version 7.3 ({" ".join(str(error).split())[:200]}); '
+            'download it again, or save it as version 7'
         )
 
 
 def numeric(path: str, name: str, value: Any) -> np.ndarray:
-    """Return an array of a file as float64. Raises AnnotationError where it holds no numbers."""
+    """Return an array of a file as float64. Raises AnnotationError if it is not numeric."""
     try:
         return np.asarray(value, np.float64)
     except (TypeError, ValueError):
-        raise AnnotationError(f'{path}: {name} holds no numbers; get the file again')
+        raise AnnotationError(f'{path}: {name} is not numeric; download the file again')

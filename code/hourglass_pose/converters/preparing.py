@@ -1,9 +1,9 @@
-"""Official files made into one annotation file: read, split, filtered, named apart, written, and counted."""
+"""Preparation of one annotation file from official files: read, split, filtered, named uniquely, written, counted."""
 
 import os
 from collections import Counter
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from typing import Counter as CounterType
 from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Set, Union
 
@@ -21,12 +21,12 @@ _SHOWN_MALFORMED = 3
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is to be prepared.
+    """The settings of a preparation.
 
-    data_set: a name of FORMATS. annotations: its official files. images: the folder of the images, which may still be
-    missing. output: the file to write, dataset.txt for a name that ends in .txt, otherwise lines of JSON; .gz packs it.
-    head_boxes: file of head boxes. split_list: file of persons to validate with. boxes, joints: a choice of the
-    DataFormat, None for its default. existing_only: leave out persons whose image is not in the folder.
+    data_set: a name of FORMATS. annotations: its official files. images: the folder of the images, which need not exist
+    yet. output: the file to write: dataset.txt if its name ends in .txt, otherwise JSON lines; .gz compresses it.
+    head_boxes: file of head boxes. split_list: file of persons to validate with. boxes, joints: choices of the
+    DataFormat, None for its defaults. existing_only: leave out persons whose image is not in the folder.
     """
 
     data_set: str
@@ -41,10 +41,10 @@ class Preparation:
 
 
 def prepare(preparation: Preparation) -> List[str]:
-    """Write the annotation file and return lines about what was written and what was left out.
+    """Write the annotation file and return lines on what was written and what was left out.
 
-    Raises UserError for choices that do not fit the data set or an output that is one of the inputs, AnnotationError
-    for files that cannot be read or give no person.
+    Raises UserError for choices that the data set does not have or an output that is one of the inputs,
+    AnnotationError for files that cannot be read or yield no person.
     """
     _check(preparation)
     report = _Report(preparation.images, preparation.existing_only, _is_text(preparation.output))
@@ -61,21 +61,15 @@ def prepare(preparation: Preparation) -> List[str]:
         from hourglass_pose.converters.head_boxes import add_head_boxes
 
         records = add_head_boxes(records, preparation.head_boxes)
-    persons = report.named_apart(report.used(records))
-    start = list(_first(persons))
+    persons = report.named_uniquely(report.used(records))
+    start = list(islice(persons, 1))
     if not start:
-        raise AnnotationError(f'{preparation.output}: no persons to write; {report.reasons()}; nothing was written')
+        raise AnnotationError(f'{preparation.output}: no persons to write; {report.reasons()}')
     if _is_text(preparation.output):
         count = write_dataset_txt(preparation.output, chain(start, persons))
     else:
         count = write_person_lines(preparation.output, chain(start, persons), first.joints)
     return [f'{preparation.output}: {report.describe(count)}'] + [f'note: {note}' for note in report.notes()]
-
-
-def _first(persons: Iterator[Person]) -> Iterator[Person]:
-    for person in persons:
-        yield person
-        return
 
 
 def _is_text(path: str) -> bool:
@@ -89,7 +83,7 @@ def _check(preparation: Preparation) -> None:
         ('--joints', preparation.joints, data_format.joints),
     ):
         if value and value not in allowed:
-            raise UserError(f'{option} {value}: for {preparation.data_set} {" or ".join(allowed)} is allowed')
+            raise UserError(f'{option} {value}: {preparation.data_set} allows {" or ".join(allowed)}')
     if preparation.head_boxes and not data_format.has_head_boxes:
         raise UserError(f'--head-boxes: only MPII has them; leave it out for {preparation.data_set}')
     inputs = [*preparation.annotations, preparation.head_boxes, preparation.split_list]
@@ -99,10 +93,10 @@ def _check(preparation: Preparation) -> None:
         if os.path.realpath(path) == os.path.realpath(preparation.output) or (
             os.path.exists(preparation.output) and os.path.samefile(path, preparation.output)
         ):
-            raise UserError(f'--output {preparation.output}: this is a file that is read; name another to be written')
+            raise UserError(f'--output {preparation.output}: this file is an input; name another for the output')
     folder = os.path.dirname(os.path.abspath(preparation.output))
     if not os.path.isdir(folder):
-        raise UserError(f'--output: there is no folder {folder}; make it first')
+        raise UserError(f'--output: there is no folder {folder}; create it first')
     if os.path.isdir(preparation.output):
         raise UserError(f'--output {preparation.output}: this is a folder; name a file in it')
 
@@ -120,7 +114,7 @@ def _of_all_files(preparation: Preparation, options: ReadOptions, first: Records
 
 
 class _Report:
-    """Counts what passes: persons by split, images and how many of them are there, and why records were left out."""
+    """Counts the records that pass: persons by split, existing and missing images, and reasons for leaving out."""
 
     def __init__(self, folder: str, existing_only: bool, is_text: bool) -> None:
         self._folder = os.path.abspath(folder)
@@ -134,7 +128,7 @@ class _Report:
         self._renamed = self._without_centre = 0
 
     def used(self, records: Iterable[Union[Person, Skipped]]) -> Iterator[Person]:
-        """Yield those persons that are to be written."""
+        """Yield the persons to write."""
         for record in records:
             record = self._checked(record)
             if isinstance(record, Skipped):
@@ -148,7 +142,7 @@ class _Report:
                 yield record
 
     def _checked(self, record: Union[Person, Skipped]) -> Union[Person, Skipped]:
-        """Return a person that is to be written, otherwise what is left out."""
+        """Return a person to write, or the reason why a record is left out."""
         if isinstance(record, Skipped):
             return record
         if not record.labelled.any() and (self._is_text or record.split != 'test'):
@@ -162,8 +156,8 @@ class _Report:
             return Skipped(f'their image is not in {self._folder}')
         return record
 
-    def named_apart(self, persons: Iterable[Person]) -> Iterator[Person]:
-        """Yield the persons, those whose name was there before with another letter."""
+    def named_uniquely(self, persons: Iterable[Person]) -> Iterator[Person]:
+        """Yield the persons; a repeated name gets another letter."""
         names: Set[str] = set()
         next_index: Dict[str, int] = Counter()
         for person in persons:
@@ -189,19 +183,19 @@ class _Report:
         return '; '.join(parts + self._malformed[:1])
 
     def notes(self) -> Iterator[str]:
-        """Yield a line on each thing that a user should know."""
+        """Yield one line for each fact that the user should know."""
         for reason, number in self._left_out.most_common():
             yield f'{counted(number, "record")} left out: {reason}'
         yield from self._malformed
         missing = sum(not self._exists[image] for image in self._images)
         if missing:
             yield (
-                f'{missing:,} of {len(self._images):,} images are not in {self._folder}; get them before you train, or '
-                'add --existing-only'
+                f'{missing:,} of {len(self._images):,} images are not in {self._folder}; download them before '
+                'training, or add --existing-only'
             )
         if self._renamed:
             renamed = counted(self._renamed, 'person')
-            yield f'{renamed} got another letter, because several files have persons of one name'
+            yield f'{renamed} got another letter, because several files have persons of the same name'
         if self._without_centre:
             without = counted(self._without_centre, 'person')
-            yield f"{without} without a centre and a scale; DataSetHG.crop_rule has to stay 'box'"
+            yield f"{without} without a centre and a scale; keep DataSetHG.crop_rule 'box'"

@@ -1,1 +1,1 @@
-"""What will hurt a training, found before it starts: persons, images, sides, cost."""
+"""Checks before a training: persons, images, left and right, disk and time."""

@@ -1,4 +1,4 @@
-"""What a run will take of disk and time, from its settings and from what was measured of it."""
+"""The disk space and the time that a run will need, from its settings and from measurements."""
 
 import os
 import shutil
@@ -14,20 +14,20 @@ from hourglass_pose.doctor.findings import Finding
 from hourglass_pose.errors import ImageError
 from hourglass_pose.report.sheets import contact_sheet
 
-# Of every optimizer there is: two moments, or a mean square and a momentum, of each trained number.
+# Every optimizer has two slots for each trained parameter: two moments, or a mean square and a momentum.
 _SLOTS = 2
 _BYTES = 4
 
-# Besides the last N: the best one, and the one that is being written.
+# In addition to the last N: the best one, and the one that is being written.
 _MORE_CHECKPOINTS = 2
 
-# Tiles of the images in TensorBoard, of a summary and of a validation.
+# Tiles in the TensorBoard images of one summary and of one validation.
 TILES_OF_SUMMARY, TILES_OF_VALIDATION = 16, 24
 
 
 @dataclass(frozen=True)
 class RunPlan:
-    """How long a run of one process is, and what it keeps.
+    """Length of a run of one process, and the files that it keeps.
 
     num_train: persons to train on. steps, epochs: of training. batch_size: persons a step. valid_persons: of one
     validation. validations: how many. flip_test: whether a validation passes each crop twice. warmup_steps: of the
@@ -55,13 +55,14 @@ class RunPlan:
 def checkpoint_bytes(parameters: int, variables: int, averaged: bool) -> int:
     """Return the size of one checkpoint of a training in bytes.
 
-    parameters: numbers that are trained. variables: all numbers of the network. averaged: whether averages are kept.
+    parameters: number of trained values. variables: number of all values of the network. averaged: whether weight
+    averages are kept.
     """
     return _BYTES * (variables * (2 if averaged else 1) + parameters * _SLOTS)
 
 
 def tile_bytes(tiles: Sequence[np.ndarray], tile_wh: Tuple[int, int] = (200, 200)) -> float:
-    """Return the bytes that a tile of a contact sheet of such images takes as PNG, 0 for none."""
+    """Return the bytes of PNG per tile of a contact sheet of such images, 0 without images."""
     if not tiles:
         return 0.0
     sheet = contact_sheet(tiles, 4, tile_wh, legend=False)
@@ -69,7 +70,7 @@ def tile_bytes(tiles: Sequence[np.ndarray], tile_wh: Tuple[int, int] = (200, 200
 
 
 def check_disk(plan: RunPlan, parameters: int, variables: int, bytes_of_tile: float) -> Finding:
-    """Return the Finding about the disk space of a run: harmful where there is not enough."""
+    """Return the Finding on the disk space of a run; harmful if there is not enough."""
     one = checkpoint_bytes(parameters, variables, plan.averaged)
     kept = min(plan.keep_last, plan.epochs // plan.checkpoint_every + 1) + _MORE_CHECKPOINTS
     images = bytes_of_tile * (
@@ -78,19 +79,21 @@ def check_disk(plan: RunPlan, parameters: int, variables: int, bytes_of_tile: fl
     needed = one * kept + images
     free = shutil.disk_usage(_existing_part(plan.folder)).free
     message = (
-        f'the run takes about {size_text(needed)} in {plan.folder} ({kept} checkpoints of {size_text(one)}, images for '
+        f'the run needs about {size_text(needed)} in {plan.folder} ({kept} checkpoints of {size_text(one)}, images for '
         f'TensorBoard {size_text(images)}); free: {size_text(free)}'
     )
     if needed > free:
-        message += '; make room, lower Saver.keep_last, raise Saver.saver_step or name another Saver.saver_directory'
+        message += (
+            '; free some space, lower Saver.keep_last, raise Saver.saver_step or set another Saver.saver_directory'
+        )
     return Finding('disk', needed > free, message)
 
 
 def measure_input(sample_maker: Any, persons: Sequence[Person]) -> Tuple[Optional[float], int]:
-    """Return (median seconds of making one training sample on one thread, how many were made).
+    """Return (median seconds for one training sample on one thread, number of samples made).
 
-    sample_maker: an input.samples.SampleMaker. Reading and decoding the image is in it. Persons whose image cannot be
-    read are passed over; without any the median is None.
+    sample_maker: an input.samples.SampleMaker. The time includes reading and decoding the image. Persons whose image
+    cannot be read are skipped; if none is left, the median is None.
     """
     times = []
     for index, person in enumerate(persons):
@@ -110,7 +113,7 @@ def check_time(
     step_seconds: Optional[float] = None,
     num_steps: int = 0,
 ) -> Finding:
-    """Return the Finding about the time of a run, with how it is known.
+    """Return the Finding on the time of a run, with the measurements that it rests on.
 
     seconds_of_sample: as measure_input returns it, with the number of samples. step_seconds: median of a training
     step of the network, with the number of steps, or None where it was not measured.
@@ -125,11 +128,11 @@ def check_time(
             f'on {num_samples}; {threads} threads at best)'
         )
     if step_seconds is None:
-        parts.append('what the network takes is measured with --steps 5')
-        heading = f'at least {time_text(needed[0])}' if needed else 'not known'
+        parts.append('measure the time of the network with --steps 5')
+        heading = f'at least {time_text(needed[0])}' if needed else 'unknown'
     else:
         training = step_seconds * plan.steps
-        # Forward is a third of a step's arithmetic; the flip test does it twice.
+        # The forward pass is a third of a step's arithmetic; the flip test runs it twice.
         passes = 2 if plan.flip_test else 1
         validation = step_seconds / plan.batch_size / 3 * passes * plan.valid_persons * plan.validations
         parts += [
@@ -146,12 +149,12 @@ def check_time(
 
 
 def check_settings(plan: RunPlan) -> List[Finding]:
-    """Return Findings about settings that fit neither each other nor the data."""
+    """Return Findings on settings that contradict each other or the data."""
     findings = []
     if plan.warmup_steps >= plan.steps:
         message = (
             f'Train.warmup_steps is {plan.warmup_steps}, but the steps of the run are {plan.steps}: the learning rate '
-            'never gets to Train.lear_rate'
+            'never reaches Train.lear_rate'
         )
         findings.append(Finding('settings', True, message))
     if plan.batch_size > plan.num_train:
@@ -159,13 +162,13 @@ def check_settings(plan: RunPlan) -> List[Finding]:
         findings.append(Finding('settings', False, message))
     seen = plan.steps * plan.batch_size
     if seen < plan.num_train:
-        message = f'the run ends before it has seen everybody: it takes {seen:,} persons of {plan.num_train:,}'
+        message = f'the run ends before it has seen all persons: it sees {seen:,} of {plan.num_train:,}'
         findings.append(Finding('settings', True, message))
     return findings
 
 
 def size_text(num_bytes: float) -> str:
-    """Return such as '1.5 GB'."""
+    """Return a size as text, such as '1.5 GB'."""
     for unit in ('B', 'kB', 'MB'):
         if num_bytes < 1000:
             return f'{num_bytes:.3g} {unit}'
@@ -174,7 +177,7 @@ def size_text(num_bytes: float) -> str:
 
 
 def time_text(seconds: float) -> str:
-    """Return such as '45 s', '12 min', '3.5 h' and '2.1 days'."""
+    """Return a duration as text, such as '45 s', '12 min', '3.5 h' or '2.1 days'."""
     for limit, size, unit in ((120, 1, 's'), (7200, 60, 'min'), (172800, 3600, 'h')):
         if seconds < limit:
             return f'{seconds / size:.{1 if unit == "h" else 0}f} {unit}'

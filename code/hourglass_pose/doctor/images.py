@@ -1,4 +1,4 @@
-"""Which images of annotated persons are missing, cannot be read, or are the same, and labels outside of them."""
+"""Checks of the images of annotated persons: missing, unreadable or duplicate images, and labels outside of them."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +13,7 @@ from hourglass_pose.annotations.person import Person
 from hourglass_pose.doctor.findings import MOST_OUTSIDE, Finding
 from hourglass_pose.errors import ImageError, counted
 from hourglass_pose.files import file_sha256
+from hourglass_pose.geometry import inside_image
 from hourglass_pose.images import read_image
 
 Item = TypeVar('Item')
@@ -20,7 +21,7 @@ Item = TypeVar('Item')
 
 @dataclass(frozen=True)
 class OpenedImage:
-    """An image that was read: (width, height) in pixels, or None and what is wrong; digest of the file's bytes."""
+    """An image that was read: size in pixels, or None and the problem; digest: SHA-256 of the file."""
 
     size_wh: Optional[Tuple[int, int]]
     problem: str
@@ -28,23 +29,23 @@ class OpenedImage:
 
 
 def missing_images(persons: Iterable[Person]) -> Set[str]:
-    """Return the paths of images that are not there, by one listing of each folder."""
+    """Return the paths of missing images, by one listing of each folder."""
     listing = ImageListing()
     return {path for path in {person.image_path for person in persons} if listing.is_missing(path)}
 
 
 def open_images(paths: Iterable[str], workers: int, progress: Callable[[Any], Any] = iter) -> Dict[str, OpenedImage]:
-    """Return {path: OpenedImage} of images that are read whole. progress: as tqdm, wraps the paths."""
+    """Return {path: OpenedImage}; each image is read whole. progress: as tqdm, wraps the paths."""
     paths = list(paths)
     with ThreadPoolExecutor(max(1, workers)) as pool:
         return dict(zip(progress(paths), pool.map(_open, paths)))
 
 
 def check_missing(persons: Sequence[Person], missing: Set[str], stops: bool, max_unreadable: float) -> List[Finding]:
-    """Return Findings about missing images.
+    """Return Findings on missing images.
 
-    missing: as missing_images returns it. stops: whether training refuses to start for one. max_unreadable: the share
-    of the images that may be unusable otherwise.
+    missing: as missing_images returns it. stops: whether training refuses to start if an image is missing.
+    max_unreadable: otherwise, the fraction of images that may be unusable.
     """
     if not missing:
         return []
@@ -59,7 +60,7 @@ def check_missing(persons: Sequence[Person], missing: Set[str], stops: bool, max
 
 
 def check_opened(persons: Sequence[Person], opened: Mapping[str, OpenedImage], max_unreadable: float) -> List[Finding]:
-    """Return Findings about the images that were opened and the labels in them. opened: as open_images returns it."""
+    """Return Findings on the images that were opened and on their labels. opened: as open_images returns it."""
     unreadable = [image.problem for image in opened.values() if image.problem]
     findings = []
     if unreadable:
@@ -69,7 +70,7 @@ def check_opened(persons: Sequence[Person], opened: Mapping[str, OpenedImage], m
 
 
 def check_copies(split: Mapping[str, Sequence[Person]], opened: Mapping[str, OpenedImage]) -> List[Finding]:
-    """Return Findings about images under several names. split: as split_persons returns it."""
+    """Return Findings on identical images with several names. split: as split_persons returns it."""
     groups: Dict[str, Dict[str, Set[str]]] = {}
     for side, persons in split.items():
         for person in persons:
@@ -78,20 +79,20 @@ def check_copies(split: Mapping[str, Sequence[Person]], opened: Mapping[str, Ope
                 groups.setdefault(image.digest, {}).setdefault(person.image_path, set()).add(side)
     copies = [names for names in groups.values() if len(names) > 1]
     shared = [names for names in copies if len(set().union(*names.values())) > 1]
-    alike = [names for names in copies if names not in shared]
+    within = [names for names in copies if names not in shared]
     findings = []
-    for check, harmful, found, where in (
-        ('split', True, shared, 'trained on and validated with'),
-        ('images', False, alike, 'on one side of the split'),
+    for check, harmful, duplicates, where in (
+        ('split', True, shared, 'used for both training and validation'),
+        ('images', False, within, 'in one split'),
     ):
-        if found:
-            message = f'{counted(len(found), "image")} under several names, {where}'
-            findings.append(Finding(check, harmful, message, tuple(name for names in found for name in names)))
+        if duplicates:
+            message = f'{counted(len(duplicates), "image")} with several names, {where}'
+            findings.append(Finding(check, harmful, message, tuple(name for names in duplicates for name in names)))
     return findings
 
 
 def sample_of(items: Iterable[Item], count: int) -> List[Item]:
-    """Return at most `count` of a list's items, spread evenly over it."""
+    """Return at most `count` of the items, spread evenly."""
     items = list(items)
     return [items[index] for index in np.unique(np.linspace(0, len(items) - 1, min(count, len(items))).astype(int))]
 
@@ -107,7 +108,7 @@ def _open(path: str) -> OpenedImage:
 
 
 def _check_labels(persons: Sequence[Person], opened: Mapping[str, OpenedImage]) -> List[Finding]:
-    """Return Findings about boxes and joints outside of the images that were opened."""
+    """Return Findings on boxes and joints outside the images that were opened."""
     absurd, outside, labelled, names = [], 0, 0, []
     for person in persons:
         image = opened.get(person.image_path)
@@ -117,19 +118,21 @@ def _check_labels(persons: Sequence[Person], opened: Mapping[str, OpenedImage]) 
         if problem:
             absurd.append(f'{person.person_id}: {problem}')
         joints = person.joints_img[person.labelled]
-        out = int((~((joints >= -0.5) & (joints < np.array(image.size_wh) - 0.5)).all(axis=1)).sum())
+        out = int((~inside_image(joints, image.size_wh)).sum())
         outside += out
         labelled += len(joints)
         if out:
             names.append(person.person_id)
     findings = []
     if absurd:
-        message = f'{counted(len(absurd), "person")} far outside of the image; do labels and images belong together?'
+        message = (
+            f'{counted(len(absurd), "person")} far outside the image; check that labels and images belong together'
+        )
         findings.append(Finding('labels', True, message, tuple(absurd)))
     if outside:
         share = outside / labelled
         message = (
-            f'{counted(outside, "label")} of {counted(len(names), "person")} ({100 * share:.2f} %) outside of the image'
+            f'{counted(outside, "label")} of {counted(len(names), "person")} ({100 * share:.2f} %) outside the image'
         )
         findings.append(Finding('labels', share > MOST_OUTSIDE, message, tuple(names)))
     return findings

@@ -1,4 +1,4 @@
-"""Inspection: the data and the plan of a run, looked at once, and all checks of them in one order."""
+"""Inspection: all checks of the data and the plan of a run, in one order."""
 
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple
@@ -21,12 +21,12 @@ SAMPLED = 32
 
 @dataclass(frozen=True, eq=False)
 class InspectedData:
-    """What is inspected.
+    """The data and settings to inspect.
 
     annotations: read with on_error 'skip', without looking for images. split: of its persons, as split_persons returns
-    it. skeleton, rule: joints and crops. kept_joints: bool (J,), those that are learnt. codec: how joints are
-    represented. sample_maker: a SampleMaker as training uses it, which keeps no images. strict: whether training stops
-    at a wrong line or a missing image. max_unreadable: share of the images that may be unusable otherwise. flip_prob,
+    it. skeleton, rule: joints and crops. kept_joints: bool (J,), the joints that are trained. codec: the representation
+    of joints. sample_maker: the SampleMaker of training, without image cache. strict: whether training stops at an
+    invalid line or a missing image. max_unreadable: otherwise, the fraction of images that may be unusable. flip_prob,
     flip_test: whether training and validation mirror images.
     """
 
@@ -44,9 +44,9 @@ class InspectedData:
 
 
 class Inspection:
-    """The checks of some data, and which of its images were opened.
+    """The checks of some data, and the images that they opened.
 
-    persons: those on either side of the split, missing images or not. missing: paths of missing images. opened: path ->
+    persons: all persons of the split, with or without an image. missing: paths of missing images. opened: path ->
     OpenedImage, after check_images.
     """
 
@@ -57,14 +57,14 @@ class Inspection:
         self.opened: Dict[str, OpenedImage] = {}
 
     def describe(self) -> str:
-        """Return one line on how much data there is."""
+        """Return one line on the amount of data."""
         num_train, num_valid = (len(self.data.split[side]) for side in ('train', 'valid'))
         return (
             f'data      {self.data.annotations.describe()}; {num_train:,} to train on, {num_valid:,} to validate with'
         )
 
     def check_labels(self) -> List[Finding]:
-        """Return the Findings that need no image."""
+        """Return the Findings of the checks that need no image."""
         data = self.data
         return (
             persons.check_lines(data.annotations.problems, len(self.persons), data.strict)
@@ -77,7 +77,7 @@ class Inspection:
         )
 
     def check_images(self, all_of_them: bool, progress: Callable[[Any], Any] = iter) -> List[Finding]:
-        """Return the Findings about images, after opening SAMPLED or all of them. progress: as in open_images."""
+        """Return the Findings on images, after opening SAMPLED or all of them. progress: as in open_images."""
         data = self.data
         present = sorted({person.image_path for person in self.persons} - self.missing)
         self.opened = images.open_images(
@@ -95,9 +95,10 @@ class Inspection:
         step_seconds: Optional[float] = None,
         num_steps: int = 0,
     ) -> List[Finding]:
-        """Return the Findings about settings, disk and time.
+        """Return the Findings on settings, disk space and time.
 
-        parameters, variables: numbers of the network, trained and all. step_seconds: as cost.check_time takes it.
+        parameters, variables: numbers of trained and of all values of the network. step_seconds: as cost.check_time
+        takes it.
         """
         seconds, count = cost.measure_input(self.data.sample_maker, self.some_persons(SAMPLED))
         crops = [sample.crop for sample in self.samples(self.some_persons(8), augmented=True)[1]]
@@ -107,12 +108,12 @@ class Inspection:
         ]
 
     def some_persons(self, count: int) -> List[Person]:
-        """Return persons spread evenly over those whose image was opened and could be read."""
+        """Return at most `count` persons, spread evenly over those whose image could be read."""
         readable = {path for path, image in self.opened.items() if image.size_wh}
         return sample_of([person for person in self.persons if person.image_path in readable], count)
 
     def samples(self, chosen: Sequence[Person], augmented: bool) -> Tuple[List[Person], List[Any]]:
-        """Return ([person], [Sample]) of the persons whose image can be read, as trained on or as measured."""
+        """Return ([person], [Sample]) of the persons with a readable image, as in training or as in evaluation."""
         maker, kept, samples = self.data.sample_maker, [], []
         for index, person in enumerate(chosen):
             try:
@@ -125,6 +126,6 @@ class Inspection:
         return kept, samples
 
     def opened_text(self) -> str:
-        """Return how many of the images were opened, such as 'all' and '32 of 1,000'."""
+        """Return how many images were opened, such as 'all' or '32 of 1,000'."""
         total = len({person.image_path for person in self.persons})
         return 'all' if len(self.opened) == total else f'{len(self.opened):,} of {total:,}'

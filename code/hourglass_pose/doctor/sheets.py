@@ -1,4 +1,4 @@
-"""The files that doctor leaves: its findings as JSON, and sheets of crops, heatmaps and persons to look at."""
+"""The files that doctor writes: its findings as JSON, and contact sheets of crops, heatmaps and suspicious persons."""
 
 import os
 from dataclasses import asdict
@@ -16,14 +16,14 @@ from hourglass_pose.report.sheets import SHEET_COLUMNS, SHEET_PERSONS, contact_s
 
 _TILE_WH = (200, 200)
 
-# Checks whose names are persons that one can judge by looking at them.
+# Checks that name persons whose crops show whether the finding is right.
 _SUSPICIOUS = ('sides', 'scales', 'crops')
 
 
 def write_doctor_files(
-    folder: str, findings: Sequence[Finding], inspection: Inspection, say: Callable[[str], None] = print
+    folder: str, findings: Sequence[Finding], inspection: Inspection, show: Callable[[str], None] = print
 ) -> None:
-    """Write doctor.json, and crops.png, heatmaps.png and suspects.png where there are images for them."""
+    """Write doctor.json, and crops.png, heatmaps.png and suspects.png if there are images for them."""
     record = {
         'data': inspection.data.annotations.describe(),
         'opened': inspection.opened_text(),
@@ -45,13 +45,13 @@ def write_doctor_files(
             sheet = contact_sheet(tiles, SHEET_COLUMNS, _TILE_WH, captions, legend=False)
             write_png(os.path.join(folder, name), np.concatenate([sheet, legend_strip(sheet.shape[1], False)]))
             written.append(name)
-    say(f'in {folder}: {", ".join(written)}')
+    show(f'in {folder}: {", ".join(written)}')
 
 
 def suspicious_persons(
     findings: Sequence[Finding], persons: Sequence[Person], missing: Set[str]
 ) -> List[Tuple[Person, str]]:
-    """Return [(Person, check)] of some persons that findings name, in turns, whose image is there."""
+    """Return [(Person, check)] of some persons with an existing image that findings name."""
     by_name = {person.person_id: person for person in persons if person.image_path not in missing}
     chosen: Dict[str, str] = {}
     for finding in findings:
@@ -76,7 +76,7 @@ def labelled_crops(
 
 
 def target_maps(inspection: Inspection, persons: Sequence[Person]) -> Tuple[List[np.ndarray], List[str]]:
-    """Return (tiles, captions): augmented training crops of persons under the heatmaps that are to be learnt."""
+    """Return (tiles, captions): augmented training crops of persons with their target heatmaps."""
     shown, samples = inspection.samples(persons, augmented=True)
     codec, skeleton = inspection.data.codec, inspection.data.skeleton
     maps = [codec.target_maps(sample.joints_crop, sample.labelled) for sample in samples]

@@ -1,7 +1,7 @@
-"""Whether left and right are exchanged in labels, by a vote of geometry: torsos, crossed limbs, and whole files.
+"""Detection of exchanged left and right labels by geometry: torsos, crossed limbs, and whole files.
 
-What cannot be seen: one person with all labels exchanged looks like one who faces the other way. In a whole file it
-shows, because most people in photos face the camera.
+A single person with all labels exchanged cannot be detected: the pose is that of a person who faces the other way. A
+whole file can, because most people in photos face the camera.
 """
 
 from typing import List, Optional, Sequence, Tuple
@@ -13,28 +13,27 @@ from hourglass_pose.doctor.findings import Finding, about_share
 from hourglass_pose.errors import ConfigError, counted
 from hourglass_pose.skeleton import Skeleton, require_sides
 
-# Widths of shoulders and hips, seen from the front, in lengths of the torso: narrower ones are side views, whose sign
-# is noise.
+# Least width of shoulders and hips in torso lengths; narrower ones are side views, whose sign is noise.
 CLEAR_WIDTH = 0.2
 
-# A pair of limbs counts as exchanged where joining each joint with the other side's makes them this much shorter.
+# A pair of limbs counts as exchanged if exchanging its far ends shortens the limbs to less than this fraction.
 CLEAR_GAIN = 0.7
 
-# Shares of the persons that are above what photos and careful labels give. Measured: torsos 0.8 % in Leeds Sports Pose,
-# 1.4 % in MPII and 4.7 % in Leeds Sports Pose extended, whose labels are known to be rough; limbs 1.0, 1.1 and 1.8 %.
+# Fractions of persons that correct labels do not exceed. Measured: torsos 0.8 % in Leeds Sports Pose,
+# 1.4 % in MPII and 4.7 % in Leeds Sports Pose extended, whose labels are known to be inexact; limbs 1.0, 1.1 and 1.8 %.
 MOST_TORSOS, MOST_LIMBS = 0.10, 0.05
 
 # Measured: 70 % of the clear torsos face the camera in Leeds Sports Pose, 76 % in MPII, 77 % in the extended one.
 USUALLY_FACING = 0.65
 
-# Standard errors by which a share has to be off before it is reported.
+# Number of standard errors by which a fraction must deviate to be reported.
 CERTAIN = 4.0
 
 _LIMBS = (('shoulder', 'elbow'), ('elbow', 'wrist'), ('hip', 'knee'), ('knee', 'ankle'))
 
 
 def check_mirroring(skeleton: Skeleton, flip_prob: float, flip_test: bool) -> List[Finding]:
-    """Return Findings about joints without a left/right partner, where images are mirrored."""
+    """Return Findings on joints without a left/right partner if images are mirrored."""
     try:
         require_sides(skeleton, flip_prob, flip_test)
     except ConfigError as error:
@@ -51,14 +50,14 @@ def check_mirroring(skeleton: Skeleton, flip_prob: float, flip_test: bool) -> Li
 def check_sides(
     persons: Sequence[Person], skeleton: Skeleton, sources: Optional[Sequence[Tuple[str, str]]] = None
 ) -> List[Finding]:
-    """Return Findings about left and right. sources: (annotation file, image folder) by Person.source, for names."""
+    """Return Findings on left and right. sources: (annotation file, image folder) by Person.source, for names."""
     joints = np.array([person.joints_img for person in persons], np.float64)
     labelled = np.array([person.labelled for person in persons])
     shoulders, hips = torso_widths(joints, labelled, skeleton)
     crossed = crossed_limbs(joints, labelled, skeleton)
     opposite = opposed_torsos(shoulders, hips)
-    findings = _share(persons, opposite, MOST_TORSOS, 'whose shoulders and hips say opposite things of where right is')
-    findings += _share(persons, crossed, MOST_LIMBS, 'whose elbows, wrists, knees or ankles would fit better exchanged')
+    findings = _share(persons, opposite, MOST_TORSOS, 'whose shoulders and hips disagree on left and right')
+    findings += _share(persons, crossed, MOST_LIMBS, 'whose elbows, wrists, knees or ankles fit better when exchanged')
     by_source = np.array([person.source for person in persons])
     for source in np.unique(by_source):
         chosen = by_source == source
@@ -68,9 +67,9 @@ def check_sides(
 
 
 def _check_facing(name: str, seen: int, facing: int) -> List[Finding]:
-    """Return Findings about a file in which `facing` of `seen` torsos face the camera."""
+    """Return Findings on a file in which `facing` of `seen` torsos face the camera."""
     message = f'{name}: only {100.0 * facing / max(seen, 1):.0f} % of {counted(seen, "person")} face the camera, '
-    # If the labels were right, at least every other one would. The standard error of a share is sqrt(n) / 2 persons.
+    # With correct labels at least half of them would. The standard error of the count is sqrt(n) / 2 persons.
     if seen and seen - 2 * facing > CERTAIN * np.sqrt(seen):
         return [
             Finding(
@@ -85,7 +84,7 @@ def _check_facing(name: str, seen: int, facing: int) -> List[Finding]:
             Finding(
                 'sides',
                 False,
-                message + '70 % and more are usual: left and right may be exchanged in a part of the file',
+                message + '70 % or more is usual: left and right may be exchanged in a part of the file',
                 (name,),
             )
         ]
@@ -95,8 +94,8 @@ def _check_facing(name: str, seen: int, facing: int) -> List[Finding]:
 def torso_widths(joints_img: np.ndarray, labelled: np.ndarray, skeleton: Skeleton) -> Tuple[np.ndarray, np.ndarray]:
     """Return (shoulders, hips): float64 (N,), signed widths in lengths of the torso, NaN where a joint is missing.
 
-    The sign is that of the turn from the trunk's upward direction to the line from right to left joint: positive for
-    a person who faces the camera, however the body is turned in the image.
+    The sign is that of the angle from the trunk's upward direction to the line from right to left joint: positive for a
+    person who faces the camera, independent of the rotation of the body in the image.
     """
     names = ('r_shoulder', 'l_shoulder', 'r_hip', 'l_hip')
     corners = [index for index in map(skeleton.index, names) if index is not None]
@@ -116,20 +115,20 @@ def torso_widths(joints_img: np.ndarray, labelled: np.ndarray, skeleton: Skeleto
 
 
 def opposed_torsos(shoulders: np.ndarray, hips: np.ndarray) -> np.ndarray:
-    """Return bool (N,): shoulders and hips clearly point to opposite sides. Arguments as torso_widths returns."""
+    """Return bool (N,): whether the widths of shoulders and hips, from torso_widths, clearly differ in sign."""
     clear = np.minimum(np.abs(np.nan_to_num(shoulders)), np.abs(np.nan_to_num(hips))) > CLEAR_WIDTH
     return clear & (np.nan_to_num(shoulders) * np.nan_to_num(hips) < 0)
 
 
 def facing_votes(shoulders: np.ndarray, hips: np.ndarray) -> Tuple[int, int]:
-    """Return (persons whose torso clearly faces the camera or clearly does not, how many of them face it)."""
+    """Return (number of persons whose torso clearly shows front or back, number of those who face the camera)."""
     shoulders, hips = np.nan_to_num(shoulders), np.nan_to_num(hips)
     clear = (np.minimum(np.abs(shoulders), np.abs(hips)) > CLEAR_WIDTH) & (shoulders * hips > 0)
     return int(clear.sum()), int((clear & (shoulders > 0)).sum())
 
 
 def crossed_limbs(joints_img: np.ndarray, labelled: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Return bool (N,): a pair of limbs is clearly shorter with its far ends exchanged between right and left."""
+    """Return bool (N,): whether a pair of limbs is clearly shorter with its far ends exchanged."""
     crossed = np.zeros(len(joints_img), bool)
     for near, far in _LIMBS:
         names = [side + name for name in (near, far) for side in ('r_', 'l_')]
@@ -148,5 +147,5 @@ def crossed_limbs(joints_img: np.ndarray, labelled: np.ndarray, skeleton: Skelet
 
 
 def _share(persons: Sequence[Person], mask: np.ndarray, most: float, what: str) -> List[Finding]:
-    names = [person.person_id for person, found in zip(persons, mask) if found]
+    names = [person.person_id for person, affected in zip(persons, mask) if affected]
     return about_share('sides', names, len(persons), most, what)

@@ -1,4 +1,4 @@
-"""Poses predicted without looking at the image: what a network must beat to have learned anything."""
+"""Poses predicted without looking at the image: the least that a trained network must exceed."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ import numpy as np
 def mean_pose(joints_crop: np.ndarray, labelled: np.ndarray, crop_size: int) -> np.ndarray:
     """Return float64 (J, 2), crop pixels: the average position of every joint where it is labelled.
 
-    joints_crop: (N, J, 2), the training persons, each in its own crop as it is cut for evaluation (no
+    joints_crop: (N, J, 2), the training persons, each in its own evaluation crop (no
         augmentation); labelled joints outside the crop count too.
     labelled: bool (N, J).
-    crop_size: side of the square crop in pixels; a joint that nobody has is put at the centre.
+    crop_size: side of the square crop in pixels; a joint that no person has is put at the centre.
     """
     weights = np.asarray(labelled, np.float64)
     counts = weights.sum(axis=0)

@@ -9,6 +9,7 @@ from hourglass_pose.annotations.person import Person
 from hourglass_pose.evaluation.evaluator import Evaluation
 from hourglass_pose.evaluation.pckh import (
     area_under_curve,
+    head_boxes_of,
     measure_heads,
     measure_torsos,
     normalised_distances,
@@ -47,7 +48,7 @@ class BestMetric:
         return _TITLES[self.kind]
 
     def score(self, evaluation: Evaluation) -> Optional[float]:
-        """Return the value in percent, None where it is not defined. Not for 'loss', which no poses tell."""
+        """Return the value in percent, None if it is not defined. Not for 'loss', which does not follow from poses."""
         if self.kind == 'box_pck':
             return box_pck(evaluation, self.kept_joints, self.skeleton)
         return evaluation.result.metrics[self.name]['mean']
@@ -64,7 +65,7 @@ class BestMetric:
 def choose_best_metric(
     best_by: str, persons: Sequence[Person], skeleton: Skeleton, kept_joints: np.ndarray
 ) -> BestMetric:
-    """Return the BestMetric of a setting: 'auto' is the first that is defined for the persons to validate with.
+    """Return the BestMetric of a setting: 'auto' is the first metric that is defined for the validation persons.
 
     In this order: PCKh@0.5, PCK@0.2 of the torso, PCK by the box, which every person with a labelled joint has.
     """
@@ -72,8 +73,7 @@ def choose_best_metric(
         return BestMetric(best_by, skeleton, kept_joints)
     joints = np.array([person.joints_img for person in persons], np.float64)
     labelled = np.array([person.labelled for person in persons], bool)
-    no_box = np.full(4, np.nan)
-    boxes = np.array([no_box if person.head_box_img is None else person.head_box_img for person in persons])
+    boxes = head_boxes_of([person.head_box_img for person in persons])
     scored = (labelled & kept_joints)[:, skeleton.mean_joints].any(axis=1)
     heads = measure_heads(joints, labelled, boxes, skeleton)[0]
     torsos = measure_torsos(joints, labelled, skeleton)[0]
@@ -86,9 +86,9 @@ def choose_best_metric(
 def box_pck(evaluation: Evaluation, kept_joints: np.ndarray, skeleton: Skeleton) -> Optional[float]:
     """Return the area under the curve of PCK by the longer side of the box, thresholds 0 to 1, in percent.
 
-    PCK by the longer side is that of Yang and Ramanan (2013). Of few joints, the share within one threshold takes few
-    values and is the best by chance; the area under the curve changes with every error. Mean over joints, None where
-    no joint is labelled.
+    PCK by the longer side is that of Yang and Ramanan (2013). With few joints, the percentage within one threshold
+    takes few values, so the best one is a matter of chance; the area under the curve changes with every error. Mean
+    over joints, None if no joint is labelled.
     """
     persons = evaluation.persons
     boxes = np.array([person.box_img for person in persons], np.float64)

@@ -1,4 +1,4 @@
-"""Breakdown of a score by kind of joint and of person: visible or hidden, large or small, alone or among others."""
+"""Breakdown of a score by visibility of the joint, size of the person and number of neighbours."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
@@ -14,7 +14,7 @@ from hourglass_pose.skeleton import Skeleton
 _QUARTILES = np.array([0.25, 0.5, 0.75])
 _MANY_NEIGHBOURS = 3
 
-# The share of the box's longer side that crops usually show beyond the box, on each side.
+# Default margin of crops on each side, as a fraction of the box's longer side.
 _NEIGHBOURHOOD = 0.2
 NEIGHBOUR = 'others of the image with a joint in the square 1.4 x as wide as the box is long'
 
@@ -23,7 +23,7 @@ NEIGHBOUR = 'others of the image with a joint in the square 1.4 x as wide as the
 class BreakdownRow:
     """One part of the joints that were measured.
 
-    label: what they have in common. persons, joints: number of persons with such joints, and number of such joints
+    label: their common property. persons, joints: number of persons with such joints, and number of such joints
     among those that count in the mean. percent: joint group, 'mean' or 'mean_weighted' -> percent, None where
     undefined.
     """
@@ -57,7 +57,7 @@ class Breakdown:
     categories: Tuple[Category, ...]
 
     def as_dict(self) -> dict:
-        """Return it JSON-able: the metric, and each category's definition and rows by its name."""
+        """Return a JSON-able dict: the metric, and each category's definition and rows by its name."""
         content: dict = {'metric': self.metric}
         for category in self.categories:
             rows = [
@@ -70,10 +70,10 @@ class Breakdown:
 
 @dataclass(frozen=True, eq=False)
 class PersonAttributes:
-    """What is known of N persons besides their joints; None where nothing is.
+    """Attributes of N persons for the breakdown; None for those that the data lacks.
 
     visible: bool (N, J), and visible_known: bool (N,), whether the data gives visibility for the person.
-    size: float (N,), NaN where unknown, and size_definition: what it is and its unit.
+    size: float (N,), NaN where unknown, and size_definition: its meaning and unit.
     neighbours: int (N,), number of other persons nearby; see NEIGHBOUR.
     """
 
@@ -90,12 +90,12 @@ class PersonAttributes:
         return replace(self, **chosen)
 
 
-def attributes_of_persons(persons: Sequence[Person], everyone: Iterable[Person]) -> PersonAttributes:
+def attributes_of_persons(persons: Sequence[Person], all_persons: Iterable[Person]) -> PersonAttributes:
     """Return the PersonAttributes of annotated persons.
 
     Args:
-        persons: the persons measured.
-        everyone: all persons of their images, who count as neighbours.
+        persons: the evaluated persons.
+        all_persons: all persons of their images, who count as neighbours.
     """
     known = np.array([person.visible is not None for person in persons])
     visible = np.array(
@@ -107,14 +107,14 @@ def attributes_of_persons(persons: Sequence[Person], everyone: Iterable[Person])
     else:
         size = np.array([max(person.box_img[2:] - person.box_img[:2]) + 1.0 for person in persons])
         definition = "longer side of the person's box in px; rows end at the quartiles"
-    neighbours = count_neighbours(persons, everyone)
+    neighbours = count_neighbours(persons, all_persons)
     return PersonAttributes(visible if known.any() else None, known, size, definition, neighbours)
 
 
-def count_neighbours(persons: Sequence[Person], everyone: Iterable[Person]) -> np.ndarray:
-    """Return int64 (N,): the number of neighbours of each person among everyone."""
+def count_neighbours(persons: Sequence[Person], all_persons: Iterable[Person]) -> np.ndarray:
+    """Return int64 (N,): the number of neighbours of each person among all persons."""
     by_image: Dict[Tuple[int, str], List[Person]] = {}
-    for other in everyone:
+    for other in all_persons:
         by_image.setdefault((other.source, other.image), []).append(other)
     counts = np.zeros(len(persons), np.int64)
     for index, person in enumerate(persons):

@@ -1,4 +1,4 @@
-"""Evaluator: from a network's function of crops to joints in the image, scores, and baselines beside them."""
+"""Evaluator: runs a network function on crops and scores its joints, together with baselines."""
 
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple
@@ -24,10 +24,10 @@ Columns = Dict[str, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What the network and the baselines score on the same persons, and what the network predicted.
+    """The scores of the network and of the baselines on the same persons, and the network's predictions.
 
-    result, baselines: PckhResult of the network, and of 'mean_pose', where it is known, and 'centre'.
-    persons: the N persons measured. joints_img: (N, J, 2) float64. scores: (N, J) float32.
+    result, baselines: PckhResult of the network, and of 'mean_pose', if it is known, and 'centre'.
+    persons: the N evaluated persons. joints_img: (N, J, 2) float64. scores: (N, J) float32.
     """
 
     result: PckhResult
@@ -38,13 +38,13 @@ class Evaluation:
 
 
 def mean_training_pose(persons: List[Person], rule: CropRule) -> np.ndarray:
-    """Return float64 (J, 2), crop pixels: the mean pose of persons in the crops that evaluation would cut."""
+    """Return float64 (J, 2), crop pixels: the mean pose of persons in their evaluation crops."""
     joints = [geometry.transform_points(rule.person_affine(person), person.joints_img) for person in persons]
     return mean_pose(np.array(joints), np.array([person.labelled for person in persons]), rule.crop_size)
 
 
 def in_blocks(predict_block: PredictLogits, block_size: int) -> PredictLogits:
-    """Return a function of any number of crops, made of one that takes exactly `block_size`.
+    """Return a function of any number of crops that calls one of exactly `block_size` crops.
 
     The last block is padded with black crops, whose logits are dropped.
     """
@@ -75,7 +75,7 @@ def flip_averaged_maps(
     """
     if not flip_test:
         return codec.maps_of_logits(predict_logits(images))
-    # A crop and its mirror image lie side by side, so that they share a pass of the network.
+    # A crop and its mirror image are adjacent, so that they are in the same pass of the network.
     pairs = np.stack([images, images[:, :, ::-1]], axis=1).reshape((-1,) + images.shape[1:])
     maps = codec.maps_of_logits(predict_logits(pairs))
     return (maps[::2] + maps[1::2, :, ::-1][..., flip_permutation]) / 2
@@ -83,7 +83,7 @@ def flip_averaged_maps(
 
 @dataclass(frozen=True, eq=False)
 class PredictedRows:
-    """What a network gives for the readable persons of a batch.
+    """The predictions of a network for the readable persons of a batch.
 
     batch: of the generator. rows: (N,) int, its readable rows. maps: (N, H, W, J). joints_crop: (N, J, 2).
     joints_img: (N, J, 2). scores: (N, J).
@@ -105,10 +105,10 @@ def predict_batches(
     flip_permutation: np.ndarray,
     scales: Tuple[float, ...] = (1.0,),
 ) -> Iterator[PredictedRows]:
-    """Yield the PredictedRows of validation batches with a readable image; the loop over crops of every evaluation.
+    """Yield the PredictedRows of validation batches with a readable image; every evaluation uses this loop.
 
     Args:
-        scales: of the batches' zoomed crops, over which maps are averaged, as is over the flip if flip_test.
+        scales: of the batches' zoomed crops. Maps are averaged over them, and over the flip if flip_test.
     """
     for batch in batches:
         rows = np.flatnonzero(batch.mask)
@@ -137,8 +137,9 @@ def predict_persons(
     """
     maker = generator.sample_maker
     batches = progress(generator.validation_batches())
-    for found in predict_batches(batches, predict_logits, codec, flip_test, maker.flip_permutation, maker.scales):
-        for index, pose, scores in zip(found.batch.indices[found.rows], found.joints_img, found.scores):
+    for predicted in predict_batches(batches, predict_logits, codec, flip_test, maker.flip_permutation, maker.scales):
+        indices = predicted.batch.indices[predicted.rows]
+        for index, pose, scores in zip(indices, predicted.joints_img, predicted.scores):
             yield int(index), pose, scores
 
 
@@ -155,8 +156,8 @@ def to_image(batch: Batch, rows: np.ndarray, joints_crop: np.ndarray) -> np.ndar
 class Evaluator:
     """Measures a network on the persons of a DataGenerator.
 
-    codec: how the network represents joints. mean_pose_crop: (J, 2), the mean pose of the training persons in crop
-    pixels, for the baseline; None leaves it out. limit: batches to use, None for all.
+    codec: the network's representation of joints. mean_pose_crop: (J, 2), the mean pose of the training persons in crop
+    pixels, for the baseline, or None. limit: number of batches to use, None for all.
     """
 
     def __init__(
@@ -193,10 +194,11 @@ class Evaluator:
         """Return the Evaluation of a network.
 
         Args:
-            predict_logits: it gets crops in batches of the generator's size; see in_blocks.
+            predict_logits: called with crops in batches of the generator's size; see in_blocks.
             progress: wraps the iterable of batches, to show a bar.
-            gather: function of a dict of arrays to the list of those of all processes, each of which measures a share
-                of the persons. Every process then has the same Evaluation, which is that of a single process.
+            gather: function from this process's dict of arrays to the list of the dicts of all processes, each of
+                which evaluates a part of the persons. Every process returns the same Evaluation, equal to that of a
+                single process.
 
         Raises:
             ImageError: when too many images cannot be read.
@@ -208,7 +210,7 @@ class Evaluator:
         columns = {name: column[order] for name, column in columns.items()}
         if not len(order):
             raise ImageError(
-                f'none of the {len(self.generator.persons)} persons to measure has an image that can be read; check '
+                f'none of the {len(self.generator.persons)} persons to evaluate has a readable image; check '
                 'DataSetHG.img_directory'
             )
         persons = [self.generator.persons[index] for index in columns['indices']]
@@ -217,7 +219,7 @@ class Evaluator:
         return Evaluation(network, baselines, persons, columns['joints_network'], columns['scores'])
 
     def _columns(self, batches: Iterable[Batch], predict_logits: PredictLogits) -> Columns:
-        """Return the columns of this process's share of the persons: who they are, and what was found."""
+        """Return the columns of this process's part of the persons: their indices and predictions."""
         codec, maker, joints = self.codec, self.generator.sample_maker, len(self.skeleton)
         rows_of: Dict[str, List[np.ndarray]] = {
             'indices': [np.zeros(0, np.int64)],
@@ -226,17 +228,17 @@ class Evaluator:
         for name in ['network'] + list(self.baseline_poses):
             rows_of[f'joints_{name}'] = [np.zeros((0, joints, 2))]
             rows_of[f'argmax_{name}'] = [np.zeros((0, joints))]
-        for found in predict_batches(
+        for predicted in predict_batches(
             batches, predict_logits, codec, self.flip_test, self.skeleton.flip_permutation, maker.scales
         ):
-            batch, rows = found.batch, found.rows
+            batch, rows = predicted.batch, predicted.rows
             rows_of['indices'].append(batch.indices[rows])
-            rows_of['scores'].append(found.scores)
-            poses = [('network', found.joints_img, codec.peak_cells(found.maps))]
+            rows_of['scores'].append(predicted.scores)
+            poses = [('network', predicted.joints_img, codec.peak_cells(predicted.maps))]
             for name, pose in self.baseline_poses.items():
                 cells = np.rint(geometry.hm_from_crop(pose, codec.stride))
                 poses.append((name, to_image(batch, rows, np.tile(pose, (len(rows), 1, 1))), cells[None]))
-            # The original compares with the target's own highest cell, so a joint without a target is left out.
+            # The original compares with the highest cell of the target, so a joint without a target is left out.
             true_cells = codec.nearest_cells(np.where(batch.labelled[..., None], batch.joints_crop, 0)[rows])
             for name, joints_img, cells in poses:
                 rows_of[f'joints_{name}'].append(joints_img)

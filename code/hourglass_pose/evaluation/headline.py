@@ -1,4 +1,4 @@
-"""The metrics of an evaluation by name, and which of them is the headline: PCKh@0.5, otherwise PCK@0.2."""
+"""The metrics of an evaluation by name, and the headline metric: PCKh@0.5, otherwise PCK@0.2."""
 
 from typing import Dict, Optional, Tuple
 
@@ -19,7 +19,7 @@ _HEADLINES = ('pckh@0.5', 'pck@0.2')
 
 
 def headline_metric(metrics: Dict[str, dict]) -> Optional[str]:
-    """Return the name of the metric that sums an evaluation up, or None where none is defined.
+    """Return the name of the headline metric, or None if none is defined.
 
     Args:
         metrics: PckhResult.metrics, or the content of metrics.json.
@@ -28,7 +28,7 @@ def headline_metric(metrics: Dict[str, dict]) -> Optional[str]:
 
 
 def headline_distances(result: PckhResult) -> Tuple[str, np.ndarray, float]:
-    """Return (metric, distances (N, J), threshold) of the headline metric, with which every joint can be judged.
+    """Return (metric, distances (N, J), threshold) of the headline metric, for scores of single joints.
 
     Distances are in units of the metric, NaN where a joint is not scored. Without a defined metric it is PCK@0.2, and
     all distances are NaN.

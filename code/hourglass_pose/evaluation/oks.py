@@ -1,12 +1,8 @@
-"""Object keypoint similarity (OKS) of poses, as COCO defines it."""
+"""Object keypoint similarity (OKS) of poses, as COCO defines it (https://cocodataset.org/#keypoints-eval)."""
 
 from typing import Optional
 
 import numpy as np
-
-# Standard deviations of annotators relative to the person's size, in COCO's order of joints: nose, eyes, ears,
-# shoulders, elbows, wrists, hips, knees, ankles (https://cocodataset.org/#keypoints-eval).
-COCO_SIGMAS = np.array([26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]) / 1000.0
 
 # Usual ratio of the area of a person's segment to that of its box, where the data has no segments.
 BOX_TO_SEGMENT = 0.53
@@ -35,19 +31,19 @@ def keypoint_similarity(
     """Return float64 (D, G): the OKS of each of D predicted poses with each of G persons, from 0 to 1.
 
     OKS is the mean over labelled joints of exp(-d^2 / (2 area (2 sigma)^2)). For a person without a labelled joint,
-    such as a crowd, d is how far all joints lie outside of the box made three times as large, as in COCOeval.
+    such as a crowd, d is the distance of every joint from the box made three times as large, as in COCOeval.
 
     Args:
         joints_pred_img: (D, J, 2) image pixels; a joint that is not finite has a similarity of 0.
         joints_img: (G, J, 2) image pixels. labelled: bool (G, J).
         areas: (G,) square pixels, for instance of person_areas.
         boxes_img: (G, 4) x0, y0, x1, y1 of the first and the last pixel inclusive.
-        sigmas: (J,), one for each joint, for instance COCO_SIGMAS.
+        sigmas: (J,), standard deviations of annotators relative to the person's size, see Skeleton.oks_sigmas.
     """
     pred = np.asarray(joints_pred_img, np.float64)
     labelled = np.asarray(labelled, bool)
-    found = np.all(np.isfinite(pred), axis=-1)
-    pred = np.where(found[..., None], pred, 0.0)[:, None]
+    predicted = np.all(np.isfinite(pred), axis=-1)
+    pred = np.where(predicted[..., None], pred, 0.0)[:, None]
     boxes = np.asarray(boxes_img, np.float64)
     corners, sizes = boxes[:, None, :2], (boxes[:, 2:] - boxes[:, :2] + 1)[:, None]
     outside = np.maximum(0, corners - sizes - pred) + np.maximum(0, pred - corners - 2 * sizes)
@@ -56,6 +52,6 @@ def keypoint_similarity(
     variances = (2 * np.asarray(sigmas, np.float64)) ** 2
     # The smallest double keeps an area of 0 from dividing by 0, as in COCOeval.
     scales = variances * (np.asarray(areas, np.float64)[:, None] + np.spacing(1)) * 2
-    similar = np.exp(-(offsets**2).sum(axis=-1) / scales) * found[:, None]
+    similar = np.exp(-(offsets**2).sum(axis=-1) / scales) * predicted[:, None]
     counted = labelled | ~has_labels[:, None]
     return (similar * counted).sum(axis=-1) / counted.sum(axis=-1)

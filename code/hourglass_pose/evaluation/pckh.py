@@ -5,7 +5,7 @@ from typing import Dict, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
-from hourglass_pose.skeleton import Skeleton
+from hourglass_pose.skeleton import TORSO_ENDS, Skeleton
 
 # Thresholds of the PCKh curve, in head sizes. k / 100 is the double nearest to the decimal, so that a ratio
 # of exactly k hundredths counts as within.
@@ -15,25 +15,21 @@ CURVE_THRESHOLDS = np.arange(51) / 100.0
 HEAD_BOX_FACTOR = 0.6
 NECK_TO_HEAD_FACTOR = 0.75
 
-# Torso diameter |left shoulder - right hip| as in MPII's and Yang's evaluations of LSP, after Sapp & Taskar
-# 2013; and its mirror image for persons who lack one of the two.
-_TORSOS = (('l_shoulder', 'r_hip'), ('r_shoulder', 'l_hip'))
-
 # The original divides by 91 cells, its rounded diagonal of a 64 x 64 heatmap.
 _ARGMAX_DIAGONAL_PER_CELL = 91.0 / 64.0
 
 
 @dataclass(frozen=True, eq=False)
 class PckhResult:
-    """What PckhEvaluator measured.
+    """The result of PckhEvaluator.
 
     metrics: JSON-able dict; 'pckh@0.5', 'pckh@0.1', 'pck@0.2', 'auc' and 'argmax_accuracy' each hold the
         joint groups, 'mean', 'mean_weighted' and 'joints' (name -> value), in percent, None where undefined.
     curves: group name or 'mean' -> float64 (51,), PCKh in percent at CURVE_THRESHOLDS, NaN where undefined.
-    head_sources: 'head_box', 'neck_to_head', 'none' -> persons whose head size came from there; PCKh and AUC
-        leave out 'none'.
-    torso_sources: 'l_shoulder_to_r_hip', 'r_shoulder_to_l_hip', 'none' -> persons, likewise for PCK.
-    person_indices: int64 (N,), ascending, the numbers that add() was given.
+    head_sources: 'head_box', 'neck_to_head', 'none' -> number of persons with this source of the head size;
+        PCKh and AUC exclude 'none'.
+    torso_sources: 'l_shoulder_to_r_hip', 'r_shoulder_to_l_hip', 'none' -> number of persons, likewise for PCK.
+    person_indices: int64 (N,), ascending, the indices passed to add().
     person_pckh: float64 (N,), PCKh@0.5 in percent of each person's own joints, NaN where undefined.
     head_distances, torso_distances: float64 (N, J), errors in head sizes and in torsos, NaN where not scored.
     """
@@ -59,7 +55,7 @@ class PckhEvaluator:
     skeleton: Skeleton of J joints.
     """
 
-    def __init__(self, skeleton: Skeleton):
+    def __init__(self, skeleton: Skeleton) -> None:
         self._skeleton = skeleton
         self._batches: List[Tuple[np.ndarray, ...]] = []
 
@@ -69,7 +65,7 @@ class PckhEvaluator:
         joints_pred_img: np.ndarray,
         joints_img: np.ndarray,
         labelled: np.ndarray,
-        head_boxes_img: Optional[Sequence] = None,
+        head_boxes_img: Optional[Sequence[Optional[np.ndarray]]] = None,
         argmax_percent: Optional[np.ndarray] = None,
         scored_joints: Optional[np.ndarray] = None,
     ) -> None:
@@ -86,8 +82,7 @@ class PckhEvaluator:
         """
         joints_img = np.asarray(joints_img, np.float64)
         count, joints = len(joints_img), len(self._skeleton)
-        given = [None] * count if head_boxes_img is None else head_boxes_img
-        boxes = np.array([[np.nan] * 4 if box is None else box for box in given], np.float64).reshape(-1, 4)
+        boxes = head_boxes_of([None] * count if head_boxes_img is None else head_boxes_img)
         if argmax_percent is None:
             argmax_percent = np.full((count, joints), np.nan)
         batch = (
@@ -116,10 +111,10 @@ class PckhEvaluator:
         order = np.argsort(columns[0], kind='stable')
         indices, pred, true, labelled, boxes, argmax_percent, scored = [column[order] for column in columns]
         if (indices[1:] == indices[:-1]).any():
-            raise ValueError('person %d was added twice' % indices[1:][indices[1:] == indices[:-1]][0])
+            raise ValueError(f'person {indices[1:][indices[1:] == indices[:-1]][0]} was added twice')
         head_sizes, head_sources = measure_heads(true, labelled, boxes, self._skeleton)
         torso_sizes, torso_sources = measure_torsos(true, labelled, self._skeleton)
-        # A joint that is not scored, such as the neck, may still be an end of the head or the torso.
+        # A joint that is not scored, such as the neck, may still define the head or the torso.
         scored &= labelled
         by_head = normalised_distances(pred, true, scored, head_sizes)
         by_torso = normalised_distances(pred, true, scored, torso_sizes)
@@ -147,6 +142,11 @@ class PckhEvaluator:
         )
 
 
+def head_boxes_of(boxes_img: Sequence[Optional[np.ndarray]]) -> np.ndarray:
+    """Return float64 (N, 4): head boxes x0, y0, x1, y1; NaN for None."""
+    return np.array([[np.nan] * 4 if box is None else box for box in boxes_img], np.float64).reshape(-1, 4)
+
+
 def normalised_distances(
     joints_pred_img: np.ndarray, joints_img: np.ndarray, labelled: np.ndarray, lengths: np.ndarray
 ) -> np.ndarray:
@@ -157,7 +157,7 @@ def normalised_distances(
     """
     found = np.isfinite(joints_pred_img).all(axis=-1)
     difference = np.where(found[..., None], joints_pred_img, 0.0) - np.asarray(joints_img, np.float64)
-    # Absurdly large numbers in a file of predictions are infinitely far away, too.
+    # Very large numbers in a file of predictions overflow to infinity.
     with np.errstate(over='ignore', invalid='ignore'):
         distances = np.sqrt((difference**2).sum(axis=-1)) / np.asarray(lengths, np.float64)[:, None]
     distances = np.where(found, distances, np.inf)
@@ -170,7 +170,7 @@ def percent_within(
     """Return (percent, counts): the share of distances <= each threshold, and how many there are.
 
     distances: (N, J), NaN where not scored; thresholds: T values in their unit, inclusive as in MPII's code.
-    percent: float64 (T, J), NaN for a joint that nobody has; counts: int64 (J,).
+    percent: float64 (T, J), NaN for a joint that no person has; counts: int64 (J,).
     """
     missing = np.isnan(distances)
     counts = (~missing).sum(axis=0)
@@ -196,7 +196,7 @@ def argmax_accuracies(
     cells_pred_hm, cells_true_hm: int (N, J, 2), the cells where predicted and target heatmap are largest.
     heatmap_size: side of the square heatmap in cells; at 64 the diagonal is 91, at other sizes in proportion.
     labelled: bool (N, J); the other joints are NaN. The original scores these against cell (0, 0): to repeat
-        that, pass them as labelled, there.
+        that, pass them as labelled at that cell.
     """
     difference = np.asarray(cells_pred_hm, np.float64) - np.asarray(cells_true_hm, np.float64)
     distances = np.sqrt((difference**2).sum(axis=-1))
@@ -210,7 +210,7 @@ def measure_heads(
 
     head_boxes_img: (N, 4) x0, y0, x1, y1, NaN where there is none. The diagonal joins the centres of the
         corner pixels, as in MPII's code.
-    sizes: float64 (N,) pixels, NaN where a person has neither.
+    sizes: float64 (N,) pixels, NaN if a person has neither.
     sources: the source's name -> number of persons.
     """
     boxes = np.asarray(head_boxes_img, np.float64)
@@ -229,7 +229,7 @@ def measure_torsos(
     Shapes and sources as in measure_heads.
     """
     return _first_positive(
-        [('{}_to_{}'.format(*pair), _joint_distance(joints_img, labelled, skeleton, *pair)) for pair in _TORSOS]
+        [(f'{a}_to_{b}', _joint_distance(joints_img, labelled, skeleton, a, b)) for a, b in TORSO_ENDS]
     )
 
 
@@ -238,7 +238,7 @@ def summarise_joints(values: np.ndarray, counts: np.ndarray, skeleton: Skeleton)
 
     values: (J,) percent, NaN where undefined; counts: (J,) labelled joints behind each value.
     A group is the mean of its joints, 'mean' that of all but pelvis and thorax, 'mean_weighted' the same
-    weighted by counts; joints without a value are left out, and None stands where nothing is left.
+    weighted by counts; joints without a value are left out; a score without any joint is None.
     """
     scores: dict = {group: _mean(values[members]) for group, members in skeleton.groups.items()}
     kept = skeleton.mean_joints
@@ -281,7 +281,7 @@ def _first_positive(candidates: Sequence[Tuple[str, np.ndarray]]) -> Tuple[np.nd
     sizes = np.full(len(candidates[0][1]), np.nan)
     sources: Dict[str, int] = {}
     for source, values in candidates:
-        # A length of zero can normalise nothing: coinciding labels are as good as none.
+        # A length of zero cannot normalise distances: coinciding labels count as missing.
         usable = np.isnan(sizes) & (np.where(np.isfinite(values), values, 0.0) > 0)
         sizes = np.where(usable, values, sizes)
         sources[source] = int(usable.sum())

@@ -1,4 +1,4 @@
-"""Heatmaps of one person seen at several scales, brought back to the first frame and averaged."""
+"""Heatmaps of one person at several scales, resampled to the frame of scale 1 and averaged."""
 
 from typing import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def resampling_matrix(scale: float, size: int) -> np.ndarray:
-    """Return float64 (size, size): row i weighs the cells of a zoomed map's row to its value at cell i of the frame.
+    """Return float64 (size, size): row i holds the weights of a zoomed map's cells for cell i of the frame.
 
     In a crop zoomed by `scale` about its centre, cell i lies at scale * (i - c) + c, c being the centre. The weights
     are those of linear interpolation between the two nearest cells; what lies beyond the map has none, so a row sums
@@ -19,7 +19,7 @@ def resampling_matrix(scale: float, size: int) -> np.ndarray:
 
 
 def average_over_scales(maps_by_scale: Sequence[np.ndarray], scales: Sequence[float]) -> np.ndarray:
-    """Return float32 heatmaps (N, H, H, J) in the frame of scale 1: at each cell the mean of the maps that show it.
+    """Return float32 heatmaps (N, H, H, J) in the frame of scale 1: at each cell the mean of the maps that cover it.
 
     maps_by_scale: for each scale the maps (N, H, H, J) of the crops zoomed by it. A map larger than the frame (scale
     below 1) shows all of it, a smaller one its middle. Cells that no map shows are 0. The maps keep their heights:

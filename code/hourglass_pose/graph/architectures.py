@@ -18,7 +18,7 @@ ARCHITECTURES: Dict[str, Type[Hyperparameters]] = {
 DEFAULT_ARCHITECTURE = 'newell'
 
 FLAGGED = {('newell', 'attention'): 'newell_attention'}
-"""(name, flag) -> the architecture that the name stands for with this flag, as earlier versions wrote it."""
+"""(name, flag) -> the architecture that earlier versions wrote as this name with this flag."""
 
 # The fields of the record that all architectures shared in the manifests of earlier versions.
 _FORMER_FIELDS = (
@@ -28,7 +28,7 @@ _FORMER_FIELDS = (
 
 
 def find_architecture(name: str, values: Mapping[str, Any]) -> Type[Hyperparameters]:
-    """Return the class of an architecture's hyperparameters. values: where flags are looked up, see FLAGGED.
+    """Return the class of an architecture's hyperparameters. values: hyperparameters with possible flags, see FLAGGED.
 
     Raises HyperparameterError for an unknown name.
     """
@@ -41,7 +41,7 @@ def find_architecture(name: str, values: Mapping[str, Any]) -> Type[Hyperparamet
 
 
 def make_hyperparameters(arch: str = DEFAULT_ARCHITECTURE, **values: Any) -> Hyperparameters:
-    """Return the hyperparameters of an architecture; those that are not given have their defaults.
+    """Return the hyperparameters of an architecture; those that are not given take their defaults.
 
     Raises HyperparameterError for a network that cannot be built, and for names that the architecture does not have.
     """
@@ -55,7 +55,7 @@ def make_hyperparameters(arch: str = DEFAULT_ARCHITECTURE, **values: Any) -> Hyp
 def hyperparameters_from_dict(values: Mapping[str, Any]) -> Hyperparameters:
     """Return the hyperparameters that a manifest holds, of this version (`as_dict`) or of earlier ones.
 
-    Earlier versions wrote the fields of all architectures for each, also those that its network does not have.
+    Earlier versions wrote the fields of all architectures, also those that the network does not have.
     Raises HyperparameterError.
     """
     name = values.get('arch', DEFAULT_ARCHITECTURE)

@@ -6,13 +6,13 @@ from typing import Any, ClassVar, Dict, Iterator, List, Tuple
 from hourglass_pose.rules import Rule, boolean, integer, number
 
 Mistake = Tuple[str, str, Any]
-"""(name of a hyperparameter, a noun phrase: what it has to be and why, what it is)."""
+"""(name of a hyperparameter, a noun phrase for what is allowed and why, the value)."""
 
 
 class HyperparameterError(ValueError):
     """A network that cannot be built.
 
-    mistakes: what is wrong; the phrases call other hyperparameters by their names.
+    mistakes: the invalid hyperparameters; the phrases refer to other hyperparameters by name.
     """
 
     def __init__(self, *mistakes: Mistake) -> None:
@@ -22,9 +22,9 @@ class HyperparameterError(ValueError):
 
 @dataclass(frozen=True)
 class Setting:
-    """How a person sets a hyperparameter.
+    """The declaration of a hyperparameter for configuration files.
 
-    rule: what it accepts. effect: one line on what it does. note: sentences for whoever wants to change it.
+    rule: the allowed values. effect: one line on its effect. note: advice for changing it.
     """
 
     rule: Rule
@@ -44,7 +44,7 @@ def setting_of(declared: 'Field[Any]') -> Setting:
 
 @dataclass(frozen=True)
 class NetworkOutputs:
-    """What a network gives for a batch.
+    """The outputs of a network for a batch.
 
     heatmaps: the logits, tensors (N, H, W, J) from the first stack to the last. Training supervises all of them,
     prediction takes the last.
@@ -55,10 +55,10 @@ class NetworkOutputs:
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What every network has; each architecture has a subclass that adds its own.
+    """The hyperparameters of every network; each architecture has a subclass that adds its own.
 
-    The fields of all subclasses are keys of config.cfg: one name has one declaration. A subclass names itself in
-    `arch`, says what it is in `title`, and names in `network` the module whose function
+    The fields of all subclasses are keys of config.cfg: one name has one declaration. A subclass defines its name
+    `arch`, its description `title`, and `network`, the module whose function
 
         build(hyperparameters, images, is_training, dropout) -> NetworkOutputs
 
@@ -76,32 +76,32 @@ class Hyperparameters:
     """Input pixels per heatmap cell."""
 
     def __post_init__(self) -> None:
-        wrong: List[Mistake] = []
+        mistakes: List[Mistake] = []
         for declared in fields(self):
             value = getattr(self, declared.name)
             try:
                 object.__setattr__(self, declared.name, setting_of(declared).rule.accept(value))
             except ValueError as error:
-                wrong.append((declared.name, str(error), repr(value)))
-        if not wrong:
+                mistakes.append((declared.name, str(error), repr(value)))
+        if not mistakes:
             for name, value in self.derived().items():
                 if getattr(self, name) is None:
                     object.__setattr__(self, name, value)
-            wrong.extend(self.limits())
-        if wrong:
-            raise HyperparameterError(*wrong)
+            mistakes.extend(self.limits())
+        if mistakes:
+            raise HyperparameterError(*mistakes)
 
     def derived(self) -> Dict[str, Any]:
-        """Return the values of hyperparameters for which None stands for what follows from others."""
+        """Return the values that None stands for, by hyperparameter, where they follow from others."""
         return {}
 
     def limits(self) -> Iterator[Mistake]:
-        """Yield what the hyperparameters demand of each other and lack."""
+        """Yield the violated constraints between hyperparameters."""
         yield from ()
 
     @property
     def num_stacks(self) -> int:
-        """How many sets of heatmaps the network gives."""
+        """Number of sets of heatmaps that the network outputs."""
         return 1
 
     @property
@@ -121,7 +121,7 @@ class Hyperparameters:
 
     @property
     def free_in_transfer(self) -> Tuple[str, ...]:
-        """Fields in which two networks may differ whose variables of one name mean the same."""
+        """Fields in which two networks may differ although variables of one name have the same meaning."""
         return ('num_stacks', 'num_joints', 'input_size', 'drop_rate')
 
     def describe(self) -> str:
@@ -129,7 +129,7 @@ class Hyperparameters:
         return f'{self.arch}, {self.describe_sizes()}'
 
     def describe_sizes(self) -> str:
-        """Return what goes in and comes out in a few words."""
+        """Return the sizes of input and output in a few words."""
         return f'{self.num_joints} joints, input {self.input_size}, heatmaps {self.heatmap_size}'
 
     def as_dict(self) -> Dict[str, Any]:
@@ -148,13 +148,13 @@ class Hyperparameters:
 
 @dataclass(frozen=True)
 class StackedHourglass(Hyperparameters):
-    """What the architectures of hourglasses in a row have in common.
+    """The common hyperparameters of architectures of stacked hourglasses.
 
-    flags: names of the switches that its summary line mentions where they are on.
+    flags: names of the switches that the summary line mentions if they are on.
     """
 
     num_stacks: int = setting(
-        2, integer(1), 'hourglasses in a row, each supervised', 'Time and memory grow in proportion; the paper uses 8.'
+        2, integer(1), 'stacked hourglasses, each supervised', 'Time and memory grow in proportion; the paper uses 8.'
     )
     num_features: int = setting(
         256, integer(4, multiple=4), 'channels inside the hourglasses', 'Time grows with its square.'

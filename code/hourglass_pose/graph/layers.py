@@ -1,4 +1,4 @@
-"""The layers of the networks, on tf.nn and tf.get_variable alone: they mean the same on every TensorFlow.
+"""The layers of the networks, made only of tf.nn and tf.get_variable, which all versions of TensorFlow share.
 
 Every function takes and returns float tensors (N, H, W, C) with static shapes.
 """
@@ -25,8 +25,8 @@ def conv(
     with tf.variable_scope(name):
         weights = kernel(kernel_size, int(x.shape[-1]), filters)
         if stride > 1:
-            # As published, the same on both sides, where 'SAME' pads one more on the right. Either way a window of odd
-            # size lies half a pixel off the middle of the two pixels of its cell, for which the kernel compensates.
+            # As published, equal padding on both sides; 'SAME' would pad one more on the right. In both cases a window
+            # of odd size is half a pixel off the centre of the two pixels of its cell, which the kernel can learn.
             padding = (kernel_size - 1) // 2
             x = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
         y = tf.nn.conv2d(x, weights, [1, stride, stride, 1], 'SAME' if stride == 1 else 'VALID')
@@ -36,9 +36,9 @@ def conv(
 def kernel(size: int, in_channels: int, filters: int, name: str = 'weights', mode: str = 'fan_out') -> 'tf.Variable':
     """Return a new variable (size, size, in_channels, filters) in the present scope.
 
-    It starts with random values of variance 2 / (size**2 * filters), the fan-out rule of He et al. 2015, eq. 14. With
-    mode 'fan_in' the variance is 2 / (size**2 * in_channels), eq. 10, which suits few maps that are made of many.
-    Where the graph has a seed, the values follow from it and the variable's name alone, not from what else is built.
+    Its initial values are random of variance 2 / (size**2 * filters), the fan-out rule of He et al. 2015, eq. 14. With
+    mode 'fan_in' the variance is 2 / (size**2 * in_channels), eq. 10, which suits few outputs of many inputs.
+    If the graph has a seed, the values depend only on it and on the variable's name, not on the rest of the graph.
     """
     path = f'{tf.get_variable_scope().name}/{name}'
     seed = None if tf.get_default_graph().seed is None else zlib.crc32(path.encode()) & 0x7FFFFFFF

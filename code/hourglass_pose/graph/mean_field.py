@@ -1,4 +1,4 @@
-"""Attention maps: how much each cell of a feature map matters, agreed upon with its neighbours.
+"""Attention maps of a feature map by mean-field inference over neighbouring cells.
 
 Chu et al. 2017, "Multi-Context Attention for Human Pose Estimation" (arXiv 1702.07432), section 5.
 """
@@ -19,7 +19,7 @@ def mean_field(
     released, https://github.com/bearpaw/pose-attention.
     """
     constant = evidence if offsets is None else tf.nn.bias_add(evidence, offsets)
-    # On one map both do the same; on CPUs the gradient of the depthwise convolution can take four times as long.
+    # For one map both are equal; on CPUs the gradient of the depthwise convolution can take four times as long.
     over_maps = tf.nn.conv2d if int(kernel.shape[2]) == 1 else tf.nn.depthwise_conv2d
     q = evidence
     for _ in range(iterations):

@@ -1,4 +1,4 @@
-"""HourglassModel: declares a network's input and builds its graph, as many times as asked over one set of variables."""
+"""HourglassModel: declares a network's input and builds its graph, any number of times over one set of variables."""
 
 from importlib import import_module
 from typing import Any, Callable, List, Optional, Sequence
@@ -10,7 +10,7 @@ from hourglass_pose.tf_compat import tf
 
 
 class HourglassModel:
-    """A pose network of any architecture: images in, one set of heatmaps a stack out.
+    """A pose network of any architecture: from images to one set of heatmaps per stack.
 
     The first build creates the variables, each further one shares them, for instance one for training and one for
     evaluation. The model owns no session, no loop and no files.
@@ -45,8 +45,8 @@ class HourglassModel:
         Args:
             images: (N, input_size, input_size, 3) RGB; float in [0, 1], or uint8 in 0..255.
             is_training: batch statistics and dropout, and MOVING_STATISTICS collected, when True.
-            dropout: function (x, rate, layer) -> x that drops features in training, layer being a number that differs
-                from layer to layer; needed where the network drops any.
+            dropout: function (x, rate, layer) -> x that drops features in training, layer being the number
+                of the dropout layer; needed if the network has dropout.
             getter: custom getter of the variables, for a build that reads other values than the trained ones.
 
         Raises:
@@ -55,7 +55,7 @@ class HourglassModel:
         return self.output_of(self.build_logits(images, is_training, dropout, getter))
 
     def output_of(self, logits: 'tf.Tensor') -> 'tf.Tensor':
-        """Return what the network gives out for its logits."""
+        """Return the network's output for its logits."""
         return tf.sigmoid(logits) if self.hyperparameters.gives_probabilities else logits
 
     def build_logits(

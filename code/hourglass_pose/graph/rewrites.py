@@ -1,4 +1,4 @@
-"""A graph of inference as a list of nodes: variables become constants, batch norms part of the convolutions."""
+"""Rewriting of inference graphs as lists of nodes: variables become constants, batch norms fold into convolutions."""
 
 from collections import Counter
 from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple
@@ -17,7 +17,7 @@ _BATCH_NORMS = ('FusedBatchNorm', 'FusedBatchNormV2', 'FusedBatchNormV3')
 def freeze(session: 'tf.Session', outputs: Sequence['tf.Tensor']) -> Nodes:
     """Return the Nodes that compute the tensors `outputs`, without variables and without idle operations.
 
-    What does not depend on a placeholder is computed now and becomes a constant. Each output must be the only one of
+    Values that do not depend on a placeholder are computed and become constants. Each output must be the only one of
     its operation, whose name it keeps.
     """
     ends = {tensor.op.name for tensor in outputs}
@@ -48,7 +48,7 @@ def freeze(session: 'tf.Session', outputs: Sequence['tf.Tensor']) -> Nodes:
             for tensor in inputs[operation.name]
         )
         for name, value in operation.node_def.attr.items():
-            # Without the session's own notes, and without what TensorFlow 1.15 does not know and nobody sets.
+            # Without the session's annotations, and without an unset attribute that TensorFlow 1.15 does not know.
             if not name.startswith('_') and (operation.type, name) != ('MaxPool', 'explicit_paddings'):
                 node.attr[name].CopyFrom(value)
         _add(nodes, node)
@@ -56,13 +56,13 @@ def freeze(session: 'tf.Session', outputs: Sequence['tf.Tensor']) -> Nodes:
 
 
 def _needed(graph: 'tf.Graph', ends: Iterable[str]) -> List['tf.Operation']:
-    """Return the operations named `ends` and all that they need, inputs before their users."""
-    wanted = set(ends)
+    """Return the operations named `ends` and all that they depend on, inputs before their users."""
+    needed = set(ends)
     kept: List[tf.Operation] = []
     for operation in reversed(graph.get_operations()):
-        if operation.name in wanted:
+        if operation.name in needed:
             kept.append(operation)
-            wanted.update(tensor.op.name for tensor in operation.inputs)
+            needed.update(tensor.op.name for tensor in operation.inputs)
     return kept[::-1]
 
 
@@ -182,8 +182,8 @@ def _node(operation: str, name: str, inputs: Sequence[str]) -> 'tf.NodeDef':
 def name_upsamplings(nodes: Nodes) -> Tuple[Nodes, int]:
     """Return (nodes, count) with upsampling by broadcasts replaced by nearest-neighbour resizes.
 
-    In training a broadcast saves a map of the doubled size. Compilers for other devices know the resize and keep their
-    layout of channels through it. The numbers are the same.
+    In training a broadcast avoids a map of the doubled size. Compilers for other devices support the resize and keep
+    their channel layout through it. The results are identical.
     """
     readers = Counter(name for node in nodes.values() for name in node.input)
     result: Nodes = {}
@@ -202,7 +202,7 @@ def name_upsamplings(nodes: Nodes) -> Tuple[Nodes, int]:
         fine, coarse = [nodes[part] for part in total.input]
         batch, height, _, width, _, channels = value_of(nodes, coarse.input[1]).tolist()
         if value_of(nodes, fine.input[1]).tolist() != [batch, height, 2, width, 2, channels]:
-            raise ValueError(f'{name}: this is no sum with an upsampled map')
+            raise ValueError(f'{name}: not a sum with an upsampled map')
         size, resized = f'{name}/size', f'{name}/upsampled'
         _add(result, constant_node(size, np.array([2 * height, 2 * width], np.int32)))
         resize = _node('ResizeNearestNeighbor', resized, [coarse.input[0], size])

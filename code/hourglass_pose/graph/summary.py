@@ -28,7 +28,7 @@ class NetworkSummary:
 
 
 def summarise_network(hyperparameters: Hyperparameters) -> NetworkSummary:
-    """Return the NetworkSummary of a network, from a graph built for the purpose and dropped."""
+    """Return the NetworkSummary of a network, counted on a temporary graph."""
     with tf.Graph().as_default() as graph:
         model = HourglassModel(hyperparameters)
         model.build(model.declare_images(1), is_training=False)
@@ -39,7 +39,6 @@ def summarise_network(hyperparameters: Hyperparameters) -> NetworkSummary:
 
 
 def _convolution_flops(op: 'tf.Operation') -> int:
-    # Each number of the kernel is multiplied once for every cell of a map: in a convolution's kernel there are as many
-    # for an output map as the window has inputs, in a depthwise one's as it has cells.
+    # Each weight of the kernel is used once for every output cell, both in a convolution and in a depthwise one.
     _, height, width, _ = op.outputs[0].shape.as_list()
     return 2 * op.inputs[1].shape.num_elements() * height * width

@@ -14,7 +14,7 @@ Dropout = Callable[['tf.Tensor', float, int], 'tf.Tensor']
 class Tower:
     """Layers for one build of a network; all of them take and return float tensors (N, H, W, C).
 
-    A name that was used before in the same scope is numbered: name, name_1, name_2, and so on.
+    A name that was used before in the same scope gets a number: name, name_1, name_2, ...
     """
 
     def __init__(self, is_training: bool, dropout: Optional[Dropout] = None) -> None:
@@ -48,12 +48,12 @@ class Tower:
         if not self.is_training or rate == 0:
             return x
         if self._dropout is None:
-            raise ValueError('dropout: expected a function, for the network drops features in training')
+            raise ValueError('dropout: expected a function, because the network has dropout in training')
         self._drops += 1
         return self._dropout(x, rate, self._drops - 1)
 
     def numbered(self, name: str) -> str:
-        """Return a name for the present scope that was not used in it before."""
+        """Return a name that was not used before in the current scope."""
         path = f'{tf.get_variable_scope().name}/{name}'
         self._uses[path] += 1
         return name if self._uses[path] == 1 else f'{name}_{self._uses[path] - 1}'

@@ -1,4 +1,4 @@
-"""Square crops of persons: which part of the image, and its pixels."""
+"""Square crops of persons: CropRule selects the part of the image, warp_crop computes its pixels."""
 
 from dataclasses import dataclass
 from typing import Tuple
@@ -12,7 +12,7 @@ from hourglass_pose.input import centre_scale
 from hourglass_pose.input.augmentations.base import View
 
 # Side of the square of centre and scale / longer side of the tight box of the labelled joints: the median over the
-# 22,246 training persons of MPII is 1.64, half of them lie between 1.33 and 2.19. As a margin on each side:
+# 22,246 training persons of MPII is 1.64, the quartiles are 1.33 and 2.19. As a margin on each side:
 BARE_BOX_MARGIN = 0.32
 
 _SMALLEST_POSE = 0.1  # side of a crop around joints, as a share of the box's longer side
@@ -20,13 +20,12 @@ _SMALLEST_POSE = 0.1  # side of a crop around joints, as a share of the box's lo
 
 @dataclass(frozen=True)
 class CropRule:
-    """Where a crop lies. Evaluation and prediction use the box, or the centre and scale; training may use the joints.
+    """The rule for crops. Evaluation and prediction use the box, or centre and scale; training may use the joints.
 
     crop_size: side of the crop in pixels. box_margin: widening of the box on each side, as a share of its longer
     side. train_crop: 'box', or 'joints': training crops are cut around the tight box of the labelled joints widened by
-    joints_margin, for annotations whose boxes do not show how large the person is. crop_rule: 'box', or
-    'centre_scale': the square that a person's centre and scale stand for, in training, too; corners: how it is rounded,
-    see input/centre_scale.py.
+    joints_margin, for annotations whose boxes do not show the person's size. crop_rule: 'box', or 'centre_scale': the
+    square of a person's centre and scale, also in training; corners: its rounding, see input/centre_scale.py.
     """
 
     crop_size: int
@@ -44,14 +43,14 @@ class CropRule:
     def evaluation_affine(self, box_img: np.ndarray) -> np.ndarray:
         """Return affine_crop_from_img of a bare box (x0, y0, x1, y1), first and last pixel inclusive.
 
-        Under 'centre_scale' the box stands for the centre and scale whose square is around it with BARE_BOX_MARGIN,
-        whatever box_margin is: scale = 1.64 x longer side / 250, centre = the box's, raised by 15 x scale.
+        With 'centre_scale' the crop is the box widened by BARE_BOX_MARGIN, not by box_margin. That is the square of
+        scale = 1.64 x longer side / 250 and of the box's centre raised by 15 x scale.
         """
         margin = BARE_BOX_MARGIN if self.needs_centre else self.box_margin
         return self._affine(box_img, margin, View())
 
     def person_affine(self, person: Person) -> np.ndarray:
-        """Return affine_crop_from_img of an annotated person, as evaluation cuts it."""
+        """Return affine_crop_from_img of an annotated person in evaluation."""
         if self.needs_centre:
             return centre_scale.affine_of_edges(*self._edges(person), crop_size=self.crop_size)
         return self.evaluation_affine(person.box_img)
@@ -69,7 +68,7 @@ class CropRule:
         return self._affine(person.box_img, self.box_margin, view)
 
     def _edges(self, person: Person) -> Tuple[np.ndarray, np.ndarray]:
-        # Annotations were read with needs_centre, so both are there.
+        # Annotations are read with needs_centre, so both exist.
         assert person.centre_img is not None and person.scale is not None
         return centre_scale.crop_edges(person.centre_img, person.scale, self.crop_size, self.corners)
 
@@ -84,10 +83,10 @@ class CropRule:
 
 
 def warp_crop(image: np.ndarray, affine_crop_from_img: np.ndarray, crop_size: int) -> np.ndarray:
-    """Return the crop (crop_size, crop_size, 3) uint8 of an image; what lies outside the image is black.
+    """Return the crop (crop_size, crop_size, 3) uint8 of an image; pixels outside the image are black.
 
-    Where the crop is much smaller than what it shows, the image is averaged down first: bilinear sampling alone
-    would skip pixels. Only the part of the image that the crop shows is touched.
+    If the crop is much smaller than its part of the image, that part is averaged down first: bilinear sampling alone
+    would skip pixels. Only the part of the image that the crop shows is processed.
     """
     corners = np.array([[-1, -1], [crop_size, -1], [-1, crop_size], [crop_size, crop_size]])
     corners_img = geometry.transform_points(geometry.invert(affine_crop_from_img), corners)
@@ -96,10 +95,10 @@ def warp_crop(image: np.ndarray, affine_crop_from_img: np.ndarray, crop_size: in
     x1, y1 = np.clip(np.ceil(corners_img.max(0)) + 2, 0, [width, height]).astype(int)
     if x0 >= x1 or y0 >= y1:
         return np.zeros((crop_size, crop_size, 3), np.uint8)
-    # A factor that is whole except for rounding counts as whole.
+    # A factor that is an integer up to rounding errors counts as an integer.
     shrink = max(1, int(1.0 / np.sqrt(abs(np.linalg.det(affine_crop_from_img[:, :2]))) + 1e-6))
-    # Whole blocks of shrink x shrink pixels, for which averaging is fastest. Where the image ends it gives less than
-    # these, and the blocks become a little smaller instead: every pixel counts and their frame stays exact.
+    # Whole blocks of shrink x shrink pixels, for which averaging is fastest. At the image border there may be fewer
+    # pixels; the blocks then become slightly smaller, so that every pixel counts and the affine stays exact.
     columns, rows = -(-(x1 - x0) // shrink), -(-(y1 - y0) // shrink)
     part = image[y0 : y0 + rows * shrink, x0 : x0 + columns * shrink]
     block_x, block_y = part.shape[1] / columns, part.shape[0] / rows

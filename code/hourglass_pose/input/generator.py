@@ -15,17 +15,17 @@ from hourglass_pose.errors import ImageError
 from hourglass_pose.input.samples import SampleMaker
 
 Rows = List[Tuple[int, Optional[int]]]
-"""The rows of a batch: (person index, epoch), the epoch None in validation."""
+"""The rows of a batch: (person index, epoch); the epoch is None in validation."""
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """B samples; a row whose `mask` is 0 is padding or an image that cannot be read, and counts for nothing.
+    """B samples; a row whose `mask` is 0 is padding or an image that cannot be read, and is ignored.
 
     images: (B, S, S, 3) uint8 RGB. joints_crop: (B, J, 2) float64. labelled: (B, J) bool. joint_weights: (B, J)
-    float32. mask: (B,) float32. indices: (B,) int, which person of the generator each row is, 0 for padding.
+    float32. mask: (B,) float32. indices: (B,) int, index of each row's person in the generator, 0 for padding.
     affines_crop_from_img: (B, 2, 3) float64. zoomed: (Z, B, S, S, 3) uint8, the crops of a validation batch at each of
-    SampleMaker.scales, Z = 0 where that is scale 1 alone.
+    SampleMaker.scales, Z = 0 if that is only scale 1.
     """
 
     images: np.ndarray
@@ -43,16 +43,16 @@ class DataGenerator:
 
     Training batches follow one endless sequence: the persons in an order sampled for each epoch, without
     replacement, epoch after epoch. A step of W processes takes the next B*W positions of it, process r the r-th B of
-    these. So the number of persons alone says where training stands, whatever B and W were before; no person is left
-    out at the end of an epoch, and every process knows its share.
+    these. So the number of persons seen determines the state of training, independent of earlier values of B and W; no
+    person is left out at the end of an epoch, and every process knows its share.
 
     persons: sequence of Person. sample_maker: SampleMaker. batch_size: B, of one process.
-    workers: threads, each of which makes one sample at a time; None for one a core, 0 for none: each batch is prepared
-    when it is asked for. While threads work, OpenCV's own threads are off in the whole process: they would take the
-    network's cores.
-    prefetch: batches prepared ahead, at least as many as keep all threads busy.
-    max_unreadable: share of the job's images that may be unreadable; more raise ImageError. Until then the rows of
-    such an image are masked, `on_unreadable(message)` is called once, and its path joins the set `unreadable`.
+    workers: threads, each of which makes one sample at a time; None for one per core, 0 for none: each batch is
+    prepared on demand. While threads work, OpenCV's own threads are off in the whole process, because they would
+    compete with the network for cores.
+    prefetch: batches prepared ahead; at least as many as keep all threads busy are used.
+    max_unreadable: fraction of the job's images that may be unreadable; more raise ImageError. Up to then the rows of
+    such an image are masked, `on_unreadable(message)` is called once, and its path is added to the set `unreadable`.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class DataGenerator:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Training steps that come nearest to once through the persons, at least 1."""
+        """Number of training steps nearest to one pass over the persons, at least 1."""
         return max(1, int(round(len(self.persons) / float(self.batch_size * self.world_size))))
 
     @property
@@ -101,11 +101,11 @@ class DataGenerator:
         return -(-len(self.persons) // per_step)
 
     def training_batches(self, position: int = 0) -> Iterator[Batch]:
-        """Yield the endless training batches after so many persons. Raises ImageError, see max_unreadable."""
+        """Yield endless training batches from a position, in persons, on. Raises ImageError, see max_unreadable."""
         return self._prefetched(self._training_plan(position))
 
     def training_batch(self, position: int) -> Batch:
-        """Return the training batch of this rank in the step after so many persons."""
+        """Return the training batch of this rank in the step that starts at a position, in persons."""
         batch = self._empty_batch(is_training=True)
         for row, (epoch, index) in enumerate(self.training_indices(position)):
             self._fill_row(batch, row, index, epoch)
@@ -117,7 +117,7 @@ class DataGenerator:
         return self._prefetched(self._validation_plan(count))
 
     def training_indices(self, position: int) -> List[Tuple[int, int]]:
-        """Return [(epoch, person index)] of this rank's batch in the step after so many persons of all ranks."""
+        """Return [(epoch, person index)] of this rank's batch in the step at a position, in persons of all ranks."""
         total = len(self.persons)
         start = position + self.rank * self.batch_size
         rows = [divmod(row, total) for row in range(start, start + self.batch_size)]
@@ -144,7 +144,7 @@ class DataGenerator:
             yield [(index, None) for index in range(start, min(start + self.batch_size, len(self.persons)))]
 
     def _prefetched(self, plan: Iterable[Rows]) -> Iterator[Batch]:
-        """Yield the batches of a plan in its order. Every sample is a task of its own for the threads."""
+        """Yield the batches of a plan in its order. Every sample is a separate task for the threads."""
         if self.workers == 0:
             for rows in plan:
                 batch = self._empty_batch(is_training=_is_training(rows))
@@ -194,7 +194,7 @@ class DataGenerator:
         )
 
     def _fill_row(self, batch: Batch, row: int, index: int, epoch: Optional[int]) -> Optional[str]:
-        """Make the sample of a row; return None, or what is wrong with an image that cannot be read."""
+        """Make the sample of a row; return None, or the message of an image that cannot be read."""
         batch.indices[row] = index
         person = self.persons[index]
         try:
@@ -215,7 +215,7 @@ class DataGenerator:
         return None
 
     def _finish(self, batch: Batch, rows: Rows, failures: List[Optional[str]]) -> Batch:
-        """Return the batch; report what could not be read, and stop when it is too much."""
+        """Return the batch; report unreadable images, and raise ImageError if there are too many."""
         for (index, _), message in zip(rows, failures):
             path = self.persons[index].image_path
             self._tried.add(path)
@@ -234,9 +234,9 @@ class DataGenerator:
     def _most_unreadable(self) -> float:
         """Return how many of the images that this process has tried may be unreadable.
 
-        A process alone counts them all. One of several has tried a random share of those that the job has: it allows
-        that share of the job's number, and two standard deviations (hypergeometric) more, so that a few bad images
-        that happen to fall to one process do not stop the job.
+        A single process counts all of them. One of several has tried a random sample of the job's images: it allows
+        the same fraction of the job's limit, and two standard deviations (hypergeometric) more, so that a few bad
+        images that happen to fall to one process do not stop the job.
         """
         tried = len(self._tried)
         share = tried / float(min(self._num_images, tried * self.world_size))

@@ -1,4 +1,4 @@
-"""SampleMaker: from an annotated person to what the network learns from or is measured on."""
+"""SampleMaker: makes the training or evaluation sample of an annotated person."""
 
 import threading
 from dataclasses import dataclass, replace
@@ -20,10 +20,10 @@ class Sample:
     """One person as the network sees it.
 
     crop: (S, S, 3) uint8 RGB. joints_crop: (J, 2) float64, of a mirrored view with left and right exchanged.
-    labelled: (J,) bool, whether a joint is annotated, kept and within the crop. joint_weights: (J,) float32, 0 where
-    nothing is to be learnt. affine_crop_from_img: (2, 3) float64, of a mirrored view with the mirroring.
-    zoomed: (Z, S, S, 3) uint8, for evaluation at Z scales the crop with the person that much larger about the crop's
-    centre; everything else is of the crop as it is.
+    labelled: (J,) bool, whether a joint is annotated, kept and inside the crop. joint_weights: (J,) float32, weight of
+    each joint in the loss. affine_crop_from_img: (2, 3) float64, including the mirroring.
+    zoomed: (Z, S, S, 3) uint8, for evaluation at Z scales: the crop enlarged by each scale about its centre; the other
+    fields describe the crop at scale 1.
     """
 
     crop: np.ndarray
@@ -35,12 +35,12 @@ class Sample:
 
 
 class ImageCache:
-    """Reads images, keeps the decoded pixels of as many as fit, and remembers which cannot be read.
+    """Reads images, caches the decoded pixels of as many as fit, and remembers unreadable ones.
 
-    Nothing is ever dropped: training reads all images in a new order each epoch, and for such a scan a full cache that
-    keeps what it has beats one that makes room for new ones. Threads may share a cache.
+    Nothing is evicted: training reads all images in a new order each epoch, and for this access pattern a cache without
+    eviction has more hits than one that replaces its entries. Threads may share a cache.
 
-    capacity_mb: room for pixels in MB. unreadable: dict of path to what is wrong with the image.
+    capacity_mb: size limit in MB. unreadable: path -> error message.
     """
 
     def __init__(self, capacity_mb: int = 0) -> None:
@@ -50,7 +50,7 @@ class ImageCache:
         self.unreadable: Dict[str, str] = {}
 
     def read(self, path: str) -> np.ndarray:
-        """Return the image (H, W, 3) uint8 RGB, not to be written to. Raises ImageError."""
+        """Return the image (H, W, 3) uint8 RGB, which the caller must not change. Raises ImageError."""
         if path in self._images:
             return self._images[path]
         if path in self.unreadable:
@@ -69,14 +69,14 @@ class ImageCache:
 
 
 class SampleMaker:
-    """Makes samples: view, crop, colours and occluder of a person, in this order.
+    """Makes samples of persons: view, crop, colours and occluder, in this order.
 
-    cache: ImageCache, or an object with its `read`. rule: CropRule. flip_permutation: Skeleton.flip_permutation.
-    kept_joints: bool (J,), False where a joint is neither learnt nor measured.
+    cache: ImageCache, or an object with its method `read`. rule: CropRule. flip_permutation: Skeleton.flip_permutation.
+    kept_joints: bool (J,), False for joints that are neither trained nor evaluated.
     augmentation: values of augmentations.table.SETTINGS for training samples, by name; None changes nothing.
-    weighted_loss: False makes training samples teach an empty map for a joint that is unlabelled or outside the crop,
-    as the original TensorFlow 1 code does.
-    scales: at which evaluation looks at a person, as factors on its size in the crop.
+    weighted_loss: if False, a joint that is unlabelled or outside the crop is trained towards an empty map, as in the
+    original TensorFlow 1 code.
+    scales: zoom factors of the evaluation crops.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class SampleMaker:
         joints = transform_points(affine, person.joints_img)
         labelled = person.labelled
         if view.flip:
-            # The affine has mirrored the positions; left and right are still to be exchanged.
+            # The affine has mirrored the positions; now left and right are exchanged.
             joints, labelled = joints[self.flip_permutation], labelled[self.flip_permutation]
         sample = self._sample(crop, joints, labelled, affine)
         if not self.weighted_loss:
@@ -116,7 +116,7 @@ class SampleMaker:
         return sample
 
     def evaluation_sample(self, person: Person) -> Sample:
-        """Return the Sample of a person as the rule cuts it, zoomed where scales are not 1 alone. Raises ImageError."""
+        """Return the evaluation Sample of a person, zoomed unless scales is (1.0,). Raises ImageError."""
         affine = self.rule.person_affine(person)
         image, size = self.cache.read(person.image_path), self.rule.crop_size
         sample = self._sample(

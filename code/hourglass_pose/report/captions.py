@@ -1,4 +1,4 @@
-"""Captions in pictures: text by Pillow in a font that has its characters, also Chinese where such a font exists."""
+"""Captions in images: text rendered by Pillow in an installed font that has its characters, also Chinese ones."""
 
 import functools
 import importlib.util
@@ -42,13 +42,13 @@ _FONT_FILES = (
 def write_text(
     canvas: np.ndarray, text: str, x: int, y_centre: int, max_width: int, colour: Tuple[int, int, int], centred: bool
 ) -> int:
-    """Write one line of text into a uint8 RGB picture, shortened in its middle to fit, and return its width in pixels.
+    """Write one line of text into a uint8 RGB image, shortened in its middle to fit, and return its width in pixels.
 
     Args:
-        canvas: the picture (H, W, 3), changed in place.
+        canvas: the image (H, W, 3), changed in place.
         x, y_centre: left edge of the text's area and height of its middle.
         max_width: width of the area in pixels.
-        centred: whether the text stands in the middle of the area or at its left edge.
+        centred: whether the text is in the middle of the area or at its left edge.
     """
     path, text = choose_font(text)
     font = ImageFont.load_default() if path is None else _open(path)
@@ -67,12 +67,12 @@ def write_text(
 
 
 def find_font(text: str) -> Optional[str]:
-    """Return the path of the first font that has all characters of a text, None where no installed font has."""
+    """Return the path of the first font that has all characters of a text, None if no installed font has."""
     return next((path for path in _font_paths() if all(_has(path, letter) for letter in set(text))), None)
 
 
 def choose_font(text: str) -> Tuple[Optional[str], str]:
-    """Return the path of the font that has most of a text, None without any, and the text with '?' for the rest."""
+    """Return (path, text): the font with most characters of a text, or None, and the text with '?' for the others."""
     text = ''.join(letter if letter.isprintable() else '?' for letter in text)
     path = find_font(text)
     if path is not None:
@@ -125,7 +125,7 @@ def _open(path: str) -> Any:
 
 @functools.lru_cache(maxsize=None)
 def _has(path: str, letter: str) -> bool:
-    """Tell whether a font has a character: it does not look like U+FFFF, which no font has."""
+    """Return whether a font has a character: its glyph differs from that of U+FFFF, which no font has."""
     return letter == ' ' or _glyph(path, letter) != _glyph(path, '\uffff')
 
 

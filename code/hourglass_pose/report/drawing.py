@@ -1,6 +1,6 @@
-"""Pictures of poses: skeletons and heatmaps over photos, tiles of a person, PNG files.
+"""Rendering of poses: skeletons and heatmaps over images, tiles of a person, PNG files.
 
-Every picture is uint8 RGB (H, W, 3); no function changes the picture it is given.
+Every image is uint8 RGB (H, W, 3). Functions do not change their input images, except those that take a canvas.
 """
 
 import os
@@ -33,12 +33,12 @@ def render_skeleton(
     min_score: float = 0.0,
     thickness: Optional[int] = None,
 ) -> np.ndarray:
-    """Return the picture with a predicted pose: limbs and joints in the colours of the person's sides.
+    """Return the image with a predicted pose: limbs and joints in the colours of the person's sides.
 
     Args:
-        joints_img: (J, 2) pixels of the picture; those that are not finite are left out.
+        joints_img: (J, 2) pixels of the image; those that are not finite are left out.
         scores: (J,) or None; joints scored below min_score are left out. A limb needs both of its joints.
-        thickness: of a limb in pixels; by default it fits the sizes of picture and pose.
+        thickness: of a limb in pixels; by default it follows from the sizes of image and pose.
     """
     shown = np.ones(len(skeleton), bool) if scores is None else np.asarray(scores) >= min_score
     canvas, points, shown = _prepare(image_rgb, joints_img, shown)
@@ -61,11 +61,11 @@ def render_truth(
     thickness: Optional[int] = None,
     outline: bool = True,
 ) -> np.ndarray:
-    """Return the picture with a labelled pose: thin white limbs, and small dots in the colours of the sides.
+    """Return the image with a labelled pose: thin white limbs, and small dots in the colours of the sides.
 
     Args:
         labelled: bool (J,), the joints to show.
-        outline: whether dark edges set the limbs off from a bright picture.
+        outline: whether dark edges separate the limbs from a bright image.
         joints_img, thickness: as in render_skeleton.
     """
     canvas, points, shown = _prepare(image_rgb, joints_img, labelled)
@@ -82,13 +82,13 @@ def render_truth(
 
 
 def heatmap_overlay(crop_rgb: np.ndarray, maps: np.ndarray, skeleton: Optional[Skeleton] = None) -> np.ndarray:
-    """Return the darkened crop with heatmaps glowing over it, each scaled to its own maximum.
+    """Return the darkened crop with bright heatmaps over it, each scaled to its own maximum.
 
     Args:
-        maps: (H, W, J) of one person, at least 0, covering the crop whatever their resolution.
+        maps: (H, W, J) of one person, at least 0, covering the crop at any resolution.
         skeleton: colours the maps by the person's sides; without it all are yellow.
     """
-    height, width = checked_picture(crop_rgb).shape[:2]
+    height, width = checked_image(crop_rgb).shape[:2]
     maps = np.asarray(maps, np.float32)
     peaks = maps.max(axis=(0, 1))
     maps = maps / np.where(peaks > 0, peaks, 1.0).astype(np.float32)
@@ -111,16 +111,16 @@ def pose_tile(
     min_score: float = 0.0,
     box_img: Optional[np.ndarray] = None,
 ) -> np.ndarray:
-    """Return a tile with the picture as large as it fits, the labelled pose in white over the predicted one.
+    """Return a tile with the image scaled to fit, and the labelled pose in white over the predicted one.
 
     Args:
         tile_size_wh: (width, height) of the tile in pixels.
-        joints_pred_img, joints_true_img: (J, 2) pixels of the picture, each None to leave it out.
+        joints_pred_img, joints_true_img: (J, 2) pixels of the image, each None to leave it out.
         labelled: bool (J,), needed with joints_true_img.
         scores, min_score: as in render_skeleton.
-        box_img: (x0, y0, x1, y1), the part of the picture to show with a margin, or None for the whole.
+        box_img: (x0, y0, x1, y1), the part of the image to show with a margin, or None for the whole.
     """
-    image_rgb, origin_img = _cut(checked_picture(image_rgb), box_img)
+    image_rgb, origin_img = _cut(checked_image(image_rgb), box_img)
     photo, factors = fit(image_rgb, tile_size_wh)
 
     def in_photo(joints_img: np.ndarray) -> np.ndarray:
@@ -131,29 +131,29 @@ def pose_tile(
     if joints_pred_img is not None:
         photo = render_skeleton(photo, in_photo(joints_pred_img), skeleton, scores, min_score)
     if joints_true_img is not None and labelled is not None and joints_pred_img is not None:
-        # Once more, so that white shows over the limbs and its outline does not hide them.
+        # Rendered again without outline, so that white is on top of the limbs and the outline does not hide them.
         photo = render_truth(photo, in_photo(joints_true_img), labelled, skeleton, outline=False)
     return centre_on(photo, tile_size_wh)
 
 
 def write_png(path: Union[str, os.PathLike], image_rgb: np.ndarray) -> None:
-    """Write a picture as PNG; the file appears whole or not at all. Raises UserError if that fails."""
-    encoded, content = cv2.imencode('.png', cv2.cvtColor(checked_picture(image_rgb), cv2.COLOR_RGB2BGR))
+    """Write an image as PNG, atomically. Raises UserError if that fails."""
+    encoded, content = cv2.imencode('.png', cv2.cvtColor(checked_image(image_rgb), cv2.COLOR_RGB2BGR))
     if not encoded:
-        raise UserError(f'{path}: a picture of {image_rgb.shape[:2]} pixels cannot be written as PNG')
+        raise UserError(f'{path}: an image of {image_rgb.shape[:2]} pixels cannot be written as PNG')
     write_whole(path, content.tobytes())
 
 
-def checked_picture(image_rgb: np.ndarray) -> np.ndarray:
-    """Return the picture as an array. Raises ValueError for anything but uint8 (H, W, 3) with H, W > 0."""
+def checked_image(image_rgb: np.ndarray) -> np.ndarray:
+    """Return the image as an array. Raises ValueError for anything but uint8 (H, W, 3) with H, W > 0."""
     image_rgb = np.asarray(image_rgb)
     if image_rgb.dtype != np.uint8 or image_rgb.ndim != 3 or image_rgb.shape[2] != 3 or 0 in image_rgb.shape:
-        raise ValueError(f'expected a uint8 RGB picture (H, W, 3), found {image_rgb.dtype} {image_rgb.shape}')
+        raise ValueError(f'expected a uint8 RGB image (H, W, 3), found {image_rgb.dtype} {image_rgb.shape}')
     return image_rgb
 
 
 def fit(image_rgb: np.ndarray, size_wh: Tuple[int, int]) -> Tuple[np.ndarray, np.ndarray]:
-    """Return the picture resized to fit into (width, height), and the factors (x, y) of the change."""
+    """Return the image resized to fit into (width, height), and the scale factors (x, y)."""
     height, width = image_rgb.shape[:2]
     factor = min(size_wh[0] / width, size_wh[1] / height)
     fitted_wh = max(1, int(round(width * factor))), max(1, int(round(height * factor)))
@@ -164,12 +164,12 @@ def fit(image_rgb: np.ndarray, size_wh: Tuple[int, int]) -> Tuple[np.ndarray, np
 
 
 def blank(width: int, height: int) -> np.ndarray:
-    """Return an empty picture in the colour of the background."""
+    """Return an empty image in the colour of the background."""
     return np.full((height, width, 3), BACKGROUND, np.uint8)
 
 
 def centre_on(photo: np.ndarray, size_wh: Tuple[int, int]) -> np.ndarray:
-    """Return a blank picture of (width, height) with the photo, which is not larger, in its middle."""
+    """Return a blank image of (width, height) with the photo, which is not larger, in its middle."""
     tile = blank(*size_wh)
     height, width = photo.shape[:2]
     x, y = (size_wh[0] - width) // 2, (size_wh[1] - height) // 2
@@ -178,7 +178,7 @@ def centre_on(photo: np.ndarray, size_wh: Tuple[int, int]) -> np.ndarray:
 
 
 def render_key(canvas: np.ndarray, x: int, y: int, length: int, colour: Colour, thickness: int) -> None:
-    """Draw a short limb with a joint into a legend, in place: from (x, y) to the right."""
+    """Render a short limb with a joint into a legend, in place, from (x, y) to the right."""
     _line(canvas, (x, y), (x + length, y), colour, thickness)
     _disc(canvas, (x + length // 2, y), thickness, colour)
 
@@ -189,11 +189,11 @@ def _prepare(
     points = np.asarray(joints_img, np.float64)
     shown = np.asarray(shown, bool) & np.isfinite(points).all(axis=1)
     points = np.clip(np.where(shown[:, None], points, 0.0), -_FARTHEST, _FARTHEST)
-    return np.array(checked_picture(image_rgb), order='C'), points, shown
+    return np.array(checked_image(image_rgb), order='C'), points, shown
 
 
 def _fitting_thickness(canvas: np.ndarray, points: np.ndarray, shown: np.ndarray) -> int:
-    """Return 1/90 of the size of the pose or the picture, whichever is smaller, and 1 pixel more."""
+    """Return 1/90 of the size of the pose or the image, whichever is smaller, and 1 pixel more."""
     size = np.sqrt(canvas.shape[0] * canvas.shape[1])
     if shown.sum() > 1:
         size = min(size, 1.2 * np.linalg.norm(np.ptp(points[shown], axis=0)))
@@ -219,7 +219,7 @@ def _disc(canvas: np.ndarray, centre: Sequence[float], radius: float, colour: Co
 
 
 def _cut(image_rgb: np.ndarray, box_img: Optional[np.ndarray]) -> Tuple[np.ndarray, np.ndarray]:
-    """Return the part of the picture in the box widened by an eighth on each side, and its origin (x, y)."""
+    """Return the part of the image in the box widened by an eighth on each side, and its origin (x, y)."""
     height, width = image_rgb.shape[:2]
     if box_img is None:
         return image_rgb, np.zeros(2)

@@ -14,7 +14,7 @@ from hourglass_pose.files import write_whole
 from hourglass_pose.skeleton import Skeleton
 
 _DEFINITIONS = {
-    'unit': 'percent of labelled joints; null where nothing is labelled',
+    'unit': 'percent of labelled joints; null if nothing is labelled',
     'thresholds': 'inclusive',
     'groups': 'mean of the joints of a group; head is the head top',
     'mean': 'mean over all joints but pelvis and thorax',
@@ -30,10 +30,10 @@ _FRAME = (
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The pose of one person, as it is written to the predictions file.
+    """The pose of one person in the predictions file.
 
     image: file name. person_id: unique in its annotation file, or None. joints_img: (J, 2) image pixels.
-    scores: (J,). box_img: (x0, y0, x1, y1), the box the person was cropped by. source: where the box is from,
+    scores: (J,). box_img: (x0, y0, x1, y1), the box the person was cropped by. source: origin of the box,
     such as the annotation file.
     """
 
@@ -101,7 +101,7 @@ def write_predictions(
 ) -> None:
     """Write Predictions as JSON, one line a person, atomically.
 
-    The numbers are written with all their digits, so that scoring the file gives the very metrics of the evaluation.
+    The numbers are written with all their digits, so that scoring the file gives exactly the metrics of the evaluation.
 
     Args:
         versions: JSON-able dict of program and libraries.
@@ -126,7 +126,8 @@ def write_predictions(
             'source': person.source,
         }
         lines.append(json.dumps(json_ready(record), allow_nan=False))
-    # Indenting it all would give each coordinate a line, so the list is put before the header's last brace.
+    # Indenting everything would put each coordinate on its own line, so the list is inserted before the header's brace.
     opening = json.dumps(json_ready(header), indent=2, allow_nan=False)[:-2]
-    text = '{},\n  "predictions": [\n{}\n  ]\n}}\n'.format(opening, ',\n'.join(lines))
+    records = ',\n'.join(lines)
+    text = f'{opening},\n  "predictions": [\n{records}\n  ]\n}}\n'
     write_whole(path, text.encode('ascii'))

@@ -1,4 +1,4 @@
-"""The HTML page of an evaluation: one file that needs nothing else and runs nothing, made from a Jinja2 template."""
+"""The HTML page of an evaluation: one self-contained file without scripts, rendered from a Jinja2 template."""
 
 import base64
 import os
@@ -21,8 +21,8 @@ _KEYS = [(f'predicted, {side}', colour) for side, colour in SIDE_COLOURS.items()
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture of a person. image_rgb: uint8 (H, W, 3). title: name of the person. note: such as its score."""
+class PersonImage:
+    """A rendered person. image_rgb: uint8 (H, W, 3). title: name of the person. note: for instance its score."""
 
     image_rgb: np.ndarray
     title: str
@@ -31,11 +31,11 @@ class Picture:
 
 @dataclass(frozen=True, eq=False)
 class PageContent:
-    """What the page shows.
+    """The content of the page.
 
-    title: what was measured. subject: whose poses. metrics: content of metrics.json. curve: figure of PCKh over the
-    threshold, None where PCKh is undefined. history: (figure, description) of a run's epochs. worst, best: persons.
-    config_text: settings of the run, or ''.
+    title: what was evaluated. subject: origin of the poses. metrics: content of metrics.json. curve: figure of PCKh
+    over the threshold, None if PCKh is undefined. history: (figure, description) of a run's epochs. worst, best:
+    persons. config_text: settings of the run, or ''.
     """
 
     title: str
@@ -43,8 +43,8 @@ class PageContent:
     metrics: dict
     curve: Optional[Any] = None
     history: Sequence[Tuple[Any, str]] = ()
-    worst: Sequence[Picture] = ()
-    best: Sequence[Picture] = ()
+    worst: Sequence[PersonImage] = ()
+    best: Sequence[PersonImage] = ()
     config_text: str = ''
 
 
@@ -54,7 +54,7 @@ def write_page(path: str, content: PageContent) -> None:
 
 
 def render_page(content: PageContent) -> str:
-    """Return the page as HTML. All texts are escaped, and characters that HTML cannot hold are made visible."""
+    """Return the page as HTML. All texts are escaped, and characters that HTML cannot represent are escaped, too."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -87,12 +87,12 @@ def render_page(content: PageContent) -> str:
 
 
 def percent_text(value: Optional[float]) -> str:
-    """Return a percentage with two decimals, a dash where there is none."""
+    """Return a percentage with two decimals, or a dash for none."""
     return '–' if value is None or not np.isfinite(value) else f'{value:.2f}'
 
 
 def printable(text: str) -> str:
-    """Return the text with what UTF-8 or HTML cannot hold, such as halves of characters, as escape sequences."""
+    """Return the text with characters that UTF-8 or HTML cannot represent, such as surrogates, as escape sequences."""
     return ''.join(
         letter
         if letter in '\n\t'
@@ -131,7 +131,7 @@ def _plain(value: Any) -> str:
 
 
 def _jpeg(image_rgb: np.ndarray) -> Dict[str, Any]:
-    """Return 'source', a data URI of the picture as JPEG, and its 'width' and 'height'."""
+    """Return 'source', a data URI of the image as JPEG, and its 'width' and 'height'."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]
     content = cv2.imencode('.jpg', cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR), quality)[1].tobytes()
     source = f'data:image/jpeg;base64,{base64.b64encode(content).decode("ascii")}'

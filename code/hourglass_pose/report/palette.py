@@ -2,7 +2,7 @@
 
 from typing import Dict, Tuple
 
-# Vermilion, sky blue and yellow, which every common colour blindness tells apart, brightened for photos.
+# Vermilion, sky blue and yellow, distinguishable with every common colour blindness, brightened for photos.
 SIDE_COLOURS: Dict[str, Tuple[int, int, int]] = {
     'right': (255, 106, 0),
     'left': (64, 172, 255),

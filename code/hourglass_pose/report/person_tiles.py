@@ -1,4 +1,4 @@
-"""Tiles of measured persons with their predicted and labelled poses; a photo that cannot be read is left out."""
+"""Tiles of evaluated persons with their predicted and labelled poses; unreadable photos are left out."""
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
@@ -20,18 +20,18 @@ Ranked = Sequence[Tuple[int, float]]
 class PersonTiles:
     """Renders persons from their photos.
 
-    persons: N persons. joints_img: (N, J, 2), their predicted joints in photo pixels. unreadable: what is wrong with
+    persons: N persons. joints_img: (N, J, 2), their predicted joints in photo pixels. unreadable: error messages of
     photos that could not be read, by path.
     """
 
-    def __init__(self, persons: Sequence[Person], joints_img: np.ndarray, skeleton: Skeleton):
+    def __init__(self, persons: Sequence[Person], joints_img: np.ndarray, skeleton: Skeleton) -> None:
         self._persons = persons
         self._joints_img = joints_img
         self._skeleton = skeleton
         self.unreadable: Dict[str, str] = {}
 
     def spread_sheet(self) -> Optional[np.ndarray]:
-        """Return a contact sheet of persons spread evenly over all, or None where no photo can be read."""
+        """Return a contact sheet of persons spread evenly over all, or None if no photo can be read."""
         total = len(self._persons)
         rows = np.unique(np.linspace(0, total - 1, min(SHEET_PERSONS, total)).astype(int))
         tiles = [(self._tile(row, SHEET_TILE_WH), self._persons[row].person_id) for row in rows]
@@ -46,14 +46,14 @@ class PersonTiles:
 
     def first(self, ranked: Ranked, count: int, tile_wh: Tuple[int, int]) -> List[Tuple[np.ndarray, int, float]]:
         """Return [(tile, row, percent)] of the first persons of a ranking whose photo can be read."""
-        found: List[Tuple[np.ndarray, int, float]] = []
+        tiles: List[Tuple[np.ndarray, int, float]] = []
         for row, percent in ranked:
-            if len(found) == count:
+            if len(tiles) == count:
                 break
             tile = self._tile(row, tile_wh)
             if tile is not None:
-                found.append((tile, row, percent))
-        return found
+                tiles.append((tile, row, percent))
+        return tiles
 
     def _tile(self, row: int, tile_wh: Tuple[int, int]) -> Optional[np.ndarray]:
         person, joints = self._persons[row], self._joints_img[row]
@@ -72,5 +72,5 @@ class PersonTiles:
 def _sheet(tiles: List[Tuple[np.ndarray, str]], columns: int) -> Optional[np.ndarray]:
     if not tiles:
         return None
-    pictures, captions = zip(*tiles)
-    return contact_sheet(pictures, columns, SHEET_TILE_WH, captions)
+    images, captions = zip(*tiles)
+    return contact_sheet(images, columns, SHEET_TILE_WH, captions)

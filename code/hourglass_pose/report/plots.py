@@ -1,4 +1,4 @@
-"""Plots by Matplotlib, as PNG files and as inline SVG of the HTML report; Matplotlib is loaded when one is made."""
+"""Plots by Matplotlib, as PNG files and as inline SVG of the HTML report; Matplotlib is imported on first use."""
 
 import io
 import re
@@ -39,7 +39,7 @@ def pckh_figure(result: PckhResult, baselines: Dict[str, PckhResult], title: str
 
 
 def history_figures(history: Sequence[Dict[str, str]]) -> List[Tuple[Any, str]]:
-    """Return [(figure, description)] of a run's epochs: the loss and what was validated; [] for fewer than two epochs.
+    """Return [(figure, description)] of a run's epochs: the loss and the validation metrics; [] for less than two.
 
     Args:
         history: rows of texts by column, as in a run's history.csv.
@@ -60,7 +60,7 @@ def history_figures(history: Sequence[Dict[str, str]]) -> List[Tuple[Any, str]]:
         figure, axes = _history_axes('validation [%]')
         for index, (title, values) in enumerate(validated.items()):
             known = np.isfinite(values)
-            # Epochs without a validation are left out, so that the line is not interrupted.
+            # Epochs without a validation are left out, so that the line is continuous.
             label = f'{title}  {values[known][-1]:.1f}'
             axes.plot(epochs[known], values[known], color=curve_colour(2 * index), linewidth=2.2, label=label)
         axes.set_ylim(0, 100)

@@ -1,8 +1,8 @@
-"""Results of an evaluation, and the one function that shows and writes them: JSON, tables, curve, pictures, page."""
+"""Results of an evaluation, and the function that shows and writes them: tables, JSON, curve, images, page."""
 
 import os
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 import numpy as np
 
@@ -13,8 +13,8 @@ from hourglass_pose.evaluation.pckh import PckhResult
 from hourglass_pose.files import write_whole
 from hourglass_pose.report.drawing import write_png
 from hourglass_pose.report.json_files import Prediction, build_metrics, write_json, write_predictions
-from hourglass_pose.report.page import PAGE, PageContent, Picture, write_page
-from hourglass_pose.report.person_tiles import PersonTiles
+from hourglass_pose.report.page import PAGE, PageContent, PersonImage, write_page
+from hourglass_pose.report.person_tiles import PersonTiles, Ranked
 from hourglass_pose.report.plots import history_figures, pckh_figure, png_of
 from hourglass_pose.report.tables import format_breakdown, format_coco, format_table
 from hourglass_pose.scoring.coco import CocoScore
@@ -29,14 +29,14 @@ _PAGE_TILE_WH = (320, 320)
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """What an evaluation found, of a network or of predictions from a file.
+    """The results of an evaluation, of a network or of predictions from a file.
 
-    title: what was measured, for instance the names of the annotation files. subject: whose poses, in at most 13
-    characters. result: PckhResult of N persons. baselines: name -> PckhResult on the same persons.
+    title: what was evaluated, for instance the names of the annotation files. subject: origin of the poses, in at most
+    13 characters. result: PckhResult of N persons. baselines: name -> PckhResult on the same persons.
     protocol: how it was measured, as build_metrics takes it. attributes: of the N persons. names: of the N persons.
-    persons: the N persons where their photos are known, otherwise None. joints_img: (N, J, 2) float64, predicted, in
+    persons: the N persons if their photos are known, otherwise None. joints_img: (N, J, 2) float64, predicted, in
     photo pixels; needed with persons. scores: (N, J), for predictions.json, which is not written without them.
-    sources: annotation files by Person.source. coco: AP and AR, where COCO's annotations were given.
+    sources: annotation files by Person.source. coco: AP and AR, if COCO's annotations were given.
     history: rows of the run's history.csv. config_text: its settings.
     """
 
@@ -61,7 +61,7 @@ def results_of_evaluation(
     evaluation: Evaluation,
     skeleton: Skeleton,
     protocol: Dict[str, Any],
-    everyone: Iterable[Person],
+    all_persons: Iterable[Person],
     sources: Sequence[str],
     history: Sequence[Dict[str, str]] = (),
     config_text: str = '',
@@ -69,7 +69,7 @@ def results_of_evaluation(
     """Return the Results of a network.
 
     Args:
-        everyone: all annotated persons, among whom neighbours are counted.
+        all_persons: all annotated persons, among whom neighbours are counted.
         sources, history, config_text: as in Results.
     """
     return Results(
@@ -79,7 +79,7 @@ def results_of_evaluation(
         baselines=evaluation.baselines,
         skeleton=skeleton,
         protocol=protocol,
-        attributes=attributes_of_persons(evaluation.persons, everyone),
+        attributes=attributes_of_persons(evaluation.persons, all_persons),
         names=[person.person_id for person in evaluation.persons],
         persons=evaluation.persons,
         joints_img=evaluation.joints_img,
@@ -94,7 +94,7 @@ def results_of_score(score: Score, image_folder: Optional[str] = None) -> Result
     """Return the Results of predictions from a file.
 
     Args:
-        image_folder: where the photos are; None for results without pictures.
+        image_folder: folder of the photos; None for results without images.
     """
     truth = score.truth
     persons = None
@@ -115,15 +115,15 @@ def results_of_score(score: Score, image_folder: Optional[str] = None) -> Result
     )
 
 
-def write_results(folder: Optional[str], results: Results, say: Callable[[str], Any] = print) -> None:
+def write_results(folder: Optional[str], results: Results, show: Callable[[str], Any] = print) -> None:
     """Show the tables of an evaluation, and write all its files into a folder.
 
-    These are metrics.json, report.html, pckh.png, and where photos and predictions are known predictions.json,
-    predictions.png and worst.png. A photo that cannot be read is left out of the pictures; it stops nothing.
+    These are metrics.json, report.html, pckh.png, and if photos and predictions are known predictions.json,
+    predictions.png and worst.png. A photo that cannot be read is left out of the images; it is not an error.
 
     Args:
         folder: an existing folder; None only shows the tables.
-        say: function that shows a text.
+        show: function that shows a text.
 
     Raises UserError if a file cannot be written.
     """
@@ -131,11 +131,11 @@ def write_results(folder: Optional[str], results: Results, say: Callable[[str], 
     ranked = list(zip(*worst_persons(results.result, results.skeleton)))
     worst = [(results.names[row], percent) for row, percent in ranked[:WORST_PERSONS]]
     metrics = build_metrics(results.result, results.baselines, results.protocol, breakdown, worst)
-    say(format_table(metrics, subject=results.subject))
-    say(f'\n{format_breakdown(breakdown)}\n')
+    show(format_table(metrics, subject=results.subject))
+    show(f'\n{format_breakdown(breakdown)}\n')
     if results.coco is not None:
         metrics['coco'] = results.coco.stats
-        say(f'{format_coco(results.coco)}\n')
+        show(f'{format_coco(results.coco)}\n')
     if folder is None:
         return
     written = ['metrics.json', 'pckh.png', PAGE]
@@ -148,40 +148,58 @@ def write_results(folder: Optional[str], results: Results, say: Callable[[str], 
     if results.persons is not None and results.scores is not None:
         _write_predictions(os.path.join(folder, 'predictions.json'), results)
         written.append('predictions.json')
-    worst_pictures: List[Picture] = []
-    best_pictures: List[Picture] = []
+    images = _PersonImages()
     if results.persons is not None and results.joints_img is not None:
         tiles = PersonTiles(results.persons, results.joints_img, results.skeleton)
-        for name, sheet in (
-            ('predictions.png', tiles.spread_sheet()),
-            ('worst.png', tiles.ranked_sheet(ranked, WORST_PERSONS, _WORST_COLUMNS)),
-        ):
-            if sheet is not None:
-                write_png(os.path.join(folder, name), sheet)
-                written.append(name)
-        # With few persons, nobody is among the worst and the best at once.
-        count = min(_PAGE_PERSONS, -(-len(ranked) // 2))
-        worst_pictures, best_pictures = [
-            [
-                Picture(tile, results.names[row], f'{percent:.0f} %')
-                for tile, row, percent in tiles.first(order, count, _PAGE_TILE_WH)
-            ]
-            for order in (ranked, ranked[count:][::-1])
-        ]
+        written += _write_sheets(folder, tiles, ranked)
+        images = _images_for_page(tiles, ranked, results.names)
         if tiles.unreadable:
-            say(f'note: photos that cannot be read and are missing from the pictures: {len(tiles.unreadable)}')
+            show(f'note: photos that cannot be read and are missing from the images: {len(tiles.unreadable)}')
     content = PageContent(
         results.title,
         results.subject,
         metrics,
         curve if np.isfinite(results.result.curves['mean']).all() else None,
         history_figures(results.history),
-        worst_pictures,
-        best_pictures,
+        images.worst,
+        images.best,
         results.config_text,
     )
     write_page(os.path.join(folder, PAGE), content)
-    say(f'in {folder}: {", ".join(written)}')
+    show(f'in {folder}: {", ".join(written)}')
+
+
+class _PersonImages(NamedTuple):
+    worst: Sequence[PersonImage] = ()
+    best: Sequence[PersonImage] = ()
+
+
+def _write_sheets(folder: str, tiles: PersonTiles, ranked: Ranked) -> List[str]:
+    """Write the contact sheets of the persons with readable photos and return the names of the files."""
+    written = []
+    for name, sheet in (
+        ('predictions.png', tiles.spread_sheet()),
+        ('worst.png', tiles.ranked_sheet(ranked, WORST_PERSONS, _WORST_COLUMNS)),
+    ):
+        if sheet is not None:
+            write_png(os.path.join(folder, name), sheet)
+            written.append(name)
+    return written
+
+
+def _images_for_page(tiles: PersonTiles, ranked: Ranked, names: Sequence[str]) -> _PersonImages:
+    """Return the images of the worst and of the best persons of a ranking, the worst first."""
+    # With few persons, no person is among both the worst and the best.
+    count = min(_PAGE_PERSONS, -(-len(ranked) // 2))
+    return _PersonImages(
+        *(
+            [
+                PersonImage(tile, names[row], f'{percent:.0f} %')
+                for tile, row, percent in tiles.first(order, count, _PAGE_TILE_WH)
+            ]
+            for order in (ranked, ranked[count:][::-1])
+        )
+    )
 
 
 def write_coco_score(
@@ -190,14 +208,14 @@ def write_coco_score(
     predictions_path: str,
     annotation_paths: Sequence[str],
     command: str,
-    say: Callable[[str], Any] = print,
+    show: Callable[[str], Any] = print,
 ) -> None:
     """Show the CocoScore of files, and write metrics.json into a folder. Raises UserError if that fails.
 
     Args:
         folder: an existing folder; None only shows the table.
     """
-    say(format_coco(coco))
+    show(format_coco(coco))
     if folder is not None:
         protocol = {
             'predictions': predictions_path,
@@ -207,7 +225,7 @@ def write_coco_score(
             'command': command,
         }
         write_json(os.path.join(folder, 'metrics.json'), {'coco': coco.stats, 'protocol': protocol})
-        say(f'in {folder}: metrics.json')
+        show(f'in {folder}: metrics.json')
 
 
 def _write_predictions(path: str, results: Results) -> None:

@@ -5,7 +5,7 @@ from typing import Optional, Sequence, Tuple
 import numpy as np
 
 from hourglass_pose.report.captions import write_text
-from hourglass_pose.report.drawing import blank, centre_on, checked_picture, fit, render_key
+from hourglass_pose.report.drawing import blank, centre_on, checked_image, fit, render_key
 from hourglass_pose.report.palette import SIDE_COLOURS, TRUTH_COLOUR
 
 SHEET_PERSONS = 24
@@ -27,12 +27,12 @@ def contact_sheet(
     """Return a sheet of tiles in rows.
 
     Args:
-        tiles: RGB pictures of any sizes, scaled to fit.
+        tiles: RGB images of any sizes, scaled to fit.
         columns: number of tiles in a full row.
-        captions: a text under each tile, shortened in its middle where it is too long, or None.
+        captions: a text under each tile, shortened in its middle if it is too long, or None.
         legend: whether a strip at the foot explains the colours.
 
-    Raises ValueError without tiles, or where captions and tiles differ in number.
+    Raises ValueError without tiles, or if captions and tiles differ in number.
     """
     if not tiles or (captions is not None and len(captions) != len(tiles)):
         raise ValueError(f'expected tiles and as many captions, found {len(tiles)} and {len(captions or ())}')
@@ -43,7 +43,7 @@ def contact_sheet(
     sheet = blank(columns * (width + _GAP) + _GAP, rows * row_height + _GAP)
     for index, tile in enumerate(tiles):
         x, y = _GAP + index % columns * (width + _GAP), _GAP + index // columns * row_height
-        sheet[y : y + height, x : x + width] = centre_on(fit(checked_picture(tile), tile_size_wh)[0], tile_size_wh)
+        sheet[y : y + height, x : x + width] = centre_on(fit(checked_image(tile), tile_size_wh)[0], tile_size_wh)
         if captions is not None:
             write_text(sheet, captions[index], x, y + height + _STRIP_HEIGHT // 2, width, _TEXT, centred=True)
     return np.concatenate([sheet, legend_strip(sheet.shape[1])]) if legend else sheet

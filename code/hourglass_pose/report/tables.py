@@ -1,4 +1,4 @@
-"""Tables for the terminal: scores with baselines, how they were measured, and the breakdown."""
+"""Tables for the terminal: scores with baselines, the evaluation protocol, and the breakdown."""
 
 import textwrap
 from typing import Any, Dict, List, Sequence
@@ -30,11 +30,11 @@ def column_title(name: str, weighted: str = 'Mean(w)') -> str:
 
 
 def format_table(metrics: dict, width: int = 100, subject: str = 'this network') -> str:
-    """Return a build_metrics result as text: a table, and under it how it was measured.
+    """Return a build_metrics result as text: a table, and the protocol under it.
 
     Args:
         width: columns of the text under the table; the table itself takes 94 with the seven joint groups of MPII.
-        subject: what was measured, in at most 13 characters. Metrics that were not measured have no rows.
+        subject: what was evaluated, in at most 13 characters. Metrics that were not measured have no rows.
     """
     columns = score_columns(metrics['pckh@0.5'])
     titles = [column_title(name) for name in columns]
@@ -50,7 +50,7 @@ def format_table(metrics: dict, width: int = 100, subject: str = 'this network')
         if metric not in metrics:
             continue
         lines.append('-' * len(lines[0]))
-        # A metric that this data cannot have, such as PCKh without heads, takes a single row.
+        # A metric that is undefined for the data, such as PCKh without heads, has a single row.
         defined = poses if metrics[metric]['mean'] is not None else poses[:1]
         for row, (pose, scores) in enumerate(defined):
             cells = [_cell(scores[metric][name]) for name in columns]

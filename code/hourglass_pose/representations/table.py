@@ -1,4 +1,4 @@
-"""The table of representations: what `Train.loss` may be, and the codec and the graph half of each."""
+"""The table of representations: the values of `Train.loss`, and the codec and the graph half of each."""
 
 from importlib import import_module
 from types import ModuleType
@@ -12,7 +12,7 @@ REPRESENTATIONS = {
     'sigmoid': 'sigmoid cross-entropy of Gaussian maps',
     'integral': 'L1 distance, in cells, of the softmax-weighted mean cell',
 }
-"""Name to what is trained, in a few words. The name is also that of the folder and of the checkpoints' key `loss`."""
+"""Name -> training objective in a few words. The name is also the folder's and the value of `loss` in checkpoints."""
 
 
 def make_codec(
@@ -47,7 +47,7 @@ def graph_half(codec: HeatmapCodec) -> ModuleType:
     target(joints_crop, codec): the tensor that the loss compares with, of joints float32 (N, J, 2) in crop pixels. A
     joint outside the crop has an empty target.
     loss(logits, target, joint_weights): scalar, of logits float32 (N, S, H, W, J) of S stacks, averaged over labelled
-    joints and summed over stacks. A joint of weight 0 has no influence at all.
+    joints and summed over stacks. A joint of weight 0 has no influence.
     decode(logits, codec): (joints_crop float32 (N, J, 2), scores float32 (N, J)) of logits (N, H, W, J), as
     codec.decode(codec.maps_of_logits(logits)) in NumPy.
     """

@@ -1,4 +1,4 @@
-"""Arrays by name from the files in which other programs keep poses: MATLAB's .mat of every version, and HDF5."""
+"""Reader of arrays by name from the pose files of other programs: MATLAB .mat of every version, and HDF5."""
 
 import warnings
 from typing import Any, Callable, Dict, Optional
@@ -9,7 +9,7 @@ from hourglass_pose.converters.matlab_check import check_matlab_file
 from hourglass_pose.errors import UserError
 from hourglass_pose.files import kind_of_file
 
-# What files.kind_of_file calls a file -> how its arrays are read. MATLAB's version 7.3 is HDF5.
+# Kind by files.kind_of_file -> reader of its arrays. MATLAB's version 7.3 is HDF5.
 _KINDS = {'hdf5': 'hdf5', 'matlab73': 'hdf5', 'matlab': 'matlab', 'json': 'json'}
 
 
@@ -24,11 +24,11 @@ def kind_of(path: str) -> str:
 def read_arrays(path: str, kind: Optional[str] = None) -> Dict[str, np.ndarray]:
     """Return {name: array} of a .mat or an HDF5 file, in the order of the file.
 
-    Numbers come as they are stored, in the axes of the program that wrote them: those of a MATLAB file of version 7.3,
-    which is HDF5, are reversed. Cells of equal arrays are stacked; structures come as NumPy structured arrays.
+    Arrays keep their type and the order of their axes in the file: in a MATLAB file of version 7.3, which is HDF5, the
+    axes are reversed. Cell arrays of equal shapes are stacked; structures are NumPy structured arrays.
 
     Args:
-        kind: as kind_of returns it, None to look.
+        kind: as kind_of returns it, None to detect it.
 
     Raises UserError for a file that is damaged or of another kind.
     """
@@ -36,14 +36,14 @@ def read_arrays(path: str, kind: Optional[str] = None) -> Dict[str, np.ndarray]:
     if kind not in _READERS:
         raise UserError(f'{path}: neither a .mat nor an .h5 file by its content')
     try:
-        # What a library warns of in a damaged file would be lines without the file's name.
+        # Warnings of the libraries about a damaged file would not name the file.
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
             return _READERS[kind](path)
     except ImportError as error:
         raise UserError(f'{path}: reading it needs a library that is missing ({error}); pip install scipy h5py')
     except (Exception, MemoryError) as error:
-        # Damaged files make the libraries raise nearly everything, depending on where the damage is.
+        # The exception of a damaged file depends on where the damage is.
         reason = ' '.join(str(error).split())[:100] or type(error).__name__
         raise UserError(f'{path}: damaged or truncated ({reason})')
 
@@ -54,12 +54,12 @@ def _read_matlab(path: str) -> Dict[str, np.ndarray]:
     check_matlab_file(path)
     content = loadmat(path)
     arrays = {name: value for name, value in content.items() if not name.startswith('__')}
-    # Sparse matrices and opaque objects are no poses.
+    # Sparse matrices and opaque objects cannot be poses.
     return {name: _stacked(value) for name, value in arrays.items() if isinstance(value, np.ndarray)}
 
 
 def _stacked(value: np.ndarray) -> np.ndarray:
-    """Return a cell array as one array where its cells are numbers of one shape, otherwise as it is."""
+    """Return a cell array as one array if its cells are numeric with one shape, otherwise unchanged."""
     if value.dtype != object or not value.size:
         return value
     cells = [np.asarray(cell) for cell in value.ravel(order='F')]

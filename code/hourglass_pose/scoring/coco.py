@@ -1,4 +1,4 @@
-"""COCO's keypoint evaluation: result files, and AP and AR by pycocotools on the official annotations themselves."""
+"""COCO's keypoint evaluation: result files, and AP and AR by pycocotools on the official annotations."""
 
 import contextlib
 import io
@@ -12,31 +12,11 @@ from hourglass_pose.annotations.person_lines import is_header
 from hourglass_pose.errors import UserError
 from hourglass_pose.scoring.array_files import kind_of
 from hourglass_pose.scoring.prediction_files import is_number, load_json
+from hourglass_pose.skeleton import COCO_JOINTS, Skeleton
 
-# COCO's keypoints by our names, in COCO's order.
-COCO_ORDER = (
-    'nose',
-    'l_eye',
-    'r_eye',
-    'l_ear',
-    'r_ear',
-    'l_shoulder',
-    'r_shoulder',
-    'l_elbow',
-    'r_elbow',
-    'l_wrist',
-    'r_wrist',
-    'l_hip',
-    'r_hip',
-    'l_knee',
-    'r_knee',
-    'l_ankle',
-    'r_ankle',
-)
 PERSON_CATEGORY = 1
 STATS = ('AP', 'AP50', 'AP75', 'APm', 'APl', 'AR', 'AR50', 'AR75', 'ARm', 'ARl')
 
-_SIDES = {'left_': 'l_', 'right_': 'r_'}
 _LONGEST_HEADER = 1 << 16  # bytes
 _LARGEST = 1e6  # pixels; more than any image has in a row
 
@@ -46,7 +26,7 @@ class CocoScore:
     """COCO's evaluation of poses.
 
     results: content of a COCO result file. stats: 'AP', 'AP50', ..., 'AR', ... -> percent, None where undefined.
-    notes: lines on what the numbers do not show.
+    notes: lines with facts that the numbers do not show.
     """
 
     results: List[Dict[str, Any]]
@@ -60,7 +40,7 @@ class CocoAnnotations:
     Raises UserError without pycocotools, and for a file that is not such a JSON.
     """
 
-    def __init__(self, path: str):
+    def __init__(self, path: str) -> None:
         try:
             from pycocotools.coco import COCO
         except ImportError:
@@ -99,7 +79,7 @@ class CocoAnnotations:
         known = set(self._ids.values())
         unknown = sorted({result['image_id'] for result in results} - known)
         if unknown:
-            raise UserError(f'{self.path}: has no image {unknown[0]}, of which there is a prediction')
+            raise UserError(f'{self.path}: has no image {unknown[0]}, for which there is a prediction')
         with contextlib.redirect_stdout(io.StringIO()):
             evaluation = COCOeval(self._coco, self._coco.loadRes([dict(result) for result in results]), 'keypoints')
             evaluation.evaluate()
@@ -109,7 +89,7 @@ class CocoAnnotations:
         return CocoScore(results, stats, [*notes, *self._unpredicted(results)])
 
     def _unpredicted(self, results: Sequence[Dict[str, Any]]) -> List[str]:
-        """Return a line on persons to find in images without any prediction, if there are some."""
+        """Return a line on annotated persons in images without any prediction, or []."""
         predicted = {result['image_id'] for result in results}
         missed = [
             each
@@ -121,12 +101,12 @@ class CocoAnnotations:
 
 
 def is_coco_annotations(content: Any) -> bool:
-    """Tell whether the content of a JSON file is COCO's annotations."""
+    """Return whether the content of a JSON file is COCO's annotations."""
     return isinstance(content, dict) and all(isinstance(content.get(key), list) for key in ('images', 'annotations'))
 
 
 def is_coco_results(content: Any) -> bool:
-    """Tell whether the content of a JSON file is a COCO result file of keypoints."""
+    """Return whether the content of a JSON file is a COCO result file of keypoints."""
     return isinstance(content, list) and bool(content) and isinstance(content[0], dict) and 'keypoints' in content[0]
 
 
@@ -142,7 +122,7 @@ def read_coco_results(path: str, content: Any) -> List[Dict[str, Any]]:
 
 
 def are_coco_files(predictions_path: str, annotation_paths: Sequence[str]) -> bool:
-    """Tell whether files are to be scored by COCO's rules: predictions or annotations are COCO's JSON."""
+    """Return whether files are to be scored by COCO's rules: predictions or annotations are COCO's JSON."""
     if kind_of(predictions_path) != 'json' or kind_of(annotation_paths[0]) != 'json':
         return False
     with open(annotation_paths[0], 'rb') as stream:
@@ -192,15 +172,13 @@ def coco_results(
 
 def lacking_joints(joints: Sequence[str]) -> List[str]:
     """Return COCO's joints that are not among some names; AP counts them as wrong."""
-    return [name for name, row in zip(COCO_ORDER, _rows_of(joints)) if row is None]
+    return [name for name, row in zip(COCO_JOINTS, _rows_of(joints)) if row is None]
 
 
 def _rows_of(joints: Sequence[str]) -> List[Optional[int]]:
-    names = []
-    for name in joints:
-        prefix = next((long for long in _SIDES if name.startswith(long)), '')
-        names.append(_SIDES.get(prefix, '') + name[len(prefix) :])
-    return [names.index(name) if name in names else None for name in COCO_ORDER]
+    """Return the index of each of COCO's joints among some names, in any usual spelling, or None."""
+    skeleton = Skeleton(tuple(joints))
+    return [skeleton.index(name) for name in COCO_JOINTS]
 
 
 def _problem_of_result(result: Any) -> Optional[str]:
@@ -208,8 +186,8 @@ def _problem_of_result(result: Any) -> Optional[str]:
         return 'expected an object'
     if not _is_id(result.get('image_id')) or not _is_id(result.get('category_id')):
         return 'image_id and category_id must be integers'
-    if not _are_numbers(result.get('keypoints'), 3 * len(COCO_ORDER)):
-        return f'keypoints must be {3 * len(COCO_ORDER)} numbers, x, y and score of each joint'
+    if not _are_numbers(result.get('keypoints'), 3 * len(COCO_JOINTS)):
+        return f'keypoints must be {3 * len(COCO_JOINTS)} numbers, x, y and score of each joint'
     if not is_number(result.get('score')) or not np.isfinite(float(result['score'])):
         return 'score must be a number'
     return None
@@ -228,7 +206,7 @@ def _check_annotations(path: str, content: Dict[str, Any]) -> None:
         if not is_number(each.get('area')) or not _are_numbers(each.get('bbox'), 4):
             raise UserError(f'{path}: annotation {number} has no area and bbox; get the file again')
         # A person without keypoints is ignored by the evaluation, as one with keypoints that are all unlabelled.
-        if not _are_numbers(each.setdefault('keypoints', [0] * 3 * len(COCO_ORDER)), 3 * len(COCO_ORDER)):
+        if not _are_numbers(each.setdefault('keypoints', [0] * 3 * len(COCO_JOINTS)), 3 * len(COCO_JOINTS)):
             raise UserError(f'{path}: annotation {number}: keypoints must be 51 numbers, x, y and visibility of each')
         each['num_keypoints'] = sum(mark > 0 for mark in each['keypoints'][2::3])
         each['iscrowd'] = int(bool(each.get('iscrowd')))

@@ -8,6 +8,7 @@ import numpy as np
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.breakdown import PersonAttributes, attributes_of_persons
+from hourglass_pose.evaluation.pckh import head_boxes_of
 from hourglass_pose.scoring.pose_arrays import joint_names
 from hourglass_pose.skeleton import MPII_JOINTS
 
@@ -18,9 +19,10 @@ _VARIABLES = ('pos_gt_src', 'headboxes_src', 'jnt_missing')
 class GroundTruth:
     """N labelled persons.
 
-    joints: float64 (N, J, 2), in pixels counted from count_from. labelled: bool (N, J). head_boxes: (N, 4) x0 y0 x1 y1
-    counted likewise, NaN where unknown. names: the J joints. attributes: for the breakdown.
-    description: a line for the protocol. persons: the Person of each row, or None where the file has no identities.
+    joints: float64 (N, J, 2), in pixels; the first pixel is count_from. labelled: bool (N, J). head_boxes: (N, 4) x0
+    y0 x1 y1 in the same pixels, NaN if unknown. names: the J joints. attributes: for the breakdown.
+    description: a line for the protocol. persons: the Person of each row, or None if the file does not identify
+    persons.
     files: annotation files by Person.source.
     """
 
@@ -40,7 +42,7 @@ class GroundTruth:
 
 
 def is_ground_truth(arrays: Dict[str, np.ndarray]) -> bool:
-    """Tell whether the arrays of a .mat are MPII's ground truth with head boxes."""
+    """Return whether the arrays of a .mat are MPII's ground truth with head boxes."""
     return 'pos_gt_src' in arrays
 
 
@@ -57,7 +59,7 @@ def ground_truth_of_arrays(arrays: Dict[str, np.ndarray], path: str) -> GroundTr
     names = joint_names(arrays['dataset_joints'], path) if 'dataset_joints' in arrays else MPII_JOINTS
     for name in _VARIABLES:
         if arrays[name].dtype.kind not in 'biuf':
-            raise UserError(f'{path}: {name} holds no numbers; expected the ground truth .mat of MPII')
+            raise UserError(f'{path}: {name} is not numeric; expected the ground truth .mat of MPII')
     joints, boxes, lacking = [np.asarray(arrays[name], np.float64) for name in _VARIABLES]
     count = joints.shape[-1] if joints.ndim else 0
     expected = ((len(names), 2, count), (2, 2, count), (len(names), count))
@@ -72,7 +74,7 @@ def ground_truth_of_arrays(arrays: Dict[str, np.ndarray], path: str) -> GroundTr
         size=np.where(diagonals > 0, diagonals, np.nan),
         size_definition='diagonal of the head box in px; rows end at the quartiles',
     )
-    # A position that is not finite is no label.
+    # A position that is not finite counts as unlabelled.
     labelled = (lacking.T == 0) & np.isfinite(joints).all(axis=2)
     description = 'ground truth .mat with head boxes'
     return GroundTruth(joints, labelled, boxes, names, 1, attributes, description)
@@ -80,7 +82,7 @@ def ground_truth_of_arrays(arrays: Dict[str, np.ndarray], path: str) -> GroundTr
 
 def ground_truth_of_persons(
     persons: Sequence[Person],
-    everyone: Iterable[Person],
+    all_persons: Iterable[Person],
     names: Sequence[str],
     description: str,
     files: Sequence[str] = (),
@@ -88,18 +90,17 @@ def ground_truth_of_persons(
     """Return the GroundTruth of annotated persons.
 
     Args:
-        everyone: all persons of their images, who count as neighbours.
+        all_persons: all persons of their images, who count as neighbours.
         names: the joints.
         files: annotation files by Person.source.
     """
-    boxes = np.array([[np.nan] * 4 if person.head_box_img is None else person.head_box_img for person in persons])
     return GroundTruth(
         np.array([person.joints_img for person in persons], np.float64),
         np.array([person.labelled for person in persons]),
-        boxes.astype(np.float64),
+        head_boxes_of([person.head_box_img for person in persons]),
         tuple(names),
         0,
-        attributes_of_persons(persons, everyone),
+        attributes_of_persons(persons, all_persons),
         description,
         list(persons),
         tuple(files),

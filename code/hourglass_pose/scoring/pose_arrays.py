@@ -1,4 +1,4 @@
-"""Poses in arrays of other programs: which axis is what, which joint is which, and which variable to take."""
+"""Poses in arrays of other programs: the order of axes, the names of joints, and the choice of the variable."""
 
 from typing import Dict, Optional, Sequence, Tuple
 
@@ -7,14 +7,14 @@ import numpy as np
 from hourglass_pose.errors import UserError
 from hourglass_pose.skeleton import MPII_JOINTS
 
-# Usual names of variables with predictions, the most usual first.
+# Common names of variables with predictions, the most common first.
 _NAMES = ('preds', 'pred', 'predictions', 'pos_pred_src', 'joints', 'keypoints', 'all_preds')
 
 # x, y; with a score; and of Newell's Torch code: x, y, heatmap column, heatmap row, score.
 _COLUMNS = (2, 3, 5)
 
-# Axes as persons (N), joints (J) and columns (C): where several fit the first is taken, as Python, MATLAB and the
-# ground truth of MPII's evaluation write them.
+# Orders of the axes persons (N), joints (J) and columns (C), in order of preference: as Python, MATLAB and the ground
+# truth of MPII's evaluation write them, then the others.
 _LAYOUTS = ('NJC', 'CJN', 'JCN', 'NCJ', 'CNJ', 'JNC')
 
 # The short names in MPII's ground truth.
@@ -40,14 +40,14 @@ _SHORT_NAMES = {
 
 def joint_names(value: np.ndarray, path: str) -> Tuple[str, ...]:
     """Return the names in a `dataset_joints` cell array as ours. Raises UserError for unknown or repeated names."""
-    found = [str(np.asarray(cell).ravel()[0]) if np.asarray(cell).size else '' for cell in np.ravel(value)]
-    unknown = [name for name in found if name not in _SHORT_NAMES and name not in MPII_JOINTS]
-    if unknown or not found:
+    cells = [str(np.asarray(cell).ravel()[0]) if np.asarray(cell).size else '' for cell in np.ravel(value)]
+    unknown = [name for name in cells if name not in _SHORT_NAMES and name not in MPII_JOINTS]
+    if unknown or not cells:
         raise UserError(
             f'{path}: dataset_joints: expected the short names of MPII ({" ".join(_SHORT_NAMES)}), found '
             f'{unknown[0] if unknown else "none"!r}'
         )
-    names = tuple(_SHORT_NAMES.get(name, name) for name in found)
+    names = tuple(_SHORT_NAMES.get(name, name) for name in cells)
     if len(set(names)) < len(names):
         raise UserError(f'{path}: dataset_joints: names a joint twice; expected different names')
     return names
@@ -57,7 +57,7 @@ def layout_of(shape: Sequence[int], num_persons: Optional[int], num_joints: int)
     """Return the first of the layouts that a shape can have, such as 'NJC', or None.
 
     Args:
-        num_persons: None where any number will do.
+        num_persons: None for any number.
     """
     if len(shape) != 3 or 0 in shape:
         return None
@@ -87,9 +87,9 @@ def find_poses(
 
     Args:
         num_persons: N, or None for any.
-        variable: the name to take, None to look for it: first by the usual names, then by its shape.
+        variable: the variable's name, None to search for it: first by the common names, then by shape.
 
-    Raises UserError that lists what there is where nothing fits, or several without a usual name.
+    Raises UserError, with a list of the variables, if none fits or several fit and none has a common name.
     """
     arrays = {name: _without_single_axes(value) for name, value in arrays.items()}
     if variable is not None and variable not in arrays:
@@ -127,9 +127,9 @@ def _what_is_wrong(arrays: Dict[str, np.ndarray], path: str, num_persons: Option
             continue
         layout = layout_of(value.shape, None, num_joints)
         if layout:
-            found = value.shape[layout.index('N')]
+            count = value.shape[layout.index('N')]
             return (
-                f'{path}: {name} has {found} persons, the ground truth {num_persons}; both must hold the same persons '
+                f'{path}: {name} has {count} persons, the ground truth {num_persons}; both must hold the same persons '
                 'in the same order'
             )
         if value.ndim == 3 and num_persons in value.shape and set(value.shape) & set(_COLUMNS):
@@ -142,7 +142,7 @@ def _shape(value: np.ndarray) -> str:
 
 
 def _listed(arrays: Dict[str, np.ndarray]) -> str:
-    # Names of variables in a damaged file may hold anything.
+    # Names of variables in a damaged file may be arbitrary.
     return ', '.join(
         f'{name!r:.60} ({_shape(value)})'.replace("'", '') for name, value in list(arrays.items())[:8]
     ) or ('no variable')

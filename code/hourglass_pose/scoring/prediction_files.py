@@ -6,7 +6,7 @@ from typing import Any, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hourglass_pose.errors import UserError
+from hourglass_pose.errors import UserError, excerpt
 from hourglass_pose.scoring.array_files import kind_of, read_arrays
 from hourglass_pose.scoring.pose_arrays import find_poses, joint_names
 from hourglass_pose.scoring.submission import OfficialImage, find_submission, read_submission
@@ -17,13 +17,14 @@ PREDICTIONS_FORMAT = 'hourglass-pose predictions'
 
 @dataclass(frozen=True, eq=False)
 class PredictedPoses:
-    """What a file of predictions holds.
+    """The content of a file of predictions.
 
-    joints: float64 (M, J, 2), NaN where there is no prediction, in pixels counted from count_from.
-    names: the J joints. count_from: 0 or 1, as files of this kind do. description: a line for the protocol.
-    person_ids: (image, person_id) of each row, or None. sources: annotation file of each row, or None where unknown.
-    positions: (image or None, image index, rect index) of each row in the official list, or None. Where both person_ids
-    and positions are None, rows are the persons of the truth in its order. num_images: images of a submission.
+    joints: float64 (M, J, 2), NaN where there is no prediction, in pixels; the first pixel is count_from.
+    names: the J joints. count_from: 0 or 1, depending on the kind of file. description: a line for the protocol.
+    person_ids: (image, person_id) of each row, or None. sources: annotation file of each row, or None if unknown.
+    positions: (image or None, image index, rect index) of each row in the official list, or None. If both person_ids
+    and positions are None, the rows are the persons of the ground truth in its order. num_images: images of a
+    submission.
     """
 
     joints: np.ndarray
@@ -45,8 +46,8 @@ def read_predictions(path: str, num_persons: Optional[int] = None, variable: Opt
     """Return the PredictedPoses of a file, whose kind is found by its content.
 
     Args:
-        num_persons: what an array must have, None for any number.
-        variable: name of the array, None to look for it.
+        num_persons: number of persons that an array must have, None for any.
+        variable: name of the array, None to search for it.
 
     Raises UserError for a file that cannot be used.
     """
@@ -55,7 +56,7 @@ def read_predictions(path: str, num_persons: Optional[int] = None, variable: Opt
         return _read_json(path)
     if kind == 'other':
         raise UserError(
-            f"{path}: no file of predictions; expected a .mat or .h5 with an array (N, 16, 2), MPII's "
+            f"{path}: not a file of predictions; expected a .mat or .h5 with an array (N, 16, 2), MPII's "
             'submission .mat, or a predictions.json of this program'
         )
     arrays = read_arrays(path, kind)
@@ -78,9 +79,9 @@ def read_predictions(path: str, num_persons: Optional[int] = None, variable: Opt
 
 
 def name_images(predictions: PredictedPoses, images: Sequence[OfficialImage]) -> PredictedPoses:
-    """Return a submission whose positions name their images, by the order of the official list where it has no names.
+    """Return a submission with image names in its positions, by the order of the official list if it has none.
 
-    MPII asks for a submission of the test images alone; one of all images is accepted, too. Raises UserError where the
+    MPII asks for a submission of the test images alone; one of all images is also accepted. Raises UserError if the
     number of images fits neither.
     """
     if predictions.positions is None or all(name for name, _, _ in predictions.positions):
@@ -123,7 +124,7 @@ def _read_json(path: str) -> PredictedPoses:
         problem = _problem(row, len(names))
         if problem:
             raise UserError(f'{path}: prediction {number}: {problem}; write the file again')
-    # JSON has no NaN: null is a joint that was not found.
+    # JSON has no NaN: null marks a joint without prediction.
     joints = [[[np.nan if value is None else value for value in joint] for joint in row['joints_img']] for row in rows]
     sources = [row['source'] if isinstance(row.get('source'), str) else None for row in rows]
     return PredictedPoses(
@@ -151,7 +152,7 @@ def _problem(row: dict, num_joints: int) -> Optional[str]:
 
 
 def is_number(value: Any) -> bool:
-    """Tell whether a value of JSON is a number that fits into float64; NaN and infinity count as numbers."""
+    """Return whether a value of JSON is a number that fits into float64; NaN and infinity count as numbers."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
     try:
@@ -166,5 +167,4 @@ def _hold(items: list, kind: type) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 60 else f'{text[:57]}...'
+    return excerpt(json.dumps(value))

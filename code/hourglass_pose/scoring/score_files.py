@@ -1,4 +1,4 @@
-"""Scoring of files: predictions of any program against ground truth or annotations, each by what its content is."""
+"""Scoring of files: predictions of any program against ground truth or annotations, recognised by their content."""
 
 from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
@@ -33,9 +33,9 @@ def score_files(
     Args:
         annotation_paths: annotation files of this project, or one ground truth file of MPII.
         split: 'all', 'train', 'valid' or 'test', the annotated persons to score, missing ones as wrong; None for the
-            persons that the predictions name. Arrays name nobody: they are of 'valid' where the file has it.
-        variable: name of the array of predictions, None to find it by its usual name or shape.
-        count_from: number of the first pixel in the predictions, 0 or 1; None for what the kind of file has.
+            persons that the predictions name. For arrays, which name no persons, None is 'valid' if the file has it.
+        variable: name of the array of predictions, None to search for it by name or shape.
+        count_from: number of the first pixel in the predictions, 0 or 1; None for the default of the kind of file.
         command: for the protocol.
 
     Raises UserError for files that cannot be read or do not fit each other.
@@ -70,27 +70,27 @@ def read_both(
         return name_images(predictions, official_images(release, path)), _official_truth(path)
     truth = _annotated_truth(annotation_paths, predictions.names, split, predictions.in_order)
     if predictions.in_order:
-        # The number of persons decides which axis of an array is theirs, so it is read once more.
+        # The number of persons determines the order of the axes, so the array is read again.
         predictions = read_predictions(predictions_path, len(truth.joints), variable)
     return predictions, truth
 
 
 def _annotated_truth(paths: Sequence[str], names: Sequence[str], split: Optional[str], in_order: bool) -> GroundTruth:
     """Return the GroundTruth of annotation files. in_order: whether predictions do not name their persons."""
-    everyone = read_annotations(list(paths), None, len(names), joint_names=names).persons
+    all_persons = read_annotations(list(paths), None, len(names), joint_names=names).persons
     if split is None:
-        split = 'valid' if in_order and any(person.split == 'valid' for person in everyone) else 'all'
-    persons: List = [person for person in everyone if split in ('all', person.split)]
+        split = 'valid' if in_order and any(person.split == 'valid' for person in all_persons) else 'all'
+    persons: List[Person] = [person for person in all_persons if split in ('all', person.split)]
     if not persons:
         raise UserError(
             f'--split {split}: {", ".join(paths)} assigns no person to it; leave --split out, or prepare the '
             'annotations with their official split'
         )
-    return ground_truth_of_persons(persons, everyone, names, f'annotated persons, split {split}', paths)
+    return ground_truth_of_persons(persons, all_persons, names, f'annotated persons, split {split}', paths)
 
 
 def _official_truth(path: str) -> GroundTruth:
-    """Return the GroundTruth of those persons of the official annotations that have joints."""
+    """Return the GroundTruth of the persons of the official annotations that have joints."""
     persons = [person for person in read_mpii_mat(path) if isinstance(person, Person) and person.labelled.any()]
     if not persons:
         raise UserError(f'{path}: no person has joints, so there is nothing to score against')

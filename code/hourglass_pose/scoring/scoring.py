@@ -1,4 +1,4 @@
-"""Scoring of predicted poses: rows matched with labelled persons, pixels counted alike, PCKh by the published rule."""
+"""Scoring of predicted poses: rows matched with annotated persons, in common pixel coordinates, by published PCKh."""
 
 import os
 from collections import Counter
@@ -35,13 +35,13 @@ class Score:
 def score_poses(
     predictions: PredictedPoses, truth: GroundTruth, only_predicted: bool = True, count_from: Optional[int] = None
 ) -> Score:
-    """Return the Score of predictions, with what was matched and how pixels were counted in its protocol.
+    """Return the Score of predictions, with the matching and the pixel origin in its protocol.
 
     Args:
         only_predicted: whether persons without a prediction are left out; otherwise they count as wrong.
-        count_from: number of the first pixel in the predictions, 0 or 1; None for what the kind of file has.
+        count_from: number of the first pixel in the predictions, 0 or 1; None for the default of the kind of file.
 
-    Raises UserError where predictions and truth do not fit each other.
+    Raises UserError if predictions and truth do not fit each other.
     """
     joints, rows = match(predictions, truth, only_predicted)
     first = predictions.count_from if count_from is None else count_from
@@ -63,13 +63,14 @@ def match(
 ) -> Tuple[np.ndarray, np.ndarray]:
     """Return (joints (N, J, 2), rows (N,)): predictions in the joint order of the truth, and the rows of their persons.
 
-    Predictions that name their persons, by id or by position in the official list, are found by that; others are taken
-    in order.
+    Predictions that identify their persons, by id or by position in the official list, are matched by that, others by
+    order.
 
     Args:
         only_predicted: as in score_poses.
 
-    Raises UserError for predictions of joints or of persons that the truth does not have, and for other numbers.
+    Raises UserError for predictions of joints or of persons that the truth does not have, and for unequal
+    numbers of persons.
     """
     joints = predictions.joints[:, _joint_order(predictions.names, truth.names)]
     if predictions.in_order:
@@ -105,7 +106,7 @@ def _score(joints: np.ndarray, rows: np.ndarray, truth: GroundTruth) -> Score:
     boxes = [None if np.isnan(box).any() else box for box in truth.head_boxes[rows]]
     evaluator.add(rows, joints, truth.joints[rows], truth.labelled[rows], boxes)
     result = evaluator.result()
-    # Without heatmaps there is no accuracy of their highest cells.
+    # Without heatmaps, argmax accuracy is not defined.
     metrics = {name: value for name, value in result.metrics.items() if name != 'argmax_accuracy'}
     return Score(replace(result, metrics=metrics), joints, rows, skeleton, truth)
 
@@ -125,7 +126,7 @@ def _rows_by_id(
 ) -> np.ndarray:
     """Return the row of each (image, person id).
 
-    Where several annotation files have the same image and person, the prediction's own source decides.
+    If several annotation files have the same image and person, the prediction's source decides.
     """
     candidates: Dict[Tuple[str, str], List[int]] = {}
     for row, person in enumerate(truth.persons or ()):
@@ -135,7 +136,7 @@ def _rows_by_id(
         rows = candidates.get(key, [])
         if len(rows) > 1 and source is not None:
             paths = [truth.files[(truth.persons or ())[row].source] for row in rows]
-            # The file may have moved since, so that only its name is the same.
+            # The file may have been moved, so that only its name is the same.
             for key_of in (os.path.realpath, os.path.basename):
                 keys = [key_of(path) for path in paths]
                 if keys.count(key_of(source)) == 1:
@@ -147,8 +148,8 @@ def _rows_by_id(
             )
         return rows[0] if rows else None
 
-    found = [choose(key, None if sources is None else sources[index]) for index, key in enumerate(person_ids)]
-    return _checked_rows(found, [f'person {person} of image {image}' for image, person in person_ids])
+    rows = [choose(key, None if sources is None else sources[index]) for index, key in enumerate(person_ids)]
+    return _checked_rows(rows, [f'person {person} of image {image}' for image, person in person_ids])
 
 
 def _rows_by_position(positions: Sequence[Tuple[Optional[str], int, int]], truth: GroundTruth) -> np.ndarray:
@@ -157,20 +158,20 @@ def _rows_by_position(positions: Sequence[Tuple[Optional[str], int, int]], truth
             'the submission does not name its images, so its poses cannot be matched with persons; keep '
             'annolist(i).image.name in it'
         )
-    rows = {(person.image, person.person_index): row for row, person in enumerate(truth.persons or ())}
-    found = [rows.get((image or '', rect)) for image, _, rect in positions]
-    return _checked_rows(found, [f'person {rect + 1} of image {image}' for image, _, rect in positions])
+    row_of = {(person.image, person.person_index): row for row, person in enumerate(truth.persons or ())}
+    rows = [row_of.get((image or '', rect)) for image, _, rect in positions]
+    return _checked_rows(rows, [f'person {rect + 1} of image {image}' for image, _, rect in positions])
 
 
-def _checked_rows(found: Sequence[Optional[int]], titles: Sequence[str]) -> np.ndarray:
-    """Return the rows as an array. Raises UserError that names the first without a row, and one found twice."""
-    unknown = [title for row, title in zip(found, titles) if row is None]
+def _checked_rows(candidates: Sequence[Optional[int]], titles: Sequence[str]) -> np.ndarray:
+    """Return the rows as an array. Raises UserError for predictions without a row and for duplicates."""
+    unknown = [title for row, title in zip(candidates, titles) if row is None]
     if unknown:
         raise UserError(
-            f'{len(unknown)} of {len(found)} predictions are of persons that the ground truth does not have, the first '
-            f'of {unknown[0]}; score them against the annotations that they were made for'
+            f'{len(unknown)} of {len(candidates)} predictions are of persons that the ground truth does not have, the '
+            f'first of {unknown[0]}; score them against the annotations that they were made for'
         )
-    rows = np.array(found, np.int64)
+    rows = np.array(candidates, np.int64)
     if len(np.unique(rows)) < len(rows):
         twice = Counter(titles).most_common(1)[0][0]
         raise UserError(f'two predictions of {twice}; one is allowed')
@@ -183,10 +184,10 @@ def _count_unpredicted(joints: np.ndarray, truth: GroundTruth) -> int:
 
 
 def _describe_counting(first: int, truth_first: int, result: PckhResult, other: PckhResult) -> str:
-    """Return a line on how pixels were counted, and what counting them the other way would change."""
+    """Return a line on the pixel origin of the predictions, and on the score with the other origin."""
     done = f'shifted by {truth_first - first:+d} px to the ground truth'
     if first == truth_first:
-        done = 'compared as they stand'
+        done = 'compared without a shift'
     name = headline_metric(result.metrics)
     if name is None:
         return done

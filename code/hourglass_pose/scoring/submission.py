@@ -9,16 +9,16 @@ import numpy as np
 from hourglass_pose.errors import UserError
 from hourglass_pose.files import write_whole
 
-# The name that MPII's evaluation code loads, the one in its documentation, and others in use.
+# The variable that MPII's evaluation code loads, the one in its documentation, and others in use.
 VARIABLES = ('pred', 'annolist')
 _NAMES = VARIABLES + ('annolist_test', 'prediction', 'RELEASE')
 
 
 @dataclass(frozen=True, eq=False)
 class SubmittedPose:
-    """One person of a submission: joints are (J, 2) float64 as the file counts pixels, from 1; NaN where it has none.
+    """One person of a submission: joints are (J, 2) float64 in 1-based pixels as in the file, NaN if missing.
 
-    image: file name, None where the file does not carry it. image_index, rect_index: position of the image in the
+    image: file name, None if the file does not have it. image_index, rect_index: position of the image in the
     file and of the person in the image, from 0.
     """
 
@@ -30,8 +30,8 @@ class SubmittedPose:
 
 @dataclass(frozen=True)
 class OfficialImage:
-    """An image of the official annotations. num_rects: length of its annorect. single: indices, from 0, of the persons
-    that stand well apart, which the single-person protocol evaluates.
+    """An image of the official annotations. num_rects: length of its annorect. single: indices, from 0, of the
+    sufficiently separated persons, which the single-person protocol evaluates.
     """
 
     name: str
@@ -49,7 +49,7 @@ def find_release(arrays: Dict[str, np.ndarray]) -> Optional[np.void]:
 
 
 def official_images(release: np.void, path: str) -> List[OfficialImage]:
-    """Return [OfficialImage, ...] of the record that find_release returns. Raises UserError where it is incomplete."""
+    """Return [OfficialImage, ...] of the record that find_release returns. Raises UserError if it is incomplete."""
     annolist, training, single = [np.ravel(release[name]) for name in ('annolist', 'img_train', 'single_person')]
     if not len(annolist) == len(training) == len(single):
         raise UserError(
@@ -73,13 +73,13 @@ def official_images(release: np.void, path: str) -> List[OfficialImage]:
 def write_submission(
     path: str, images: Sequence[Tuple[str, Dict[int, np.ndarray], int]], joint_ids: Sequence[int]
 ) -> None:
-    """Write a .mat with `annolist(i).annorect(r).annopoints.point(j)` of fields x, y and id; whole or not at all.
+    """Write a .mat with `annolist(i).annorect(r).annopoints.point(j)` of fields x, y and id, atomically.
 
     The file also holds the same structure as `pred`, the name that MPII's evaluation code loads.
 
     Args:
         images: (file name, {rect index: joints (J, 2)}, number of rects) of every image of the official list that the
-            file is to have, in its order; joints count pixels from 1, as MPII does. A rect without joints keeps its
+            file must have, in its order; joints are in 1-based pixels, as in MPII. A rect without joints keeps its
             position, with empty annopoints.
         joint_ids: MPII's number of each joint.
 
@@ -131,8 +131,8 @@ def find_submission(arrays: Dict[str, np.ndarray]) -> Optional[np.ndarray]:
 def read_submission(value: np.ndarray, path: str, num_joints: int = 16) -> List[SubmittedPose]:
     """Return the persons of a submission that have joints. value: as find_submission returns it.
 
-    Fields that are missing or empty, and positions that are not finite, are taken as no joint. Raises UserError where
-    no person has joints, or an id is none of MPII's.
+    Joints with missing or empty fields, or with positions that are not finite, count as missing. Raises UserError if no
+    person has joints, or an id is not one of MPII's.
     """
     poses = []
     for image_index, record in enumerate(value.ravel()):
@@ -147,7 +147,7 @@ def read_submission(value: np.ndarray, path: str, num_joints: int = 16) -> List[
 
 def _joints_of(rect: np.void, num_joints: int, where: str) -> Optional[np.ndarray]:
     joints = np.full((num_joints, 2), np.nan)
-    found = False
+    has_joints = False
     for annopoints in _elements(_field(rect, 'annopoints')):
         for point in _elements(_field(annopoints, 'point')):
             joint_id, x, y = [_number(_field(point, name)) for name in ('id', 'x', 'y')]
@@ -157,8 +157,8 @@ def _joints_of(rect: np.void, num_joints: int, where: str) -> Optional[np.ndarra
                 raise UserError(f'{where}: joint id {joint_id:g}; expected 0 to {num_joints - 1}')
             if x is not None and y is not None and np.isfinite([x, y]).all():
                 joints[int(joint_id)] = x, y
-                found = True
-    return joints if found else None
+                has_joints = True
+    return joints if has_joints else None
 
 
 def _image_name(record: np.void) -> Optional[str]:
@@ -174,14 +174,14 @@ def _field(record: np.void, name: str) -> Any:
 
 
 def _elements(value: Any) -> Any:
-    """Return the elements of a field that holds an array of structures; none of an empty or a missing one."""
+    """Return the elements of a field that is an array of structures, none if it is empty or missing."""
     if value is None or not isinstance(value, np.ndarray) or not value.dtype.names:
         return ()
     return value.ravel(order='F')
 
 
 def _number(value: Any) -> Optional[float]:
-    """Return the number in a field, also where it is written as text; None where there is none."""
+    """Return the number in a field, also if it is stored as text, or None."""
     flat = np.ravel(np.asarray(value)) if value is not None else np.zeros(0)
     if not flat.size:
         return None

@@ -1,4 +1,4 @@
-"""Which persons of MPII's official file a submission needs, and a submission that is read back to check it."""
+"""The persons of MPII's official file that a submission needs, and a submission checked by reading it back."""
 
 import os
 from dataclasses import replace
@@ -22,19 +22,19 @@ from hourglass_pose.skeleton import MPII_JOINTS
 
 
 def read_test_persons(path: str, which: str, image_folder: str) -> Tuple[List[OfficialImage], List[Person]]:
-    """Return the test images of the official file, and the Persons to predict in their order.
+    """Return the test images of the official file, and the Persons to predict, in the order of the images.
 
     Args:
-        which: 'single' for persons who stand apart, or 'all' with a position and a scale.
-        image_folder: where the images are, for Person.image_path.
+        which: 'single' for sufficiently separated persons, or 'all' for those with a position and a scale.
+        image_folder: folder of the images, for Person.image_path.
 
-    Raises UserError where one of 'single' has no position or scale, or nobody is left.
+    Raises UserError if one of 'single' has no position or scale, or no person is left.
     """
     release = find_release(read_arrays(path))
     if release is None:
         raise UserError(
-            f'{path}: no official annotations (RELEASE with annolist, img_train and single_person); a submission is '
-            'for the test images that they name'
+            f'{path}: not the official annotations (RELEASE with annolist, img_train and single_person); a submission '
+            'is for the test images that they name'
         )
     images = [image for image in official_images(release, path) if not image.is_training]
     del release
@@ -71,13 +71,13 @@ def write_checked(
     """
     by_image: Dict[str, Dict[int, np.ndarray]] = {}
     for person, joints_img in poses:
-        # The official file, and the evaluation of the submission, count pixels from 1.
+        # The official file and the evaluation of the submission use 1-based pixels.
         by_image.setdefault(person.image, {})[person.person_index or 0] = joints_img + 1.0
     count = sum(len(of_image) for of_image in by_image.values())
     if count != expected:
         raise UserError(
-            f'{count} of {expected} persons were predicted; the photos of the others cannot be read, and a submission '
-            'must have all'
+            f'{count} of {expected} persons were predicted; the images of the others cannot be read, but a submission '
+            'must have all persons'
         )
     write_submission(path, [(image.name, by_image.get(image.name, {}), image.num_rects) for image in images], joint_ids)
     structure = find_submission(read_arrays(path))

@@ -1,4 +1,4 @@
-"""Backgrounds of rendered images, and the light, softness and grain laid over the finished ones."""
+"""Backgrounds of rendered images, and the colour cast, blur and grain of the finished images."""
 
 import math
 
@@ -12,14 +12,14 @@ _SQUARE = np.array([(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)])
 
 
 def _sample_paint(rng: np.random.RandomState) -> Colour:
-    """Return a colour of things and walls, duller than clothes."""
+    """Return a colour for objects and walls, less saturated than clothes."""
     colour = sample_cloth(rng)
     grey, share = sum(colour) / 3, rng.uniform(0.2, 0.7)
     return tuple(grey + share * (channel - grey) for channel in colour)
 
 
 def _noise(rng: np.random.RandomState, width: int, height: int, cells_across: int) -> np.ndarray:
-    """Return smooth noise, uint8 (height, width, 3), `cells_across` blobs wide, of light more than of hue."""
+    """Return smooth noise, uint8 (height, width, 3), `cells_across` cells wide, mostly in lightness."""
     rows = max(2, int(cells_across * height / width))
     grid = np.frombuffer(rng.bytes(rows * cells_across * 4), np.uint8).reshape(rows, cells_across, 4) / 255.0
     grid = 255 * (0.7 * grid[..., 3:] + 0.3 * grid[..., :3])
@@ -65,7 +65,7 @@ def render_background(rng: np.random.RandomState, width: int, height: int, groun
 
 
 def paint_clutter(rng: np.random.RandomState, image: np.ndarray, ground: int) -> None:
-    """Paint things behind the people on a uint8 RGB image (H, W, 3), in place, mostly out of focus.
+    """Paint objects behind the people on a uint8 RGB image (H, W, 3), in place, mostly out of focus.
 
     ground: as in render_background; plants stand on it.
     """
@@ -93,7 +93,7 @@ def paint_clutter(rng: np.random.RandomState, image: np.ndarray, ground: int) ->
 
 
 def _defocus(image: np.ndarray, shrink: float) -> None:
-    """Blur an image in place, by shrinking it that many times and back: far cheaper than a wide Gaussian."""
+    """Blur an image in place, by shrinking it by this factor and enlarging it again: cheaper than a Gaussian."""
     height, width = image.shape[:2]
     small = cv2.resize(image, (int(width / shrink), int(height / shrink)), interpolation=cv2.INTER_AREA)
     cv2.resize(small, (width, height), image, interpolation=cv2.INTER_CUBIC)
@@ -102,7 +102,7 @@ def _defocus(image: np.ndarray, shrink: float) -> None:
 def _paint_window(
     rng: np.random.RandomState, image: np.ndarray, centre: np.ndarray, half: np.ndarray, colour: Colour
 ) -> None:
-    """A window, a picture, a shelf or a house: a frame with panes."""
+    """Paint a window, a picture, a shelf or a house: a frame with panes."""
     fill(image, centre + _SQUARE * half, shade(colour, 0.8), True)
     pane = _sample_paint(rng)
     columns, rows = rng.randint(1, 4), rng.randint(1, 4)
@@ -116,7 +116,7 @@ def _paint_window(
 def _paint_plant(
     rng: np.random.RandomState, image: np.ndarray, x: float, ground: int, half: np.ndarray, colour: Colour
 ) -> None:
-    """A tree or a bush: a stem and blobs of leaves."""
+    """Paint a tree or a bush: a stem and blobs of leaves."""
     stem = np.array([[x, ground]])
     crown = np.array([[x + rng.uniform(-5, 5), ground - half[1] * rng.uniform(1, 5)]])
     radius = np.array([2 + 0.12 * half[0]])
@@ -131,7 +131,7 @@ def _paint_plant(
 def _paint_post(
     rng: np.random.RandomState, image: np.ndarray, centre: np.ndarray, half: np.ndarray, colour: Colour
 ) -> None:
-    """A post, a rail or a pipe: a straight tube."""
+    """Paint a post, a rail or a pipe: a straight tube."""
     angle = (0.5 * math.pi, 0.0, rng.uniform(0, math.pi))[rng.randint(3)]
     reach = np.array([[math.cos(angle), math.sin(angle)]]) * half.max() * 4
     radii = np.array([rng.uniform(1.5, 6), 1.2])
@@ -140,7 +140,7 @@ def _paint_post(
 
 
 def finish_image(rng: np.random.RandomState, image: np.ndarray) -> np.ndarray:
-    """Return the image (H, W, 3) with a colour cast, a change of contrast, sometimes softness, and grain."""
+    """Return the image (H, W, 3) with a colour cast, a change of contrast, sometimes blur, and grain."""
     levels = np.arange(256)[:, None]
     gains, offset, bend = rng.uniform(0.88, 1.1, 3), rng.uniform(-14, 14), rng.uniform(0.8, 1.15)
     table = 255 * (levels / 255.0) ** bend * gains + offset

@@ -1,7 +1,7 @@
 """Random human bodies: proportions, poses and a camera, as chains of joints in three dimensions.
 
 Lengths are fractions of the stature. A body's own axes are left, up, forward; a rotation about one of them is
-positive from the second to the third of (left, up, forward) in cyclic order.
+positive from the next axis to the one after it, in the cyclic order (left, up, forward).
 """
 
 import math
@@ -105,7 +105,7 @@ class Figure:
         tips), 'heel' and 'toe'.
     frames: 'pelvis', 'trunk', 'head', -> (3, 3) float64 whose columns are left, up, forward in those axes.
     yaw_deg: turn of the pelvis from facing the camera, in (-180, 180], positive to the right of the image.
-    stance: what the legs do.
+    stance: pose of the legs, a key of _LEGS.
     """
 
     points: Dict[str, np.ndarray]
@@ -134,10 +134,10 @@ def _rotation(axis: int, degrees: float) -> np.ndarray:
 
 def _pick(rng: np.random.RandomState, chances: Sequence[Tuple[Any, float]]) -> Any:
     """Return one name of ((name, chance), ...)."""
-    dart = rng.uniform() * sum(chance for _, chance in chances)
+    remaining = rng.uniform() * sum(chance for _, chance in chances)
     for name, chance in chances:
-        dart -= chance
-        if dart < 0:
+        remaining -= chance
+        if remaining < 0:
             return name
     return chances[-1][0]
 
@@ -148,13 +148,13 @@ def _sample_yaw(rng: np.random.RandomState) -> float:
 
 
 def _sample_lengths(rng: np.random.RandomState) -> Dict[str, float]:
-    """Return SEGMENTS with a person's own variation; both sides of a body are alike."""
+    """Return SEGMENTS with a person's own variation; the same for both sides of a body."""
     variation = rng.normal(0, 0.025, len(SEGMENTS)).clip(-MAX_VARIATION, MAX_VARIATION).tolist()
     return {name: mean * (1 + share) for (name, mean), share in zip(SEGMENTS.items(), variation)}
 
 
 def _sample_arms(rng: np.random.RandomState, stance: str, bend: float, legs: Any, facing: Any) -> Dict[str, Any]:
-    """Return {side: (sideways, forward, outward, elbow)} in degrees, to suit what legs and trunk do.
+    """Return {side: (sideways, forward, outward, elbow)} in degrees, to match the pose of legs and trunk.
 
     facing: cosine of the turn from the camera.
     """
@@ -181,7 +181,7 @@ def _sample_arms(rng: np.random.RandomState, stance: str, bend: float, legs: Any
         else:
             style = _pick(rng, _ARM_CHANCES)
             if (style == 'forward' and abs(facing) > 0.8) or (style == 'folded' and facing < 0):
-                # The arm would be seen end on, or not at all.
+                # The arm would be foreshortened, or hidden.
                 style = 'hanging'
             arms[side] = tuple(rng.uniform(*span) for span in _ARMS[style])
     if stance in ('standing', 'sitting', 'kicking') and rng.uniform() < 0.3:
@@ -194,7 +194,7 @@ def _limb(frame: np.ndarray, start: np.ndarray, length: float) -> np.ndarray:
     return start - frame[:, 1] * length
 
 
-def _place_leg(
+def _add_leg(
     points: Dict[str, np.ndarray], pelvis: np.ndarray, lengths: Dict[str, float], side: str, angles: Sequence[float]
 ) -> None:
     sign = 1 if side == 'l' else -1
@@ -205,7 +205,7 @@ def _place_leg(
     points[f'{side}_hip'] = hip
     points[f'{side}_knee'] = _limb(thigh, hip, lengths['thigh'])
     ankle = points[f'{side}_ankle'] = _limb(shank, points[f'{side}_knee'], lengths['shank'])
-    # The ankle gives way so that the sole stays near the ground as far as the joint allows.
+    # The ankle bends so that the sole stays level with the ground as far as the joint allows.
     level = _within(0.85 * (forward - knee), -30, 25)
     foot = shank.dot(_rotation(0, level)).dot(_rotation(1, sign * 12))
     sole = ankle - foot[:, 1] * lengths['ankle_height'] * 0.6
@@ -213,7 +213,7 @@ def _place_leg(
     points[f'{side}_toe'] = sole + foot[:, 2] * lengths['foot'] * 0.66
 
 
-def _place_arm(
+def _add_arm(
     points: Dict[str, np.ndarray], trunk: np.ndarray, lengths: Dict[str, float], side: str, angles: Sequence[float]
 ) -> None:
     sign = 1 if side == 'l' else -1
@@ -238,7 +238,7 @@ def sample_figure(rng: np.random.RandomState) -> Figure:
     yaw = _sample_yaw(rng)
     low, high = _BEND[stance]
     if abs(math.sin(math.radians(yaw))) < 0.5:
-        # Seen along the bend a deep bow hides the trunk behind the head.
+        # Seen from the front or the back, a deep bend hides the trunk behind the head.
         high = min(high, 42)
     bend = rng.uniform(low, high)
     first = 'l' if rng.uniform() < 0.5 else 'r'
@@ -261,6 +261,6 @@ def sample_figure(rng: np.random.RandomState) -> Figure:
     points['chin'] = points['thorax'] + rise
     points['head'] = points['chin'] + head[:, 1] * lengths['head']
     for side in 'lr':
-        _place_leg(points, pelvis, lengths, side, legs[side])
-        _place_arm(points, trunk, lengths, side, arms[side])
+        _add_leg(points, pelvis, lengths, side, legs[side])
+        _add_arm(points, trunk, lengths, side, arms[side])
     return Figure(points, {'pelvis': pelvis, 'trunk': trunk, 'head': head}, yaw, stance)

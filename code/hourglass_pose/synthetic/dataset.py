@@ -1,4 +1,4 @@
-"""Writing images of rendered people as JPEG files and a dataset.txt, and reusing what is already there."""
+"""Writing of images of rendered people as JPEG files with a dataset.txt; a complete data set is reused."""
 
 import json
 import multiprocessing
@@ -21,9 +21,9 @@ _Task = Tuple[str, int, int]
 
 
 def dataset_folder(parent: str, num_images: int, seed: int = 0) -> str:
-    """Return the folder of a synthetic data set below another: count and seed are in its name.
+    """Return the folder of a synthetic data set below a parent folder, named by count and seed.
 
-    Two runs with other people have folders of their own, so none replaces the images that the other one reads.
+    Runs with different counts or seeds have separate folders, so that none replaces the images of another.
     """
     return os.path.join(parent, f'synthetic_people_{num_images}_seed{seed}')
 
@@ -35,12 +35,12 @@ def write_synthetic_dataset(
 
     folder: gets images/000001.jpg ..., dataset.txt (`NAME.jpgA xmin ymin xmax ymax x1 y1 ... x16 y16`, one
         line for each person A, B of an image, -1 -1 for a joint outside the image) and synthetic.json, which
-        records what was rendered. A complete data set of the same number, seed and rendering version is left as it
-        is; an unfinished or different one that this function began is rendered again.
+        records what was rendered. A complete data set of the same number, seed and rendering version is kept
+        unchanged; an incomplete or different one that this function wrote is rendered again.
     num_images: at least 1. seed: int in [0, 2**32): image i is render_image(seed, i), counted from 0.
     progress: as tqdm, takes a sized iterable and returns it; one item of it is one image.
     workers: processes that render; the files are the same for any number.
-    Raises UserError where the folder cannot be written to, or holds files that are not of this function.
+    Raises UserError if the folder cannot be written to, or contains files that this function did not write.
     """
     if num_images < 1 or not 0 <= seed < 2**32:
         raise ValueError(f'num_images must be at least 1 and seed in [0, 2**32), got {num_images!r} and {seed!r}')
@@ -49,7 +49,7 @@ def write_synthetic_dataset(
     try:
         if _is_complete(folder, record):
             return annotation_path
-        _make_room(folder)
+        _clear_folder(folder)
         _write_record(folder, record, complete=False)
         tasks = ((folder, seed, index) for index in range(num_images))
         lines: List[str] = []
@@ -86,7 +86,7 @@ def _write_image(task: _Task) -> List[str]:
     name = image_name(index)
     options = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
     _, jpeg = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)
-    # OpenCV's own writing would not say why it failed.
+    # cv2.imwrite would not report the reason of a failure.
     with open(os.path.join(folder, _IMAGE_FOLDER, name), 'wb') as file:
         file.write(jpeg.tobytes())
     return [annotation_line(name, letter, person) for letter, person in zip('AB', persons)]
@@ -98,7 +98,7 @@ def _run(function: Callable[[_Task], List[str]], tasks: Iterable[_Task], workers
         for task in tasks:
             yield function(task)
         return
-    # Forking a process that holds TensorFlow's threads may hang.
+    # Forking a process with TensorFlow's threads may hang.
     with multiprocessing.get_context('spawn').Pool(workers) as pool:
         yield from pool.imap(function, tasks, chunksize=16)
 
@@ -107,11 +107,11 @@ def _is_complete(folder: str, record: Dict[str, int]) -> bool:
     """Return whether the folder holds the finished data set that `record` describes."""
     try:
         with open(os.path.join(folder, _RECORD_FILE), encoding='utf-8') as file:
-            found = json.load(file)
+            stored = json.load(file)
         present = set(os.listdir(os.path.join(folder, _IMAGE_FOLDER)))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
-    if found != dict(record, complete=True) or not os.path.isfile(os.path.join(folder, _ANNOTATION_FILE)):
+    if stored != dict(record, complete=True) or not os.path.isfile(os.path.join(folder, _ANNOTATION_FILE)):
         return False
     return all(image_name(index) in present for index in range(record['num_images']))
 
@@ -121,15 +121,15 @@ def _write_record(folder: str, record: Dict[str, int], complete: bool) -> None:
     write_whole(os.path.join(folder, _RECORD_FILE), text.encode('utf-8'))
 
 
-def _make_room(folder: str) -> None:
-    """Make the folders and remove an earlier data set of this module; any other raises UserError."""
+def _clear_folder(folder: str) -> None:
+    """Create the folders and remove an earlier data set of this module. Raises UserError for any other data set."""
     images = os.path.join(folder, _IMAGE_FOLDER)
     annotation_path = os.path.join(folder, _ANNOTATION_FILE)
     os.makedirs(images, exist_ok=True)
     if not os.path.exists(os.path.join(folder, _RECORD_FILE)):
         if os.path.exists(annotation_path) or os.listdir(images):
             raise UserError(
-                f'{folder} holds a data set that was not rendered by this program (no {_RECORD_FILE} beside it); '
+                f'{folder} contains a data set that was not rendered by this program (no {_RECORD_FILE}); '
                 'choose an empty folder for synthetic people'
             )
         return

@@ -1,4 +1,4 @@
-"""Painting one clothed person from a posed body and an outfit."""
+"""FigurePainter: paints one clothed person from a posed body and an outfit."""
 
 import math
 from typing import Any
@@ -24,7 +24,7 @@ _RADII = {
 # Half of head breadth, height and length; the height comes from the body.
 _HEAD_HALF_BREADTH, _HEAD_HALF_LENGTH = 0.047, 0.056
 
-# What lies at the same depth is painted in this order; in statures, added to the depth of a part.
+# Added to the depth of a part, in statures, to define the order of parts at the same depth.
 _NUDGE = {'skirt': 0.022, 'pelvis': 0.03, 'neck': 0.032, 'trunk': 0.036, 'head': 0.05, 'arm': 0.05}
 
 # (low, high, first turn, last turn) on the trunk: slits in front, flaps at the back.
@@ -34,8 +34,8 @@ _POCKETS = ((-0.02, 0.16, 34, 46), (-0.02, 0.16, -46, -34), (-0.12, 0.03, 146, 1
 class FigurePainter:
     """Paints a figure into an image.
 
-    figure: synthetic_bodies.Figure. outfit: synthetic_outfits.Outfit.
-    pelvis_img: (2,) where the pelvis goes, in pixels; stature_px: height of the person standing upright.
+    figure: bodies.Figure. outfit: outfits.Outfit. pelvis_img: (2,) position of the pelvis in pixels. stature_px: height
+    of the person standing upright, in pixels.
     light: (2,) unit vector in the image towards the light.
     """
 
@@ -75,13 +75,13 @@ class FigurePainter:
 
     def _limb(self, depth: float, colour: Colour, *tubes: Any) -> None:
         """Add parts of a limb: (first joint, last joint, two radii in statures, two shares of the way)."""
-        placed = []
+        tubes_px = []
         for first, last, radii, span in tubes:
             start, way = self._points[first], self._points[last] - self._points[first]
-            placed.append(
+            tubes_px.append(
                 (start + way * span[0], start + way * span[1], radii[0] * self._stature, radii[1] * self._stature)
             )
-        self._sketch.tubes(depth, placed, self._dimmed(colour, depth))
+        self._sketch.tubes(depth, tubes_px, self._dimmed(colour, depth))
 
     def _crease(self, joint: str, depth: float, colour: Colour, radius: float) -> None:
         """Add the darker folds or skin of a knee or an elbow. radius: in statures."""
@@ -109,9 +109,9 @@ class FigurePainter:
         self._crease(knee, max(thigh_depth, shank_depth) + 0.002, colour, 0.75 * at_knee)
 
     def _foot(self, side: str, depth: float) -> None:
-        places = [self._points[side + name] for name in ('_ankle', '_heel', '_toe')]
+        points = [self._points[side + name] for name in ('_ankle', '_heel', '_toe')]
         depth = max(depth, 0.5 * (self._depths[f'{side}_toe'] + self._depths[f'{side}_heel']))
-        rims = discs([place[:2] for place in places], np.array([0.02, 0.021, 0.018]) * self._stature)
+        rims = discs([point[:2] for point in points], np.array([0.02, 0.021, 0.018]) * self._stature)
         self._sketch.solids(depth, [rims], self._dimmed(self._outfit.shoes, depth))
 
     def _arm(self, side: str) -> None:
@@ -178,7 +178,7 @@ class FigurePainter:
         sketch.tubes(neck_depth, [neck], shade(outfit.skin, 0.9))
 
     def _front(self, depth: float) -> None:
-        """Add what only the front of the trunk shows; every front has an open collar."""
+        """Add the parts that only the front of the trunk shows; every front has an open collar."""
         outfit, trunk, sketch = self._outfit, self._trunk, self._sketch
         if outfit.front == 'jacket':
             sketch.patch(depth, trunk.strip(outfit.hem, 0.98, -34, 34), outfit.accent)
@@ -197,7 +197,7 @@ class FigurePainter:
                 sketch.patch(depth, trunk.strip(height, height + 0.07, -8, 8), outfit.accent)
 
     def _back(self, depth: float) -> None:
-        """Add what only the back shows, and the straps of a backpack on the front."""
+        """Add a backpack on the back, with straps on the front."""
         outfit, trunk = self._outfit, self._trunk
         if outfit.back != 'backpack':
             return
@@ -241,7 +241,7 @@ class FigurePainter:
             self._cap(skull, depth)
 
     def _features(self, skull: Ellipsoid, depth: float) -> None:
-        """Add eyes, brows, nose and mouth where they show."""
+        """Add eyes, brows, nose and mouth if they are visible."""
         outfit, sketch = self._outfit, self._sketch
         for side in (-1, 1):
             towards = (side * 0.38, 0.02, 0.92)

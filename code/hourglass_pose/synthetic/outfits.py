@@ -49,7 +49,7 @@ _NEUTRALS = (
 
 @dataclass(frozen=True)
 class Outfit:
-    """What one person looks like. Colours are RGB, 0..255.
+    """The appearance of one person. Colours are RGB, 0..255.
 
     girth: (left-right, front-back) factors on the trunk's mean proportions; bulk: factor on the limbs' radii.
     sleeves: 'long', 'short' or 'none'. legs: 'long', 'shorts' or 'skirt'. hem: height of the shirt's lower
@@ -84,7 +84,7 @@ def sample_cloth(rng: np.random.RandomState) -> Colour:
     if kind < 0.45:
         colour: Colour = _NEUTRALS[int(pick * len(_NEUTRALS))]
     else:
-        # A hue as a mix of two primaries, washed out and darkened by chance.
+        # A hue as a mix of two primaries, randomly desaturated and darkened.
         hue = [(1, mix, 0), (mix, 1, 0), (0, 1, mix), (0, mix, 1), (mix, 0, 1), (1, 0, mix)][int(pick * 6)]
         colour = [255 * (0.4 + 0.5 * light) * (1 - (1 - share) * (0.35 + 0.5 * pure)) for share in hue]
     return tuple(min(max(channel + 24 * shift - 12, 5), 250) for channel, shift in zip(colour, (red, green, blue)))
@@ -95,7 +95,7 @@ def _distance(colour: Colour, other: Colour) -> float:
 
 
 def _contrast(colour: Colour, rng: np.random.RandomState) -> Colour:
-    """Return a colour that is told from `colour`: light on dark, dark on light, or another cloth."""
+    """Return a colour that contrasts with `colour`: light on dark, dark on light, or another cloth."""
     other = sample_cloth(rng)
     if abs(sum(other) - sum(colour)) > 180:
         return other
@@ -119,7 +119,7 @@ def sample_outfit(rng: np.random.RandomState) -> Outfit:
     skin = _tint(_SKINS, rng)
     hair = _tint(_HAIRS, rng)
     if _distance(skin, hair) < 150:
-        # Hair of the skin's own tone would hide which way the head looks.
+        # Hair of the skin's tone would hide the direction of the head.
         hair = tuple(channel * 0.3 for channel in skin) if sum(skin) > 240 else (16.0, 14.0, 14.0)
     return Outfit(
         skin=skin,

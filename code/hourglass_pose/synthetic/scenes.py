@@ -1,4 +1,4 @@
-"""Images of rendered people: where they stand, what is behind them and what hides a part of them."""
+"""Images of rendered people: their positions, the background, and objects that occlude parts of them."""
 
 import math
 from dataclasses import dataclass
@@ -13,30 +13,30 @@ from hourglass_pose.synthetic.figures import FigurePainter
 from hourglass_pose.synthetic.outfits import sample_cloth, sample_outfit
 from hourglass_pose.synthetic.shapes import CIRCLE, fill, shade
 
-# Raise it whenever render_image returns something else for the same seed and index.
+# Increase it whenever render_image changes its result for the same seed and index.
 RENDERING_VERSION = 2
 
 MIN_SIDE_PX, MAX_SIDE_PX = 120, 260
-# The head's 0.13 statures are then 15 pixels or more, less what foreshortening takes.
+# The head, 0.13 statures, then has 15 pixels or more before foreshortening.
 MIN_STATURE_PX = 118
 
 _PAIR_CHANCE = 0.15
 _CUT_CHANCE = 0.05
 _OCCLUDER_CHANCE = 0.22
 _MAX_HIDDEN_JOINTS = 2
-# Heads stay in sight: without them left and right could not be told.
+# Heads stay visible: without them left and right are ambiguous.
 _MAY_BE_HIDDEN = [
     index for index, name in enumerate(MPII_JOINTS) if name[2:] in ('ankle', 'knee', 'hip', 'elbow', 'wrist')
 ]
 
-# Flesh and clothes reach this far beyond the joints, the finger tips and the toes, in statures.
+# Body and clothes extend this far beyond the joints, the finger tips and the toes, in statures.
 _MARGIN = 0.045
 _BOX_MARGIN = 0.05
 
 
 # A figure, its stature in pixels and its pelvis (2,) in the image.
 _Placed = Tuple[Figure, float, np.ndarray]
-# The size (width, height) of an image and who stands in it.
+# The size (width, height) of an image and its figures.
 _Layout = Tuple[Tuple[int, int], List[_Placed]]
 
 
@@ -44,7 +44,7 @@ _Layout = Tuple[Tuple[int, int], List[_Placed]]
 class SyntheticPerson:
     """One labelled person of a rendered image.
 
-    joints_img: float32 (16, 2) in the order of skeleton.MPII_JOINTS, exact, also where outside the image.
+    joints_img: float32 (16, 2) in the order of skeleton.MPII_JOINTS, exact, also outside the image.
     labelled: bool (16,), true where the joint, rounded to whole pixels, is inside the image.
     box_img: float64 (4,), whole numbers (x0, y0, x1, y1), inclusive: round the labelled joints with a margin,
         inside the image.
@@ -72,10 +72,10 @@ def render_image(seed: int, index: int) -> Tuple[np.ndarray, List[SyntheticPerso
     angle = rng.uniform(-2.4, -0.7)
     light = np.array([math.cos(angle), math.sin(angle)])
 
-    ground = int(max(_lowest_row(place) for place in placed))
+    ground = int(max(_lowest_row(person) for person in placed))
     image = render_background(rng, width, height, ground)
     paint_clutter(rng, image, ground)
-    # A person who stands lower in the image is nearer.
+    # A person whose feet are lower in the image is nearer.
     for figure, stature, origin in sorted(placed, key=_lowest_row):
         _paint_footing(rng, image, figure, stature, origin)
         FigurePainter(figure, sample_outfit(rng), origin, stature, light).paint(image)
@@ -91,8 +91,8 @@ def _outline_box(figure: Figure) -> np.ndarray:
     return np.concatenate([points.min(axis=0) - _MARGIN, points.max(axis=0) + _MARGIN])
 
 
-def _lowest_row(place: _Placed) -> float:
-    figure, stature, origin = place
+def _lowest_row(placed: _Placed) -> float:
+    figure, stature, origin = placed
     return origin[1] + _outline_box(figure)[3] * stature
 
 
@@ -115,7 +115,7 @@ def _lay_out(rng: np.random.RandomState) -> _Layout:
 
 
 def _lay_out_pair(rng: np.random.RandomState) -> Optional[_Layout]:
-    """Return two people side by side, or None where they are too wide for one image."""
+    """Return the layout of two people side by side, or None if they are too wide for one image."""
     figures = [sample_figure(rng), sample_figure(rng)]
     boxes = [_outline_box(figure) for figure in figures]
     stature = rng.uniform(MIN_STATURE_PX, 150)
@@ -148,7 +148,7 @@ def _sample_size(rng: np.random.RandomState, spans_px: np.ndarray, share: float)
 
 
 def _cut(rng: np.random.RandomState, corner: np.ndarray, slack: np.ndarray, spans_px: np.ndarray) -> np.ndarray:
-    """Return a corner (2,) of the person's box that leaves a part of it out of the image."""
+    """Return a corner (2,) of the person's box such that a part of the box is outside the image."""
     if rng.uniform() < 0.6:
         return np.array([corner[0], slack[1] + spans_px[1] * rng.uniform(0.08, 0.25)])
     hidden = spans_px[0] * rng.uniform(0.08, 0.2)
@@ -169,7 +169,7 @@ def _label(figure: Figure, stature: float, origin: np.ndarray, width: int, heigh
 def _paint_footing(
     rng: np.random.RandomState, image: np.ndarray, figure: Figure, stature: float, origin: np.ndarray
 ) -> None:
-    """Paint a shadow on the ground, and a seat under those who sit."""
+    """Paint a shadow on the ground, and a seat under a sitting person."""
     height, width = image.shape[:2]
     box = _outline_box(figure) * stature
     soles = [figure.points[name][:2] for name in ('l_heel', 'l_toe', 'r_heel', 'r_toe')]
@@ -191,7 +191,7 @@ def _paint_footing(
 
 
 def _paint_occluder(rng: np.random.RandomState, image: np.ndarray, persons: Sequence[SyntheticPerson]) -> None:
-    """Paint a thing in front of a person that hides one or two joints, where a place for it is found."""
+    """Paint an object that hides one or two joints of a person, unless no position is found for it."""
     for _ in range(6):
         person = persons[rng.randint(len(persons))]
         joint = person.joints_img[_MAY_BE_HIDDEN[rng.randint(len(_MAY_BE_HIDDEN))]]

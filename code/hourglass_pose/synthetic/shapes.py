@@ -7,10 +7,10 @@ from typing import Any, Iterable, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-# RGB, 0..255: three numbers, in a tuple, a list or an array
+# RGB, 0..255: a tuple, a list or an array of three numbers.
 Colour = Any
 
-# Fractional bits of the integers that OpenCV draws from.
+# Fractional bits of OpenCV's fixed-point coordinates.
 _SHIFT = 5
 _ANGLES = np.linspace(0, 2 * math.pi, 20, endpoint=False)
 CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
@@ -25,7 +25,7 @@ _RING_TURNS = np.arange(0, 360, 30.0)
 
 def fill(image: np.ndarray, polygon_img: np.ndarray, colour: Colour, convex: bool = False) -> None:
     """Fill a polygon, float (N, 2), pixel centres at integers, with anti-aliased edges, in place."""
-    # Rounds what is inside the image; what is left of it or above may be 1 / 32 pixel off.
+    # Rounds correctly inside the image; coordinates left of it or above may be off by 1/32 pixel.
     corners = (polygon_img * (1 << _SHIFT) + 0.5).astype(np.int32)
     if convex:
         cv2.fillConvexPoly(image, corners, colour, cv2.LINE_AA, _SHIFT)
@@ -52,7 +52,7 @@ def discs(centres_img: Any, radii: np.ndarray) -> np.ndarray:
 def tube_outlines(starts: np.ndarray, ends: np.ndarray, start_radii: np.ndarray, end_radii: np.ndarray) -> np.ndarray:
     """Return the outlines of K tapered capsules, float64 (K, 14, 2): convex polygons round two discs each.
 
-    starts, ends: (K, 2) centres of the discs. start_radii, end_radii: (K,). Where one disc holds the other,
+    starts, ends: (K, 2) centres of the discs. start_radii, end_radii: (K,). If one disc contains the other,
     the outline is that of the larger one.
     """
     axes = ends - starts
@@ -70,7 +70,7 @@ def tube_outlines(starts: np.ndarray, ends: np.ndarray, start_radii: np.ndarray,
 
 
 class Sketch:
-    """Shapes gathered in any order and painted from far to near; ties in the order of gathering.
+    """Shapes added in any order and painted from far to near; equal depths in the order of adding.
 
     light: (2,) direction in the image from which the light falls, unit length.
     Depths grow towards the viewer. Colours are RGB, 0..255.
@@ -82,7 +82,7 @@ class Sketch:
         self._groups: List[Tuple[Any, ...]] = []
 
     def tubes(self, depth: float, tubes: Any, colour: Colour) -> None:
-        """Add tapered capsules that flow into each other, shaded as cylinders.
+        """Add tapered capsules that merge into each other, shaded as cylinders.
 
         tubes: (start, end, start radius, end radius) each; start and end are (2,) or longer, in pixels.
         """
@@ -94,7 +94,7 @@ class Sketch:
         self._groups.append((depth, len(self._groups), range(first, len(self._tubes)), colour))
 
     def solids(self, depth: float, outlines: Iterable[np.ndarray], colour: Colour) -> None:
-        """Add the convex hulls of point sets (N, 2) that flow into each other, shaded as rounded bodies."""
+        """Add the convex hulls of point sets (N, 2) that merge into each other, shaded as rounded bodies."""
         outlines = [hull(points) for points in outlines]
         polygons = [(outline, shade(colour, _LAYERS[0][2]), True) for outline in outlines]
         share, drift, brightness = _LAYERS[1]
@@ -106,7 +106,7 @@ class Sketch:
         self._groups.append((depth, len(self._groups), polygons, None))
 
     def patch(self, depth: float, points_img: Optional[np.ndarray], colour: Colour) -> None:
-        """Add a flat polygon (N, 2), which need not be convex; None adds nothing."""
+        """Add a flat polygon (N, 2), convex or not; None adds nothing."""
         if points_img is not None:
             self._groups.append((depth, len(self._groups), [(points_img, shade(colour, 1), False)], None))
 
@@ -158,7 +158,7 @@ class Ellipsoid:
 
     centre_img: (2,) in pixels. frame: (3, 3), columns left, up, forward in image axes with z to the viewer.
     semi_axes: (3,) in pixels along those columns.
-    A place on it is a unit vector (left, up, forward).
+    A point on it is given by a unit vector (left, up, forward).
     """
 
     def __init__(self, centre_img: np.ndarray, frame: np.ndarray, semi_axes: np.ndarray) -> None:
@@ -168,7 +168,7 @@ class Ellipsoid:
         # The outline is the image of a circle under any square root of the projected quadric.
         covariance = self._image_from_unit.dot(self._image_from_unit.T)
         self._root = np.linalg.cholesky(covariance)
-        # Where the surface turns away from the viewer, as unit vectors.
+        # The silhouette, where the surface turns away from the viewer, as unit vectors.
         upright = abs(self._view[1]) > abs(self._view[2])
         across = np.cross(self._view, (0.0, 0.0, 1.0) if upright else (0.0, 1.0, 0.0))
         across /= math.sqrt(across.dot(across))
@@ -179,35 +179,35 @@ class Ellipsoid:
         """Return the silhouette, float64 (20, 2)."""
         return self._centre + CIRCLE.dot(self._root.T) * scale
 
-    def at(self, places: Any, scale: float = 1.0) -> Any:
-        """Return image points (N, 2) and visibility bool (N,) of places (N, 3)."""
-        places = np.asarray(places, np.float64)
-        return self._centre + places.dot(self._image_from_unit.T) * scale, places.dot(self._view) > 0
+    def at(self, directions: Any, scale: float = 1.0) -> Any:
+        """Return image points (N, 2) and visibility bool (N,) of unit vectors (N, 3)."""
+        directions = np.asarray(directions, np.float64)
+        return self._centre + directions.dot(self._image_from_unit.T) * scale, directions.dot(self._view) > 0
 
     def cap(self, towards: Sequence[float], degrees: float, scale: float = 1.0) -> Optional[np.ndarray]:
-        """Return the visible part of what lies within an angle below 90 of a direction, a tuple (3), or None.
+        """Return the visible part of the cap within an angle below 90 degrees of a direction, a tuple (3), or None.
 
-        In the image it is convex, bounded by what is seen of its rim and by the silhouette inside it.
+        In the image it is convex, bounded by the visible part of its rim and by the silhouette inside it.
         """
         rim, pole, least = _cap_rim(towards, degrees)
         visible = rim.dot(self._view) > 0
         if visible.all():
             return self._centre + rim.dot(self._image_from_unit.T) * scale
         edge = self._silhouette[self._silhouette.dot(pole) > least]
-        seen = np.concatenate([rim[visible], edge])
-        if len(seen) < 3:
+        boundary = np.concatenate([rim[visible], edge])
+        if len(boundary) < 3:
             return None
-        return hull(self.at(seen, scale)[0])
+        return hull(self.at(boundary, scale)[0])
 
 
 class Trunk:
     """The surface of a clothed trunk: a stack of ellipses from the crotch to the base of the neck.
 
-    A place on it is (height, turn): height as a fraction of the way from pelvis (0) to thorax (1), turn in
+    A point on it is (height, turn): height as a fraction of the way from pelvis (0) to thorax (1), turn in
     degrees from the middle of the front, positive to the person's left.
 
     pelvis_img, thorax_img: (3,), z to the viewer. pelvis_frame, trunk_frame: (3, 3) as in Ellipsoid;
-    the pelvis turns what is below height 0.1.
+    the part below height 0.1 turns with the pelvis.
     girth: (left-right, front-back) factors on mean proportions; stature_px: unit of length.
     """
 
@@ -248,18 +248,18 @@ class Trunk:
         )
 
     def at(self, heights: Any, turns: Any, offset: float = 1.0) -> Any:
-        """Return image points with depth, (..., 3), of places; offset swells the surface."""
+        """Return image points with depth, (..., 3), of points (height, turn); offset scales the radius."""
         heights, angles = np.asarray(heights), np.radians(turns)
         half_breadth, half_depth = self._size(heights)
         local = np.empty(np.broadcast(heights, angles).shape + (3,))
         local[..., 0] = half_breadth * np.sin(angles) * offset
         local[..., 1] = heights * self._length
         local[..., 2] = half_depth * np.cos(angles) * offset
-        placed = local.dot(self._frames[1].T)
+        points = local.dot(self._frames[1].T)
         if heights.min() < 0.1:
-            low = np.broadcast_to(heights < 0.1, placed.shape[:-1])
-            placed[low] = local[low].dot(self._frames[0].T)
-        return self._base + placed
+            low = np.broadcast_to(heights < 0.1, points.shape[:-1])
+            points[low] = local[low].dot(self._frames[0].T)
+        return self._base + points
 
     def ring(self, height: float, offset: float = 1.0) -> np.ndarray:
         """Return image points (12, 2) round the surface at a height."""
@@ -271,15 +271,15 @@ class Trunk:
         return self._rings[(heights >= low) & (heights <= high)].reshape(-1, 2)
 
     def band(self, low: float, high: float) -> Optional[np.ndarray]:
-        """Return the visible part (14, 2) of the places between two heights, all round."""
+        """Return the visible part (14, 2) of the surface between two heights, all round."""
         return self.strip(low, high, -360, 360)
 
     def strip(self, low: float, high: float, first: float, last: float) -> Optional[np.ndarray]:
-        """Return the visible part (14, 2) of the places between two heights and two turns, or None."""
+        """Return the visible part (14, 2) of the surface between two heights and two turns, or None."""
         view = self._frames[1][2]
         half_breadth, half_depth = self._size(0.5 * (low + high))
         facing = math.degrees(math.atan2(view[0] / half_breadth, view[2] / half_depth))
-        # The copy of the middle, modulo a whole turn, that is nearest to what faces the viewer.
+        # The equivalent of the middle, modulo 360 degrees, that is nearest to the direction of the viewer.
         middle = (0.5 * (first + last) - facing + 180) % 360 - 180 + facing
         half = 0.5 * (last - first)
         start, end = max(middle - half, facing - 90), min(middle + half, facing + 90)

@@ -1,4 +1,4 @@
-"""The attention network of the original code, which differs from the published one in where it looks and drops."""
+"""The attention network of the original code, which differs from the published one in attention and dropout."""
 
 from typing import List
 

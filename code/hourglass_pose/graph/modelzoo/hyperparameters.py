@@ -1,4 +1,4 @@
-"""ModelzooHyperparameters: what selects a network of the original TensorFlow 1 code."""
+"""ModelzooHyperparameters: the hyperparameters of the networks of the original TensorFlow 1 code."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Iterator, Tuple
@@ -16,7 +16,7 @@ ATTENTION_DROP_RATE = 0.1
 class ModelzooHyperparameters(StackedHourglass):
     """Hyperparameters of the original code's standard, tiny, `modif` and attention networks.
 
-    drop_rate: the attention network drops features at a rate of its own, whatever is given here.
+    drop_rate: ignored by the attention network, which has a fixed rate.
     """
 
     attention: bool = setting(False, boolean(), 'multi-context attention, as the original code has it')
@@ -31,7 +31,7 @@ class ModelzooHyperparameters(StackedHourglass):
     network: ClassVar[str] = 'hourglass_pose.graph.modelzoo.network'
     flags: ClassVar[Tuple[str, ...]] = ('tiny', 'attention', 'modif')
 
-    # What the code leaves no choice of.
+    # Fixed in the original code.
     num_modules: ClassVar[int] = 1
     attention_kernel: ClassVar[int] = 1
     attention_iterations: ClassVar[int] = 3
@@ -61,7 +61,7 @@ class ModelzooHyperparameters(StackedHourglass):
 
     @property
     def depth(self) -> int:
-        """How many times an hourglass halves its maps: without attention once more than it is asked for."""
+        """How many times an hourglass halves its maps: without attention once more than num_poolings."""
         return self.num_poolings + (0 if self.attention else 1)
 
     @property
@@ -75,7 +75,7 @@ class ModelzooHyperparameters(StackedHourglass):
 
     @property
     def free_in_transfer(self) -> Tuple[str, ...]:
-        # The attention network counts its layers over all stacks and joints, so other numbers change names' meaning.
+        # The attention network numbers its layers over all stacks and joints, so other numbers change their meaning.
         return ('input_size', 'drop_rate') if self.attention else super().free_in_transfer
 
     @property

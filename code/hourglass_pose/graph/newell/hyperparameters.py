@@ -1,4 +1,4 @@
-"""NewellHyperparameters: what selects a published stacked hourglass."""
+"""NewellHyperparameters: the hyperparameters of the published stacked hourglass."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, Iterator, Tuple

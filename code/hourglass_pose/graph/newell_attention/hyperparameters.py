@@ -1,4 +1,4 @@
-"""NewellAttentionHyperparameters: what selects a stacked hourglass with multi-context attention."""
+"""NewellAttentionHyperparameters: the hyperparameters of a stacked hourglass with multi-context attention."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -27,7 +27,7 @@ def build(
         x = _stem(tower, images, settings)
         for index in range(settings.num_stacks):
             is_last = index + 1 == settings.num_stacks
-            # The last stack's maps are not fed back, so they may come from more features.
+            # The last stack's maps are not fed back, so they can use more features.
             width = settings.num_features * (2 if is_last else 1)
             num_maps = settings.num_joints if is_last or index >= settings.part_attention_from else 1
             with tower.scope(f'stack_{index}'):

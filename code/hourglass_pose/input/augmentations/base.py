@@ -1,4 +1,4 @@
-"""What an augmentation is: its settings, and how it samples a change of the view and of the pixels."""
+"""Augmentation: its settings, and a function that samples a change of the view and of the pixels."""
 
 from dataclasses import dataclass
 from typing import Callable, Mapping, Tuple
@@ -18,11 +18,11 @@ class Setting:
 
 @dataclass(frozen=True)
 class View:
-    """How a crop looks at its person.
+    """The view of a person in a crop.
 
-    rotation_deg: positive anti-clockwise. scale: the person's size relative to the plain crop. shift_x, shift_y: how
-    far the person moves along the image's axes before the crop is turned, as shares of the crop's side. flip: mirrored
-    at the end.
+    rotation_deg: positive anti-clockwise. scale: the person's size relative to the plain crop. shift_x, shift_y:
+    shift of the person along the image's axes before the rotation, as fractions of the crop's side. flip: whether the
+    crop is mirrored at the end.
     """
 
     rotation_deg: float = 0.0
@@ -34,7 +34,7 @@ class View:
 
 @dataclass(frozen=True)
 class Change:
-    """What was sampled for one crop. view: View to View. pixels: crop (H, W, 3) uint8 to another one."""
+    """The sampled change of one crop. view: View -> View. pixels: crop (H, W, 3) uint8 -> crop."""
 
     view: Callable[[View], View] = lambda view: view
     pixels: Callable[[np.ndarray], np.ndarray] = lambda crop: crop
@@ -45,8 +45,8 @@ class Augmentation:
     """A random change of training crops.
 
     settings: its keys of config.cfg. sample: function of a random generator and the value of each setting to the
-    Change of one crop. It takes as many numbers from the generator whatever the values are, so that one augmentation
-    does not shift another.
+    Change of one crop. It always takes the same number of values from the generator, so that one augmentation does not
+    affect the others.
     """
 
     settings: Tuple[Setting, ...]

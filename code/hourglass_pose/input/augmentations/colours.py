@@ -19,7 +19,7 @@ def _sample(rng: np.random.RandomState, values: Mapping[str, float]) -> Change:
     if not happens:
         return Change()
     gains = (1.0 + changes[:3]) * (1.0 + changes[3])
-    # Contrast turns about the middle grey; brightness is added.
+    # Contrast scales about the middle grey; brightness is added.
     levels = np.arange(256)[:, None] * gains + 127.5 * (changes[4] - changes[3])
     table = np.clip(levels + 0.5, 0, 255).astype(np.uint8)[None]
 

@@ -1,4 +1,4 @@
-"""The table of augmentations, and all that they change in one crop."""
+"""The table of augmentations, and their combined change of one crop."""
 
 from functools import reduce
 from typing import Mapping, Optional
@@ -11,7 +11,7 @@ from hourglass_pose.input.augmentations.occluders import OCCLUDERS
 from hourglass_pose.input.augmentations.views import VIEWS
 
 AUGMENTATIONS = (VIEWS, COLOURS, OCCLUDERS)
-"""In the order in which they are sampled and applied. A new one at the end leaves the others' numbers as they are."""
+"""In the order in which they are sampled and applied. A new one at the end does not change the others' values."""
 
 SETTINGS = tuple(setting for augmentation in AUGMENTATIONS for setting in augmentation.settings)
 """Every key of config.cfg that an augmentation reads."""

@@ -1,1 +1,1 @@
-"""What representations by heatmaps share: Gaussian targets, and joints read from maps with sub-cell precision."""
+"""The common parts of heatmap representations: Gaussian targets, and decoding with sub-cell precision."""

@@ -1,7 +1,7 @@
-"""What HeatmapCodec computes, within the graph: Gaussian targets, masked losses and joints of heatmaps.
+"""HeatmapCodec in the graph: Gaussian targets, masked losses and decoding of heatmaps.
 
-All shapes are static. No gathering and no loop: the cells around a peak are cut out by products with matrices of rows,
-which every runtime has. Positions are whole numbers up to the side of a map, so that they survive half precision.
+All shapes are static. There is no gathering and no loop: the cells around a peak are extracted by matrix products,
+which every runtime supports. Positions are integers up to the side of a map, which half precision represents exactly.
 """
 
 from typing import Any, Callable, Dict, List, Tuple
@@ -62,7 +62,7 @@ def decode_heatmaps(
     """
     batch, height, width, joints = logits.shape.as_list()
     planes = maps_of_planes(planes_of(logits))
-    # Whole numbers, for the index of a cell is beyond what half precision can hold.
+    # Integers, because half precision cannot represent the index of a cell.
     index = tf.argmax(planes, axis=1, output_type=tf.int32)
     row = tf.floordiv(index, width)
     peak = _Peak(tf.cast(index - row * width, tf.float32), tf.cast(row, tf.float32), width, height)

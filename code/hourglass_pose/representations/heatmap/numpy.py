@@ -14,7 +14,7 @@ _TINY = 1e-10
 
 
 class HeatmapCodec:
-    """Encodes joints for training and decodes what a network gives. Each representation has a subclass `Codec`.
+    """Encodes joints for training and decodes the output of a network. Each representation has a subclass `Codec`.
 
     heatmap_size: side of the square maps in cells. stride: crop pixels per cell. sigma_hm: standard deviation of the
     Gaussians in cells.
@@ -25,9 +25,9 @@ class HeatmapCodec:
     loss = ''
     """Name of the representation in the table."""
     output_meaning = ''
-    """What the network's output is, for the record of an exported model."""
+    """Description of the network's output, for the record of an exported model."""
     teaches_absence = True
-    """Whether a joint without a position can be taught, as an empty map (weighted_loss False)."""
+    """Whether a joint without a position can be trained, towards an empty map (weighted_loss False)."""
 
     def __init__(self, heatmap_size: int, stride: int, sigma: float, decoding: str) -> None:
         if decoding not in DECODINGS:
@@ -93,7 +93,7 @@ class HeatmapCodec:
 
     def nearest_cells(self, joints_crop: np.ndarray) -> np.ndarray:
         """Return the (x, y) of the cells nearest to joints (..., J, 2), int: the peaks of their target maps."""
-        # Half-way between two cells the first counts, as it does for a peak.
+        # At the midpoint between two cells the first one counts, as for a peak.
         cells = np.ceil(hm_from_crop(joints_crop, self.stride) - 0.5)
         return np.clip(cells, 0, self.heatmap_size - 1).astype(np.int64)
 

@@ -17,8 +17,8 @@ def target(joints_crop: Tensor, codec: Codec) -> Tensor:
 
 
 def loss(logits: Tensor, target: Tensor, joint_weights: Tensor) -> Tensor:
-    """Return the cross-entropy of each map's softmax and its target, of which an empty one is flat: all cells alike."""
-    # Where there is a Gaussian, so little changes no bit of it that counts.
+    """Return the cross-entropy of each map's softmax and its target, where an empty target is uniform."""
+    # Too small to change the values of a Gaussian.
     filled = target + _TINY
     probabilities = tf.expand_dims(filled / tf.reduce_sum(filled, axis=[1, 2], keepdims=True), 1)
     # sum p (lse - x), the sum of p being one.
