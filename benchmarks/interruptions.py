@@ -26,7 +26,7 @@ CHANGES = ('mkdir', 'rename', 'replace', 'symlink', 'unlink', 'remove', 'rmdir',
 LINKS = ('symlink', 'replace', 'rename')
 KINDS = ('moment', 'change of the folder', 'link or rename', 'inside a save')
 TIMING = ('images_per_s', 'images_per_second', 'seconds', 'minutes')
-DISK = '3m'
+DISK = '24m'
 
 Action = Callable[[], None]
 
