@@ -109,7 +109,9 @@ def annotations(first: int, count: int, deadline: float) -> List[Row]:
 
         return case
 
-    def in_bytes_or_values(content: bytes, values: Callable[[np.random.RandomState], None], read: Callable[[], str]) -> Case:
+    def in_bytes_or_values(
+        content: bytes, values: Callable[[np.random.RandomState], None], read: Callable[[], str]
+    ) -> Case:
         def case(rng: np.random.RandomState) -> str:
             if rng.randint(2):
                 _write(path, mutate_bytes(content, rng))
@@ -240,7 +242,12 @@ def images(first: int, count: int, deadline: float) -> List[Row]:
             picture.save(stream, **options)
 
             def case(rng: np.random.RandomState, content: bytes = stream.getvalue()) -> str:
-                _write(path, mutate_bytes(content[: rng.randint(20, 200)], rng) + content[200:] if rng.randint(2) else mutate_bytes(content, rng))
+                _write(
+                    path,
+                    mutate_bytes(content[: rng.randint(20, 200)], rng) + content[200:]
+                    if rng.randint(2)
+                    else mutate_bytes(content, rng),
+                )
                 image = read_image(path)
                 assert image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 3
                 width, height = image_size(path)
@@ -255,6 +262,8 @@ def checkpoints(first: int, count: int, deadline: float) -> List[Row]:
     """Open checkpoints with a damaged manifest, index or data file, and read all their variables; ours fall back."""
     with tempfile.TemporaryDirectory() as folder:
         run = os.path.join(folder, 'run')
+        alone = os.path.join(folder, 'alone')
+        os.mkdir(alone)
         # In another process, so that no thread of TensorFlow is in the way of a fork.
         subprocess.check_call([sys.executable, '-c', _TRAIN, folder, run], stdout=subprocess.DEVNULL)
         from hourglass_pose.checkpoints.folder import CheckpointFolder
@@ -266,8 +275,9 @@ def checkpoints(first: int, count: int, deadline: float) -> List[Row]:
         names = sorted(os.listdir(whole))
         contents = {name: open(os.path.join(whole, name), 'rb').read() for name in names}
         manifest = read_manifest(whole)
-        alone = os.path.join(folder, 'alone')
-        os.mkdir(alone)
+        originals = {
+            name: open(os.path.join(alone, name), 'rb').read() for name in os.listdir(alone) if name.startswith('hg_7.')
+        }
 
         def read(path: str) -> str:
             reader = reader_of(open_checkpoint(path))
@@ -315,21 +325,17 @@ def checkpoints(first: int, count: int, deadline: float) -> List[Row]:
             _write(os.path.join(whole, 'manifest.json'), json.dumps(content).encode())
             return read(whole)
 
-        def of_tensorflow(name: str) -> Case:
-            """The same files without a manifest, as of another program."""
-
+        def of_the_original(name: str) -> Case:
             def case(rng: np.random.RandomState) -> str:
-                for other in names:
-                    if other != 'manifest.json':
-                        content = contents[other]
-                        _write(os.path.join(alone, other), mutate_bytes(content, rng) if other == name else content)
-                return read(os.path.join(alone, 'hourglass'))
+                for other, content in originals.items():
+                    _write(os.path.join(alone, other), mutate_bytes(content, rng) if other == name else content)
+                return read(os.path.join(alone, 'hg_7'))
 
             return case
 
         cases = {f'ours, {name}': of_ours(name) for name in names}
         cases['ours, other values'] = signed
-        cases.update({f'alone, {name}': of_tensorflow(name) for name in names if name != 'manifest.json'})
+        cases.update({f'original, {name}': of_the_original(name) for name in sorted(originals)})
         return [guarded(name, case, first, count, deadline) for name, case in cases.items()]
 
 
@@ -338,9 +344,13 @@ import sys
 sys.path[:0] = {[os.path.join(ROOT, part) for part in ('code', 'tests', 'tests/support')]!r}
 import tiny_run
 from hourglass_pose.experiment import training_run
+from hourglass_pose.graph.architectures import make_hyperparameters
+from original_checkpoint import write_original
 from hourglass_pose.synthetic.dataset import write_synthetic_dataset
 training_run.write_results = lambda *arguments: None
 tiny_run.start(tiny_run.tiny_config(sys.argv[2], write_synthetic_dataset(sys.argv[1] + '/people', 24, 5)))
+traits = make_hyperparameters(arch='modelzoo', num_stacks=2, num_features=8, num_poolings=1)
+write_original(sys.argv[1] + '/alone', traits)
 """
 
 

@@ -5,18 +5,21 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import traceback
 from collections import Counter
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 import pytest
 
 import tiny_run
 from cases import Row
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
+from hourglass_pose.checkpoints.manifest import verify
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.cli import report_mistakes
 from hourglass_pose.tf_compat import tf
@@ -34,7 +37,7 @@ Action = Callable[[], None]
 def kills(first: int, count: int, deadline: float) -> List[Row]:
     """Kill trainings with SIGKILL until there are `count` kills; four at most for each training, then it finishes."""
     rows = {kind: Row(f'kill: {kind}') for kind in KINDS}
-    with tempfile.TemporaryDirectory() as base:
+    with _temporary_folder() as base:
         data, expected, seconds, totals = _uninterrupted(base)
         done, case = 0, first
         while done < count and time.time() < deadline:
@@ -66,7 +69,7 @@ def kills(first: int, count: int, deadline: float) -> List[Row]:
 def disk(first: int, count: int, deadline: float) -> List[Row]:
     """Fill the disk of a training before a random change of its folder, or at a random time; make space; go on."""
     rows = {kind: Row(f'disk full: {kind}') for kind in KINDS[:2]}
-    with tempfile.TemporaryDirectory() as base:
+    with _temporary_folder() as base:
         data, expected, seconds, totals = _uninterrupted(base)
         mount = os.path.join(base, 'disk')
         os.mkdir(mount)
@@ -128,14 +131,26 @@ def _filled(
     return 'stopped in one line, went on to the same bits' if code else 'finished all the same', problem
 
 
+@contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """Make a folder and remove it in the end; tempfile.TemporaryDirectory may remove it when a forked process ends."""
+    folder = tempfile.mkdtemp(prefix='reliability-')
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def _uninterrupted(base: str) -> Tuple[str, Dict[str, Any], float, Dict[str, int]]:
     """Return the data, what an uninterrupted training leaves, its seconds, and the number of its changes by name."""
     data = os.path.join(base, 'people')
     os.mkdir(data)
     # Not in this process: OpenCV's threads would not survive a fork.
-    program = 'import sys; from hourglass_pose.synthetic.dataset import write_synthetic_dataset as w; w(sys.argv[1], 24, 5)'
+    program = (
+        'import sys; from hourglass_pose.synthetic.dataset import write_synthetic_dataset as w; w(sys.argv[1], 24, 5)'
+    )
     path = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'code')
-    subprocess.check_call([os.sys.executable, '-c', program, data], env=dict(os.environ, PYTHONPATH=path))
+    subprocess.check_call([sys.executable, '-c', program, data], env=dict(os.environ, PYTHONPATH=path))
     data, folder, counts = os.path.join(data, 'dataset.txt'), os.path.join(base, 'whole'), os.path.join(base, 'counts')
     start = time.time()
 
@@ -205,6 +220,7 @@ def _in_child(
     """
     process = os.fork()
     if not process:
+        code = 1
         try:
             descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(descriptor, 1)
@@ -214,10 +230,13 @@ def _in_child(
             code = report_mistakes(run)
         except BaseException:
             traceback.print_exc()
-            code = 1
-        os.sys.stdout.flush()
-        os.sys.stderr.flush()
-        os._exit(code)
+        finally:
+            # Nothing of this process, such as the removal of temporary folders, may happen in a forked one, too.
+            try:
+                sys.stdout.flush()
+                sys.stderr.flush()
+            finally:
+                os._exit(code)
     limit = time.time() + 120
     when = limit if kill_after is None else time.time() + kill_after
     while True:
@@ -272,8 +291,6 @@ def _intact_steps(folder: str) -> List[int]:
     checkpoints = CheckpointFolder(folder)
     for step in checkpoints.steps():
         try:
-            from hourglass_pose.checkpoints.manifest import verify
-
             verify(os.path.join(folder, f'step-{step:08d}'))
             found.append(step)
         except Exception:
@@ -298,5 +315,7 @@ def _difference(expected: Dict[str, Any], found: Dict[str, Any]) -> Optional[str
     names = [name for name in sorted(set(expected) | set(found)) if expected.get(name) != found.get(name)]
     if not names:
         return None
-    shown = {name: (expected.get(name), found.get(name)) for name in names if name in ('history.csv', 'best', 'progress')}
+    shown = {
+        name: (expected.get(name), found.get(name)) for name in names if name in ('history.csv', 'best', 'progress')
+    }
     return f'differs in {", ".join(names)}: {shown}'[:1500]
