@@ -37,6 +37,7 @@ Case = Callable[[np.random.RandomState], Optional[str]]
 def configs(first: int, count: int, deadline: float) -> List[Row]:
     """Read damaged config files."""
     from config.test_config_fuzz import mutate
+
     from hourglass_pose.config.config import config_from_dict, format_config, load_config
 
     with open(os.path.join(ROOT, 'code', 'config.cfg'), 'rb') as stream:
@@ -59,9 +60,9 @@ def annotations(first: int, count: int, deadline: float) -> List[Row]:
     """Read damaged annotation files of every format."""
     import h5py
     import scipy.io
+    from annotations import test_mutated_files as makers
 
     from annotated import crowd
-    from annotations import test_mutated_files as makers
     from hourglass_pose.annotations.checking import Skipped
     from hourglass_pose.annotations.dataset_txt import write_dataset_txt
     from hourglass_pose.annotations.person_lines import write_person_lines
@@ -358,8 +359,9 @@ def predictions(first: int, count: int, deadline: float) -> List[Row]:
     """Score damaged prediction files of every kind by the command line."""
     import pathlib
 
-    from hourglass_pose.cli import main
     from scoring import test_mutated_files as makers
+
+    from hourglass_pose.cli import main
 
     with tempfile.TemporaryDirectory() as folder:
         damaged, rows = os.path.join(folder, 'damaged'), []

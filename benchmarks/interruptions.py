@@ -111,11 +111,14 @@ def _filled(
 
     if os.path.exists(note):
         os.remove(note)
-    if kind == KINDS[0]:
-        timer = threading.Timer(choose.uniform(0.2, seconds), fill)
-        number, run = 0, lambda: (timer.start(), _train(folder, data))
-    else:
-        number, run = choose.randint(1, sum(totals.values())), lambda: _train(folder, data)
+    timer = threading.Timer(choose.uniform(0.2, seconds), fill)
+    number = 0 if kind == KINDS[0] else choose.randint(1, sum(totals.values()))
+
+    def run() -> None:
+        if not number:
+            timer.start()
+        _train(folder, data)
+
     code, log = _in_child(run, os.path.join(base, 'log'), CHANGES, number, fill)
     if not os.path.exists(note):
         return 'finished before', None

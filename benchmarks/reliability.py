@@ -1,4 +1,4 @@
-"""Kills, full disks and damaged files by the thousand: shows that trainings go on bit for bit and mistakes stay one line.
+"""Interrupts trainings and damages files by the thousand: trainings go on bit for bit, mistakes are one line each.
 
     python benchmarks/reliability.py kills --count 200
     python benchmarks/reliability.py disk --count 50

@@ -89,8 +89,8 @@ def _readable(path: str) -> Iterator[None]:
     """Raise CheckpointError in place of what TensorFlow raises where a checkpoint is damaged."""
     try:
         yield
-    # TensorFlow 1.15 and 2 raise different types here, RuntimeError and ValueError among them.
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
+    # TensorFlow 1.15 and 2 raise different types here; IndexError is a file that ends too early.
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError, MemoryError) as error:
         raise CheckpointError(f'{path}: TensorFlow cannot read the checkpoint ({reason_of(error)})')
 
 
