@@ -6,6 +6,7 @@ found by that, counts as a failure, and the next case goes on in another process
 
 import copy
 import io
+import itertools
 import json
 import os
 import random
@@ -22,7 +23,7 @@ from typing import Any, Callable, List, Optional
 
 import numpy as np
 
-from cases import Row
+from cases import Plan, Row
 from hourglass_pose.errors import UserError
 from mutations import mutate_bytes, mutate_text, mutate_value
 
@@ -34,7 +35,7 @@ Case = Callable[[np.random.RandomState], Optional[str]]
 """Reads one damaged file; returns what came of it. A UserError is one line; any other exception is a failure."""
 
 
-def configs(first: int, count: int, deadline: float) -> List[Row]:
+def configs(plan: Plan) -> List[Row]:
     """Read damaged config files."""
     from config.test_config_fuzz import mutate
 
@@ -53,10 +54,10 @@ def configs(first: int, count: int, deadline: float) -> List[Row]:
             assert load_config(path) == config, 'its printed text gives another config'
             return 'read'
 
-        return [guarded('config.cfg', case, first, count, deadline)]
+        return [guarded('config.cfg', case, plan)]
 
 
-def annotations(first: int, count: int, deadline: float) -> List[Row]:
+def annotations(plan: Plan) -> List[Row]:
     """Read damaged annotation files of every format."""
     import h5py
     import scipy.io
@@ -211,12 +212,12 @@ def annotations(first: int, count: int, deadline: float) -> List[Row]:
         ),
         'split list': text(b'0001.jpg\n0002.jpgA\n', lambda: taken(split_by_list(people, path))),
     }
-    rows = [guarded(name, case, first, count, deadline) for name, case in cases.items()]
+    rows = [guarded(name, case, plan) for name, case in cases.items()]
     shutil.rmtree(folder)
     return rows
 
 
-def images(first: int, count: int, deadline: float) -> List[Row]:
+def images(plan: Plan) -> List[Row]:
     """Read damaged images of every format: their pixels, and their size."""
     from PIL import Image
 
@@ -255,11 +256,11 @@ def images(first: int, count: int, deadline: float) -> List[Row]:
                 assert image.shape[:2] == (height, width), f'{image.shape} and {width} x {height}'
                 return 'read'
 
-            rows.append(guarded(name, case, first, count, deadline))
+            rows.append(guarded(name, case, plan))
     return rows
 
 
-def checkpoints(first: int, count: int, deadline: float) -> List[Row]:
+def checkpoints(plan: Plan) -> List[Row]:
     """Open checkpoints with a damaged manifest, index or data file, and read all their variables; ours fall back."""
     with tempfile.TemporaryDirectory() as folder:
         run = os.path.join(folder, 'run')
@@ -337,7 +338,7 @@ def checkpoints(first: int, count: int, deadline: float) -> List[Row]:
         cases = {f'ours, {name}': of_ours(name) for name in names}
         cases['ours, other values'] = signed
         cases.update({f'original, {name}': of_the_original(name) for name in sorted(originals)})
-        return [guarded(name, case, first, count, deadline) for name, case in cases.items()]
+        return [guarded(name, case, plan) for name, case in cases.items()]
 
 
 _TRAIN = f"""
@@ -355,7 +356,7 @@ write_original(sys.argv[1] + '/alone', traits)
 """
 
 
-def predictions(first: int, count: int, deadline: float) -> List[Row]:
+def predictions(plan: Plan) -> List[Row]:
     """Score damaged prediction files of every kind by the command line."""
     import pathlib
 
@@ -381,20 +382,22 @@ def predictions(first: int, count: int, deadline: float) -> List[Row]:
                 assert (code, len(lines)) in ((0, 0), (2, 1)), f'exit code {code}: {lines}'
                 return 'refused in one line' if code else 'scored'
 
-            rows.append(guarded(kind, case, first, count, deadline))
+            rows.append(guarded(kind, case, plan))
     return rows
 
 
-def guarded(name: str, case: Case, first: int, count: int, deadline: float) -> Row:
+def guarded(name: str, case: Case, plan: Plan) -> Row:
     """Return the Row of a kind of file whose cases run in a forked process that may crash or hang."""
-    row, done = Row(name), first
+    row, done = Row(name), plan.first
+    if plan.only not in name:
+        return row
     with tempfile.TemporaryDirectory() as folder:
         log = os.path.join(folder, 'log')
-        while done < first + count and time.time() < deadline:
+        while plan.goes_on(done):
             _write(log, b'')
             process = os.fork()
             if not process:
-                _work(name, case, done, first + count, deadline, log)
+                _work(name, case, plan, done, log)
             seen, since = 0, time.time()
             while not os.waitpid(process, os.WNOHANG)[0]:
                 if os.path.getsize(log) != seen:
@@ -409,7 +412,7 @@ def guarded(name: str, case: Case, first: int, count: int, deadline: float) -> R
                 if failure:
                     row.failures.append(f'{name}, case {number}: {failure}')
             done += len(entries)
-            if done < first + count and time.time() < deadline:
+            if plan.goes_on(done):
                 row.outcomes['crash or hang'] += 1
                 row.failures.append(f'{name}, case {done}: the process crashed, or took more than {SECONDS} s')
                 done += 1
@@ -417,11 +420,9 @@ def guarded(name: str, case: Case, first: int, count: int, deadline: float) -> R
     return row
 
 
-def _work(name: str, case: Case, start: int, end: int, deadline: float, log: str) -> None:
+def _work(name: str, case: Case, plan: Plan, start: int, log: str) -> None:
     with open(log, 'w') as stream:
-        for number in range(start, end):
-            if time.time() > deadline:
-                break
+        for number in itertools.takewhile(plan.goes_on, itertools.count(start)):
             failure = None
             try:
                 with warnings.catch_warnings():

@@ -1,5 +1,6 @@
 """Trainings that are killed, or whose disk fills, at random moments, against one that nothing interrupts."""
 
+import itertools
 import os
 import random
 import shutil
@@ -17,7 +18,7 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 import pytest
 
 import tiny_run
-from cases import Row
+from cases import Plan, Row
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
 from hourglass_pose.checkpoints.manifest import verify
 from hourglass_pose.checkpoints.variables import VariableSaver
@@ -34,13 +35,13 @@ DISK = '24m'
 Action = Callable[[], None]
 
 
-def kills(first: int, count: int, deadline: float) -> List[Row]:
-    """Kill trainings with SIGKILL until there are `count` kills; four at most for each training, then it finishes."""
+def kills(plan: Plan) -> List[Row]:
+    """Kill trainings with SIGKILL until there are as many kills as the plan has cases; four at most for each training, then it finishes."""
     rows = {kind: Row(f'kill: {kind}') for kind in KINDS}
     with _temporary_folder() as base:
         data, expected, seconds, totals = _uninterrupted(base)
-        done, case = 0, first
-        while done < count and time.time() < deadline:
+        done, case = 0, plan.first
+        while done < plan.count and time.time() < plan.deadline:
             folder = os.path.join(base, f'run{case}')
             choose = random.Random(case)
             killed: List[str] = []
@@ -62,20 +63,18 @@ def kills(first: int, count: int, deadline: float) -> List[Row]:
             else:
                 shutil.rmtree(folder)
             done, case = done + len(killed), case + 1
-            print(f'{done} kills in {case - first} trainings', flush=True)
+            print(f'{done} kills in {case - plan.first} trainings', flush=True)
     return list(rows.values())
 
 
-def disk(first: int, count: int, deadline: float) -> List[Row]:
+def disk(plan: Plan) -> List[Row]:
     """Fill the disk of a training before a random change of its folder, or at a random time; make space; go on."""
     rows = {kind: Row(f'disk full: {kind}') for kind in KINDS[:2]}
     with _temporary_folder() as base:
         data, expected, seconds, totals = _uninterrupted(base)
         mount = os.path.join(base, 'disk')
         os.mkdir(mount)
-        for case in range(first, first + count):
-            if time.time() > deadline:
-                break
+        for case in itertools.takewhile(plan.goes_on, itertools.count(plan.first)):
             subprocess.check_call(['mount', '-t', 'tmpfs', '-o', f'size={DISK}', 'tmpfs', mount])
             try:
                 kind = KINDS[case % 2]
@@ -85,7 +84,7 @@ def disk(first: int, count: int, deadline: float) -> List[Row]:
             rows[kind].outcomes[outcome] += 1
             if problem:
                 rows[kind].failures.append(f'training {case}: {problem}')
-            print(f'{case - first + 1} full disks: {outcome} {problem or ""}', flush=True)
+            print(f'{case - plan.first + 1} full disks: {outcome} {problem or ""}', flush=True)
     return list(rows.values())
 
 

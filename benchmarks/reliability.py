@@ -20,6 +20,8 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # Sums over another number of threads differ in their last bits.
 os.environ['TF_NUM_INTRAOP_THREADS'] = '1'
 
+from cases import Plan
+
 SUBCOMMANDS = {
     # name: (module, usual number of cases)
     'kills': ('interruptions', 200),
@@ -40,10 +42,13 @@ def main() -> int:
         subparser.add_argument('--count', type=int, default=count, help='cases, of each format (default: %(default)s)')
         subparser.add_argument('--first', type=int, default=0, help='number of the first case')
         subparser.add_argument('--minutes', type=float, default=1e9, help='start no new case after so many')
+        subparser.add_argument('--only', default='', metavar='TEXT', help='only the rows whose name holds TEXT')
     options = parser.parse_args()
     module = __import__(SUBCOMMANDS[options.subcommand][0])
     start = time.time()
-    rows = getattr(module, options.subcommand)(options.first, options.count, start + 60 * options.minutes)
+    rows = getattr(module, options.subcommand)(
+        Plan(options.first, options.count, start + 60 * options.minutes, options.only)
+    )
     failures = [failure for row in rows for failure in row.failures]
     print(f'{"what":28} {"cases":>7} {"failures":>8}  outcomes')
     for row in rows:
