@@ -36,7 +36,7 @@ Action = Callable[[], None]
 
 
 def kills(plan: Plan) -> List[Row]:
-    """Kill trainings with SIGKILL until there are as many kills as the plan has cases; four at most for each training, then it finishes."""
+    """Kill trainings with SIGKILL, as often as the plan has cases: each four times at most, then it finishes."""
     rows = {kind: Row(f'kill: {kind}') for kind in KINDS}
     with _temporary_folder() as base:
         data, expected, seconds, totals = _uninterrupted(base)

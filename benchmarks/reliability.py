@@ -14,13 +14,13 @@ import os
 import sys
 import time
 
+from cases import Plan
+
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path[:0] = [os.path.join(ROOT, part) for part in ('benchmarks', 'code', 'tests', 'tests/support')]
+sys.path[:0] = [os.path.join(ROOT, part) for part in ('code', 'tests', 'tests/support')]
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 # Sums over another number of threads differ in their last bits.
 os.environ['TF_NUM_INTRAOP_THREADS'] = '1'
-
-from cases import Plan
 
 SUBCOMMANDS = {
     # name: (module, usual number of cases)
