@@ -271,6 +271,14 @@ def test_older_format_is_refused_with_what_to_do(run, monkeypatch):
         read_manifest(folder_of(run, 1))
 
 
+@pytest.mark.parametrize('files', [3, {'model.index': 3}, {'model.index': {'size': 3}}])
+def test_manifest_without_checksums_is_refused_in_one_line(run, files):
+    write(run, 1)
+    manifests.rewrite_manifest(folder_of(run, 1), {}, files)
+    with pytest.raises(CheckpointError, match='sizes and checksums'):
+        verify(folder_of(run, 1))
+
+
 def test_update_changes_what_is_said_and_not_the_files(run):
     write(run, 1, 2)
     before = verify(folder_of(run, 2))

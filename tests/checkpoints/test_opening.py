@@ -105,6 +105,7 @@ def test_manifest_without_what_a_network_needs_is_one_line(command_line_run, tmp
         dict(manifest, traits=dict(manifest['traits'], num_stacks=0)),
         dict(manifest, traits=dict(manifest['traits'], unknown=1)),
         dict(manifest, traits=None),
+        dict(manifest, traits=[1]),
     ):
         rewrite_manifest(folder, damaged, files)
         with pytest.raises(CheckpointError, match='lacks what a network needs'):

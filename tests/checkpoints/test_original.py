@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from hourglass_pose import HourglassModel, Predictor
+from hourglass_pose.checkpoints.opening import open_checkpoint
 from hourglass_pose.checkpoints.original import find_original, recognise
+from hourglass_pose.checkpoints.variables import network_values
 from hourglass_pose.cli import main
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.experiment import starting
@@ -292,3 +294,17 @@ def test_load_looks_in_saver_directory_and_then_beside_itself(original, settings
     assert f'training on from {beside}' in capsys.readouterr().out
     assert main(load) == 0, 'now the run in saver_directory is the one that goes on'
     assert f'going on from {tmp_path / "run"}' in capsys.readouterr().out
+
+
+def test_damaged_values_are_one_line(original, tmp_path):
+    prefix = str(tmp_path / 'hg_7')
+    shutil.copy(f'{original}.index', f'{prefix}.index')
+    with open(f'{original}.data-00000-of-00001', 'rb') as stream:
+        content = bytearray(stream.read())
+    with open(f'{prefix}.data-00000-of-00001', 'wb') as stream:
+        stream.write(bytes(255 - byte for byte in content))
+    with pytest.raises(CheckpointError, match='cannot read the checkpoint') as caught:
+        network_values(replace(open_checkpoint(original), prefix=prefix), sorted(shapes_of(STANDARD)))
+    assert '\n' not in str(caught.value)
+    with pytest.raises(CheckpointError, match='cannot read the checkpoint'):
+        Predictor(prefix)

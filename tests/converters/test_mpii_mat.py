@@ -5,6 +5,7 @@ import pytest
 import scipy.io
 
 from hourglass_pose.annotations.checking import MALFORMED, Skipped
+from hourglass_pose.converters.matlab_check import check_matlab_file
 from hourglass_pose.converters.mpii import read_mpii
 from hourglass_pose.converters.mpii_mat import read_mpii_mat
 from hourglass_pose.errors import AnnotationError
@@ -108,3 +109,20 @@ def test_a_damaged_file_is_reported(path, rng):
         stream.write(content[: len(content) // 2])
     with pytest.raises(AnnotationError, match='mpii.mat: .*(damaged|cannot be read)'):
         list(read_mpii_mat(path))
+
+
+def test_numbers_that_are_missing_are_reported_before_scipy_crashes_on_them(path):
+    scipy.io.savemat(path, {'RELEASE': np.ones((2, 3)), 'other': np.ones((2, 3))})
+    with open(path, 'rb') as stream:
+        content = bytearray(stream.read())
+    assert content[144] == 6 and content[145] == 0
+    content[145] = 8  # The flag of complex numbers, without imaginary parts.
+    with open(path, 'wb') as stream:
+        stream.write(content)
+    with pytest.raises(AnnotationError, match='an array without its numbers'):
+        list(read_mpii_mat(path))
+
+
+def test_complex_numbers_are_no_damage(path):
+    scipy.io.savemat(path, {'RELEASE': np.ones((2, 3)) * 1j})
+    check_matlab_file(path)

@@ -126,3 +126,18 @@ def test_folder_of_events_that_cannot_be_made_is_a_user_error(tmp_path):
     (tmp_path / 'file').write_bytes(b'')
     with pytest.raises(UserError, match='events cannot be written .*Saver.log_dir_train'):
         RunLog(str(tmp_path), str(tmp_path / 'file' / 'log'), str(tmp_path / 'log_test'))
+
+
+@pytest.mark.parametrize('method', ['add_summary', 'flush', 'close'])
+def test_a_disk_that_refuses_events_is_one_line(folder, monkeypatch, method):
+    log = open_log(folder)
+
+    def refuse(*arguments):
+        raise RuntimeError('log_test/events.out; No space left on device\n\tFailed to flush 1 events to it')
+
+    monkeypatch.setattr(tf.summary.FileWriter, method, refuse)
+    with pytest.raises(UserError, match='No space left on device') as caught:
+        log.scalars('test', 1, {'pckh': 25.0})
+        log.flush()
+        log.close()
+    assert '\n' not in str(caught.value)

@@ -32,6 +32,8 @@ def read_manifest(folder: str) -> Manifest:
             )
         if manifest.pop('sha256') != _digest_of(manifest):
             raise ValueError('its text is not what was written')
+        if not _are_file_records(manifest['files']):
+            raise ValueError('its files have no sizes and checksums')
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f'{path}: the manifest cannot be read ({type(error).__name__}: {error})')
     return manifest
@@ -67,6 +69,13 @@ def rewrite_manifest(folder: str, manifest: Manifest, files: Dict[str, Any]) -> 
     manifest['sha256'] = _digest_of(manifest)
     text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
     write_whole(os.path.join(folder, MANIFEST), f'{text}\n'.encode('ascii'))
+
+
+def _are_file_records(files: Any) -> bool:
+    return isinstance(files, dict) and all(
+        isinstance(record, dict) and isinstance(record.get('size'), int) and isinstance(record.get('sha256'), str)
+        for record in files.values()
+    )
 
 
 def _digest_of(manifest: Manifest) -> str:

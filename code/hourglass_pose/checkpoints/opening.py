@@ -52,7 +52,7 @@ def _open_ours(folder: str) -> StoredNetwork:
             manifest,
             manifest.get('source'),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, CheckpointError) as error:
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError, CheckpointError) as error:
         raise CheckpointError(f'{folder}: the manifest lacks what a network needs ({type(error).__name__}: {error})')
 
 

@@ -2,7 +2,8 @@
 
 import os
 import tempfile
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -61,10 +62,9 @@ class VariableSaver:
             for variable in self._variables
             if list(found.get(variable.op.name, ('missing',))) == variable.shape.as_list()
         ]
-        if len(fitting) == len(self._variables):
-            self._saver.restore(session, prefix)
-        else:
-            tf.train.Saver(fitting).restore(session, prefix)
+        with _readable(path):
+            saver = self._saver if len(fitting) == len(self._variables) else tf.train.Saver(fitting)
+            saver.restore(session, prefix)
         restored = [variable.op.name for variable in fitting]
         names = [variable.op.name for variable in self._variables]
         return RestoreReport(
@@ -84,6 +84,30 @@ def stored_number(path: str, variable: 'tf.Variable') -> Optional[float]:
     return reader.get_tensor(variable.op.name).item() if reader.has_tensor(variable.op.name) else None
 
 
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
+    """Raise CheckpointError in place of what TensorFlow raises where a checkpoint is damaged."""
+    try:
+        yield
+    # TensorFlow 1.15 and 2 raise different types here; IndexError is a file that ends too early.
+    except (tf.errors.OpError, RuntimeError, ValueError, IndexError, MemoryError) as error:
+        raise CheckpointError(f'{path}: TensorFlow cannot read the checkpoint ({reason_of(error)})')
+
+
+class _CheckpointReader:
+    """TensorFlow's reader of a checkpoint, whose data may be found damaged only when they are read."""
+
+    def __init__(self, prefix: str, reader: Any) -> None:
+        self._prefix, self._reader = prefix, reader
+
+    def get_variable_to_shape_map(self) -> Dict[str, List[int]]:
+        return self._reader.get_variable_to_shape_map()
+
+    def get_tensor(self, name: str) -> np.ndarray:
+        with _readable(self._prefix):
+            return self._reader.get_tensor(name)
+
+
 class _ArrayReader:
     """The variables of a StoredNetwork that holds them, with the methods of TensorFlow's reader."""
 
@@ -99,11 +123,8 @@ class _ArrayReader:
 
 def open_variables(prefix: str) -> Any:
     """Return TensorFlow's reader of a checkpoint. Raises CheckpointError for one that it cannot read."""
-    try:
-        return tf.train.NewCheckpointReader(prefix)
-    # TensorFlow 1.15 and 2 raise different types here, RuntimeError and ValueError among them.
-    except (tf.errors.OpError, RuntimeError, ValueError) as error:
-        raise CheckpointError(f'{prefix}: TensorFlow cannot read the checkpoint ({reason_of(error)})')
+    with _readable(prefix):
+        return _CheckpointReader(prefix, tf.train.NewCheckpointReader(prefix))
 
 
 def reader_of(stored: StoredNetwork) -> Any:
@@ -167,7 +188,8 @@ def load_network(session: 'tf.Session', model: Any, stored: StoredNetwork) -> No
     variables = {_averaged(variable.op.name, found): variable for variable in model.variables()}
     check_variables(stored.path, found, {name: variable.shape.as_list() for name, variable in variables.items()})
     if stored.prefix is not None:
-        tf.train.Saver(variables).restore(session, stored.prefix)
+        with _readable(stored.path):
+            tf.train.Saver(variables).restore(session, stored.prefix)
     else:
         assign(session, model.variables(), stored.variables or {})
 

@@ -8,6 +8,9 @@ _HEADER_BYTES = 128
 _MATRIX, _COMPRESSED = 14, 15
 _TYPES = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 12, 13, _MATRIX, _COMPRESSED, 16, 17, 18))  # of an element's data
 _CLASSES = range(1, 18)  # of an array, from cells to opaque objects
+_NUMERIC_CLASSES = range(6, 16)
+_NUMBERS = frozenset((1, 2, 3, 4, 5, 6, 7, 9, 12, 13))  # of the types
+_IS_COMPLEX = 0x800  # of an array's flags
 _PART_BYTES = 1 << 16
 
 
@@ -48,13 +51,21 @@ def _elements(content: memoryview, start: int, end: int, order: str) -> Iterator
 def _check_matrix(content: memoryview, start: int, end: int, order: str) -> None:
     if start == end:
         return
+    flags, kinds = 0, []
     for index, (kind, first, last) in enumerate(_elements(content, start, end, order)):
+        kinds.append(kind)
         if index == 0:
             flags = struct.unpack_from(f'{order}I', content, first)[0] if last - first == 8 else 0
             if flags & 0xFF not in _CLASSES:
                 raise ValueError(f'an array of class {flags & 0xFF}')
         elif kind == _MATRIX:
             _check_matrix(content, first, last, order)
+    # After flags, dimensions and name come the real and, if the flags say so, the imaginary parts.
+    parts = kinds[3 : 5 if flags & _IS_COMPLEX else 4]
+    if flags & 0xFF in _NUMERIC_CLASSES and (
+        len(parts) < (2 if flags & _IS_COMPLEX else 1) or not _NUMBERS.issuperset(parts)
+    ):
+        raise ValueError('an array without its numbers')
 
 
 def _check_compressed(content: memoryview) -> None:

@@ -3,7 +3,8 @@
 import csv
 import io
 import os
-from typing import Any, Dict, List, Optional
+from contextlib import contextmanager
+from typing import Any, Dict, Iterator, List, Optional
 
 import cv2
 import numpy as np
@@ -76,15 +77,18 @@ class RunLog:
 
     def flush(self) -> None:
         for writer in self._writers.values():
-            writer.flush()
+            with _refusals():
+                writer.flush()
 
     def close(self) -> None:
         for writer in self._writers.values():
-            writer.close()
+            with _refusals():
+                writer.close()
 
     def _write(self, side: str, step: int, values: List[Any]) -> None:
         if values:
-            self._writers[side].add_summary(tf.Summary(value=values), step)
+            with _refusals():
+                self._writers[side].add_summary(tf.Summary(value=values), step)
 
 
 class NoRunLog:
@@ -122,8 +126,16 @@ def _open_writer(folder: str) -> Any:
         )
 
 
-def _first_line(text: str) -> str:
-    return text.split('\n')[0]
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raise UserError in place of what TensorFlow raises, from its writing thread, where the disk refuses."""
+    try:
+        yield
+    except (tf.errors.OpError, RuntimeError) as error:
+        raise UserError(
+            f'the TensorBoard events cannot be written ({reason_of(error)}); free some space or mend the folder, then '
+            'go on with load.py'
+        )
 
 
 def read_history(path: str) -> List[Dict[str, str]]:
