@@ -72,7 +72,7 @@ def test_weights_of_pytorch_open_as_a_network_with_its_settings(monkeypatch, tmp
     assert stored.inference.joints == MPII_JOINTS and stored.inference.crop_corners == 'bearpaw'
     assert len(reader_of(stored).get_variable_to_shape_map()) == len(stored.variables)
     with tf.Graph().as_default(), tf.Session() as session:
-        model = HourglassModel(stored.traits)
+        model = HourglassModel(stored.hyperparameters)
         output = model.build(tf.zeros([1, 256, 256, 3]), False)
         load_network(session, model, stored)
         np.testing.assert_allclose(session.run(output), expected, atol=1e-4, rtol=0)

@@ -48,15 +48,15 @@ def settings(synthetic_people, tmp_path):
     return [word for value in values for word in ('--set', value)]
 
 
-def shapes_of(traits):
+def shapes_of(hyperparameters):
     with tf.Graph().as_default():
-        model = HourglassModel(traits)
-        model.build(tf.zeros([1, traits.input_size, traits.input_size, 3]), False)
+        model = HourglassModel(hyperparameters)
+        model.build(tf.zeros([1, hyperparameters.input_size, hyperparameters.input_size, 3]), False)
         return {variable.op.name: variable.shape.as_list() for variable in model.variables()}
 
 
 @pytest.mark.parametrize(
-    'traits',
+    'hyperparameters',
     [
         STANDARD,
         replace(STANDARD, num_stacks=3, num_poolings=4, num_joints=5),
@@ -67,8 +67,8 @@ def shapes_of(traits):
         replace(ATTENTION, num_stacks=1, tiny=True, num_joints=2),
     ],
 )
-def test_network_is_recognised_by_the_names_and_shapes_of_its_variables(traits):
-    assert recognise(shapes_of(traits)) == traits
+def test_network_is_recognised_by_the_names_and_shapes_of_its_variables(hyperparameters):
+    assert recognise(shapes_of(hyperparameters)) == hyperparameters
 
 
 def test_variables_of_another_network_are_refused_with_what_they_are_not():
@@ -109,11 +109,11 @@ def test_checkpoint_is_found_by_prefix_by_file_and_by_folder(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize('modif', [False, True])
 def test_predictor_gives_the_original_outputs_from_the_prefix_alone(tmp_path, rng, modif):
-    traits = replace(STANDARD, modif=modif)
-    prefix = write_original(str(tmp_path), traits)
+    hyperparameters = replace(STANDARD, modif=modif)
+    prefix = write_original(str(tmp_path), hyperparameters)
     crops = rng.uniform(size=(1, 256, 256, 3)).astype(np.float32)
     logits = ModelzooNetwork(
-        traits, {name: weights_of(name, shape) for name, shape in shapes_of(traits).items()}
+        hyperparameters, {name: weights_of(name, shape) for name, shape in shapes_of(hyperparameters).items()}
     ).forward(crops)
     with Predictor(prefix, device='cpu', batch_size=1) as predictor:
         maps = predictor.heatmaps(crops)

@@ -48,7 +48,9 @@ def crops(predictor):
 def offline(predictor):
     """Return {whether it decodes: OfflineGraph}."""
     return {
-        decode: build_offline_graph(predictor.stored, predictor.engine.traits, predictor.codec, 2, decode, 'in_graph')
+        decode: build_offline_graph(
+            predictor.stored, predictor.engine.hyperparameters, predictor.codec, 2, decode, 'in_graph'
+        )
         for decode in (False, True)
     }
 

@@ -90,7 +90,7 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
     ]
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
-        model.hyperparameters = experiment.traits()
+        model.hyperparameters = experiment.hyperparameters()
         joints = model.hyperparameters.num_joints
         images = tf.placeholder(tf.uint8, [train.batch_size] + [model.hyperparameters.input_size] * 2 + [3])
         positions = tf.placeholder(tf.float32, [train.batch_size, joints, 2])

@@ -24,7 +24,9 @@ def small(monkeypatch):
     """Train a network of one layer, whose start does not depend on how its input is built, and draw no results."""
     monkeypatch.setattr(session, 'HourglassModel', OneLayerModel)
     monkeypatch.setattr(session, 'write_results', lambda *arguments: None)
-    monkeypatch.setattr(session, 'summarise_network', lambda traits: SimpleNamespace(describe=lambda: 'not counted'))
+    monkeypatch.setattr(
+        session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted')
+    )
 
 
 class Overflowing(NativeRuntime):

@@ -299,11 +299,13 @@ def ancestors(fetches):
 def test_graphs_of_training_and_evaluation_hold_nothing_that_a_device_cannot_do(steps_per_run, loss):
     runtime = NativeRuntime('cpu', 'float32', 1, steps_per_run=steps_per_run)
     with tf.Graph().as_default():
-        traits = make_hyperparameters(
+        hyperparameters = make_hyperparameters(
             num_stacks=2, num_features=8, num_poolings=1, input_size=64, stem_features=(4, 8, 8)
         )
         codec = make_codec(16, loss=loss)
-        graph = TrainGraph(HourglassModel(traits), codec, runtime, CONSTANT_RATE, ROWS, 2, ema_decay=0.9, clip_norm=1.0)
+        graph = TrainGraph(
+            HourglassModel(hyperparameters), codec, runtime, CONSTANT_RATE, ROWS, 2, ema_decay=0.9, clip_norm=1.0
+        )
         outcome = [graph.train_op, graph.loss, graph.finished, graph.skipped, graph.loss_sum, graph.gradient_norm]
         for fetches in (outcome, [graph.valid_logits], [graph.initialisation]):
             for operation in ancestors(fetches):

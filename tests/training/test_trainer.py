@@ -30,7 +30,9 @@ def without_results():
     """Drawing the results and counting the parameters takes longer than a tiny run; both are checked elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, 'write_results', lambda *arguments: None)
-        patch.setattr(session, 'summarise_network', lambda traits: SimpleNamespace(describe=lambda: 'not counted'))
+        patch.setattr(
+            session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted')
+        )
         yield
 
 

@@ -16,8 +16,8 @@ def describe(stored: StoredNetwork) -> Dict[str, Text]:
     """Return {name: text or list of texts} of what is known of a network."""
     record: Dict[str, Text] = {'checkpoint': stored.path}
     record['files'] = _files(stored)
-    record['network'] = summarise_network(stored.traits).describe()
-    record['traits'] = [f'{name}: {value!r}' for name, value in stored.traits.as_dict().items()]
+    record['network'] = summarise_network(stored.hyperparameters).describe()
+    record['hyperparameters'] = [f'{name}: {value!r}' for name, value in stored.hyperparameters.as_dict().items()]
     record['variables'] = report_on_network(stored).lines()
     if stored.manifest:
         record.update(describe_training(stored.manifest))

@@ -36,17 +36,17 @@ def open_checkpoint(path: str) -> StoredNetwork:
 def _open_ours(folder: str) -> StoredNetwork:
     manifest = verify(folder)
     try:
-        traits = hyperparameters_from_dict(manifest['traits'])
+        hyperparameters = hyperparameters_from_dict(manifest['traits'])
         return StoredNetwork(
             folder,
             checkpoint_prefix(folder),
-            traits,
+            hyperparameters,
             # Earlier versions called it 'recipe' and left these to the network's settings.
             InferenceRecord.from_dict(
                 manifest['inference'] if 'inference' in manifest else manifest['recipe'],
-                input_size=traits.input_size,
-                heatmap_size=traits.heatmap_size,
-                gives_probabilities=traits.gives_probabilities,
+                input_size=hyperparameters.input_size,
+                heatmap_size=hyperparameters.heatmap_size,
+                gives_probabilities=hyperparameters.gives_probabilities,
             ),
             manifest['global_step'],
             manifest,
@@ -63,14 +63,14 @@ def _open_original(prefix: str) -> StoredNetwork:
     reader = open_variables(prefix)
     shapes = reader.get_variable_to_shape_map()
     try:
-        traits = recognise(shapes)
+        hyperparameters = recognise(shapes)
     except CheckpointError as error:
         raise CheckpointError(
             f'{prefix}: this is a TensorFlow checkpoint, but none of ours and none of the original hourglass code: '
             f'{error}'
         )
     step = int(reader.get_tensor('steps/global_step')) if 'steps/global_step' in shapes else None
-    return StoredNetwork(prefix, prefix, traits, original_inference(traits), step)
+    return StoredNetwork(prefix, prefix, hyperparameters, original_inference(hyperparameters), step)
 
 
 def _open_pytorch(path: str) -> StoredNetwork:
@@ -78,4 +78,6 @@ def _open_pytorch(path: str) -> StoredNetwork:
 
     imported = import_state_dict(path)
     network = imported.network
-    return StoredNetwork(path, None, network.traits, imported.inference, None, None, imported.source, network.variables)
+    return StoredNetwork(
+        path, None, network.hyperparameters, imported.inference, None, None, imported.source, network.variables
+    )

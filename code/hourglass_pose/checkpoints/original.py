@@ -120,20 +120,20 @@ def _sample(shapes: Mapping[str, Any]) -> str:
     return f'{len(names)} others, such as {", ".join(names[:3])}' if names else 'none at all'
 
 
-def original_inference(traits: ModelzooHyperparameters) -> InferenceRecord:
+def original_inference(hyperparameters: ModelzooHyperparameters) -> InferenceRecord:
     """Return what prediction must know of the original code's training."""
-    is_mpii = traits.num_joints == len(MPII_JOINTS)
-    joints = list(MPII_JOINTS) if is_mpii else ['joint_%d' % index for index in range(traits.num_joints)]
+    is_mpii = hyperparameters.num_joints == len(MPII_JOINTS)
+    joints = list(MPII_JOINTS) if is_mpii else ['joint_%d' % index for index in range(hyperparameters.num_joints)]
     return InferenceRecord(
         joints=tuple(joints),
         kept_joints=(True,) * len(joints),
-        input_size=traits.input_size,
-        heatmap_size=traits.heatmap_size,
+        input_size=hyperparameters.input_size,
+        heatmap_size=hyperparameters.heatmap_size,
         loss='sigmoid',
         sigma=ORIGINAL_SIGMA,
         decoding='dark',
         # Without names, left and right joints are not known.
         flip_test=is_mpii,
         box_margin=0.2,
-        gives_probabilities=traits.gives_probabilities,
+        gives_probabilities=hyperparameters.gives_probabilities,
     )

@@ -51,21 +51,21 @@ def import_state_dict(
         'code_base': code_base,
         'left_out': list(network.unused + network.unknown),
     }
-    return ImportedNetwork(network, _inference(network.traits, code_base), source)
+    return ImportedNetwork(network, _inference(network.hyperparameters, code_base), source)
 
 
-def _inference(traits: NewellHyperparameters, code_base: str) -> InferenceRecord:
+def _inference(hyperparameters: NewellHyperparameters, code_base: str) -> InferenceRecord:
     """Return how both known programs train, crop and decode: Gaussians with a deviation of one cell of 64 by mean
     squared error, crops by MPII's centre and scale with corners of their own, a quarter cell towards the higher
     neighbour.
     """
-    is_mpii = traits.num_joints == len(MPII_JOINTS)
-    joints = MPII_JOINTS if is_mpii else tuple(f'joint_{index}' for index in range(traits.num_joints))
+    is_mpii = hyperparameters.num_joints == len(MPII_JOINTS)
+    joints = MPII_JOINTS if is_mpii else tuple(f'joint_{index}' for index in range(hyperparameters.num_joints))
     return InferenceRecord(
         joints=joints,
-        kept_joints=(True,) * traits.num_joints,
-        input_size=traits.input_size,
-        heatmap_size=traits.heatmap_size,
+        kept_joints=(True,) * hyperparameters.num_joints,
+        input_size=hyperparameters.input_size,
+        heatmap_size=hyperparameters.heatmap_size,
         loss='mse',
         sigma=1.0,
         decoding='quarter',

@@ -178,12 +178,12 @@ CODE_BASES = {
 
 @dataclass(frozen=True, eq=False)
 class ForeignNetwork:
-    """traits: NewellHyperparameters. variables: {variable of our graph: float32 array}, all of them.
+    """hyperparameters: NewellHyperparameters. variables: {variable of our graph: float32 array}, all of them.
 
     unused: names of weights that their network has and never uses. unknown: those that belong to no part of it.
     """
 
-    traits: NewellHyperparameters
+    hyperparameters: NewellHyperparameters
     variables: Dict[str, np.ndarray]
     unused: Tuple[str, ...]
     unknown: Tuple[str, ...]
@@ -212,15 +212,15 @@ def convert(state: Mapping[str, np.ndarray], option: str) -> ForeignNetwork:
     state = {name: np.asarray(array) for name, array in state.items() if not name.endswith(_COUNTER)}
     _check_code_base(state, code_base)
     try:
-        traits = NewellHyperparameters(
+        hyperparameters = NewellHyperparameters(
             input_mean=code_base.input_mean, **code_base.values({name: array.shape for name, array in state.items()})
         )
     except ValueError as error:
         raise CheckpointError(f'its weights make no network that can be built here ({error})')
     variables: Dict[str, np.ndarray] = {}
     names, missing, reshaped = set(), [], []
-    for variable, shape in shapes_of(traits).items():
-        name = code_base.name_of(variable, traits.num_poolings)
+    for variable, shape in shapes_of(hyperparameters).items():
+        name = code_base.name_of(variable, hyperparameters.num_poolings)
         names.add(name)
         if name not in state:
             missing.append(name)
@@ -230,9 +230,9 @@ def convert(state: Mapping[str, np.ndarray], option: str) -> ForeignNetwork:
             reshaped.append(f'{name}: {array.shape} for {tuple(shape)}')
     left = sorted(set(state) - names)
     if missing or reshaped:
-        raise CheckpointError(_misfit(code_base, traits, missing, reshaped, left))
+        raise CheckpointError(_misfit(code_base, hyperparameters, missing, reshaped, left))
     unused = [name for name in left if code_base.unused and re.search(code_base.unused, name)]
-    return ForeignNetwork(traits, variables, tuple(unused), tuple(name for name in left if name not in unused))
+    return ForeignNetwork(hyperparameters, variables, tuple(unused), tuple(name for name in left if name not in unused))
 
 
 def _in_our_layout(array: np.ndarray) -> np.ndarray:
@@ -262,7 +262,11 @@ def _check_code_base(state: Mapping[str, Any], code_base: CodeBase) -> None:
 
 
 def _misfit(
-    code_base: CodeBase, traits: NewellHyperparameters, missing: List[str], reshaped: List[str], left: List[str]
+    code_base: CodeBase,
+    hyperparameters: NewellHyperparameters,
+    missing: List[str],
+    reshaped: List[str],
+    left: List[str],
 ) -> str:
     parts = [
         text % (len(names), _listed(names))
@@ -276,7 +280,13 @@ def _misfit(
     return (
         'its weights do not make up the network of %s that they begin, %d stacks of %d features and %d joints: %s; '
         'give the whole state dict of an unchanged network'
-        % (code_base.title, traits.num_stacks, traits.num_features, traits.num_joints, ', '.join(parts))
+        % (
+            code_base.title,
+            hyperparameters.num_stacks,
+            hyperparameters.num_features,
+            hyperparameters.num_joints,
+            ', '.join(parts),
+        )
     )
 
 

@@ -27,7 +27,7 @@ class StoredNetwork:
 
     path: str
     prefix: Optional[str]
-    traits: Hyperparameters
+    hyperparameters: Hyperparameters
     inference: InferenceRecord
     step: Optional[int] = None
     manifest: Optional[Manifest] = None
@@ -35,10 +35,10 @@ class StoredNetwork:
     variables: Optional[Dict[str, np.ndarray]] = field(default=None, repr=False, compare=False)
 
 
-def check_traits(folder: str, traits: Hyperparameters) -> None:
+def check_hyperparameters(folder: str, hyperparameters: Hyperparameters) -> None:
     """Raise CheckpointError naming all in which the network of a checkpoint of ours differs from the wanted one."""
     found = hyperparameters_from_dict(read_manifest(folder)['traits'])
-    differences = found.differences(traits)
+    differences = found.differences(hyperparameters)
     if differences:
         raise CheckpointError(
             f'{folder}: the checkpoint is of another network (checkpoint / config): {", ".join(differences)}; use the '
@@ -47,15 +47,15 @@ def check_traits(folder: str, traits: Hyperparameters) -> None:
         )
 
 
-def check_transferable(stored: StoredNetwork, traits: Hyperparameters, joints: Sequence[str]) -> None:
+def check_transferable(stored: StoredNetwork, hyperparameters: Hyperparameters, joints: Sequence[str]) -> None:
     """Raise CheckpointError where weights of a stored network would mean something else in a network."""
-    found, wanted = stored.traits.as_dict(), traits.as_dict()
+    found, wanted = stored.hyperparameters.as_dict(), hyperparameters.as_dict()
     differences = [
         f'{name}: {found.get(name)} / {wanted[name]}'
         for name in wanted
-        if name not in traits.free_in_transfer and found.get(name) != wanted[name]
+        if name not in hyperparameters.free_in_transfer and found.get(name) != wanted[name]
     ]
-    if 'num_joints' not in traits.free_in_transfer and list(joints) != list(stored.inference.joints):
+    if 'num_joints' not in hyperparameters.free_in_transfer and list(joints) != list(stored.inference.joints):
         differences.append('joints')
     if differences:
         raise CheckpointError(

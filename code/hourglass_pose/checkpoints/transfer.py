@@ -28,7 +28,7 @@ def initialise_from(
     session: Any,
     saver: VariableSaver,
     variables: Sequence[Any],
-    traits: Hyperparameters,
+    hyperparameters: Hyperparameters,
     joints: Sequence[str],
     stored: StoredNetwork,
 ) -> List[str]:
@@ -41,15 +41,15 @@ def initialise_from(
         session: holds the variables.
         saver: of all variables of the graph.
         variables: of the network.
-        traits: of the network.
+        hyperparameters: of the network.
         joints: names of its joints.
         stored: network to take the weights from.
 
     Raises:
         CheckpointError: the two networks are built differently.
     """
-    check_transferable(stored, traits, joints)
-    transfer = plan_transfer(stored, traits, joints)
+    check_transferable(stored, hyperparameters, joints)
+    transfer = plan_transfer(stored, hyperparameters, joints)
     values = dict(transfer.values)
     mixed = [variable for variable in variables if variable.op.name in transfer.joint_axes]
     if mixed:
@@ -60,12 +60,12 @@ def initialise_from(
     return _lines(transfer, joints, stored)
 
 
-def plan_transfer(stored: StoredNetwork, traits: Hyperparameters, joints: Sequence[str]) -> Transfer:
-    """Return the Transfer of a stored network to the network of some traits with some joints."""
-    wanted = shapes_of(traits)
+def plan_transfer(stored: StoredNetwork, hyperparameters: Hyperparameters, joints: Sequence[str]) -> Transfer:
+    """Return the Transfer of a stored network to the network of some hyperparameters with some joints."""
+    wanted = shapes_of(hyperparameters)
     found = network_values(stored, list(wanted))
     source_joints = stored.inference.joints
-    axes = {} if list(joints) == list(source_joints) else _joint_axes(traits, wanted)
+    axes = {} if list(joints) == list(source_joints) else _joint_axes(hyperparameters, wanted)
     values, joint_axes = {}, {}
     for name, shape in wanted.items():
         expected = list(shape)
@@ -81,9 +81,9 @@ def plan_transfer(stored: StoredNetwork, traits: Hyperparameters, joints: Sequen
     return Transfer(values, joint_axes, tuple(name for name in wanted if name not in values))
 
 
-def _joint_axes(traits: Hyperparameters, shapes: Dict[str, List[int]]) -> Dict[str, int]:
+def _joint_axes(hyperparameters: Hyperparameters, shapes: Dict[str, List[int]]) -> Dict[str, int]:
     """Return {variable: axis} of the variables with a channel for each joint: those that grow with one joint more."""
-    larger = shapes_of(replace(traits, num_joints=traits.num_joints + 1))
+    larger = shapes_of(replace(hyperparameters, num_joints=hyperparameters.num_joints + 1))
     axes = {}
     for name, shape in shapes.items():
         for axis, (side, larger_side) in enumerate(zip(shape, larger.get(name, shape))):

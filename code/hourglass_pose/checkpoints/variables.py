@@ -120,21 +120,21 @@ def network_values(stored: StoredNetwork, names: Sequence[str]) -> Dict[str, np.
 
 
 def report_on_network(stored: StoredNetwork) -> RestoreReport:
-    """Return the RestoreReport of a StoredNetwork and the network of its traits alone, without an optimizer.
+    """Return the RestoreReport of a StoredNetwork and the network of its hyperparameters alone, without an optimizer.
 
     Raises CheckpointError where a variable of the network is missing or has another shape.
     """
-    wanted = shapes_of(stored.traits)
+    wanted = shapes_of(stored.hyperparameters)
     found = reader_of(stored).get_variable_to_shape_map()
     check_variables(stored.path, found, wanted)
     return RestoreReport(tuple(wanted), (), tuple(sorted(set(found) - set(wanted))), tuple(wanted))
 
 
-def shapes_of(traits: Hyperparameters) -> Dict[str, List[int]]:
+def shapes_of(hyperparameters: Hyperparameters) -> Dict[str, List[int]]:
     """Return {name: shape} of the variables of a network."""
     with tf.Graph().as_default():
-        model = HourglassModel(traits)
-        model.build(tf.zeros([1, traits.input_size, traits.input_size, 3]), is_training=False)
+        model = HourglassModel(hyperparameters)
+        model.build(tf.zeros([1, hyperparameters.input_size, hyperparameters.input_size, 3]), is_training=False)
         return {variable.op.name: variable.shape.as_list() for variable in model.variables()}
 
 

@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     inspection = Inspection(inspected_data(experiment))
     print(inspection.describe())
     findings = inspection.check_labels() + inspection.check_images(options.images, _bar)
-    summary = summarise_network(experiment.traits())
+    summary = summarise_network(experiment.hyperparameters())
     step_seconds = _measure_steps(config, options.steps) if options.steps else None
     plan = run_plan(config, *(len(inspection.data.split[side]) for side in ('train', 'valid')))
     findings += inspection.check_run(plan, summary.parameters, summary.variables, step_seconds, options.steps)

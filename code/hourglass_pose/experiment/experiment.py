@@ -1,4 +1,4 @@
-"""From a checked Config to the parts of a run: skeleton, traits, codec, crops, split and generators."""
+"""From a checked Config to the parts of a run: skeleton, hyperparameters, codec, crops, split and generators."""
 
 import os
 from typing import Optional
@@ -43,7 +43,7 @@ class Experiment:
         self.cache = ImageCache(config.Train.cache_mb)
         self._split = None
 
-    def traits(self):
+    def hyperparameters(self):
         """Return the hyperparameters of the network."""
         return self.config.hyperparameters()
 
@@ -95,13 +95,13 @@ class Experiment:
 
     def inference_record(self, mean_pose_crop: Optional[np.ndarray]) -> InferenceRecord:
         """Return what prediction must know of the training. mean_pose_crop: (J, 2) crop pixels, None if unknown."""
-        train, validation, traits = self.config.Train, self.config.Validation, self.traits()
+        train, validation, hyperparameters = self.config.Train, self.config.Validation, self.hyperparameters()
         return InferenceRecord(
             joints=self.skeleton.joints,
             flip_pairs=self.skeleton.flip_pairs,
             kept_joints=tuple(self.kept_joints.tolist()),
-            input_size=traits.input_size,
-            heatmap_size=traits.heatmap_size,
+            input_size=hyperparameters.input_size,
+            heatmap_size=hyperparameters.heatmap_size,
             loss=train.loss,
             sigma=train.sigma,
             decoding=validation.decoding,
@@ -110,7 +110,7 @@ class Experiment:
             crop_rule=self.rule.crop_rule,
             crop_corners=self.rule.corners,
             mean_pose_crop=None if mean_pose_crop is None else tuple(map(tuple, np.asarray(mean_pose_crop).tolist())),
-            gives_probabilities=traits.gives_probabilities,
+            gives_probabilities=hyperparameters.gives_probabilities,
         )
 
     def require_sides(self):

@@ -48,14 +48,14 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
     from hourglass_pose.graph.summary import summarise_network
 
     network = imported.network
-    config = _config(network.traits, imported.inference, code_base, folder, path)
-    report(f'network: {CODE_BASES[code_base].title}; {summarise_network(network.traits).describe()}')
+    config = _config(network.hyperparameters, imported.inference, code_base, folder, path)
+    report(f'network: {CODE_BASES[code_base].title}; {summarise_network(network.hyperparameters).describe()}')
     for line in network.lines():
         report(line)
     if not config.Validation.flip_test:
         report(
-            f'note: the names of its {network.traits.num_joints} joints are not known, so they are numbered and left '
-            'and right are not known; name them by --set DataSetHG.joint_list=[...] when you train on'
+            f'note: the names of its {network.hyperparameters.num_joints} joints are not known, so they are numbered, and '
+            'left and right are not known; name them by --set DataSetHG.joint_list=[...] when you train on'
         )
     make_folder(folder)
     manifest = dict(_start(), started_from=os.path.abspath(path), source=imported.source)
@@ -74,7 +74,7 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
     )
 
 
-def _config(traits: Any, inference: InferenceRecord, code_base: str, folder: str, path: str) -> Config:
+def _config(hyperparameters: Any, inference: InferenceRecord, code_base: str, folder: str, path: str) -> Config:
     """Return the Config of an imported network: what its code cropped, decoded and trained with."""
     optimizer, rate = _OPTIMIZERS[code_base]
     return config_from_dict(
@@ -86,14 +86,14 @@ def _config(traits: Any, inference: InferenceRecord, code_base: str, folder: str
                 'box_margin': inference.box_margin,
             },
             'Network': {
-                'arch': traits.arch,
-                'nStack': traits.num_stacks,
-                'nFeat': traits.num_features,
-                'nLow': traits.num_poolings,
-                'nModules': traits.num_modules,
-                'img_size': traits.input_size,
-                'stem_feat': traits.stem_features,
-                'input_mean': traits.input_mean,
+                'arch': hyperparameters.arch,
+                'nStack': hyperparameters.num_stacks,
+                'nFeat': hyperparameters.num_features,
+                'nLow': hyperparameters.num_poolings,
+                'nModules': hyperparameters.num_modules,
+                'img_size': hyperparameters.input_size,
+                'stem_feat': hyperparameters.stem_features,
+                'input_mean': hyperparameters.input_mean,
             },
             'Train': {'loss': inference.loss, 'sigma': inference.sigma, 'optimizer': optimizer, 'lear_rate': rate},
             'Validation': {'flip_test': inference.flip_test, 'decoding': inference.decoding},
@@ -124,17 +124,17 @@ def _write_checkpoint(experiment: Experiment, network: Any, manifest: Dict[str, 
     from hourglass_pose.graph.model import HourglassModel
     from hourglass_pose.tf_compat import tf
 
-    config, size = experiment.config, network.traits.input_size
+    config, size = experiment.config, network.hyperparameters.input_size
     manifest = dict(
         manifest,
         config=config.as_dict(),
-        traits=network.traits.as_dict(),
+        traits=network.hyperparameters.as_dict(),
         seed=config.Train.seed,
         inference=experiment.inference_record(None).as_dict(),
     )
     with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(device_count={'GPU': 0})) as session:
         step = tf.train.get_or_create_global_step()
-        HourglassModel(network.traits).build(tf.zeros([1, size, size, 3]), is_training=False)
+        HourglassModel(network.hyperparameters).build(tf.zeros([1, size, size, 3]), is_training=False)
         session.run(step.initializer)
         assign(session, tf.global_variables(), network.variables)
         saver = VariableSaver(config.Network.name)

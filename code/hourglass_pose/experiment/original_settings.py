@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from hourglass_pose.checkpoints.stored import StoredNetwork
     from hourglass_pose.config.config import Config
 
-# What the original code does where its config.cfg has no key for it.
+# Settings of the original code for which its config.cfg has no key.
 _TRAINING = {'loss': 'sigmoid', 'optimizer': 'rmsprop', 'schedule': 'exponential', 'warmup_steps': 0}
 
-# What of a network its variables show: field of its hyperparameters by key of the config.
-_SHOWN = {
+# The hyperparameters that follow from the names and shapes of the variables: {key of the config: field}.
+_VISIBLE_IN_VARIABLES = {
     'arch': 'arch',
     'nStack': 'num_stacks',
     'nFeat': 'num_features',
@@ -45,7 +45,7 @@ def predictor_options(options: argparse.Namespace) -> Dict[str, Any]:
             'original code'
         )
     experiment = Experiment(config_of_original(stored, options.config, options.overrides))
-    return {'traits': experiment.traits(), 'inference': experiment.inference_record(None)}
+    return {'hyperparameters': experiment.hyperparameters(), 'inference': experiment.inference_record(None)}
 
 
 def config_of_original(stored: 'StoredNetwork', path: Optional[str] = None, overrides: Sequence[str] = ()) -> 'Config':
@@ -58,8 +58,10 @@ def config_of_original(stored: 'StoredNetwork', path: Optional[str] = None, over
     from hourglass_pose.config.config import config_from_dict, load_config
     from hourglass_pose.config.text import given_keys
 
-    shown: Dict[str, Any] = {key: getattr(stored.traits, trait) for key, trait in _SHOWN.items()}
-    if getattr(stored.traits, 'modif', False):
+    shown: Dict[str, Any] = {
+        key: getattr(stored.hyperparameters, field) for key, field in _VISIBLE_IN_VARIABLES.items()
+    }
+    if getattr(stored.hyperparameters, 'modif', False):
         shown['modif'] = True
     training: Dict[str, Any] = dict(_TRAINING, sigma=stored.inference.sigma)
     if path is None:
@@ -100,15 +102,15 @@ def notes_on_original(stored: 'StoredNetwork', path: Optional[str], config: 'Con
     if path is None:
         return notes
     given = given_keys(path)
-    for key, trait in _SHOWN.items():
-        if given.get(key) is not None and given[key] != getattr(stored.traits, trait):
+    for key, field in _VISIBLE_IN_VARIABLES.items():
+        stored_value = getattr(stored.hyperparameters, field)
+        if given.get(key) is not None and given[key] != stored_value:
             notes.append(
-                f'note: {path} says {key} {given[key]!r}; the checkpoint has {getattr(stored.traits, trait)!r}, '
-                f'which is used'
+                f'note: {path} sets {key} to {given[key]!r}; the checkpoint has {stored_value!r}, which is used'
             )
     if config.Train.loss != _TRAINING['loss']:
         notes.append(
             f"note: the checkpoint was trained with loss 'sigmoid', it is now trained on with "
-            f"'{config.Train.loss}', as {path} says"
+            f"'{config.Train.loss}', which {path} sets"
         )
     return notes

@@ -14,7 +14,7 @@ from hourglass_pose.checkpoints.opening import open_checkpoint
 from hourglass_pose.checkpoints.original import find_original
 from hourglass_pose.checkpoints.paths import ORIGINAL, OURS, identify
 from hourglass_pose.checkpoints.run_lock import FolderLock
-from hourglass_pose.checkpoints.stored import StoredNetwork, check_traits, check_transferable
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_hyperparameters, check_transferable
 from hourglass_pose.config.config import Config, format_config, load_config
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.experiment.experiment import Experiment, make_folder
@@ -125,9 +125,9 @@ def _check_network(config: Config, resume_folder: Optional[str], weights_from: O
     """Raise CheckpointError where a checkpoint does not fit the network of the config."""
     experiment = Experiment(config)
     if resume_folder:
-        check_traits(resume_folder, experiment.traits())
+        check_hyperparameters(resume_folder, experiment.hyperparameters())
     if weights_from:
-        check_transferable(weights_from, experiment.traits(), experiment.skeleton.joints)
+        check_transferable(weights_from, experiment.hyperparameters(), experiment.skeleton.joints)
         folder = os.path.realpath(config.Saver.saver_directory)
         if weights_from.manifest and os.path.dirname(weights_from.path) == folder:
             raise CheckpointError(

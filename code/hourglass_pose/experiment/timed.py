@@ -40,10 +40,14 @@ def timed_training(config: Config, runtime: Runtime) -> TimedTraining:
     person = Person('photo', 'photo', 'photo', box_img, joints_img, np.ones(len(joints_img), bool))
     batch_size = config.Train.batch_size
     batch = experiment.generator([person] * batch_size, batch_size).training_batch(0)
-    summary = summarise_network(experiment.traits())
+    summary = summarise_network(experiment.hyperparameters())
     with tf.Graph().as_default():
         graph = train_graph(
-            config, experiment.traits(), experiment.codec, runtime, RunLength.of_new_run(1, _MANY_STEPS, batch_size)
+            config,
+            experiment.hyperparameters(),
+            experiment.codec,
+            runtime,
+            RunLength.of_new_run(1, _MANY_STEPS, batch_size),
         )
         batches = itertools.repeat(batch)
         return TimedTraining(graph, runtime, batches, batch_size, summary.gflops, summary.describe())

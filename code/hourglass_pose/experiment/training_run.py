@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Optional
 import numpy as np
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
-from hourglass_pose.checkpoints.stored import StoredNetwork, check_traits
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_hyperparameters
 from hourglass_pose.checkpoints.transfer import initialise_from
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.config.config import Config, format_config
@@ -101,10 +101,10 @@ class TrainingRun:
         self.weights_from = weights_from
         self.say = experiment.say
         experiment.require_sides()
-        self.traits = experiment.traits()
+        self.hyperparameters = experiment.hyperparameters()
         self._earlier: Dict[str, Any] = {}
         if resume_folder:
-            check_traits(resume_folder, self.traits)
+            check_hyperparameters(resume_folder, self.hyperparameters)
             self._earlier = read_manifest(resume_folder)
             self._require_same_epochs()
 
@@ -138,7 +138,7 @@ class TrainingRun:
     def _initialise(self, session: Any, graph: TrainGraph, saver: VariableSaver, stored: StoredNetwork) -> None:
         """Set the initialised variables of a graph from the network whose weights the run starts with."""
         joints = self.experiment.skeleton.joints
-        lines = initialise_from(session, saver, graph.model.variables(), self.traits, joints, stored)
+        lines = initialise_from(session, saver, graph.model.variables(), self.hyperparameters, joints, stored)
         if graph.average:
             session.run(graph.average.reset())
         for line in lines:
@@ -150,14 +150,14 @@ class TrainingRun:
         data = experiment.generator(split['train'], config.Train.batch_size, runtime.rank, runtime.world_size)
         earlier = self._earlier
         length = self._length(data)
-        graph = train_graph(config, self.traits, experiment.codec, runtime, length)
+        graph = train_graph(config, self.hyperparameters, experiment.codec, runtime, length)
         best_metric = choose_best_metric(
             config.Validation.best_by, split['valid'], experiment.skeleton, experiment.kept_joints
         )
         origin = self.initial or self.weights_from
         manifest = {
             'config': config.as_dict(),
-            'traits': self.traits.as_dict(),
+            'traits': self.hyperparameters.as_dict(),
             'inference': experiment.inference_record(mean_training_pose(split['train'], experiment.rule)).as_dict(),
             'seed': config.Train.seed,
             'split_hash': experiment.split_hash(),
@@ -176,7 +176,7 @@ class TrainingRun:
                 'the run is another one than it would have been'
             )
         self.say(f'device: {runtime.description}; TensorFlow {TF_VERSION}')
-        self.say(f'network: {summarise_network(self.traits).describe()}')
+        self.say(f'network: {summarise_network(self.hyperparameters).describe()}')
         self.say(
             f'run: {length.num_epochs} epochs of {length.steps_per_epoch} steps with {length.joint_batch} persons '
             f'each, in {config.Saver.saver_directory}'
@@ -307,7 +307,7 @@ class TrainingRun:
 
 
 def train_graph(
-    config: Config, traits: Hyperparameters, codec: HeatmapCodec, runtime: Runtime, length: RunLength
+    config: Config, hyperparameters: Hyperparameters, codec: HeatmapCodec, runtime: Runtime, length: RunLength
 ) -> TrainGraph:
     """Return the TrainGraph of a Config, in the present graph."""
     train = config.Train
@@ -323,7 +323,7 @@ def train_graph(
         persons_offset=length.persons_offset,
     )
     return TrainGraph(
-        HourglassModel(traits),
+        HourglassModel(hyperparameters),
         codec,
         runtime,
         schedule,

@@ -71,7 +71,7 @@ def export_model(
         raise UserError(f'{stored.path}: an exported model already; give the checkpoint that it was made from')
     say(f'checkpoint: {stored.path}, step {stored.step}')
     offline = build_offline_graph(
-        stored, engine.traits, predictor.codec, settings.batch_size, settings.decode, settings.normalise
+        stored, engine.hyperparameters, predictor.codec, settings.batch_size, settings.decode, settings.normalise
     )
     for line in offline.lines():
         say(line)

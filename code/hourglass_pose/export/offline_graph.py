@@ -80,21 +80,28 @@ class OfflineGraph:
 
 
 def build_offline_graph(
-    stored: StoredNetwork, traits: Hyperparameters, codec: HeatmapCodec, batch_size: int, decode: bool, normalise: str
+    stored: StoredNetwork,
+    hyperparameters: Hyperparameters,
+    codec: HeatmapCodec,
+    batch_size: int,
+    decode: bool,
+    normalise: str,
 ) -> OfflineGraph:
     """Return the OfflineGraph of a StoredNetwork.
 
-    traits: its Hyperparameters, or what replaces them. codec: HeatmapCodec to decode with. decode: whether the outputs
+    hyperparameters: its own, or what replaces them. codec: HeatmapCodec to decode with. decode: whether the outputs
     are joints (N, J, 2), in crop pixels, and scores (N, J) in place of the last stack's heatmaps (N, H, W, J), which
     are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves the division by 255 and the
     subtraction of the mean to what runs before the graph.
     Raises CheckpointError for a checkpoint that does not fit.
     """
-    mean, is_normalised = traits.input_mean, normalise == 'aipp'
+    mean, is_normalised = hyperparameters.input_mean, normalise == 'aipp'
     input_type = tf.float32 if is_normalised else tf.uint8
     with tf.Graph().as_default() as graph:
-        images = tf.placeholder(input_type, [batch_size, traits.input_size, traits.input_size, 3], INPUT)
-        model = HourglassModel(traits)
+        images = tf.placeholder(
+            input_type, [batch_size, hyperparameters.input_size, hyperparameters.input_size, 3], INPUT
+        )
+        model = HourglassModel(hyperparameters)
         # The input of the last operation, which joins the stacks and is not needed for one of them.
         logits = model.build_logits(
             images, is_training=False, getter=constants_of(stored), is_normalised=is_normalised
@@ -120,7 +127,7 @@ def build_offline_graph(
         spelled_out,
         upsamplings,
         additions,
-        traits.as_dict(),
+        hyperparameters.as_dict(),
     )
 
 

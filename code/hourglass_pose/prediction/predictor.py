@@ -35,8 +35,8 @@ class Predictor:
     flip_test, decoding: None for what the checkpoint was validated with. crop_rule: 'box' or 'centre_scale', None for
     what it was trained with. device, precision: as in config.cfg [Device]. batch_size: persons that the network takes
     at once, None for what the device is fastest with; results depend on it by rounding errors only.
-    traits, inference: what to take in place of what a checkpoint of the original code shows, for instance `modif` or
-    the names of its joints; see checkpoints/original.py. folds_batch_norms: see TensorFlowEngine.
+    hyperparameters, inference: replace what is derived from the variables of a checkpoint of the original code, for
+    instance `modif` or the names of the joints; see checkpoints/original.py. folds_batch_norms: see TensorFlowEngine.
     Raises CheckpointError for a checkpoint that cannot be used.
     """
 
@@ -48,12 +48,12 @@ class Predictor:
         device: str = 'auto',
         precision: str = 'float32',
         batch_size: Optional[int] = None,
-        traits: Any = None,
+        hyperparameters: Any = None,
         inference: Optional[InferenceRecord] = None,
         crop_rule: Optional[str] = None,
         folds_batch_norms: bool = True,
     ) -> None:
-        self.stored, self.engine = _open(checkpoint, device, precision, batch_size, traits, folds_batch_norms)
+        self.stored, self.engine = _open(checkpoint, device, precision, batch_size, hyperparameters, folds_batch_norms)
         trained = inference or self.stored.inference
         self.inference = trained.replaced(decoding=decoding, crop_rule=crop_rule)
         self.flip_test = trained.flip_test if flip_test is None else flip_test
@@ -178,7 +178,7 @@ def _open(
     device: str,
     precision: str,
     batch_size: Optional[int],
-    traits: Any,
+    hyperparameters: Any,
     folds_batch_norms: bool,
 ) -> Tuple[Any, Engine]:
     """Return (StoredNetwork or ExportedModel, its Engine). TensorFlow is imported for the first kind only."""
@@ -194,4 +194,6 @@ def _open(
     from hourglass_pose.prediction.tensorflow_engine import TensorFlowEngine
 
     stored = open_checkpoint(os.fspath(checkpoint))
-    return stored, TensorFlowEngine(stored, traits or stored.traits, device, precision, batch_size, folds_batch_norms)
+    return stored, TensorFlowEngine(
+        stored, hyperparameters or stored.hyperparameters, device, precision, batch_size, folds_batch_norms
+    )

@@ -50,8 +50,8 @@ class TrainGraph:
         seed: int = 0,
     ) -> None:
         self.model = model
-        traits = model.hyperparameters
-        size, joints = traits.input_size, traits.num_joints
+        hyperparameters = model.hyperparameters
+        size, joints = hyperparameters.input_size, hyperparameters.num_joints
         tf.set_random_seed(seed)
         self.global_step = tf.train.get_or_create_global_step()
         self.skipped_steps = tf.get_variable('skipped_steps', [], tf.int64, tf.zeros_initializer(), trainable=False)
