@@ -289,6 +289,6 @@ def test_load_looks_in_saver_directory_and_then_beside_itself(original, settings
     for name in os.listdir(os.path.dirname(original)):
         shutil.copy(os.path.join(os.path.dirname(original), name), str(beside))
     assert main(load) == 0
-    assert f'training on from {beside}' in capsys.readouterr().out
+    assert f'continuing the training of {beside}' in capsys.readouterr().out
     assert main(load) == 0, 'now the run in saver_directory is the one that goes on'
-    assert f'going on from {tmp_path / "run"}' in capsys.readouterr().out
+    assert f'resuming from {tmp_path / "run"}' in capsys.readouterr().out

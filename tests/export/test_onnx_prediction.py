@@ -9,7 +9,7 @@ import pytest
 from hourglass_pose.checkpoints.exported import open_exported
 from hourglass_pose.cli import main
 from hourglass_pose.errors import UserError
-from hourglass_pose.prediction.engine import run_in_passes
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.prediction.onnx_engine import OnnxEngine
 from hourglass_pose.prediction.predictor import Predictor
 

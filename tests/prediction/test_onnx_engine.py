@@ -14,8 +14,8 @@ from conftest import CODE
 from exported_models import CELLS, JOINTS, SIZE, write_exported
 from hourglass_pose.checkpoints.exported import open_exported
 from hourglass_pose.errors import CheckpointError, UserError
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.prediction import onnx_engine
-from hourglass_pose.prediction.engine import run_in_passes
 from hourglass_pose.prediction.onnx_engine import OnnxEngine
 from hourglass_pose.prediction.predictor import Predictor
 

@@ -81,7 +81,7 @@ def first_epoch(tmp_path_factory, synthetic_people):
 
 def steps_by_mean_gradients(folder, config, world_size, steps):
     """Go on with a run by the mean of the ranks' gradients, each computed here alone; return {name: value}."""
-    experiment = Experiment(config, say=lambda line: None)
+    experiment = Experiment(config, report=lambda line: None)
     people, train = experiment.split()['train'], config.Train
     position = FIRST_STEPS * train.batch_size
     batches = [
@@ -157,7 +157,7 @@ def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_ov
         np.testing.assert_allclose(trained[0][name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
     # The ranks' batches, one behind the other, are the order of one process.
     seen = [index for batches in zip(*[run.persons()[:steps] for run in runs]) for batch in batches for index in batch]
-    people = len(Experiment(config, say=lambda line: None).split()['train'])
+    people = len(Experiment(config, report=lambda line: None).split()['train'])
     start, size = FIRST_STEPS * 2, steps * count * 2
     assert seen == list(order_of_one_process(people, config.Train.seed, start, start + size))
     for rank in range(count):
@@ -178,7 +178,7 @@ def test_processes_that_change_twice_take_everyone_once_an_epoch(train, tmp_path
     seen = [index for pair in pairs for batch in pair for index in batch]
     seen += [index for batch in alone.persons() for index in batch]
     config = tiny_run.tiny_config(str(tmp_path / 'other'), synthetic_people)
-    people = len(Experiment(config, say=lambda line: None).split()['train'])
+    people = len(Experiment(config, report=lambda line: None).split()['train'])
     assert seen == list(order_of_one_process(people, config.Train.seed, FIRST_STEPS * 2, 48))
     assert alone.manifest()['persons'] == 48 and alone.manifest()['global_step'] == FIRST_STEPS + 6 + 9
     assert [int(row['epoch']) for row in alone.history()][-3:] == [6, 7, 8]

@@ -92,7 +92,7 @@ def test_patience_survives_a_stop(tmp_path, synthetic_people, monkeypatch, score
 
 def test_patience_counts_epochs_at_validations_alone():
     validation = SimpleNamespace(is_of=lambda step: step % 3 == 0, is_best=True)
-    training = SimpleNamespace(step=0, ends_early=False, is_finished=False, say=lambda line: None)
+    training = SimpleNamespace(step=0, ends_early=False, is_finished=False, report=lambda line: None)
     hook = EarlyStopping(4, validation)
     ended = []
     for epoch in range(1, 10):

@@ -55,7 +55,7 @@ def test_batches_that_change_twice_take_everyone_once_an_epoch(tmp_path, synthet
     tiny.go_on(config(2), pytest.fail)
     monkeypatch.setattr(Trainer, '_step', step)
     tiny.go_on(config(4), pytest.fail)
-    persons = len(Experiment(config(4), say=lambda line: None).split()['train'])
+    persons = len(Experiment(config(4), report=lambda line: None).split()['train'])
     order = [index for batch, _ in seen for index in batch]
     epoch = 4 * round(persons / 4)
     assert len(order) >= EPOCHS * epoch
@@ -90,7 +90,7 @@ def test_manifest_of_an_earlier_version_counts_its_steps_as_persons(tmp_path, sy
         del manifest['progress'][name]
     CheckpointFolder(folder).update(2, manifest)
     tiny.go_on(tiny.quick_config(folder, synthetic_people, 'Train.batch_size=2', *SCHEDULE), pytest.fail)
-    persons = len(Experiment(tiny.quick_config(folder, synthetic_people), say=lambda line: None).split()['train'])
+    persons = len(Experiment(tiny.quick_config(folder, synthetic_people), report=lambda line: None).split()['train'])
     order = [index for batch, _ in seen for index in batch]
     assert sorted(order[:persons]) == list(range(persons))
     assert read_manifest(os.path.join(folder, 'latest'))['persons'] == EPOCHS * 4 * round(persons / 4)

@@ -1,4 +1,4 @@
-"""Weights of a PyTorch hourglass as a run folder: its settings, and a checkpoint at step 0."""
+"""Weights of a PyTorch hourglass made into a run folder: settings, and a checkpoint at step 0."""
 
 import os
 import shlex
@@ -12,29 +12,29 @@ from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.experiment.run_folder import CONFIG_COPY
 from hourglass_pose.files import write_whole
 
-# What either code base trained with, apart from the schedule.
+# Optimizer and learning rate of each code base.
 _OPTIMIZERS = {'bearpaw': ('rmsprop', 2.5e-4), 'princeton': ('adam', 2e-4)}
 
 _LICENCES = {
     'bearpaw': 'bearpaw/pytorch-pose and anibali/pytorch-stacked-hourglass are published under the GNU GPL version 3 '
-    'and say nothing of their weights in particular',
-    'princeton': 'princeton-vl/pytorch_stacked_hourglass is published under the BSD 3-clause licence and says nothing '
-    'of its weights in particular',
+    'and do not mention their weights in particular',
+    'princeton': 'princeton-vl/pytorch_stacked_hourglass is published under the BSD 3-clause licence and does not '
+    'mention its weights in particular',
 }
 
 
 def import_run(path: str, code_base: str, folder: str, report: Callable[[str], None]) -> None:
-    """Make a run folder of the state dict in a file.
+    """Make a run folder from the state dict in a file.
 
     Args:
-        path: file that torch.save has written.
+        path: file that torch.save wrote.
         code_base: key of CODE_BASES.
         folder: the run folder, which must not hold a run or settings.
-        report: gets lines on what was read and made.
+        report: shows a line on what was read and written.
 
     Raises:
         CheckpointError: the file cannot be read, or holds another network.
-        ConfigError: the folder is taken, or the network cannot be trained on.
+        ConfigError: the folder holds a run or settings, or the network cannot be trained further.
         UserError: PyTorch is not installed.
     """
     if CheckpointFolder(folder).steps():
@@ -54,13 +54,13 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
         report(line)
     if not config.Validation.flip_test:
         report(
-            f'note: the names of its {network.hyperparameters.num_joints} joints are not known, so they are numbered, and '
-            'left and right are not known; name them by --set DataSetHG.joint_list=[...] when you train on'
+            f'note: the names of its {network.hyperparameters.num_joints} joints are not known, so they are numbered '
+            'and left and right are not known; name them by --set DataSetHG.joint_list=[...] when you train on'
         )
     make_folder(folder)
     manifest = dict(_start(), started_from=os.path.abspath(path), source=imported.source)
     _write_checkpoint(Experiment(config), network, manifest)
-    # Last: the command refuses a folder that holds one, and an interrupted command can be given again.
+    # Written last: the command refuses a folder that holds one, and an interrupted command can be repeated.
     write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
     report(f'in {folder}: config.cfg, latest')
     report(f'licence: {_LICENCES[code_base]}; importing them changes no licence')
@@ -75,7 +75,7 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
 
 
 def _config(hyperparameters: Any, inference: InferenceRecord, code_base: str, folder: str, path: str) -> Config:
-    """Return the Config of an imported network: what its code cropped, decoded and trained with."""
+    """Return the Config of an imported network: how its code base crops, decodes and trains."""
     optimizer, rate = _OPTIMIZERS[code_base]
     return config_from_dict(
         {

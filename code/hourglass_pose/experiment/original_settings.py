@@ -1,4 +1,4 @@
-"""The settings that a checkpoint of the original code is used with: what it shows, a config.cfg, and overrides."""
+"""The settings for a checkpoint of the original code: from its variables, a config.cfg, and overrides."""
 
 import argparse
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
@@ -29,17 +29,12 @@ def predictor_options(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the keywords for Predictor that --config and --set ask for."""
     if not options.config and not options.overrides:
         return {}
-    from hourglass_pose.checkpoints.exported import is_exported
-
-    if is_exported(options.checkpoint):
-        raise UserError(
-            f'{options.checkpoint}: an exported model carries its own settings; leave out --config and --set'
-        )
-    from hourglass_pose.checkpoints.opening import open_checkpoint
+    from hourglass_pose.checkpoints.exported import ExportedModel
+    from hourglass_pose.checkpoints.opening import open_network
     from hourglass_pose.experiment.experiment import Experiment
 
-    stored = open_checkpoint(options.checkpoint)
-    if stored.manifest or stored.variables:
+    stored = open_network(options.checkpoint)
+    if isinstance(stored, ExportedModel) or stored.manifest or stored.variables:
         raise UserError(
             f'{stored.path} carries its own settings; leave out --config and --set, which are for checkpoints of the '
             'original code'
@@ -51,9 +46,9 @@ def predictor_options(options: argparse.Namespace) -> Dict[str, Any]:
 def config_of_original(stored: 'StoredNetwork', path: Optional[str] = None, overrides: Sequence[str] = ()) -> 'Config':
     """Return the Config to use a checkpoint of the original code with.
 
-    The network's settings are those that its variables show, whatever a file says. All others are the file's, for
-    keys that it lacks those of the original code. overrides: as in load_config; one that contradicts the variables is
-    a CheckpointError. Raises ConfigError for settings that cannot go with such a network.
+    The network's settings follow from its variables, and those of the file are ignored. All other settings are the
+    file's, or the original code's for keys that the file lacks. overrides: as in load_config. Raises CheckpointError
+    for an override that contradicts the variables, ConfigError for settings that do not fit such a network.
     """
     from hourglass_pose.config.config import config_from_dict, load_config
     from hourglass_pose.config.text import given_keys

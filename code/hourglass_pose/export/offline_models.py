@@ -10,9 +10,9 @@ import numpy as np
 
 from hourglass_pose.checkpoints.exported import METADATA_KEY
 from hourglass_pose.errors import UserError
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.export.offline_graph import INPUT, OfflineGraph
 from hourglass_pose.files import write_whole
-from hourglass_pose.prediction.engine import run_in_passes
 from hourglass_pose.prediction.onnx_engine import OnnxRuntimeNetwork
 from hourglass_pose.tf_compat import tf
 

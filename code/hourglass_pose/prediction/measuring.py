@@ -60,7 +60,7 @@ def evaluate_persons(
     coco: Optional[CocoAnnotations] = None,
     config_text: str = '',
     command: str = '',
-    say: Callable[[str], Any] = print,
+    report: Callable[[str], Any] = print,
     **generator_options: Any,
 ) -> Results:
     """Return the Results of a Predictor on annotated persons.
@@ -70,14 +70,14 @@ def evaluate_persons(
         coco: the official annotations, for AP and AR.
         config_text: settings of the training run, for the report.
         command: for the protocol.
-        say: function that shows a line.
+        report: function that shows a line.
         generator_options: as in person_generator.
 
     Raises UserError where the split has nobody, ImageError where too many photos cannot be read.
     """
     persons = persons_of_split(annotations.persons, split, predictor.stored)
-    say(f'device: {predictor.engine.description}')
-    say(f'data: {annotations.describe()}; {len(persons)} persons measured')
+    report(f'device: {predictor.engine.description}')
+    report(f'data: {annotations.describe()}; {len(persons)} persons measured')
     generator = person_generator(persons, predictor, **generator_options)
     evaluator = Evaluator(generator, predictor.codec, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test)
     evaluation = evaluator.evaluate(predictor.last_logits, progress_bar(generator))

@@ -4,7 +4,7 @@ from typing import Any, List, Optional
 
 import numpy as np
 
-from hourglass_pose.evaluation.evaluator import in_blocks
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.representations.table import graph_half
@@ -99,7 +99,7 @@ class TrainGraph:
             update = optimizer.apply_gradients(list(zip(gradients, variables)), self.global_step)
         with tf.control_dependencies([update]):
             # TensorFlow's graph optimizer moves a plain read, or the addition of a constant zero, before the step. It
-            # cannot know that this is zero.
+            # cannot infer that this tensor is zero.
             zero = tf.cast(tf.less(due, 0), tf.int64)
             self.finished = tf.cast(tf.assign_add(self.global_step, zero), tf.int32, name='finished_steps')
         return tf.equal(self.finished, due)
@@ -124,9 +124,11 @@ class TrainGraph:
 
     def predict_logits(self, session: Any, images: np.ndarray) -> np.ndarray:
         """Return the evaluation tower's logits (N, H, W, J) of the last stack, of any number of crops."""
-        block = int(self.valid_images.shape[0])
-        run = in_blocks(lambda crops: session.run(self.valid_logits, {self.valid_images: crops})[:, -1], block)
-        return run(images)
+
+        def run(crops: np.ndarray) -> List[np.ndarray]:
+            return [session.run(self.valid_logits, {self.valid_images: crops})[:, -1]]
+
+        return run_in_passes(run, images, [int(self.valid_images.shape[0])])[0]
 
 
 def _where(condition: Tensor, value: Tensor) -> Tensor:

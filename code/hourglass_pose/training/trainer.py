@@ -23,7 +23,7 @@ class Trainer(Training):
         the loss is not finite.
         """
         with self.stop_request, tf.Session(config=self.runtime.session_config()) as self.session:
-            self.step, self.skipped = start.set_variables(self.session, self.graph, self.runtime, self.say)
+            self.step, self.skipped = start.set_variables(self.session, self.graph, self.runtime, self.report)
             self.finished_epochs = start.finished_epochs(self.length, self.step)
             for hook in self.hooks:
                 hook.restore(start.progress)

@@ -37,7 +37,7 @@ class EarlyStopping(Hook):
         waited = self._validated_epoch - self._best_epoch
         if 0 < self._patience <= waited and not training.is_finished:
             training.ends_early = True
-            training.say(
+            training.report(
                 f'training ends early: no better validation in {waited} epochs since epoch {self._best_epoch} '
                 f'(Train.patience is {self._patience})'
             )

@@ -9,7 +9,7 @@ from hourglass_pose.training.stepper import StepOutcome, Stepper
 from hourglass_pose.training.stopping import StopRequest
 from hourglass_pose.training.train_graph import TrainGraph
 
-Say = Callable[[str], Any]
+Report = Callable[[str], Any]
 """Shows a line to the user."""
 
 
@@ -18,7 +18,7 @@ class Training:
 
     session: the tf.Session, once it is open. step, skipped: steps that were applied, and that were skipped for an
     overflow. finished_epochs: epochs whose validation, where it was due, is done and whose row is written. ends_early:
-    set by a hook to end the run after the present epoch. say: shows a line to the user.
+    set by a hook to end the run after the present epoch. report: shows a line to the user.
     """
 
     def __init__(
@@ -28,10 +28,10 @@ class Training:
         data: DataGenerator,
         length: RunLength,
         hooks: Sequence['Hook'],
-        say: Say,
+        report: Report,
     ) -> None:
         self.graph, self.runtime, self.data, self.length = graph, runtime, data, length
-        self.hooks, self.say = hooks, say
+        self.hooks, self.report = hooks, report
         self.session: Any = None
         self.step = self.skipped = self.finished_epochs = 0
         self.ends_early = False

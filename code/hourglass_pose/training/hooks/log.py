@@ -74,7 +74,7 @@ class Log(Hook):
         shown = ''.join(f', {name} {value:.2f}' for name, value in means.items() if value is not None)
         best = ', the best so far' if means and self._validation.is_best else ''
         skips = f', {training.skipped} skipped' if training.skipped else ''
-        training.say(
+        training.report(
             f'epoch {epoch}/{training.length.num_epochs}, step {training.step}{skips}: loss {loss:.4f}{shown}{best}'
         )
         self._loss_sum, self._loss_count = 0.0, 0

@@ -83,7 +83,7 @@ class Validation(Hook):
         if training.is_finished and self.evaluation is None:
             # A finished run was resumed: nothing is left to train, but its results are wanted.
             epochs = f'{training.finished_epochs} of {training.length.num_epochs} epochs'
-            training.say(f'the run is finished: {epochs}{", it ended early" if training.ends_early else ""}')
+            training.report(f'the run is finished: {epochs}{", it ended early" if training.ends_early else ""}')
             try:
                 self.evaluation = self._measure(training)
             except Stopped:
