@@ -69,7 +69,7 @@ def test_checkpoint_of_another_program_is_named_by_its_variables(tmp_path, capsy
     assert main(['inspect', prefix]) == 2
     error = capsys.readouterr().err
     assert error.count('\n') == 1
-    assert 'none of ours and none of the original' in error and 'such as resnet/conv1/kernel' in error
+    assert 'neither ours nor that of the original' in error and 'such as resnet/conv1/kernel' in error
 
 
 def test_damaged_index_is_one_line(tmp_path, capsys):

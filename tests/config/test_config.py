@@ -91,7 +91,7 @@ def test_file_in_the_layout_of_the_original_code_loads(load):
         ),
         (
             "[Train]\nloss: 'integral'\nweighted_loss: False",
-            "config.cfg [Train] weighted_loss: expected True, as loss 'integral' teaches no empty maps, found False",
+            "config.cfg [Train] weighted_loss: expected True, as loss 'integral' cannot train empty maps, found False",
         ),
         (
             '[Train]\nseed: 99999999999',

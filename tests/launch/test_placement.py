@@ -60,7 +60,7 @@ def test_devices_beside_a_table_must_be_those_of_the_table(tmp_path):
     table = write_table(tmp_path, TABLE)
     words = [f'--rank_table={table}', '--server_id=203.0.113.2']
     assert place(words + ['--device_ids=0,1']).here == (Slot(2, '203.0.113.2', 1), Slot(3, '203.0.113.2', 0))
-    with pytest.raises(LaunchError, match='its devices on this server are 0,1, asked for are 0'):
+    with pytest.raises(LaunchError, match='its devices on this server are 0,1, the arguments name 0'):
         place(words + ['--device_id=0'])
     with pytest.raises(LaunchError, match='RANK_TABLE_FILE .*: its devices'):
         place(['--device_id=0', '--server_id=203.0.113.2'], {'RANK_TABLE_FILE': table})

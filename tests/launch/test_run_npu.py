@@ -219,7 +219,7 @@ def test_all_checks_are_made_and_each_says_what_to_do_in_one_line(server):
     assert not os.path.exists(server.path('work/output/0/train_0.log'))
 
 
-def test_devices_that_are_missing_or_sick_are_named(server):
+def test_devices_that_are_missing_or_unhealthy_are_named(server):
     server.devices(range(4))
     assert 'lists 0, 1, 2, 3 and not 4' in server.refuse('--device_ids=3,4')[0]
     server.devices(range(8), {2: 'Alarm'})
@@ -238,7 +238,7 @@ def test_a_rank_table_needs_the_addresses_of_its_devices(server):
 def test_dry_run_prints_what_would_be_started_and_starts_nothing(server):
     arguments = ['--device_ids=0,1', '--set', 'Train.lear_rate=0.002']
     code, printed, errors = server.run('--dry_run', *arguments)
-    assert (code, errors) == (0, '') and 'not yet right' not in printed
+    assert (code, errors) == (0, '') and '# problem' not in printed
     assert os.listdir(server.path('work')) == []
     commands = [line for line in printed.splitlines() if not line.startswith('#')]
     assert len(commands) == 2
@@ -271,7 +271,7 @@ def test_dry_run_needs_no_device_and_no_data(server):
     code, printed, errors = server.run('--dry_run', '--rank_size=8')
     assert (code, errors) == (0, '')
     assert sum(line.startswith('(cd ') for line in printed.splitlines()) == 8
-    notes = [line for line in printed.splitlines() if line.startswith('# not yet right: ')]
+    notes = [line for line in printed.splitlines() if line.startswith('# problem: ')]
     assert len(notes) == 2 and 'hccn.conf' in notes[0] and 'dataset.txt' in notes[1]
 
 
