@@ -252,4 +252,4 @@ def test_signal_to_any_rank_stops_all_at_the_same_step_after_a_checkpoint(train,
     steps = {int(run.variables()['global_step']) for run in runs}
     newest = CheckpointFolder(str(tmp_path / 'run')).newest_intact(pytest.fail)
     assert steps == {verify(newest)['global_step']}
-    assert 'goes on from here' in ranks.log(0)
+    assert 'continues from here' in ranks.log(0)

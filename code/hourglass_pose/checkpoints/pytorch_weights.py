@@ -1,4 +1,4 @@
-"""Weights of the well-known PyTorch hourglasses under the names and in the layout of our graph."""
+"""Weights of the known PyTorch hourglasses, converted to the names and the layout of our graph."""
 
 import re
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ _COUNTER = '.num_batches_tracked'
 
 @dataclass(frozen=True)
 class CodeBase:
-    """What PyTorch code calls the parts of the published network.
+    """The names that a PyTorch code base gives to the parts of the published network.
 
     option: value of --from. title: its repositories. input_mean: as in NewellHyperparameters. mark: a weight that only
     its state dicts have. values: function of {name: shape} to a dict of NewellHyperparameters' fields.
-    stem, stack: our module -> theirs, where {stack}, {index}, {level} and {down} stand for the stack, the index among
+    stem, stack: {our module: theirs}, where {stack}, {index}, {level} and {down} stand for the stack, the index among
     modules in a row, and the level of the hourglass, counted from its coarsest or as a path down from its finest.
-    residual: our layer of a residual module -> theirs. unused: end of the names of weights that are never used.
+    residual: {our layer of a residual module: theirs}. unused: pattern of the names of weights that are never used.
     """
 
     option: str
@@ -102,7 +102,7 @@ CODE_BASES = {
         CodeBase(
             'bearpaw',
             'bearpaw/pytorch-pose (also anibali/pytorch-stacked-hourglass)',
-            # The mean of MPII's training images; the deviation that the code also has is not divided by.
+            # The mean of MPII's training images. The code base does not divide by its standard deviation.
             (0.4404, 0.4440, 0.4327),
             'score.0.weight',
             _bearpaw_values,
@@ -169,7 +169,7 @@ CODE_BASES = {
                 'conv_3': 'conv3.conv',
                 'skip': 'skip_layer.conv',
             },
-            # Every residual module declares one, those that keep the width do not apply it.
+            # Every residual module declares a skip layer, but those that keep the width do not apply it.
             unused=r'\.skip_layer\.conv\.(?:weight|bias)$',
         ),
     )
@@ -178,9 +178,10 @@ CODE_BASES = {
 
 @dataclass(frozen=True, eq=False)
 class ForeignNetwork:
-    """hyperparameters: NewellHyperparameters. variables: {variable of our graph: float32 array}, all of them.
+    """A network converted from another code base.
 
-    unused: names of weights that their network has and never uses. unknown: those that belong to no part of it.
+    hyperparameters: NewellHyperparameters. variables: {variable of our graph: float32 array}, all of them.
+    unused: names of weights that the network declares and never uses. unknown: names that belong to no part of it.
     """
 
     hyperparameters: NewellHyperparameters
@@ -191,7 +192,7 @@ class ForeignNetwork:
     def lines(self) -> List[str]:
         """Return lines for people: what was matched and what was left out."""
         numbers = sum(array.size for array in self.variables.values())
-        return [f'matched: all {len(self.variables)} variables of the network, {numbers / 1000000.0:.2f} M numbers'] + [
+        return [f'matched: all {len(self.variables)} variables of the network, {numbers / 1e6:.2f} M numbers'] + [
             f'left out: {len(names)} weights {why} ({_listed(names)})'
             for names, why in (
                 (self.unused, 'of skip connections that the network declares and never uses'),
@@ -204,9 +205,9 @@ class ForeignNetwork:
 def convert(state: Mapping[str, np.ndarray], option: str) -> ForeignNetwork:
     """Return the ForeignNetwork of a state dict.
 
-    state: {name: float array}, names without prefixes of wrappers. option: key of CODE_BASES. What weights do not
-    show, as the size of the input, has its default. Raises CheckpointError, without a path, for the weights of
-    another network, naming those that are missing or have another shape.
+    state: {name: float array}, names without prefixes of wrappers. option: key of CODE_BASES. Hyperparameters that do
+    not follow from weights, such as the size of the input, have their defaults. Raises CheckpointError, without a path,
+    for the weights of another network, naming those that are missing or have another shape.
     """
     code_base = CODE_BASES[option]
     state = {name: np.asarray(array) for name, array in state.items() if not name.endswith(_COUNTER)}
@@ -216,7 +217,7 @@ def convert(state: Mapping[str, np.ndarray], option: str) -> ForeignNetwork:
             input_mean=code_base.input_mean, **code_base.values({name: array.shape for name, array in state.items()})
         )
     except ValueError as error:
-        raise CheckpointError(f'its weights make no network that can be built here ({error})')
+        raise CheckpointError(f'its weights are those of no network that can be built here ({error})')
     variables: Dict[str, np.ndarray] = {}
     names, missing, reshaped = set(), [], []
     for variable, shape in shapes_of(hyperparameters).items():
@@ -248,7 +249,7 @@ def code_base_of(state: Mapping[str, Any]) -> str:
             return code_base.option
     marks = ', '.join(f'no {other.mark} as in {other.title}' for other in CODE_BASES.values())
     raise CheckpointError(
-        f'its weights are of no network that can be imported: {marks}; it holds {len(state)} others, such as '
+        f'its weights are those of no network that can be imported: {marks}; it holds {len(state)} others, such as '
         f'{_listed(sorted(state))}'
     )
 
@@ -269,24 +270,18 @@ def _misfit(
     left: List[str],
 ) -> str:
     parts = [
-        text % (len(names), _listed(names))
-        for names, text in (
-            (missing, '%d weights are missing (%s)'),
-            (reshaped, '%d have another shape, given in our layout (%s)'),
-            (left, '%d belong to no part of it (%s)'),
+        f'{len(names)} {what} ({_listed(names)})'
+        for names, what in (
+            (missing, 'weights are missing'),
+            (reshaped, 'have another shape, given in our layout'),
+            (left, 'belong to no part of it'),
         )
         if names
     ]
     return (
-        'its weights do not make up the network of %s that they begin, %d stacks of %d features and %d joints: %s; '
-        'give the whole state dict of an unchanged network'
-        % (
-            code_base.title,
-            hyperparameters.num_stacks,
-            hyperparameters.num_features,
-            hyperparameters.num_joints,
-            ', '.join(parts),
-        )
+        f'its weights do not match the network of {code_base.title} that some of them belong to, '
+        f'{hyperparameters.num_stacks} stacks of {hyperparameters.num_features} features and '
+        f'{hyperparameters.num_joints} joints: {", ".join(parts)}; give the whole state dict of an unchanged network'
     )
 
 
@@ -296,7 +291,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _count(pattern: str, shapes: Mapping[str, Any]) -> int:
-    """Return how many different texts the pattern's group has among names."""
+    """Return the number of distinct texts that the pattern's group matches in the names."""
     return len({match.group(1) for match in map(re.compile(pattern).match, shapes) if match})
 
 

@@ -1,4 +1,4 @@
-"""From an open checkpoint to an offline model in a folder: written aside, compared, and moved there if it agrees."""
+"""Export of a checkpoint: writes an offline model into a temporary folder, compares it, and moves it if it agrees."""
 
 import os
 import shutil
@@ -64,18 +64,18 @@ def export_model(
 ) -> bool:
     """Write an offline model, the files that belong to it and a JSON into a folder, and return whether it agrees.
 
-    predictor: of the checkpoint, as the gate takes it. report: shows a line. A model that does not agree is removed.
+    predictor: of the checkpoint, as in gate.compare. report: shows a line. A model that does not agree is removed.
     """
     stored, engine = predictor.stored, predictor.engine
     if not isinstance(engine, TensorFlowEngine):
-        raise UserError(f'{stored.path}: an exported model already; give the checkpoint that it was made from')
+        raise UserError(f'{stored.path}: this is an exported model; give the checkpoint that it was exported from')
     report(f'checkpoint: {stored.path}, step {stored.step}')
     offline = build_offline_graph(
         stored, engine.hyperparameters, predictor.codec, settings.batch_size, settings.decode, settings.normalise
     )
     for line in offline.lines():
         report(line)
-    # Nobody must use a model that has not passed: it is made in a temporary folder and moved when it has.
+    # A model that has not passed must not be used, so it is written into a temporary folder and moved afterwards.
     with tempfile.TemporaryDirectory(prefix='.export-', dir=folder) as temporary:
         if not _write_compared(predictor, settings, offline, crops, temporary, report):
             return False
@@ -152,7 +152,7 @@ def _measure(
 
 
 def _move_into(temporary: str, folder: str) -> List[str]:
-    """Move finished files and folders to where they belong, replacing older ones, and return their names."""
+    """Move finished files and folders into a folder, replacing older ones, and return their names."""
     names = sorted(os.listdir(temporary))
     for name in names:
         target = os.path.join(folder, name)
@@ -169,11 +169,11 @@ def _atc_command(settings: ExportSettings, offline: OfflineGraph) -> List[str]:
 def compile_om(
     settings: ExportSettings, offline: OfflineGraph, folder: str, report: Callable[[str], None] = print
 ) -> None:
-    """Make the .om from the frozen graph in a folder with ATC, or say which script does it elsewhere."""
+    """Compile the .om from the frozen graph in a folder with ATC, or report which script does it elsewhere."""
     if ascend_files.run_atc(folder, _atc_command(settings, offline)):
         report(f'in {folder}: {NAME}.om, made by atc')
     else:
         report(
-            f'atc is not on the PATH, so {NAME}.om was not made; on a machine with the Ascend toolkit run '
+            f'atc is not on the PATH, so {NAME}.om was not compiled; on a machine with the Ascend toolkit run '
             f'{os.path.join(folder, "atc.sh")}'
         )

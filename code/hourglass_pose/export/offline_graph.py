@@ -46,20 +46,16 @@ class OfflineGraph:
 
     @property
     def is_decoded(self) -> bool:
-        """Whether it gives joints and scores in place of heatmaps."""
+        """Whether its outputs are joints and scores instead of heatmaps."""
         return JOINTS in self.outputs
 
     def lines(self) -> List[str]:
-        """Return lines for people: what was done to the network, its input and its outputs."""
+        """Return lines for people: the changes to the network, its input and its outputs."""
+        outputs = ', '.join(f'{name} float32 {list(shape)}' for name, shape in zip(self.outputs, self.output_shapes))
         return [
-            f'batch norms: {self.folded} folded into convolutions, {self.spelled_out} made a factor and an offset of '
-            'each channel',
-            'input: {} {} {}; output: {}'.format(
-                INPUT,
-                self.input_type,
-                list(self.input_shape),
-                ', '.join(f'{name} float32 {list(shape)}' for name, shape in zip(self.outputs, self.output_shapes)),
-            ),
+            f'batch norms: {self.folded} folded into convolutions, {self.spelled_out} converted to a factor and an '
+            'offset for each channel',
+            f'input: {INPUT} {self.input_type} {list(self.input_shape)}; output: {outputs}',
         ]
 
     @property
@@ -67,7 +63,7 @@ class OfflineGraph:
         """Largest difference of its heatmaps from the checkpoint's by rounding, relative to their largest value.
 
         Each of K additions in a row has an error of at most u = 2^-24 of its result in float32. The signs of these
-        errors are as good as random, so they add up like u sqrt(K). The margin covers other operations and numbers of
+        errors are practically random, so they add up to about u sqrt(K). The margin covers other operations and numbers of
         different sizes.
         """
         return _ROUNDING_MARGIN * _UNIT_ROUNDOFF * math.sqrt(self.additions)
@@ -102,7 +98,7 @@ def build_offline_graph(
             input_type, [batch_size, hyperparameters.input_size, hyperparameters.input_size, 3], INPUT
         )
         model = HourglassModel(hyperparameters)
-        # The input of the last operation, which joins the stacks and is not needed for one of them.
+        # The input of the last operation, which joins the stacks and is not needed for a single one.
         logits = model.build_logits(
             images, is_training=False, getter=constants_of(stored), is_normalised=is_normalised
         ).op.inputs[-1]
@@ -134,7 +130,7 @@ def build_offline_graph(
 def _longest_sum(outputs: Sequence['tf.Tensor']) -> int:
     """Return how many numbers are added one after another on the longest path to a tensor of `outputs`.
 
-    A convolution adds a window of cells by as many channels, any other operation counts as one.
+    A convolution adds all cells of its window in all channels; any other operation counts as one.
     """
     lengths: Dict[str, int] = {}
     for operation in outputs[0].graph.get_operations():

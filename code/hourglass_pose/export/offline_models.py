@@ -1,4 +1,4 @@
-"""Offline models on disk: written as a frozen graph, SavedModel or ONNX, and opened again to be run."""
+"""Offline models on disk: written as a frozen graph, SavedModel or ONNX model, and opened again to run."""
 
 import importlib
 import json
@@ -47,7 +47,7 @@ def write_onnx(
 ) -> None:
     """Write an OfflineGraph as an ONNX model; the layout of input and outputs is TensorFlow's (N, H, W, C).
 
-    metadata: JSON-able description that the file carries itself.
+    metadata: JSON-able description to store in the file.
     """
     converter, _ = require_onnx()
     logging.getLogger('tf2onnx').setLevel(logging.ERROR)
@@ -74,14 +74,14 @@ def require_onnx() -> Tuple[ModuleType, ModuleType]:
 
 
 class OfflineModel:
-    """A model on disk that is open to be run."""
+    """A model on disk, opened to run."""
 
     def run(self, images: np.ndarray) -> List[np.ndarray]:
         """Return the outputs for a batch of the graph's input."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Free what the model holds."""
+        """Release the resources of the model."""
 
 
 class _TensorFlowModel(OfflineModel):

@@ -100,7 +100,7 @@ def _by_table(path: str, name: str, server_id: Optional[str], requested: Optiona
         local = [each for each in table.servers if is_here(each)] if len(table.servers) > 1 else table.servers
         if len(local) != 1:
             raise LaunchError(
-                f'{name} {path}: no address of this server matches one of its servers; choose it by --server_id='
+                f'{name} {path}: no address of this server is in the table; choose the server by --server_id='
                 f'{" or ".join(table.servers)}'
             )
         server = local[0]
@@ -110,8 +110,8 @@ def _by_table(path: str, name: str, server_id: Optional[str], requested: Optiona
     devices = sorted(slot.device for slot in here)
     if requested is not None and sorted(requested) != devices:
         raise LaunchError(
-            f'{name} {path}: its devices on this server are {_listed(devices)}, the arguments name {_listed(requested)}; '
-            'leave out the devices or the table'
+            f'{name} {path}: its devices on this server are {_listed(devices)}, the arguments name '
+            f'{_listed(requested)}; leave out the devices or the table'
         )
     return Placement(here, len(table.slots), path if len(table.slots) > 1 else None)
 

@@ -32,7 +32,7 @@ def table_of_one_server(devices: Sequence[int], server: str, hccn_conf: str) -> 
         first, known = missing[0], ', '.join(f'device {device}' for device in sorted(addresses)) or 'no device'
         raise LaunchError(
             f'{hccn_conf}: expected a line address_{first}=IP, found lines for {known}; set the address by '
-            f'"hccn_tool -i {first} -ip -s address IP netmask MASK", or a rank table by --rank_table=FILE'
+            f'"hccn_tool -i {first} -ip -s address IP netmask MASK", or give a rank table by --rank_table=FILE'
         )
     table = [
         {'device_id': str(device), 'device_ip': addresses[device], 'rank_id': str(rank)}

@@ -18,7 +18,7 @@ from hourglass_pose.prediction.engine import Engine
 from hourglass_pose.prediction.onnx_engine import OnnxEngine
 from hourglass_pose.prediction.pose import Pose, box_in_photo
 
-# Interpolation makes floats a little less than 0 or more than 1; bytes that were only cast are far above.
+# Interpolation can give floats slightly below 0 or above 1; bytes that were only cast to float are far above.
 _LEAST_FLOAT, _LARGEST_FLOAT = -0.5, 1.5
 
 Box = Sequence[float]
@@ -73,10 +73,10 @@ class Predictor:
         self.mean_pose_crop = np.array(trained.mean_pose_crop) if same_rule else None
 
     def _require_maps(self) -> None:
-        """Raise UserError for a model that gives joints in place of heatmaps."""
+        """Raise UserError for a model that outputs joints instead of heatmaps."""
         if self.engine.gives_joints:
             raise UserError(
-                f'{self.stored.path}: this model gives joints in place of heatmaps, so it has no heatmaps, no '
+                f'{self.stored.path}: this model outputs joints instead of heatmaps, so it has no heatmaps, no '
                 f"flip test and no other decoding than '{self.stored.inference.decoding}'; export without --decode"
             )
 
@@ -127,7 +127,7 @@ class Predictor:
 
         image: path of a photo, or uint8 RGB (H, W, 3). box: (x, y, width, height) of the person in photo pixels,
         None for the whole photo. Raises ImageError for a photo that cannot be read, UserError for a box without
-        area or beside the photo, ValueError for an array of another shape or type.
+        area or outside of the photo, ValueError for an array of another shape or type.
         """
         return self.predict_boxes(image, [box])[0]
 

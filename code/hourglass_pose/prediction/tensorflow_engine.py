@@ -1,4 +1,4 @@
-"""TensorFlowEngine: a TensorFlow checkpoint, run by a session."""
+"""TensorFlowEngine: runs a TensorFlow checkpoint in a session."""
 
 from typing import Dict, List, Optional, Tuple
 
@@ -17,8 +17,9 @@ _LAST, _STACKS = 'last_logits', 'output_of_stacks'
 
 
 class TensorFlowEngine(Engine):
-    """stored: the network on disk. hyperparameters: its Hyperparameters, or what replaces them.
+    """Runs a StoredNetwork in TensorFlow sessions, one for each size of a pass.
 
+    stored: the network on disk. hyperparameters: its own, or what replaces them.
     device, precision: as in config.cfg [Device]. batch_size: persons of a pass, None for what the device is fastest
     with. folds_batch_norms: whether batch norms become part of the convolutions before them, which is faster and
     changes the rounding; an export is compared with the graph as it was trained.

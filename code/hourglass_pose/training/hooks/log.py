@@ -11,8 +11,10 @@ from hourglass_pose.training.stepper import StepOutcome
 
 
 class Log(Hook):
-    """Writes to a RunLog every `every` steps and every epoch. histograms_of: saves the weights to show as histograms,
-    or None."""
+    """Writes to a RunLog every `every` steps and every epoch.
+
+    histograms_of: saver that reads the weights for histograms, or None.
+    """
 
     def __init__(
         self, run_log: Any, every: int, validation: Validation, histograms_of: Optional[VariableSaver] = None
