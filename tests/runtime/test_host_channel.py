@@ -117,7 +117,7 @@ def test_second_process_of_a_rank_and_another_number_of_ranks_are_refused():
     with meeting(3) as port:
         first = join(1, 3, ('127.0.0.1', port), b'job', time.monotonic() + 5)
         for rank, count in ((1, 3), (1, 2), (3, 3), (0, 3)):
-            with pytest.raises(UserError, match='is not admitted'):
+            with pytest.raises(UserError, match='is refused at'):
                 join(rank, count, ('127.0.0.1', port), b'job', time.monotonic() + 5)
         assert join(2, 3, ('127.0.0.1', port), b'job', time.monotonic() + 5)
         assert first.socket.fileno() >= 0

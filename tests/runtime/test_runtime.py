@@ -105,7 +105,7 @@ def test_what_only_an_npu_can_do_is_refused_without_one(gpus, installed):
     for name, value in (('precision_mode', 'force_fp32'), ('profiling', True), ('over_dump', True)):
         settings = NpuSettings(**{name: value})
         for device in ('auto', 'cpu'):
-            with pytest.raises(ConfigError, match='ask for an NPU') as caught:
+            with pytest.raises(ConfigError, match='need an NPU') as caught:
                 open_runtime(device, npu=settings)
             assert '\n' not in str(caught.value)
 

@@ -19,7 +19,7 @@ from hourglass_pose.config.config import Config, format_config, load_config
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.experiment.original_settings import config_of_original, notes_on_original
-from hourglass_pose.experiment.run_folder import CONFIG_COPY, make_way, refuse_mixing, write_config_copy
+from hourglass_pose.experiment.run_folder import CONFIG_COPY, refuse_mixing, set_earlier_run_aside, write_config_copy
 from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def train(
         )
         if runtime.is_chief:
             if not resume_folder:
-                make_way(config, fresh, report)
+                set_earlier_run_aside(config, fresh, report)
             write_config_copy(config, not resume_folder, report)
         training_run.run()
 

@@ -100,8 +100,8 @@ def _compare_poses(
         beyond = int((found > allowed).sum())
         worst = np.unravel_index(np.argmax(found / allowed), found.shape)
         lines.append(
-            f'largest difference of {name} {found.max():.2g}{unit}; {beyond} of {found.size} beyond the bound for noise '
-            f'of {noise:.2g} in the heatmaps (the nearest to its bound: {found[worst]:.2g} of {allowed[worst]:.2g})'
+            f'largest difference of {name} {found.max():.2g}{unit}; {beyond} of {found.size} beyond the bound for '
+            f'noise of {noise:.2g} in the heatmaps (nearest to its bound: {found[worst]:.2g} of {allowed[worst]:.2g})'
         )
         passed = passed and beyond == 0
         record[name] = {'largest_difference': float(found.max()), 'beyond': beyond}

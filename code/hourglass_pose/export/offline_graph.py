@@ -63,8 +63,8 @@ class OfflineGraph:
         """Largest difference of its heatmaps from the checkpoint's by rounding, relative to their largest value.
 
         Each of K additions in a row has an error of at most u = 2^-24 of its result in float32. The signs of these
-        errors are practically random, so they add up to about u sqrt(K). The margin covers other operations and numbers of
-        different sizes.
+        errors are practically random, so they add up to about u sqrt(K). The margin covers other operations and numbers
+        of different sizes.
         """
         return _ROUNDING_MARGIN * _UNIT_ROUNDOFF * math.sqrt(self.additions)
 
