@@ -1,4 +1,4 @@
-"""Checkpoint folders: whole or not there, the damaged told from the intact, and the right ones kept."""
+"""Checkpoint folders: complete or absent, damaged ones recognised, and the right ones kept."""
 
 import errno
 import json
@@ -235,9 +235,9 @@ def test_every_flipped_bit_of_a_checkpoint_is_noticed(run):
         path = os.path.join(folder, name)
         with open(path, 'rb') as stream:
             content = stream.read()
-        for place in range(0, len(content.rstrip()), 11):
+        for index in range(0, len(content.rstrip()), 11):
             with open(path, 'wb') as stream:
-                stream.write(content[:place] + bytes([content[place] ^ 2]) + content[place + 1 :])
+                stream.write(content[:index] + bytes([content[index] ^ 2]) + content[index + 1 :])
             with pytest.raises(CheckpointError):
                 verify(folder)
         with open(path, 'wb') as stream:
@@ -319,13 +319,13 @@ def test_find_says_whether_the_path_or_the_checkpoint_is_missing(tmp_path):
 
 
 def test_manifest_survives_a_round_trip(run):
-    said = {
+    written = {
         'progress': {'loss_sum': 0.1 + 0.2, 'best_score': None, 'big': 2**60, 'tiny': 5e-324},
         'config': {'DataSetHG': {'img_directory': ['/photos/Bilder/\u4eba']}},
     }
-    run.write(1, said, files_of(1))
+    run.write(1, written, files_of(1))
     manifest = read_manifest(folder_of(run, 1))
-    assert {name: manifest[name] for name in said} == json.loads(json.dumps(said)) == said
+    assert {name: manifest[name] for name in written} == json.loads(json.dumps(written)) == written
 
 
 def test_partial_folders_of_other_runs_are_not_seen_and_removed(run):
@@ -341,7 +341,7 @@ def test_clean_up_that_fails_is_no_failure_of_the_new_checkpoint(run, monkeypatc
     write(run, 1, 2, 3)
 
     def busy(path, *arguments, **options):
-        # What NFS says while another machine reads a file of the folder.
+        # The error of NFS while another machine reads a file of the folder.
         raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
 
     with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Every kind of path is told apart without TensorFlow, and opened as what it is."""
+"""Every kind of path is recognised without TensorFlow, and opened as its kind."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def test_paths_of_a_run_mean_its_checkpoints(command_line_run, path):
     assert path == 'best' or found.path.endswith('step-00000004')
 
 
-def test_files_of_other_programs_are_told_apart(tmp_path):
+def test_files_of_other_programs_are_recognised(tmp_path):
     for name in ('hg_7.index', 'hg_7.data-00000-of-00001', 'a.onnx'):
         (tmp_path / name).write_bytes(b'\x08')
     (tmp_path / 'old.pth.tar').write_bytes(b'\x80\x02...')

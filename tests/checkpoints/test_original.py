@@ -31,7 +31,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def settings(synthetic_people, tmp_path):
-    """Return the arguments that let a network train for a step on drawn people."""
+    """Return the arguments that let a network train for a step on rendered people."""
     values = [
         f'DataSetHG.training_txt_file={synthetic_people}',
         f'DataSetHG.img_directory={os.path.join(os.path.dirname(synthetic_people), "images")}',

@@ -61,7 +61,7 @@ def photo(command_line_run):
 
 
 def below_a_file(tmp_path):
-    """Return a folder that nobody can make: for root, permissions hinder nothing."""
+    """Return a folder that cannot be created, not even by root, for whom permissions have no effect."""
     (tmp_path / 'file').write_text('')
     return str(tmp_path / 'file' / 'folder')
 
@@ -144,7 +144,7 @@ def test_a_missing_image_is_named_with_its_line(refuse, command_line_run, tmp_pa
     lines[2] = 'nobody.jpg' + lines[2].split('.jpg', 1)[1]
     annotations = tmp_path / 'dataset.txt'
     annotations.write_text('\n'.join(lines) + '\n')
-    # A heading, the place, the advice.
+    # A heading, the location, the advice.
     message = refuse(
         'train',
         '--config',
@@ -367,7 +367,7 @@ def test_resuming_a_finished_run_writes_its_results_again(command_line_run, run_
 
 @pytest.mark.slow
 def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
-    folder = str(tmp_path / 'runs' / 'drawn')
+    folder = str(tmp_path / 'runs' / 'rendered')
     # Quotes that the shell has left, and none where it has taken them.
     assert (
         main(
@@ -390,7 +390,7 @@ def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
                 '--set',
                 'Train.loss=mse',
                 '--set',
-                "Network.name='drawn people'",
+                "Network.name='rendered people'",
                 '--set',
                 f'Saver.saver_directory="{folder}"',
             ]
@@ -399,7 +399,7 @@ def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
     )
     pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people-12-0', 'images'))
     assert len(pictures) == 12
-    assert os.path.isfile(os.path.join(folder, 'latest', 'drawn people.index'))
+    assert os.path.isfile(os.path.join(folder, 'latest', 'rendered people.index'))
     assert read_json(folder, 'latest', 'manifest.json')['inference']['loss'] == 'mse'
     assert os.path.isfile(os.path.join(folder, 'metrics.json'))
 

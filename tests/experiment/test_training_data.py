@@ -1,4 +1,4 @@
-"""Rendered people lie in a folder of their own for each number of pictures, whatever the seed of the training is."""
+"""Rendered people have a folder for each number of pictures, which does not depend on the seed of the training."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The gate of an export: rounding passes, anything else does not, and what was found is said."""
+"""The gate of an export: rounding passes, any larger difference fails, and the result is reported."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ COUNT, SIZE = 5, 32
 
 
 class Echo:
-    """An offline model that gives what it is told, `change` made to it."""
+    """An offline model that returns given outputs, changed by `change`."""
 
     def __init__(self, outputs, change=lambda outputs: outputs):
         self.outputs, self.change, self.start = outputs, change, 0

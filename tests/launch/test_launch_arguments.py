@@ -59,7 +59,7 @@ def test_arguments_become_settings_of_the_device(arguments, changes):
         (['--device_ids=0,1', '--device_id=2'], 'give one of them'),
         (['--device_ids=0,1', '--rank_size=8'], '2 processes follow from --device_ids'),
         (['--over_dump', '--data_dump_flag'], 'one of them at a time'),
-        (['--ckpt_path=nowhere'], 'neither a run folder nor a checkpoint'),
+        (['--ckpt_path=nowhere'], 'neither a run folder nor the prefix of a checkpoint'),
         (['--device_ids=0,1', '--set=Device.device=cpu'], "expected 'npu' for 2 processes"),
     ],
 )

@@ -169,13 +169,13 @@ def write_table(server, *servers):
                         'device': [
                             {
                                 'device_id': str(device),
-                                'device_ip': '10.0.%d.%d' % (place, device),
+                                'device_ip': '10.0.%d.%d' % (server_index, device),
                                 'rank_id': str(next(ranks)),
                             }
                             for device in range(count)
                         ],
                     }
-                    for place, (address, count) in enumerate(servers)
+                    for server_index, (address, count) in enumerate(servers)
                 ],
             }
         ),
@@ -223,7 +223,7 @@ def test_devices_that_are_missing_or_unhealthy_are_named(server):
     server.devices(range(4))
     assert 'lists 0, 1, 2, 3 and not 4' in server.refuse('--device_ids=3,4')[0]
     server.devices(range(8), {2: 'Alarm'})
-    assert 'device 2 Alarm' in server.refuse('--device_ids=1,2')[0]
+    assert 'device 2 as Alarm' in server.refuse('--device_ids=1,2')[0]
     os.remove(server.path('bin/npu-smi'))
     assert 'there is no npu-smi' in server.refuse()[0]
 
@@ -325,7 +325,7 @@ def test_autotune_is_taken_with_a_note(server):
 
 @pytest.mark.slow
 def test_a_true_training_leaves_true_results(server, synthetic_people):
-    """The trainer itself in the place of its stand-in, on the CPU."""
+    """The real trainer instead of its stand-in, on the CPU."""
     server.environ.update(PYTHON=sys.executable, PYTHONPATH='')
     changes = [
         f'--set={section}.{key}={value!r}'

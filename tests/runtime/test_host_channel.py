@@ -1,4 +1,4 @@
-"""The channel between processes: what it carries arrives whole and in order, and nobody waits for a lost process."""
+"""The channel between processes: messages arrive complete and in order, and no process waits for a lost one."""
 
 import os
 import signal
@@ -257,7 +257,7 @@ def start():
 
 
 def endings(processes):
-    """Return [(exit code, what it said on the error stream)]."""
+    """Return [(exit code, what it output on the error stream)]."""
     return [(process.wait(SECONDS_TO_WAIT), process.stderr.read().decode()) for process in processes]
 
 
@@ -269,16 +269,16 @@ def test_processes_that_are_done_end_well(start):
 def test_killed_process_is_named_by_all_others_whatever_they_are_blocked_in(start, lost):
     processes = start(['block', 'block', 'block'])
     processes.pop(lost).kill()
-    for code, said in endings(processes):
-        assert code == LOST_RANK and said.startswith('error: rank %d is lost' % lost) and said.count('\n') == 1
-        assert 'start all ranks again' in said
+    for code, output in endings(processes):
+        assert code == LOST_RANK and output.startswith('error: rank %d is lost' % lost) and output.count('\n') == 1
+        assert 'start all ranks again' in output
 
 
 def test_silent_process_is_named_after_the_timeout(start):
     processes = start(['block', 'block', 'block'], timeout=6)
     processes[2].send_signal(signal.SIGSTOP)
-    for code, said in endings(processes[:2]):
-        assert code == LOST_RANK and 'rank 2 is lost: no sign of life for 6 seconds' in said
+    for code, output in endings(processes[:2]):
+        assert code == LOST_RANK and 'rank 2 is lost: no sign of life for 6 seconds' in output
 
 
 @pytest.mark.parametrize('stopped', [0, 2])
@@ -290,8 +290,8 @@ def test_process_stopped_in_the_middle_of_a_message_is_named_after_the_timeout(s
     begin = time.monotonic()
     processes.pop(stopped)
     for process in processes:
-        _, said = process.communicate(timeout=SECONDS_TO_WAIT)
-        assert process.returncode == LOST_RANK and f'rank {stopped} is lost: no sign of life' in said.decode()
+        _, output = process.communicate(timeout=SECONDS_TO_WAIT)
+        assert process.returncode == LOST_RANK and f'rank {stopped} is lost: no sign of life' in output.decode()
     # One timeout to notice it, and what the machine needs beside.
     assert time.monotonic() - begin < 4 + 8
 
@@ -303,11 +303,11 @@ def test_failure_of_one_process_is_told_to_the_others(start, failing):
     processes = start(tasks)
     processes[failing].stdin.write(b'\n')
     processes[failing].stdin.flush()
-    for rank, (code, said) in enumerate(endings(processes)):
+    for rank, (code, output) in enumerate(endings(processes)):
         if rank == failing:
-            assert (code, said) == (0, '')
+            assert (code, output) == (0, '')
         else:
-            assert code == LOST_RANK and 'rank %d has ended: the loss is nan' % failing in said
+            assert code == LOST_RANK and 'rank %d has ended: the loss is nan' % failing in output
 
 
 def test_process_ends_even_where_nobody_reads_what_it_says():

@@ -1,4 +1,4 @@
-"""Runtimes: which device is opened and why, what its sessions are told, and dropout that repeats."""
+"""Runtimes: which device is opened and why, the config of its sessions, and repeatable dropout."""
 
 import numpy as np
 import pytest

@@ -40,11 +40,11 @@ class Overflowing(NativeRuntime):
         self._places = places
 
     def wrap_optimizer(self, optimizer):
-        place = tf.get_variable('place', [], tf.int32, tf.zeros_initializer(), trainable=False)
+        position = tf.get_variable('position', [], tf.int32, tf.zeros_initializer(), trainable=False)
         apply = optimizer.apply_gradients
 
         def apply_unless_overflown(pairs, global_step):
-            now = tf.assign_add(place, 1) - 1
+            now = tf.assign_add(position, 1) - 1
             overflows = tf.reduce_any(tf.equal(now, tf.constant(sorted(self._places), tf.int32)))
             return tf.cond(overflows, tf.no_op, lambda: tf.group(apply(pairs, global_step)))
 
@@ -119,9 +119,9 @@ def test_epochs_follow_applied_steps_and_data_follow_all(tmp_path, synthetic_peo
     monkeypatch.setattr(stepper.Stepper, 'run', noting)
     start_with(monkeypatch, places, config_of(tmp_path, synthetic_people))
     assert history(tmp_path) == [('1', '4', '1'), ('2', '8', '3'), ('3', '12', '3')]
-    assert [place for place, _, _ in seen] == list(range(1, 16))
+    assert [position for position, _, _ in seen] == list(range(1, 16))
     assert [step for _, step, _ in seen] == [1, 1, 2, 3, 4, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12]
-    # Three epochs of the data were not repeated for the steps left out: all batches differ in their place.
+    # Three epochs of the data were not repeated for the steps left out: all batches have different positions.
     indices = [tuple(batch) for _, _, batch in seen]
     assert indices[1] != indices[2] and len(set(indices[4:7])) == 3
     manifest = read_manifest(str(tmp_path / 'latest'))
@@ -143,7 +143,7 @@ def test_run_that_skipped_steps_goes_on_bit_for_bit(tmp_path, synthetic_people, 
     config = config_of(broken, synthetic_people)
     start_with(monkeypatch, {1, 5, 6}, config)
     manifest = read_manifest(str(broken / 'latest'))
-    # The checkpoint of step 4 was there already; this one has another place in the data.
+    # The checkpoint of step 4 was there already; this one has another position in the data.
     assert (manifest['global_step'], manifest['skipped_steps']) == (4, 2)
     monkeypatch.setattr(Trainer, '_step', step)
     tiny.go_on(config, pytest.fail)
@@ -187,7 +187,7 @@ def test_pictures_that_vanish_in_a_loop_stop_the_run_after_a_checkpoint(tmp_path
                 tmp_path, synthetic_people, 'Device.iterations_per_loop=2', 'Train.epoch_size=100', 'Train.workers=0'
             )
         )
-    # TensorFlow reads ahead as far as it likes; whatever was trained is what the checkpoint says.
+    # TensorFlow reads ahead as far as it likes; the checkpoint records what was trained.
     step = read_manifest(str(tmp_path / 'latest'))['global_step']
     assert step >= 4 and everything(tmp_path)['global_step'] == step
 

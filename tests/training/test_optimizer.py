@@ -120,7 +120,7 @@ def test_rate_follows_persons_whatever_the_batches(schedule):
     changed = rates(
         ScheduleSettings(960, 0.1, persons_per_step=8, persons_offset=160 - 80, **shared), [10, 50, 62, 108]
     )
-    assert changed == [whole[place] for place in (3, 4, 5, 6)]
+    assert changed == [whole[index] for index in (3, 4, 5, 6)]
 
 
 def test_unknown_schedule_is_refused():

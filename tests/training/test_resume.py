@@ -1,4 +1,4 @@
-"""A run that goes on with another batch size: every person once an epoch, epochs and schedule as they were."""
+"""A run resumed with another batch size: every person once an epoch, with unchanged epochs and schedule."""
 
 import os
 
@@ -63,7 +63,7 @@ def test_batches_that_change_twice_take_everyone_once_an_epoch(tmp_path, synthet
         assert sorted(order[start : start + persons]) == list(range(persons))
     sizes = [len(batch) for batch, _ in seen]
     assert sizes[:9] == [4] * 3 + [2] * 5 + [4]
-    # Half a cosine of the persons learnt from, whatever the batches.
+    # Half a cosine of the persons learnt from, which does not depend on the batches.
     before = np.cumsum([0] + sizes[:-1])
     expected = RATE * 0.5 * (1 + np.cos(np.pi * np.minimum(before / (EPOCHS * epoch), 1)))
     np.testing.assert_allclose([rate for _, rate in seen], expected, rtol=1e-4, atol=1e-8)

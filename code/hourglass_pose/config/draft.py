@@ -31,7 +31,7 @@ class Draft:
         location = f'{self._source} [{shown(section)}]'
         name = self._known_section(location, section)
         if name in self._sections:
-            self._mistakes.append(f'{location}: the section is there already as [{self._sections[name]}]; join the two')
+            self._mistakes.append(f'{location}: the section is already there as [{self._sections[name]}]; join the two')
             return False
         if name is not None:
             self._sections[name] = section

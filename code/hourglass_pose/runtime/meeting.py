@@ -57,6 +57,42 @@ class Link:
         return b''.join(parts)
 
 
+class _Gathering:
+    """The other ranks as rank 0 sees them. links: {rank: Link}. refused: addresses that had another key."""
+
+    def __init__(self, world_size: int, key: bytes) -> None:
+        self.links: Dict[int, Link] = {}
+        self.refused: List[str] = []
+        self._world_size, self._key = world_size, key
+        self._turn = threading.Lock()
+
+    def missing(self) -> List[int]:
+        """Return the ranks that are not connected."""
+        return sorted(set(range(1, self._world_size)) - set(self.links))
+
+    def answer(self, connection: socket.socket, sender: str) -> None:
+        """Check the key and the rank of a new connection; keep it as a Link or close it."""
+        link = Link(connection, time.monotonic() + HANDSHAKE_SECONDS)
+        try:
+            challenge = os.urandom(_NONCE_BYTES)
+            link.send(challenge)
+            rank, size, nonce, proof = _HELLO.unpack(link.receive(_HELLO.size))
+            parts = (challenge, nonce, struct.pack('!II', rank, size))
+            with self._turn:
+                if not hmac.compare_digest(proof, _proof(self._key, b'join', *parts)):
+                    self.refused.append(sender)
+                    link.send(_OTHER_KEY)
+                elif size != self._world_size or not 0 < rank < size or rank in self.links:
+                    link.send(_OTHER_RANKS)
+                else:
+                    link.send(_proof(self._key, b'welcome', *parts))
+                    self.links[rank] = link
+                    return
+        except (OSError, struct.error):
+            pass  # not a process of a job
+        connection.close()
+
+
 def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: float) -> Dict[int, Link]:
     """Wait as rank 0 for the other ranks; each connection is answered in its own thread.
 
@@ -72,31 +108,7 @@ def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: floa
     Raises:
         UserError: the port cannot be opened, or a rank does not connect in time.
     """
-    links: Dict[int, Link] = {}
-    refused: List[str] = []
-    turn = threading.Lock()
-
-    def answer(connection: socket.socket, sender: str) -> None:
-        link = Link(connection, time.monotonic() + HANDSHAKE_SECONDS)
-        try:
-            challenge = os.urandom(_NONCE_BYTES)
-            link.send(challenge)
-            rank, size, nonce, proof = _HELLO.unpack(link.receive(_HELLO.size))
-            parts = (challenge, nonce, struct.pack('!II', rank, size))
-            with turn:
-                if not hmac.compare_digest(proof, _proof(key, b'join', *parts)):
-                    refused.append(sender)
-                    link.send(_OTHER_KEY)
-                elif size != world_size or not 0 < rank < world_size or rank in links:
-                    link.send(_OTHER_RANKS)
-                else:
-                    link.send(_proof(key, b'welcome', *parts))
-                    links[rank] = link
-                    return
-        except (OSError, struct.error):
-            pass  # not a process of a job
-        connection.close()
-
+    gathering = _Gathering(world_size, key)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -108,22 +120,19 @@ def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: floa
             )
         listener.listen(max(world_size, 128))
         listener.settimeout(_ACCEPT_SECONDS)
-        while len(links) < world_size - 1:
+        while len(gathering.links) < world_size - 1:
             if time.monotonic() > deadline:
-                missing = sorted(set(range(1, world_size)) - set(links))
-                others = (
-                    f'; {len(refused)} connections had another key, for instance from {refused[0]}' if refused else ''
-                )
+                ranks, refused = ', '.join(map(str, gathering.missing())), gathering.refused
+                others = f'; {len(refused)} connections had another key, such as from {refused[0]}' if refused else ''
                 raise UserError(
-                    f'rank {", ".join(map(str, missing))} did not connect to rank 0 at port {address[1]}{others}; '
-                    'see the logs of these ranks'
+                    f'rank {ranks} did not connect to rank 0 at port {address[1]}{others}; see the logs of these ranks'
                 )
             try:
                 connection, (sender, _) = listener.accept()
             except socket.timeout:
                 continue
-            threading.Thread(target=answer, args=(connection, sender), daemon=True).start()
-    return links
+            threading.Thread(target=gathering.answer, args=(connection, sender), daemon=True).start()
+    return gathering.links
 
 
 def join(rank: int, world_size: int, address: Tuple[str, int], key: bytes, deadline: float) -> Link:
