@@ -6,6 +6,7 @@
 #   bash scripts/run_tests.sh --with torch         with one more package; some tests are skipped without PyTorch
 #   bash scripts/run_tests.sh --all                also the slow tests
 #   bash scripts/run_tests.sh -k codec             further arguments go to pytest
+#   bash scripts/run_tests.sh --install-only       makes the environment and runs nothing
 #
 # --with may be repeated, and takes what pip takes, such as torch==2.13.0.
 #
@@ -18,7 +19,13 @@ source scripts/environment.sh
 tensorflow=2
 tests=(pytest pytest-xdist hypothesis)
 selection=()
-while [ "${1:-}" = --tensorflow ] || [ "${1:-}" = --with ] || [ "${1:-}" = --all ]; do
+install_only=
+while [[ ${1:-} =~ ^--(tensorflow|with|all|install-only)$ ]]; do
+    if [ "$1" = --install-only ]; then
+        install_only=yes
+        shift
+        continue
+    fi
     if [ "$1" = --all ]; then
         selection=(-m '')
         shift
@@ -54,4 +61,5 @@ case $tensorflow in
 esac
 environment=${ENVIRONMENTS:-.}/.venv-tests-$tensorflow
 make_environment "$environment" "$python" "${requirements[@]}"
+[ -z "$install_only" ] || exit 0
 exec "$environment/bin/python" -m pytest -n 2 --dist loadfile -q ${selection[@]+"${selection[@]}"} "$@"

@@ -156,25 +156,3 @@ def test_the_length_of_a_run_is_counted_as_training_counts_it():
     assert (found.steps, found.batch_size, found.valid_persons, found.validations) == (600, 10, 99, 2)
     assert plan(1004, 99, epoch_size=7).steps == 42
     assert plan(1004, 99, validation={'valid_iteration': 3}).valid_persons == 30
-
-
-def test_measuring_steps_gives_the_device_back(monkeypatch):
-    from hourglass_pose.cli import benchmark, doctor
-
-    calls = []
-
-    class Measured:
-        training_times = [1.0, 3.0, 2.0]
-
-        def __init__(self, config):
-            calls.append('open')
-
-        def step(self):
-            calls.append('step')
-
-        def close(self):
-            calls.append('close')
-
-    monkeypatch.setattr(benchmark, 'Contestant', Measured)
-    assert doctor._measure_steps(None, 3) == 2.0
-    assert calls == ['open', 'step', 'step', 'step', 'close']

@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
-from hourglass_pose.representations.heatmap_codec import HeatmapCodec
 
 from annotated import SKELETON, STANDING
 from hourglass_pose.report.training_pictures import TrainingPictures
+from hourglass_pose.representations.table import make_codec
 
 
 class Pictures:
@@ -19,13 +19,12 @@ class Pictures:
 
 def white_in_overlay(labelled, weights):
     """Return how many pixels of the sheet's overlay are as white as the truth is."""
-    codec = HeatmapCodec(64)
+    codec = make_codec(64)
     joints = STANDING * 0.9
-    heatmaps, _ = codec.encode(joints, labelled)
     batch = SimpleNamespace(
         mask=np.ones(1),
         images=np.zeros((1, 256, 256, 3), np.uint8),
-        heatmaps=heatmaps[None],
+        labelled=np.asarray(labelled, bool)[None],
         joint_weights=weights[None],
         joints_crop=joints[None].astype(np.float64),
     )

@@ -68,7 +68,7 @@ def _open_ours(folder: str) -> StoredNetwork:
             manifest,
             manifest.get('source'),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, CheckpointError) as error:
         raise CheckpointError(f'{folder}: the manifest lacks what a network needs ({type(error).__name__}: {error})')
 
 

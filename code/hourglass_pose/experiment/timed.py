@@ -84,11 +84,13 @@ def measure_step(config: Config, num_steps: int, warm_up: int = 3) -> float:
     with open_device(config) as runtime:
         training = timed_training(config, runtime)
         seconds = []
-        for _ in range(warm_up + num_steps):
-            begin = time.perf_counter()
-            training.run()
-            seconds.append(time.perf_counter() - begin)
-        training.close()
+        try:
+            for _ in range(warm_up + num_steps):
+                begin = time.perf_counter()
+                training.run()
+                seconds.append(time.perf_counter() - begin)
+        finally:
+            training.close()
     return float(np.median(seconds[warm_up:]))
 
 

@@ -2,7 +2,6 @@
 
 from typing import Mapping
 
-import cv2
 import numpy as np
 
 from hourglass_pose.input.augmentations.base import Augmentation, Change, Setting
@@ -23,7 +22,15 @@ def _sample(rng: np.random.RandomState, values: Mapping[str, float]) -> Change:
     # Contrast turns about the middle grey; brightness is added.
     levels = np.arange(256)[:, None] * gains + 127.5 * (changes[4] - changes[3])
     table = np.clip(levels + 0.5, 0, 255).astype(np.uint8)[None]
-    return Change(pixels=lambda crop: cv2.LUT(crop, table))
+
+    def pixels(crop: np.ndarray) -> np.ndarray:
+        # Imported here, because config reads the settings above, and OpenCV takes a second to load and changes
+        # LD_LIBRARY_PATH of the process.
+        import cv2
+
+        return cv2.LUT(crop, table)
+
+    return Change(pixels=pixels)
 
 
 COLOURS = Augmentation(_SETTINGS, _sample)
