@@ -21,7 +21,7 @@ def files_of(step):
     def write(folder):
         for name in ('net.index', 'net.data-00000-of-00001'):
             with open(os.path.join(folder, name), 'wb') as stream:
-                stream.write(('%s of step %d' % (name, step)).encode() * 20)
+                stream.write(f'{name} of step {step}'.encode() * 20)
 
     return write
 
@@ -37,7 +37,7 @@ def write(run, *steps, **options):
 
 
 def folder_of(run, step):
-    return os.path.join(run.folder, 'step-%08d' % step)
+    return os.path.join(run.folder, f'step-{step:08d}')
 
 
 def linked(run, name):
@@ -306,7 +306,7 @@ def test_find_takes_a_checkpoint_a_link_or_a_run(run):
     write(run, 2)
     real = os.path.realpath(run.folder)
     for path, step in ((run.folder, 2), (folder_of(run, 1), 1), (os.path.join(run.folder, 'best'), 1)):
-        assert find_checkpoint(path) == os.path.join(real, 'step-%08d' % step)
+        assert find_checkpoint(path) == os.path.join(real, f'step-{step:08d}')
     os.remove(os.path.join(run.folder, 'latest'))
     assert find_checkpoint(run.folder) == folder_of(run, 2)
 

@@ -229,7 +229,7 @@ def test_training_goes_on_with_weights_and_slots_under_the_original_config(origi
     shown = capsys.readouterr().out
     assert 'says nStack 4; the checkpoint has 2, which is used' in shown
     slots = 2 * len([name for name in shapes_of(STANDARD) if name.endswith(('weights', 'beta'))])
-    assert 'matched: %d variables of the network, %d others\n' % (len(shapes_of(STANDARD)), slots) in shown
+    assert f'matched: {len(shapes_of(STANDARD))} variables of the network, {slots} others\n' in shown
     assert 'starts fresh: the count of steps (global_step, skipped_steps)\n' in shown
     assert 'left out: a loss scale (loss_scale)\n' in shown
     assert 'left out: a count of steps (steps/global_step)' in shown

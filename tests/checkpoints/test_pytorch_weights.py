@@ -177,7 +177,7 @@ def test_many_missing_weights_are_counted(bearpaw):
     message = refusal(cut, 'bearpaw')
     assert 'weights are missing (the first: hg.1.hg.1.0.0.bn1.weight, ' in message
     # A residual module has 18 weights: 3 kernels, 3 biases and 12 of its normalisations. The hourglass has 7.
-    assert '%d weights are missing' % (8 * 18) in message
+    assert f'{8 * 18} weights are missing' in message
 
 
 @pytest.mark.parametrize('name', ['conv1.weight', 'layer1.0.conv3.weight', 'layer2.0.conv3.weight'])

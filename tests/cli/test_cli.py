@@ -152,7 +152,7 @@ def test_a_missing_image_is_named_with_its_line(refuse, command_line_run, tmp_pa
         '--set',
         f'DataSetHG.training_txt_file={annotations}',
         '--set',
-        'Saver.saver_directory=%s' % (tmp_path / 'run'),
+        f'Saver.saver_directory={tmp_path / "run"}',
         lines=3,
     )
     assert f'{annotations}:3: there is no image' in message and 'nobody.jpg' in message

@@ -47,7 +47,7 @@ def data(command_line_run, tmp_path, capsys):
 
 def line_of(text, word, check):
     """Return the one line of a check with the given word before it."""
-    (line,) = [line for line in text.splitlines() if line.startswith('%-9s %s:' % (word, check))]
+    (line,) = [line for line in text.splitlines() if line.startswith(f'{word:<9} {check}:')]
     return line
 
 
@@ -102,7 +102,7 @@ def test_the_same_picture_under_another_name_shows_when_all_are_opened(data):
     # Many copies of one picture fall on both sides of the split; their labels differ.
     numbers = lines[0].split()[1:]
     for index in range(20):
-        name = 'copy%02d.jpg' % index
+        name = f'copy{index:02d}.jpg'
         shutil.copy(os.path.join(data.images, '000001.jpg'), os.path.join(data.images, name))
         numbers[4] = str(int(numbers[4]) + 1)
         lines.append('{}A {}'.format(name, ' '.join(numbers)))

@@ -182,7 +182,7 @@ def test_joints_that_nobody_named_are_numbered_and_not_flipped(monkeypatch, tmp_
     assert import_weights(monkeypatch, Bearpaw(1, 1, 2, 4, 17, 1), 'bearpaw', tmp_path)[0] == 0
     assert 'joint_list' in capsys.readouterr().out
     record = manifest_of(str(tmp_path / 'run'))['inference']
-    assert record['joints'] == ['joint_%d' % index for index in range(17)] and record['flip_test'] is False
+    assert record['joints'] == [f'joint_{index}' for index in range(17)] and record['flip_test'] is False
 
 
 def test_a_wrong_file_is_named_in_one_line_and_leaves_nothing(monkeypatch, tmp_path, capsys):

@@ -180,7 +180,7 @@ def test_test_persons_of_the_official_file_are_kept_but_have_no_place_in_dataset
 def test_lsp_and_coco_are_prepared_too(folder, rng):
     scipy.io.savemat(folder.path('joints.mat'), {'joints': rng.uniform(0, 90, (3, 14, 2))})
     for number in (1, 2):
-        cv2.imwrite(folder.path('im000%d.jpg' % number), np.zeros((100, 120, 3), np.uint8))
+        cv2.imwrite(folder.path(f'im000{number}.jpg'), np.zeros((100, 120, 3), np.uint8))
     assert folder.prepare('--boxes', 'image', data_set='lsp', annotations='joints.mat') == 0
     assert [person.box_img.tolist() for person in folder.persons()] == [[0, 0, 119, 99]] * 2
     with open(folder.path('coco.json'), 'w') as stream:

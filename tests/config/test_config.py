@@ -225,7 +225,7 @@ def test_all_mistakes_are_listed_up_to_ten(load):
         'config.cfg [Trian]',
         '--set Train.nEpochs',
     ]
-    many = complaint(load, '[Train]\n' + ''.join('wrong%d: 1\n' % i for i in range(25))).split('\n')
+    many = complaint(load, '[Train]\n' + ''.join(f'wrong{i}: 1\n' for i in range(25))).split('\n')
     assert len(many) == 11 and many[-1] == '... and 15 more'
 
 

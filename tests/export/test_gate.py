@@ -137,7 +137,7 @@ def test_drawn_people_are_the_same_each_time_and_scored_by_the_names_of_joints(p
     assert len(again.images) == COUNT and np.array_equal(again.images, crops.images)
     assert len({image.tobytes() for image in crops.images}) == COUNT
     predictor.skeleton, kept = (
-        Skeleton(('tail', 'head') + tuple('x%d' % index for index in range(14))),
+        Skeleton(('tail', 'head') + tuple(f'x{index}' for index in range(14))),
         predictor.skeleton,
     )
     try:

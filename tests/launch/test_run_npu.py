@@ -22,7 +22,7 @@ def server(tmp_path):
 
 
 def started(server, device):
-    return json.loads(server.read('work/output/%d/started.json' % device))
+    return json.loads(server.read(f'work/output/{device}/started.json'))
 
 
 def settings(command):
@@ -104,7 +104,7 @@ def test_every_device_gets_its_rank_and_one_table(server):
         table = json.load(stream)
     assert table['status'] == 'completed' and table['version'] == '1.0' and table['server_count'] == '1'
     assert table['server_list'][0]['device'] == [
-        {'device_id': str(4 + rank), 'device_ip': '192.168.100.%d' % (105 + rank), 'rank_id': str(rank)}
+        {'device_id': str(4 + rank), 'device_ip': f'192.168.100.{105 + rank}', 'rank_id': str(rank)}
         for rank in range(4)
     ]
     assert glob.glob(server.path('work/output/4/*_bs16_4p_acc.log'))
@@ -169,7 +169,7 @@ def write_table(server, *servers):
                         'device': [
                             {
                                 'device_id': str(device),
-                                'device_ip': '10.0.%d.%d' % (server_index, device),
+                                'device_ip': f'10.0.{server_index}.{device}',
                                 'rank_id': str(next(ranks)),
                             }
                             for device in range(count)
@@ -245,7 +245,7 @@ def test_dry_run_prints_what_would_be_started_and_starts_nothing(server):
     os.makedirs(server.path('work/run'))
     for device, command in enumerate(commands):
         # The command alone, in an empty environment but for where programs are, starts the same as the script does.
-        os.makedirs(server.path('work/output/%d' % device))
+        os.makedirs(server.path(f'work/output/{device}'))
         subprocess.run(['env', '-i', f'PATH={server.environ["PATH"]}', 'bash', '-c', command], check=True)
     by_hand = [started(server, device) for device in (0, 1)]
     shutil.rmtree(server.path('work'))
@@ -358,7 +358,7 @@ def test_fronts_start_what_their_names_say(server, script):
     command = started(server, size - 1)['command']
     assert started(server, 0)['environ']['RANK_SIZE'] == str(size)
     assert settings(command)['Device.precision_mode'] == 'allow_mix_precision'
-    assert case_log(server, 'work/output/0/hourglass-pose_for_TensorFlow_bs16_%dp_%s.log' % (size, case))
+    assert case_log(server, f'work/output/0/hourglass-pose_for_TensorFlow_bs16_{size}p_{case}.log')
     if case == 'perf':
         assert settings(command)['Train.epoch_size'] == '500' and settings(command)['Train.nEpochs'] == '1'
     assert 'Final Performance images/sec : 123.46' in printed

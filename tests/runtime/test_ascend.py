@@ -153,7 +153,7 @@ def test_device_loop_is_the_same_training(npu, tmp_path, synthetic_people, monke
     for name, length in (('single', 1), ('loop', steps)):
         forget_device()
         shutil.copytree(first_epoch, str(tmp_path / name / 'run'), symlinks=True)
-        runs.append(train(tmp_path / name, synthetic_people, 'Device.iterations_per_loop=%d' % length, command='go_on'))
+        runs.append(train(tmp_path / name, synthetic_people, f'Device.iterations_per_loop={length}', command='go_on'))
     loops = [graph for graph in npu.entries('graph') if graph['trains'] and graph['is_loop']]
     assert len(loops) == 1 and not loops[0]['feeds'] and loops[0]['types']['IteratorGetNext'] == 1
     single, loop = [run.variables() for run in runs]

@@ -270,7 +270,7 @@ def test_killed_process_is_named_by_all_others_whatever_they_are_blocked_in(star
     processes = start(['block', 'block', 'block'])
     processes.pop(lost).kill()
     for code, output in endings(processes):
-        assert code == LOST_RANK and output.startswith('error: rank %d is lost' % lost) and output.count('\n') == 1
+        assert code == LOST_RANK and output.startswith(f'error: rank {lost} is lost') and output.count('\n') == 1
         assert 'start all ranks again' in output
 
 
@@ -307,7 +307,7 @@ def test_failure_of_one_process_is_told_to_the_others(start, failing):
         if rank == failing:
             assert (code, output) == (0, '')
         else:
-            assert code == LOST_RANK and 'rank %d has ended: the loss is nan' % failing in output
+            assert code == LOST_RANK and f'rank {failing} has ended: the loss is nan' in output
 
 
 def test_process_ends_even_where_nobody_reads_what_it_says():

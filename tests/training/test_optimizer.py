@@ -12,7 +12,7 @@ RATE, WEIGHT_DECAY = 0.01, 0.3
 def train(kind, gradients, start, rate=RATE, weight_decay=0.0):
     """Return the values of variables after each step. gradients: for each step, an array a variable."""
     with tf.Graph().as_default(), tf.Session() as session:
-        variables = [tf.get_variable('v%d' % i, initializer=array) for i, array in enumerate(start)]
+        variables = [tf.get_variable(f'v{i}', initializer=array) for i, array in enumerate(start)]
         feeds = [tf.placeholder(tf.float32, array.shape) for array in start]
         step = make_optimizer(kind, rate, weight_decay).apply_gradients(zip(feeds, variables))
         session.run(tf.global_variables_initializer())

@@ -280,7 +280,7 @@ def test_loss_that_is_not_finite_stops_with_its_values_and_leaves_the_checkpoint
         )
     message = str(caught.value)
     step = read_manifest(os.path.join(folder, 'latest'))['global_step']
-    assert message.startswith('step %d: the loss is ' % (step + 1)) and '\n' not in message
+    assert message.startswith(f'step {step + 1}: the loss is ') and '\n' not in message
     assert ('nan' in message or 'inf' in message) and 'learning rate' in message and '.jpg' in message
     assert verify(os.path.join(folder, 'latest'))
 
@@ -348,7 +348,7 @@ def test_termination_of_the_command_saves_and_exits_with_zero(tmp_path, syntheti
             process.kill()
     manifest = verify(CheckpointFolder(folder).newest_intact(pytest.fail))
     text = log.read_text()
-    assert 'stopped at step %d of 200000; "python load.py" continues' % manifest['global_step'] in text
+    assert f'stopped at step {manifest["global_step"]} of 200000; "python load.py" continues' in text
     assert 'Traceback' not in text and manifest['global_step'] >= 4
 
 
