@@ -116,7 +116,7 @@ def test_checkpoint_without_an_index_is_refused(tmp_path):
     folder = CheckpointFolder(str(tmp_path)).write(1, {}, lambda folder: None)
     with tf.Graph().as_default(), tf.Session() as session:
         two_variables()
-        with pytest.raises(CheckpointError, match='has no index file'):
+        with pytest.raises(CheckpointError, match='lists no .index file'):
             VariableSaver('net').restore(session, folder)
 
 

@@ -75,7 +75,7 @@ def test_a_missing_picture_is_named_and_hurts_where_training_is_strict(data):
     line = line_of(text, 'HARMFUL', 'images')
     assert '1 image of 24 missing' in line and os.path.join(data.images, '000003.jpg') in line
     assert '1 finding will hurt the training' in text
-    assert 'shows with --images only' in line_of(text, 'ok', 'split')
+    assert 'are found with --images only' in line_of(text, 'ok', 'split')
     skipping = ['--set', 'DataSetHG.on_bad_annotation=skip', '--set', 'DataSetHG.max_unreadable=0.05']
     assert data.doctor(*skipping)[0] == DONE
 

@@ -220,7 +220,7 @@ def test_taken_port_is_one_line_that_says_what_to_set():
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         taken.listen(1)
-        with pytest.raises(UserError, match='set another Device.rank_port') as caught:
+        with pytest.raises(UserError, match='choose another Device.rank_port') as caught:
             HostChannel(0, 2, '127.0.0.1', taken.getsockname()[1], b'job')
     assert '\n' not in str(caught.value)
 
