@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -144,10 +145,9 @@ def kill_points():
     ]
 
 
-@pytest.mark.parametrize('name, passed', kill_points())
-def test_kill_at_any_moment_leaves_an_intact_checkpoint(tmp_path, monkeypatch, name, passed):
-    run = CheckpointFolder(str(tmp_path), keep_last=1)
-    write(run, 1, is_best=True)
+@contextmanager
+def killed_in(monkeypatch, name, passed):
+    """A context that a kill in a call of os.`name` ends, after `passed` of its calls have returned."""
     real, calls = getattr(os, name), []
 
     def killed(*arguments):
@@ -159,7 +159,15 @@ def test_kill_at_any_moment_leaves_an_intact_checkpoint(tmp_path, monkeypatch, n
     with monkeypatch.context() as patch:
         patch.setattr(os, name, killed)
         with pytest.raises(Killed):
-            write(run, 2, is_best=True)
+            yield
+
+
+@pytest.mark.parametrize('name, passed', kill_points())
+def test_kill_at_any_moment_leaves_an_intact_checkpoint(tmp_path, monkeypatch, name, passed):
+    run = CheckpointFolder(str(tmp_path), keep_last=1)
+    write(run, 1, is_best=True)
+    with killed_in(monkeypatch, name, passed):
+        write(run, 2, is_best=True)
     for link in ('latest', 'best'):
         assert linked(run, link) in visible(run)
     newest = run.newest_intact(report=pytest.fail)
@@ -356,18 +364,8 @@ def test_clean_up_that_fails_is_no_failure_of_the_new_checkpoint(run, monkeypatc
 def test_best_is_right_after_a_kill_at_any_moment_of_an_update(run, monkeypatch, name, passed):
     write(run, 1, is_best=True)
     write(run, 2)
-    real, calls = getattr(os, name), []
-
-    def killed(*arguments):
-        calls.append(arguments)
-        if len(calls) > passed:
-            raise Killed()
-        return real(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, name, killed)
-        with pytest.raises(Killed):
-            run.update(2, {'global_step': 2}, is_best=True)
+    with killed_in(monkeypatch, name, passed):
+        run.update(2, {'global_step': 2}, is_best=True)
     # Before the link has moved, the validation of step 2 is made again after a resume.
     is_told = bool(read_manifest(folder_of(run, 2)).get('is_best'))
     assert linked(run, 'best') == 'step-00000002' or not is_told

@@ -256,30 +256,15 @@ def validation_persons(run):
     return split_persons(read_annotations(run.annotations, run.images, 16).persons, 0.3, 0)['valid']
 
 
+def evaluate(run, output, *options):
+    """Return the exit code of evaluating a run on its own data, on the CPU."""
+    data = ['--annotations', run.annotations, '--images', run.images, '--device', 'cpu']
+    return main(['evaluate', '--checkpoint', run.folder, '--output', output, *data, *options])
+
+
 def test_evaluate_measures_the_validation_persons_as_training_did(command_line_run, tmp_path):
     run, output = command_line_run, str(tmp_path / 'out')
-    assert (
-        main(
-            [
-                'evaluate',
-                '--checkpoint',
-                run.folder,
-                '--annotations',
-                run.annotations,
-                '--images',
-                run.images,
-                '--split',
-                'valid',
-                '--device',
-                'cpu',
-                '--batch-size',
-                '4',
-                '--output',
-                output,
-            ]
-        )
-        == 0
-    )
+    assert evaluate(run, output, '--split', 'valid', '--batch-size', '4') == 0
     found, expected = read_json(output, 'metrics.json'), read_json(run.folder, 'metrics.json')
     assert {name: found[name] for name in METRICS} == {name: expected[name] for name in METRICS}
     assert found['baselines'] == expected['baselines']
@@ -293,28 +278,7 @@ def test_evaluate_measures_the_validation_persons_as_training_did(command_line_r
 
 def test_scoring_the_predictions_file_gives_the_metrics(command_line_run, tmp_path):
     run, output = command_line_run, str(tmp_path / 'out')
-    assert (
-        main(
-            [
-                'evaluate',
-                '--checkpoint',
-                run.folder,
-                '--annotations',
-                run.annotations,
-                '--images',
-                run.images,
-                '--flip-test',
-                'off',
-                '--decoding',
-                'quarter',
-                '--device',
-                'cpu',
-                '--output',
-                output,
-            ]
-        )
-        == 0
-    )
+    assert evaluate(run, output, '--flip-test', 'off', '--decoding', 'quarter') == 0
     metrics = read_json(output, 'metrics.json')
     assert metrics['protocol']['flip_test'] is False and metrics['protocol']['decoding'] == 'quarter'
     persons = {person.person_id: person for person in read_annotations(run.annotations, run.images, 16).persons}

@@ -5,6 +5,7 @@ import re
 from typing import Any, Dict, Mapping, Optional, Sequence
 
 from hourglass_pose.checkpoints.inference import InferenceRecord
+from hourglass_pose.checkpoints.variable_names import count_distinct
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.modelzoo.hyperparameters import ATTENTION_FEATURES, ModelzooHyperparameters
 from hourglass_pose.skeleton import MPII_JOINTS
@@ -65,7 +66,7 @@ def recognise(shapes: Mapping[str, Sequence[int]]) -> ModelzooHyperparameters:
 
 def _standard_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
     features, joints = _shape(shapes, 'model/stacks/stage_0/out/weights')[2:]
-    stacks = _count(r'^model/stacks/(stage_\d+)/out/weights$', shapes)
+    stacks = count_distinct(r'^model/stacks/(stage_\d+)/out/weights$', shapes)
     levels = _deepest(r'^model/stacks/stage_0/hourglass((?:/low_2)*)/up_1/', '/low_2', shapes)
     tiny = 'model/preprocessing/r1/conv_block/conv/weights' in shapes
     # With `modif` the heatmaps of each stack are batch-normalised as well.
@@ -78,12 +79,12 @@ def _standard_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
         'num_poolings': levels,
         'num_joints': joints,
         'tiny': tiny,
-        'modif': _count(r'^(BatchNorm(?:_\d+)?)/beta$', shapes) == norms + stacks,
+        'modif': count_distinct(r'^(BatchNorm(?:_\d+)?)/beta$', shapes) == norms + stacks,
     }
 
 
 def _attention_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
-    stacks = _count(r'^stacks/(houglass_\d+)/', shapes)
+    stacks = count_distinct(r'^stacks/(houglass_\d+)/', shapes)
     # The last of the attention_part scopes holds a convolution for each joint.
     parts = [name.split('/')[1] for name in shapes if re.match(r'^stacks/attention_part(_\d+)?/conv(_\d+)?/', name)]
     if not parts:
@@ -94,14 +95,9 @@ def _attention_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
         'num_features': ATTENTION_FEATURES,
         'attention': True,
         'num_poolings': 1 + _deepest(r'^stacks/houglass_1/mcam_hg((?:/mcam_hg)*)/', '/mcam_hg', shapes),
-        'num_joints': _count(rf'^stacks/{last}/(conv(?:_\d+)?)/weights$', shapes),
+        'num_joints': count_distinct(rf'^stacks/{last}/(conv(?:_\d+)?)/weights$', shapes),
         'tiny': 'preprocessing/residual_block/conv_block/conv/weights' in shapes,
     }
-
-
-def _count(pattern: str, shapes: Mapping[str, Any]) -> int:
-    """Return the number of distinct texts that the pattern's group matches in the names."""
-    return len({match.group(1) for match in map(re.compile(pattern).match, shapes) if match})
 
 
 def _deepest(pattern: str, step: str, shapes: Mapping[str, Any]) -> int:

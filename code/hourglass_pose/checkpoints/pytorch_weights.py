@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from hourglass_pose.checkpoints.variable_names import count_distinct
 from hourglass_pose.checkpoints.variables import shapes_of
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.newell.hyperparameters import NewellHyperparameters
@@ -71,10 +72,10 @@ _LEAVES = {
 def _bearpaw_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
     joints, features = _shape(shapes, 'score.0.weight')[:2]
     return {
-        'num_stacks': _count(r'score\.(\d+)\.weight$', shapes),
+        'num_stacks': count_distinct(r'score\.(\d+)\.weight$', shapes),
         'num_features': features,
-        'num_poolings': _count(r'hg\.0\.hg\.(\d+)\.', shapes),
-        'num_modules': _count(r'hg\.0\.hg\.0\.0\.(\d+)\.', shapes),
+        'num_poolings': count_distinct(r'hg\.0\.hg\.(\d+)\.', shapes),
+        'num_modules': count_distinct(r'hg\.0\.hg\.0\.0\.(\d+)\.', shapes),
         'num_joints': joints,
         'stem_features': tuple(
             _shape(shapes, name)[0] for name in ('conv1.weight', 'layer1.0.conv3.weight', 'layer2.0.conv3.weight')
@@ -85,9 +86,9 @@ def _bearpaw_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
 def _princeton_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
     joints, features = _shape(shapes, 'outs.0.conv.weight')[:2]
     return {
-        'num_stacks': _count(r'outs\.(\d+)\.conv\.weight$', shapes),
+        'num_stacks': count_distinct(r'outs\.(\d+)\.conv\.weight$', shapes),
         'num_features': features,
-        'num_poolings': _count(r'hgs\.0\.0((?:\.low2)*)\.up1\.', shapes),
+        'num_poolings': count_distinct(r'hgs\.0\.0((?:\.low2)*)\.up1\.', shapes),
         'num_joints': joints,
         'stem_features': tuple(
             _shape(shapes, name)[0]
@@ -288,11 +289,6 @@ def _misfit(
 def _listed(names: Sequence[str]) -> str:
     shown = ', '.join(names[:_NAMES_SHOWN])
     return shown if len(names) <= _NAMES_SHOWN else f'the first: {shown}'
-
-
-def _count(pattern: str, shapes: Mapping[str, Any]) -> int:
-    """Return the number of distinct texts that the pattern's group matches in the names."""
-    return len({match.group(1) for match in map(re.compile(pattern).match, shapes) if match})
 
 
 def _shape(shapes: Mapping[str, Sequence[int]], name: str) -> Sequence[int]:

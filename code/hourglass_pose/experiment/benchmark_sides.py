@@ -34,12 +34,7 @@ def open_sides(
     Raises:
         ConfigError: the settings or the combination of arguments are wrong. No process has been started.
     """
-    if changes and other_checkout:
-        raise ConfigError('--compare and --against: there is only one second side; leave one of them out')
-    if (what == 'predict') != bool(checkpoint):
-        raise ConfigError('--checkpoint: expected a network for predict, and none for step or input')
-    if what == 'predict' and changes:
-        raise ConfigError('--compare: predict takes no settings; leave it out')
+    _check_arguments(what, changes, checkpoint, other_checkout)
     settings = [list(overrides)] + ([list(overrides) + list(changes)] if changes else [])
     devices = []
     if what != 'predict':
@@ -69,3 +64,15 @@ def open_sides(
         first = sides[0].worker
         peak = [Side('peak', first, len(first.parts) - 1)] if what == 'step' else []
         yield sides, peak
+
+
+def _check_arguments(
+    what: str, changes: Sequence[str], checkpoint: Optional[str], other_checkout: Optional[str]
+) -> None:
+    """Raise ConfigError for arguments that exclude each other."""
+    if changes and other_checkout:
+        raise ConfigError('--compare and --against: there is only one second side; leave one of them out')
+    if (what == 'predict') != bool(checkpoint):
+        raise ConfigError('--checkpoint: expected a network for predict, and none for step or input')
+    if what == 'predict' and changes:
+        raise ConfigError('--compare: predict takes no settings; leave it out')
