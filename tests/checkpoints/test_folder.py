@@ -288,7 +288,7 @@ def test_update_changes_what_is_said_and_not_the_files(run):
     assert linked(run, 'best') == 'step-00000002'
 
 
-def test_update_that_fails_leaves_the_manifest_and_says_so(run, monkeypatch):
+def test_failed_update_keeps_the_manifest_and_is_reported(run, monkeypatch):
     write(run, 1)
 
     def no_space(descriptor):
@@ -319,7 +319,7 @@ def test_find_takes_a_checkpoint_a_link_or_a_run(run):
     assert find_checkpoint(run.folder) == folder_of(run, 2)
 
 
-def test_find_says_whether_the_path_or_the_checkpoint_is_missing(tmp_path):
+def test_find_reports_whether_the_path_or_the_checkpoint_is_missing(tmp_path):
     with pytest.raises(CheckpointError, match='absent: there is no such checkpoint; give a run folder'):
         find_checkpoint(str(tmp_path / 'absent'))
     with pytest.raises(CheckpointError, match='this is no checkpoint, it has no manifest.json'):
@@ -400,13 +400,13 @@ def test_best_of_an_earlier_version_is_the_one_of_its_link(run):
     assert run.steps() == [1, 3, 4, 5]
 
 
-def test_checkpoints_behind_the_one_that_goes_on_do_not_count_as_the_best(run):
+def test_checkpoints_after_the_resumed_one_do_not_count_as_the_best(run):
     write(run, 1, 2, is_best=True)
     run.repair(newest=1)
     assert linked(run, 'best') == linked(run, 'latest') == 'step-00000001'
 
 
-def test_copy_of_a_run_with_folders_in_place_of_links_goes_on(run, tmp_path):
+def test_copy_of_a_run_with_folders_in_place_of_links_is_resumed(run, tmp_path):
     write(run, 1, is_best=True)
     write(run, 2)
     copied = CheckpointFolder(shutil.copytree(run.folder, str(tmp_path / 'copied')))
@@ -434,7 +434,7 @@ def test_folder_of_a_user_with_the_name_of_a_link_is_left_alone(run):
     assert os.path.isdir(os.path.join(run.folder, 'best'))
 
 
-def test_checkpoint_that_was_to_be_replaced_comes_back_after_a_kill_between_the_renames(run, monkeypatch):
+def test_replaced_checkpoint_is_restored_after_a_kill_between_the_renames(run, monkeypatch):
     write(run, 1)
     rename, calls = os.rename, []
 

@@ -213,7 +213,7 @@ saver_directory: ''
 
 
 @pytest.mark.slow
-def test_training_goes_on_with_weights_and_slots_under_the_original_config(original, settings, tmp_path, capsys):
+def test_training_continues_with_weights_and_slots_under_the_original_config(original, settings, tmp_path, capsys):
     config = tmp_path / 'config.cfg'
     config.write_text(ORIGINAL_CONFIG)
     assert settings[-1].startswith('Saver.saver_directory=')
@@ -251,7 +251,7 @@ def test_training_goes_on_with_weights_and_slots_under_the_original_config(origi
 
 
 @pytest.mark.slow
-def test_another_optimizer_starts_fresh_and_says_so(original, settings, tmp_path, capsys):
+def test_another_optimizer_starts_fresh_and_is_reported(original, settings, tmp_path, capsys):
     config = tmp_path / 'config.cfg'
     config.write_text('')
     assert (

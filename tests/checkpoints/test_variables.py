@@ -141,7 +141,7 @@ def test_checkpoint_without_an_index_is_refused(tmp_path):
         ('', 'ValueError'),
     ],
 )
-def test_reason_of_an_error_of_tensorflow_is_the_line_that_says_why(text, reason):
+def test_reason_of_an_error_of_tensorflow_is_its_line_with_the_cause(text, reason):
     assert reason_of(ValueError(text)) == reason
 
 

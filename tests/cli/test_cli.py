@@ -1,4 +1,4 @@
-"""The command line: what each command leaves behind, and one line for each mistake of the user's."""
+"""The command line: the files that each command writes, and one line for each mistake of the user."""
 
 import glob
 import json
@@ -330,7 +330,7 @@ def test_resuming_a_finished_run_writes_its_results_again(command_line_run, run_
 
 
 @pytest.mark.slow
-def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
+def test_synthetic_people_are_rendered_and_trained_on(command_line_run, tmp_path):
     folder = str(tmp_path / 'runs' / 'rendered')
     # Quotes that the shell has left, and none where it has taken them.
     assert (

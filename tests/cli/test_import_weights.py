@@ -1,4 +1,4 @@
-"""import-weights without PyTorch: what it leaves behind is a run that computes what the imported network did."""
+"""import-weights without PyTorch: its result is a run that computes the same as the imported network."""
 
 import hashlib
 import json
@@ -178,7 +178,7 @@ def test_settings_that_lie_in_the_folder_are_not_written_over(monkeypatch, tmp_p
     assert (tmp_path / 'run' / 'config.cfg').read_text() == 'mine'
 
 
-def test_joints_that_nobody_named_are_numbered_and_not_flipped(monkeypatch, tmp_path, capsys):
+def test_joints_without_names_are_numbered_and_not_flipped(monkeypatch, tmp_path, capsys):
     assert import_weights(monkeypatch, Bearpaw(1, 1, 2, 4, 17, 1), 'bearpaw', tmp_path)[0] == 0
     assert 'joint_list' in capsys.readouterr().out
     record = manifest_of(str(tmp_path / 'run'))['inference']

@@ -1,4 +1,4 @@
-"""inspect describes a checkpoint, and a file that is none."""
+"""inspect describes a checkpoint, and a file that is no checkpoint."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def inspect(capsys, path, *arguments):
     return capsys.readouterr().out
 
 
-def test_checkpoint_of_ours_says_network_training_data_and_versions(command_line_run, capsys):
+def test_our_checkpoint_is_described_with_network_training_data_and_versions(command_line_run, capsys):
     record = json.loads(inspect(capsys, os.path.join(command_line_run.folder, 'latest'), '--json'))
     with open(os.path.join(command_line_run.folder, 'latest', 'manifest.json')) as stream:
         manifest = json.load(stream)
@@ -40,7 +40,7 @@ def test_checkpoint_of_ours_says_network_training_data_and_versions(command_line
 
 
 @pytest.mark.slow
-def test_checkpoint_of_the_original_code_says_what_is_known_and_what_is_not(tmp_path, capsys):
+def test_description_of_an_original_checkpoint_lists_what_is_known_and_unknown(tmp_path, capsys):
     prefix = write_original(
         str(tmp_path), make_hyperparameters(arch='modelzoo', num_stacks=3, num_features=8, num_poolings=1, num_joints=5)
     )

@@ -35,7 +35,7 @@ def tree(folder):
     )
 
 
-def test_an_earlier_run_is_refused_unless_a_fresh_start_is_asked_for(config):
+def test_an_earlier_run_is_refused_without_fresh(config):
     with pytest.raises(ConfigError, match='--fresh'):
         refuse_mixing(config.Saver.saver_directory, fresh=False)
     refuse_mixing(config.Saver.saver_directory, fresh=True)

@@ -70,7 +70,7 @@ def rounded(logits, offline, share):
     return (logits + share * offline[False].relative_bound * np.abs(logits).max() * noise).astype(np.float32)
 
 
-def test_heatmaps_within_rounding_pass_and_say_their_difference(predictor, crops, offline, logits):
+def test_heatmaps_within_rounding_pass_and_report_their_difference(predictor, crops, offline, logits):
     result = compare(predictor, offline[False], Echo([rounded(logits, offline, 0.9)]), crops)
     assert result.passed and result.record['passed']
     bound = offline[False].relative_bound * np.abs(logits).max()
@@ -132,7 +132,7 @@ def test_a_joint_that_two_equal_cells_compete_for_may_be_at_either(predictor, of
     )[1]
 
 
-def test_drawn_people_are_the_same_each_time_and_scored_by_the_names_of_joints(predictor, crops):
+def test_rendered_people_are_the_same_each_time_and_scored_by_joint_names(predictor, crops):
     again = crops_of_rendered_people(predictor, COUNT)
     assert len(again.images) == COUNT and np.array_equal(again.images, crops.images)
     assert len({image.tobytes() for image in crops.images}) == COUNT
@@ -175,7 +175,7 @@ def test_speed_is_measured_of_both_in_turns(predictor, offline, crops, logits, m
     assert order == ['checkpoint', 'model'] * 5 and min(rates) > 0
 
 
-def test_drawn_people_have_boxes_alone_and_are_cropped_by_centre_and_scale_all_the_same(predictor, crops):
+def test_rendered_people_have_only_boxes_and_are_also_cropped_by_centre_and_scale(predictor, crops):
     other = SimpleNamespace(rule=replace(predictor.rule, crop_rule='centre_scale'), skeleton=predictor.skeleton)
     found = crops_of_rendered_people(other, 2)
     for person, affine in zip(found.persons, found.affines_crop_from_img):

@@ -1,4 +1,4 @@
-"""Processes of a run: stopped by a wish after a checkpoint, or because one of them failed, and never left behind."""
+"""Processes of a run: stopped by a signal after a checkpoint, or because one of them failed, and never left running."""
 
 import json
 import signal

@@ -199,7 +199,7 @@ def test_each_of_two_servers_starts_its_own_ranks(server):
     assert 'Final Performance images/sec : 123.46' in printed
 
 
-def test_all_checks_are_made_and_each_says_what_to_do_in_one_line(server):
+def test_all_checks_run_and_each_gives_a_solution_in_one_line(server):
     del server.environ['ASCEND_TOOLKIT_HOME']
     server.tensorflow('2.6.5')
     server.write('site/npu_bridge/__init__.py', 'raise ImportError("libge_runner.so: cannot open")')
@@ -275,7 +275,7 @@ def test_dry_run_needs_no_device_and_no_data(server):
     assert len(notes) == 2 and 'hccn.conf' in notes[0] and 'dataset.txt' in notes[1]
 
 
-def test_a_run_goes_on_in_its_folder(server):
+def test_a_run_is_resumed_in_its_folder(server):
     assert server.run('--batch_size=4')[0] == 0
     shutil.copy(os.path.join(CODE, 'config.cfg'), server.path('work/run/config.cfg'))
     server.write('work/run/step-00000004/manifest.json', '{}')
@@ -351,7 +351,7 @@ FRONTS = {'train_full_1p.sh': (1, 'acc'), 'train_performance_1p.sh': (1, 'perf')
 
 
 @pytest.mark.parametrize('script', sorted(FRONTS))
-def test_fronts_start_what_their_names_say(server, script):
+def test_scripts_start_the_case_of_their_name(server, script):
     size, case = FRONTS[script]
     code, printed, errors = server.run(script=script, run_dir=False)
     assert (code, errors) == (0, '')

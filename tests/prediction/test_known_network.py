@@ -84,7 +84,7 @@ def test_joints_are_at_the_centres_of_the_cells_of_their_colour(predictor, monke
     assert pose.names == JOINTS
 
 
-def test_box_of_another_size_and_place_gives_joints_in_photo_pixels(predictor):
+def test_box_of_another_size_and_position_gives_joints_in_photo_pixels(predictor):
     # A box of 128 pixels: a cell of its crop is 8 photo pixels wide.
     image = photo(300, 200, (100 + 5 * 8, 30 + 9 * 8), (100 + 12 * 8, 30 + 2 * 8), 8)
     pose = predictor.predict(image, (100, 30, 128, 128))

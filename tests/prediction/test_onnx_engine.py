@@ -81,7 +81,7 @@ def test_joints_are_at_the_centres_of_the_cells_of_their_colour(tmp_path, use, l
         assert near.box_img.tolist() == [0, 0, 63, 63]
 
 
-def test_poses_do_not_depend_on_how_many_are_asked_for_at_once(tmp_path, rng):
+def test_poses_do_not_depend_on_how_many_are_predicted_at_once(tmp_path, rng):
     with Predictor(write_exported(str(tmp_path / 'm.onnx'), 4)) as predictor:
         image = rng.randint(0, 256, (60, 80, 3)).astype(np.uint8)
         boxes = [(x, 5, 30, 40) for x in range(0, 45, 5)]

@@ -23,7 +23,7 @@ def refusal(function, *arguments, **options):
 
 
 @pytest.mark.parametrize('is_newer', [False, True])
-def test_plain_training_tells_no_more_than_it_must_in_the_kinds_that_are_read(is_newer):
+def test_plain_training_sets_only_the_required_parameters_in_the_right_kinds(is_newer):
     assert [(name, type(value), value) for name, value in adapter_parameters(is_newer=is_newer).items()] == [
         ('use_off_line', bool, True),
         ('graph_run_mode', int, 1),

@@ -227,7 +227,7 @@ def training(ranks):
 
 
 @pytest.mark.parametrize('lost', [0, 1])
-def test_lost_rank_ends_the_others_with_a_line_and_the_job_goes_on(train, tmp_path, lost):
+def test_lost_rank_ends_the_others_with_a_line_and_the_job_can_be_resumed(train, tmp_path, lost):
     endless = ('Train.epoch_size=4', 'Train.nEpochs=100000', 'Validation.valid_every=100000')
     with train(2, *endless) as ranks:
         wait_for(lambda: training(ranks) and CheckpointFolder(str(tmp_path / 'run')).steps(), report=ranks.logs)

@@ -163,7 +163,7 @@ def connected(port):
     ],
     ids=['silence', 'web', 'endless', 'no proof', 'long'],
 )
-def test_stranger_keeps_nobody_waiting_and_gets_no_answer_but_a_refusal(sent):
+def test_unknown_connection_delays_no_process_and_is_only_refused(sent):
     with meeting(2) as port:
         with connected(port) as stranger:
             stranger.sendall(sent)
@@ -216,7 +216,7 @@ def test_answer_without_a_proof_of_the_key_is_no_rank_0():
             join(1, 2, listener.getsockname(), b'job', time.monotonic() + 5)
 
 
-def test_taken_port_is_one_line_that_says_what_to_set():
+def test_taken_port_is_one_line_with_the_setting_to_change():
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         taken.listen(1)
@@ -266,7 +266,7 @@ def test_processes_that_are_done_end_well(start):
 
 
 @pytest.mark.parametrize('lost', [0, 1])
-def test_killed_process_is_named_by_all_others_whatever_they_are_blocked_in(start, lost):
+def test_killed_process_is_named_by_all_others_even_if_they_are_blocked(start, lost):
     processes = start(['block', 'block', 'block'])
     processes.pop(lost).kill()
     for code, output in endings(processes):
@@ -297,7 +297,7 @@ def test_process_stopped_in_the_middle_of_a_message_is_named_after_the_timeout(s
 
 
 @pytest.mark.parametrize('failing', [0, 1])
-def test_failure_of_one_process_is_told_to_the_others(start, failing):
+def test_failure_of_one_process_is_sent_to_the_others(start, failing):
     tasks = ['block'] * 3
     tasks[failing] = 'fail'
     processes = start(tasks)
@@ -310,7 +310,7 @@ def test_failure_of_one_process_is_told_to_the_others(start, failing):
             assert code == LOST_RANK and f'rank {failing} has ended: the loss is nan' in output
 
 
-def test_process_ends_even_where_nobody_reads_what_it_says():
+def test_process_ends_even_if_no_process_reads_its_output():
     program = (
         f'import sys; sys.path.insert(0, {CODE!r}); from hourglass_pose.runtime.host_channel import end_process; '
         'sys.stdin.read(); end_process("rank 1 is lost")'

@@ -48,7 +48,7 @@ def test_a_device_that_is_not_there_is_named_with_what_to_do(gpus):
     assert "'npu'" in message and "set 'auto', 'cpu' or 'gpu'" in message and 'npu_bridge is not installed' in message
 
 
-def test_auto_takes_a_gpu_where_there_is_one_and_says_why(gpus, no_bfloat16):
+def test_auto_takes_a_gpu_if_there_is_one_and_gives_the_reason(gpus, no_bfloat16):
     assert open_runtime('auto').description.startswith('CPU, float32 (no GPU found')
     assert open_runtime('cpu').description == 'CPU, float32 (as configured)'
     gpus.append('/physical_device:GPU:0')

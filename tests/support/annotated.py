@@ -1,4 +1,4 @@
-"""Annotated persons for tests, made from drawn bodies: labels alone, no pictures."""
+"""Annotated persons for tests, made from synthetic bodies: labels without pictures."""
 
 import os
 

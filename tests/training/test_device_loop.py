@@ -84,7 +84,7 @@ def everything(folder):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
-def test_loop_that_is_stopped_goes_on_at_its_place_in_the_data(tmp_path, synthetic_people, monkeypatch):
+def test_stopped_loop_resumes_at_its_position_in_the_data(tmp_path, synthetic_people, monkeypatch):
     whole, broken = tmp_path / 'whole', tmp_path / 'broken'
     loop = 'Device.iterations_per_loop=2'
     tiny.start(config_of(whole, synthetic_people, loop))
@@ -128,7 +128,7 @@ def test_epochs_follow_applied_steps_and_data_follow_all(tmp_path, synthetic_peo
     assert (manifest['global_step'], manifest['skipped_steps'], manifest['epoch']) == (12, 3, 3)
 
 
-def test_run_that_skipped_steps_goes_on_bit_for_bit(tmp_path, synthetic_people, monkeypatch):
+def test_run_with_skipped_steps_resumes_bit_for_bit(tmp_path, synthetic_people, monkeypatch):
     whole, broken = tmp_path / 'whole', tmp_path / 'broken'
     start_with(monkeypatch, {1, 5, 6}, config_of(whole, synthetic_people))
     step = Trainer._step
@@ -160,7 +160,7 @@ def test_epoch_that_ends_within_a_run_is_finished_after_it(tmp_path, synthetic_p
     assert CheckpointFolder(str(tmp_path)).steps() == [5, 9, 13]
 
 
-def test_nothing_but_overflows_is_an_error_that_says_so(tmp_path, synthetic_people, monkeypatch):
+def test_overflow_in_every_step_is_an_error_with_the_cause(tmp_path, synthetic_people, monkeypatch):
     monkeypatch.setattr(stepper, 'MOST_SKIPPED_IN_A_ROW', 5)
     with pytest.raises(TrainingError, match='overflowed 5 times in a row') as caught:
         start_with(monkeypatch, set(range(3, 99)), config_of(tmp_path, synthetic_people, 'Train.epoch_size=2'))

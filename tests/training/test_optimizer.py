@@ -113,7 +113,7 @@ def test_warm_up_rises_linearly_to_the_schedule_and_never_rests_at_zero():
 
 
 @pytest.mark.parametrize('schedule', ['exponential', 'multistep', 'cosine'])
-def test_rate_follows_persons_whatever_the_batches(schedule):
+def test_rate_depends_on_persons_and_not_on_batches(schedule):
     shared = dict(schedule=schedule, decay=0.5, decay_persons=48, warmup_persons=32)
     whole = rates(ScheduleSettings(960, 0.1, persons_per_step=16, **shared), [0, 1, 9, 10, 30, 36, 59])
     # Ten steps of 16 persons, then steps of 8: after 160 + 8 * (step - 10) persons.

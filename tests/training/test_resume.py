@@ -107,7 +107,7 @@ def test_another_epoch_size_is_refused_with_the_reason(tmp_path, synthetic_peopl
     assert load_config(str(tmp_path / 'config.cfg')).Train.epoch_size == 2
 
 
-def test_more_epochs_go_on_after_the_finished_ones(tmp_path, synthetic_people, seen):
+def test_more_epochs_continue_after_the_finished_ones(tmp_path, synthetic_people, seen):
     folder = str(tmp_path)
     tiny.start(tiny.quick_config(folder, synthetic_people, 'Train.nEpochs=2'))
     tiny.go_on(tiny.quick_config(folder, synthetic_people, 'Train.nEpochs=4'), pytest.fail)

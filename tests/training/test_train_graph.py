@@ -148,7 +148,7 @@ def test_clipping_bounds_the_applied_gradient_and_keeps_its_direction(rng, clip_
     np.testing.assert_allclose(clipped, free * (min(1.0, clip_norm / norm) if clip_norm else 1.0), rtol=1e-3, atol=1e-6)
 
 
-def test_masked_rows_teach_nothing(rng):
+def test_masked_rows_have_no_gradient(rng):
     masked = batch_of(rng, mask=(1, 0, 1, 0))
     other = batch_of(rng, mask=(1, 0, 1, 0))
     # The same images, other labels in the masked rows.
@@ -197,7 +197,7 @@ def test_dropout_changes_with_step_and_rank_and_not_otherwise(rng):
 
 
 @pytest.mark.parametrize('optimizer', ['adam', 'adamw', 'rmsprop'])
-def test_step_that_overflows_leaves_everything_as_it_was_but_the_count_of_skipped_steps(rng, optimizer):
+def test_overflowing_step_changes_nothing_but_the_count_of_skipped_steps(rng, optimizer):
     runtime = NativeRuntime('gpu', 'mixed')  # without a GPU its graph runs on the CPU, in float32
     assert runtime.skips_overflow
     weight_decay = 0.1 if optimizer == 'adamw' else 0.0

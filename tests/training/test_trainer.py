@@ -1,4 +1,4 @@
-"""The loop: it learns, it can be stopped in every way at every moment, and going on loses and changes nothing."""
+"""The loop: it learns, it can be stopped in every way at every moment, and a resume loses and changes nothing."""
 
 import glob
 import os
@@ -158,7 +158,7 @@ def test_finished_run_resumed_trains_no_more_but_gives_its_results(tmp_path, syn
     assert np.array_equal(results[0].joints_img, results[1].joints_img)
 
 
-def test_every_epoch_is_saved_and_validated_as_often_as_asked(tmp_path, synthetic_people, one_layer):
+def test_epochs_are_saved_and_validated_as_often_as_configured(tmp_path, synthetic_people, one_layer):
     folder = str(tmp_path)
     tiny.start(
         quick(
@@ -177,7 +177,7 @@ def test_every_epoch_is_saved_and_validated_as_often_as_asked(tmp_path, syntheti
     assert read_manifest(os.path.join(folder, 'step-00000003'))['progress']['validated_step'] == 3
 
 
-def test_summaries_say_what_happened(tmp_path, synthetic_people, one_layer):
+def test_summaries_record_the_training(tmp_path, synthetic_people, one_layer):
     folder = str(tmp_path)
     tiny.start(
         quick(
