@@ -322,7 +322,7 @@ def test_find_takes_a_checkpoint_a_link_or_a_run(run):
 def test_find_reports_whether_the_path_or_the_checkpoint_is_missing(tmp_path):
     with pytest.raises(CheckpointError, match='absent: there is no such checkpoint; give a run folder'):
         find_checkpoint(str(tmp_path / 'absent'))
-    with pytest.raises(CheckpointError, match='this is no checkpoint, it has no manifest.json'):
+    with pytest.raises(CheckpointError, match='this is no checkpoint, as it has no manifest.json'):
         find_checkpoint(str(tmp_path))
 
 
@@ -429,7 +429,7 @@ def test_copy_of_the_best_alone_becomes_a_checkpoint_of_its_own(run, tmp_path):
 def test_folder_of_a_user_with_the_name_of_a_link_is_left_alone(run):
     write(run, 1)
     os.mkdir(os.path.join(run.folder, 'best'))
-    with pytest.raises(CheckpointError, match='best: this is no link'):
+    with pytest.raises(CheckpointError, match='best: this is neither a link'):
         run.repair()
     assert os.path.isdir(os.path.join(run.folder, 'best'))
 

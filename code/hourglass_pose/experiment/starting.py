@@ -3,7 +3,7 @@
 import os
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Callable, List, Optional, Sequence
+from typing import Callable, List, Optional, Sequence
 
 from tqdm import tqdm
 
@@ -21,9 +21,6 @@ from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.experiment.original_settings import config_of_original, notes_on_original
 from hourglass_pose.experiment.run_folder import CONFIG_COPY, refuse_mixing, set_earlier_run_aside, write_config_copy
 from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
-
-if TYPE_CHECKING:
-    from hourglass_pose.runtime.base import Runtime  # loads TensorFlow
 
 # The folder of load.py; the original code's manual tells its users to put a downloaded checkpoint there.
 PROGRAM_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
@@ -68,7 +65,7 @@ def train(
             stack.enter_context(FolderLock(folder, report))
             if not resume_folder:
                 refuse_mixing(folder, fresh)
-        config = _with_rendered_people(config, runtime) if synthetic else config
+        config = _with_rendered_people(config, runtime.is_chief, runtime.barrier) if synthetic else config
         runtime.barrier()
         resume_folder = _newest_now(folder, resume_folder) if resume_folder else None
         for note in [*notes, *([f'resuming from {resume_folder}'] if resume_folder else [])]:
@@ -117,11 +114,11 @@ def resume(path: Optional[str], config_path: Optional[str], overrides: Sequence[
     _resume_run(run, overrides, [f'note: the run in {run} resumes from its newest checkpoint, whichever is given'])
 
 
-def _with_rendered_people(config: Config, runtime: 'Runtime') -> Config:
-    """Return the config with rendered people as its data; the first process renders them, the others find them."""
-    if runtime.is_chief:
+def _with_rendered_people(config: Config, is_chief: bool, barrier: Callable[[], None]) -> Config:
+    """Return the config with rendered people as its data; the chief process renders them, the others find them."""
+    if is_chief:
         with_synthetic_people(config)
-    runtime.barrier()
+    barrier()
     return with_synthetic_people(config)
 
 
