@@ -101,7 +101,7 @@ def test_one_process_talks_to_itself():
 def test_process_with_another_key_is_refused_and_the_missing_one_named():
     mine, other = in_threads(2, lambda channel: channel, key=lambda rank: b'job %d' % rank)
     assert isinstance(mine, UserError) and 'rank 1 did not connect' in str(mine)
-    assert '1 connections with another key, as from 127.0.0.1' in str(mine)
+    assert '1 connections had another key, such as from 127.0.0.1' in str(mine)
     assert isinstance(other, UserError) and 'belongs to another job' in str(other)
     assert 'HOURGLASS_JOB_KEY' in str(other) and 'Device.rank_port' in str(other)
 
