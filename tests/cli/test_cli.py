@@ -361,7 +361,7 @@ def test_synthetic_people_are_rendered_and_trained_on(command_line_run, tmp_path
         )
         == 0
     )
-    pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people-12-0', 'images'))
+    pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people_12_seed0', 'images'))
     assert len(pictures) == 12
     assert os.path.isfile(os.path.join(folder, 'latest', 'rendered people.index'))
     assert read_json(folder, 'latest', 'manifest.json')['inference']['loss'] == 'mse'
