@@ -131,6 +131,7 @@ def test_importing_the_package_alone_changes_nothing_of_the_process():
 def test_command_without_a_usable_tensorflow_ends_with_one_line(tmp_path, source, message):
     (tmp_path / 'tensorflow.py').write_text(source)
     (tmp_path / 'photo.png').write_bytes(b'')
+    (tmp_path / 'hg.index').write_bytes(b'')
     path = os.pathsep.join([str(tmp_path), CODE])
     done = subprocess.run(
         [
@@ -139,7 +140,7 @@ def test_command_without_a_usable_tensorflow_ends_with_one_line(tmp_path, source
             'hourglass_pose',
             'predict',
             '--checkpoint',
-            'x',
+            str(tmp_path / 'hg'),
             '--output',
             str(tmp_path),
             str(tmp_path / 'photo.png'),
