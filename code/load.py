@@ -1,4 +1,4 @@
-"""Goes on with a stopped run from its newest checkpoint: python -m hourglass_pose resume."""
+"""Continues a stopped run from its newest checkpoint: python -m hourglass_pose resume."""
 
 import sys
 

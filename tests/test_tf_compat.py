@@ -22,7 +22,7 @@ def test_version_is_the_first_two_numbers(text, version):
     assert parse_version(text) == version
 
 
-def test_both_ends_of_the_range_are_supported_and_what_lies_between_is_not():
+def test_both_ranges_are_supported_and_versions_between_them_are_not():
     supported = [(1, 15)] + [(2, minor) for minor in range(16, 22)]
     others = [(1, 14), (1, 16), (2, 0), (2, 15), (2, 22), (3, 0)]
     assert all(map(is_supported, supported)) and not any(map(is_supported, others))
@@ -92,7 +92,7 @@ def test_tensorflow_that_crashes_while_it_loads_shows_everything_it_wrote(tmp_pa
     assert b'error: the process ended while TensorFlow was loading' in done.stderr
 
 
-def test_a_process_that_tensorflow_leaves_behind_keeps_nobody_waiting(import_of, capfd):
+def test_a_process_that_tensorflow_leaves_behind_delays_nothing(import_of, capfd):
     source = 'import subprocess\nchild = subprocess.Popen(["sleep", "60"])\n'
     begin = time.monotonic()
     child = import_of(source).child
@@ -131,6 +131,7 @@ def test_importing_the_package_alone_changes_nothing_of_the_process():
 def test_command_without_a_usable_tensorflow_ends_with_one_line(tmp_path, source, message):
     (tmp_path / 'tensorflow.py').write_text(source)
     (tmp_path / 'photo.png').write_bytes(b'')
+    (tmp_path / 'hg.index').write_bytes(b'')
     path = os.pathsep.join([str(tmp_path), CODE])
     done = subprocess.run(
         [
@@ -139,7 +140,7 @@ def test_command_without_a_usable_tensorflow_ends_with_one_line(tmp_path, source
             'hourglass_pose',
             'predict',
             '--checkpoint',
-            'x',
+            str(tmp_path / 'hg'),
             '--output',
             str(tmp_path),
             str(tmp_path / 'photo.png'),

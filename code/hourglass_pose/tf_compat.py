@@ -29,8 +29,8 @@ _CHATTER = (
 )
 _LOADED = b'\0loaded\0'
 _CRASHED = (
-    b'error: the process ended while TensorFlow was loading; unless somebody stopped it, this build of TensorFlow does '
-    b'not run on this machine\n'
+    b'error: the process ended while TensorFlow was loading; unless it was stopped from outside, this build of '
+    b'TensorFlow does not run on this machine\n'
 )
 
 
@@ -38,7 +38,7 @@ _CRASHED = (
 def _without_chatter() -> Iterator[None]:
     """Drop the lines that TensorFlow always writes to the error stream while it loads, and pass on all others.
 
-    A forked process does it, which also shows everything if a crash ends this one.
+    A forked process filters the stream. It shows all lines if a crash ends this process.
     """
     sys.stderr.flush()
     reading, writing = os.pipe()
@@ -64,9 +64,9 @@ def _without_chatter() -> Iterator[None]:
 
 
 def _pass_on(reading: int, stderr: int) -> NoReturn:
-    """Copy lines, without chatter, until TensorFlow is loaded; show all where it never is. Ends the process."""
+    """Copy lines, without chatter, until TensorFlow is loaded; show all if it fails to load. Ends the process."""
     try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that loads
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the loading process
         buffer = hidden = loaded = b''
         ended = False
         while not loaded and not ended:
@@ -90,7 +90,7 @@ def _pass_on(reading: int, stderr: int) -> NoReturn:
 def _import_tensorflow() -> Any:
     try:
         with _without_chatter(), warnings.catch_warnings():
-            # TensorFlow 1.15 uses what NumPy of its time had, which no user can change.
+            # TensorFlow 1.15 uses deprecated names of NumPy, and users cannot change that.
             warnings.simplefilter('ignore', FutureWarning)
             import tensorflow
     except ImportError as error:
@@ -111,7 +111,7 @@ def is_supported(version: Tuple[int, ...]) -> bool:
     return version == (1, 15) or (2, 16) <= version <= (2, 21)
 
 
-# TensorFlow reads it while it loads: warnings and errors only.
+# TensorFlow reads it while it loads: errors only.
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
 _tensorflow = _import_tensorflow()
 TF_VERSION: str = _tensorflow.__version__
@@ -119,13 +119,13 @@ VERSION = parse_version(TF_VERSION)
 if VERSION < (1, 15):
     raise UserError(f'TensorFlow {TF_VERSION} is too old; this project runs on {SUPPORTED}')
 if not is_supported(VERSION):
-    print(f'TensorFlow {TF_VERSION} has not been tried; this project is tested on {SUPPORTED}', file=sys.stderr)
+    print(f'TensorFlow {TF_VERSION} has not been tested; this project is tested on {SUPPORTED}', file=sys.stderr)
 
 tf = _tensorflow.compat.v1
 tf.logging.set_verbosity(tf.logging.ERROR)
 tf.disable_eager_execution()
-# Reference variables on every version: the Ascend adapter expects them, and there is one kind of graph to test. The
-# second version of control flow cannot assign to them, which the loss scale of float16 does.
+# Reference variables on every version: the Ascend adapter expects them, and only one kind of graph has to be tested.
+# The second version of control flow cannot assign to them, as the loss scale of float16 does.
 tf.disable_resource_variables()
 tf.disable_control_flow_v2()
 

@@ -64,7 +64,7 @@ def test_report_has_median_and_quartiles_of_the_blocks():
 
 def test_load_of_other_processes_is_noted_where_it_matters():
     assert not any('other processes' in line for line in comparison(0.04).lines())
-    assert any('other processes took 30 %' in line for line in comparison(0.3).lines())
+    assert any('other processes used 30 %' in line for line in comparison(0.3).lines())
 
 
 def test_a_busy_process_beside_the_benchmark_shows_as_load():

@@ -1,9 +1,10 @@
-"""Checkpoint folders: whole or not there, the damaged told from the intact, and the right ones kept."""
+"""Checkpoint folders: complete or absent, damaged ones recognised, and the right ones kept."""
 
 import errno
 import json
 import os
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -21,7 +22,7 @@ def files_of(step):
     def write(folder):
         for name in ('net.index', 'net.data-00000-of-00001'):
             with open(os.path.join(folder, name), 'wb') as stream:
-                stream.write(('%s of step %d' % (name, step)).encode() * 20)
+                stream.write(f'{name} of step {step}'.encode() * 20)
 
     return write
 
@@ -37,7 +38,7 @@ def write(run, *steps, **options):
 
 
 def folder_of(run, step):
-    return os.path.join(run.folder, 'step-%08d' % step)
+    return os.path.join(run.folder, f'step-{step:08d}')
 
 
 def linked(run, name):
@@ -144,10 +145,9 @@ def kill_points():
     ]
 
 
-@pytest.mark.parametrize('name, passed', kill_points())
-def test_kill_at_any_moment_leaves_an_intact_checkpoint(tmp_path, monkeypatch, name, passed):
-    run = CheckpointFolder(str(tmp_path), keep_last=1)
-    write(run, 1, is_best=True)
+@contextmanager
+def killed_in(monkeypatch, name, passed):
+    """A context that a kill in a call of os.`name` ends, after `passed` of its calls have returned."""
     real, calls = getattr(os, name), []
 
     def killed(*arguments):
@@ -159,7 +159,15 @@ def test_kill_at_any_moment_leaves_an_intact_checkpoint(tmp_path, monkeypatch, n
     with monkeypatch.context() as patch:
         patch.setattr(os, name, killed)
         with pytest.raises(Killed):
-            write(run, 2, is_best=True)
+            yield
+
+
+@pytest.mark.parametrize('name, passed', kill_points())
+def test_kill_at_any_moment_leaves_an_intact_checkpoint(tmp_path, monkeypatch, name, passed):
+    run = CheckpointFolder(str(tmp_path), keep_last=1)
+    write(run, 1, is_best=True)
+    with killed_in(monkeypatch, name, passed):
+        write(run, 2, is_best=True)
     for link in ('latest', 'best'):
         assert linked(run, link) in visible(run)
     newest = run.newest_intact(report=pytest.fail)
@@ -235,9 +243,9 @@ def test_every_flipped_bit_of_a_checkpoint_is_noticed(run):
         path = os.path.join(folder, name)
         with open(path, 'rb') as stream:
             content = stream.read()
-        for place in range(0, len(content.rstrip()), 11):
+        for index in range(0, len(content.rstrip()), 11):
             with open(path, 'wb') as stream:
-                stream.write(content[:place] + bytes([content[place] ^ 2]) + content[place + 1 :])
+                stream.write(content[:index] + bytes([content[index] ^ 2]) + content[index + 1 :])
             with pytest.raises(CheckpointError):
                 verify(folder)
         with open(path, 'wb') as stream:
@@ -288,7 +296,7 @@ def test_update_changes_what_is_said_and_not_the_files(run):
     assert linked(run, 'best') == 'step-00000002'
 
 
-def test_update_that_fails_leaves_the_manifest_and_says_so(run, monkeypatch):
+def test_failed_update_keeps_the_manifest_and_is_reported(run, monkeypatch):
     write(run, 1)
 
     def no_space(descriptor):
@@ -314,26 +322,26 @@ def test_find_takes_a_checkpoint_a_link_or_a_run(run):
     write(run, 2)
     real = os.path.realpath(run.folder)
     for path, step in ((run.folder, 2), (folder_of(run, 1), 1), (os.path.join(run.folder, 'best'), 1)):
-        assert find_checkpoint(path) == os.path.join(real, 'step-%08d' % step)
+        assert find_checkpoint(path) == os.path.join(real, f'step-{step:08d}')
     os.remove(os.path.join(run.folder, 'latest'))
     assert find_checkpoint(run.folder) == folder_of(run, 2)
 
 
-def test_find_says_whether_the_path_or_the_checkpoint_is_missing(tmp_path):
+def test_find_reports_whether_the_path_or_the_checkpoint_is_missing(tmp_path):
     with pytest.raises(CheckpointError, match='absent: there is no such checkpoint; give a run folder'):
         find_checkpoint(str(tmp_path / 'absent'))
-    with pytest.raises(CheckpointError, match='this is no checkpoint, it has no manifest.json'):
+    with pytest.raises(CheckpointError, match='this is no checkpoint, as it has no manifest.json'):
         find_checkpoint(str(tmp_path))
 
 
 def test_manifest_survives_a_round_trip(run):
-    said = {
+    written = {
         'progress': {'loss_sum': 0.1 + 0.2, 'best_score': None, 'big': 2**60, 'tiny': 5e-324},
         'config': {'DataSetHG': {'img_directory': ['/photos/Bilder/\u4eba']}},
     }
-    run.write(1, said, files_of(1))
+    run.write(1, written, files_of(1))
     manifest = read_manifest(folder_of(run, 1))
-    assert {name: manifest[name] for name in said} == json.loads(json.dumps(said)) == said
+    assert {name: manifest[name] for name in written} == json.loads(json.dumps(written)) == written
 
 
 def test_partial_folders_of_other_runs_are_not_seen_and_removed(run):
@@ -349,7 +357,7 @@ def test_clean_up_that_fails_is_no_failure_of_the_new_checkpoint(run, monkeypatc
     write(run, 1, 2, 3)
 
     def busy(path, *arguments, **options):
-        # What NFS says while another machine reads a file of the folder.
+        # The error of NFS while another machine reads a file of the folder.
         raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY))
 
     with monkeypatch.context() as patch:
@@ -364,18 +372,8 @@ def test_clean_up_that_fails_is_no_failure_of_the_new_checkpoint(run, monkeypatc
 def test_best_is_right_after_a_kill_at_any_moment_of_an_update(run, monkeypatch, name, passed):
     write(run, 1, is_best=True)
     write(run, 2)
-    real, calls = getattr(os, name), []
-
-    def killed(*arguments):
-        calls.append(arguments)
-        if len(calls) > passed:
-            raise Killed()
-        return real(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(os, name, killed)
-        with pytest.raises(Killed):
-            run.update(2, {'global_step': 2}, is_best=True)
+    with killed_in(monkeypatch, name, passed):
+        run.update(2, {'global_step': 2}, is_best=True)
     # Before the link has moved, the validation of step 2 is made again after a resume.
     is_told = bool(read_manifest(folder_of(run, 2)).get('is_best'))
     assert linked(run, 'best') == 'step-00000002' or not is_told
@@ -410,13 +408,13 @@ def test_best_of_an_earlier_version_is_the_one_of_its_link(run):
     assert run.steps() == [1, 3, 4, 5]
 
 
-def test_checkpoints_behind_the_one_that_goes_on_do_not_count_as_the_best(run):
+def test_checkpoints_after_the_resumed_one_do_not_count_as_the_best(run):
     write(run, 1, 2, is_best=True)
     run.repair(newest=1)
     assert linked(run, 'best') == linked(run, 'latest') == 'step-00000001'
 
 
-def test_copy_of_a_run_with_folders_in_place_of_links_goes_on(run, tmp_path):
+def test_copy_of_a_run_with_folders_in_place_of_links_is_resumed(run, tmp_path):
     write(run, 1, is_best=True)
     write(run, 2)
     copied = CheckpointFolder(shutil.copytree(run.folder, str(tmp_path / 'copied')))
@@ -439,12 +437,12 @@ def test_copy_of_the_best_alone_becomes_a_checkpoint_of_its_own(run, tmp_path):
 def test_folder_of_a_user_with_the_name_of_a_link_is_left_alone(run):
     write(run, 1)
     os.mkdir(os.path.join(run.folder, 'best'))
-    with pytest.raises(CheckpointError, match='best: this is no link'):
+    with pytest.raises(CheckpointError, match='best: this is neither a link'):
         run.repair()
     assert os.path.isdir(os.path.join(run.folder, 'best'))
 
 
-def test_checkpoint_that_was_to_be_replaced_comes_back_after_a_kill_between_the_renames(run, monkeypatch):
+def test_replaced_checkpoint_is_restored_after_a_kill_between_the_renames(run, monkeypatch):
     write(run, 1)
     rename, calls = os.rename, []
 

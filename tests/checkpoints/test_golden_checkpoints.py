@@ -14,7 +14,7 @@ from hourglass_pose.tf_compat import tf
 from named_weights import set_weights, weights_of
 
 
-def traits_of(name):
+def hyperparameters_of(name):
     with open(golden_path(name, 'traits.json')) as stream:
         return hyperparameters_from_dict(json.load(stream))
 
@@ -30,11 +30,11 @@ def kept_variables(name, folder):
 
 
 @pytest.mark.parametrize('name', sorted(GOLDEN))
-def test_checkpoint_fits_the_graph_of_its_traits_and_gives_its_logits(name, tmp_path):
+def test_checkpoint_fits_the_graph_of_its_hyperparameters_and_gives_its_logits(name, tmp_path):
     with np.load(golden_path(name, 'io.npz')) as file:
         image, expected = file['image'], file['logits']
     with tf.Graph().as_default():
-        model = HourglassModel(traits_of(name))
+        model = HourglassModel(hyperparameters_of(name))
         logits = model.build_logits(tf.constant(image), False)
         kept = kept_variables(name, tmp_path)
         assert {variable.op.name: variable.shape.as_list() for variable in model.variables()} == kept
@@ -48,10 +48,10 @@ def test_checkpoint_fits_the_graph_of_its_traits_and_gives_its_logits(name, tmp_
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
-def test_folders_are_those_of_the_script_with_its_traits_and_small():
+def test_folders_are_those_of_the_script_with_its_hyperparameters_and_small():
     folders = sorted(entry for entry in os.listdir(FOLDER) if os.path.exists(golden_path(entry, 'traits.json')))
     assert folders == sorted(GOLDEN)
-    assert {name: traits_of(name) for name in folders} == GOLDEN
+    assert {name: hyperparameters_of(name) for name in folders} == GOLDEN
     sizes = [
         os.path.getsize(os.path.join(folder, file))
         for folder, _, files in os.walk(FOLDER)

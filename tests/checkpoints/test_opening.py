@@ -1,4 +1,4 @@
-"""Every kind of path is told apart without TensorFlow, and opened as what it is."""
+"""Every kind of path is recognised without TensorFlow, and opened as its kind."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def test_paths_of_a_run_mean_its_checkpoints(command_line_run, path):
     assert path == 'best' or found.path.endswith('step-00000004')
 
 
-def test_files_of_other_programs_are_told_apart(tmp_path):
+def test_files_of_other_programs_are_recognised(tmp_path):
     for name in ('hg_7.index', 'hg_7.data-00000-of-00001', 'a.onnx'):
         (tmp_path / name).write_bytes(b'\x08')
     (tmp_path / 'old.pth.tar').write_bytes(b'\x80\x02...')
@@ -72,7 +72,7 @@ def test_weights_of_pytorch_open_as_a_network_with_its_settings(monkeypatch, tmp
     assert stored.inference.joints == MPII_JOINTS and stored.inference.crop_corners == 'bearpaw'
     assert len(reader_of(stored).get_variable_to_shape_map()) == len(stored.variables)
     with tf.Graph().as_default(), tf.Session() as session:
-        model = HourglassModel(stored.traits)
+        model = HourglassModel(stored.hyperparameters)
         output = model.build(tf.zeros([1, 256, 256, 3]), False)
         load_network(session, model, stored)
         np.testing.assert_allclose(session.run(output), expected, atol=1e-4, rtol=0)

@@ -33,7 +33,7 @@ def original(tmp_path_factory):
 
 @pytest.fixture
 def settings(synthetic_people, tmp_path):
-    """Return the arguments that let a network train for a step on drawn people."""
+    """Return the arguments that let a network train for a step on rendered people."""
     values = [
         f'DataSetHG.training_txt_file={synthetic_people}',
         f'DataSetHG.img_directory={os.path.join(os.path.dirname(synthetic_people), "images")}',
@@ -50,15 +50,15 @@ def settings(synthetic_people, tmp_path):
     return [word for value in values for word in ('--set', value)]
 
 
-def shapes_of(traits):
+def shapes_of(hyperparameters):
     with tf.Graph().as_default():
-        model = HourglassModel(traits)
-        model.build(tf.zeros([1, traits.input_size, traits.input_size, 3]), False)
+        model = HourglassModel(hyperparameters)
+        model.build(tf.zeros([1, hyperparameters.input_size, hyperparameters.input_size, 3]), False)
         return {variable.op.name: variable.shape.as_list() for variable in model.variables()}
 
 
 @pytest.mark.parametrize(
-    'traits',
+    'hyperparameters',
     [
         STANDARD,
         replace(STANDARD, num_stacks=3, num_poolings=4, num_joints=5),
@@ -69,8 +69,8 @@ def shapes_of(traits):
         replace(ATTENTION, num_stacks=1, tiny=True, num_joints=2),
     ],
 )
-def test_network_is_recognised_by_the_names_and_shapes_of_its_variables(traits):
-    assert recognise(shapes_of(traits)) == traits
+def test_network_is_recognised_by_the_names_and_shapes_of_its_variables(hyperparameters):
+    assert recognise(shapes_of(hyperparameters)) == hyperparameters
 
 
 def test_variables_of_another_network_are_refused_with_what_they_are_not():
@@ -111,11 +111,11 @@ def test_checkpoint_is_found_by_prefix_by_file_and_by_folder(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize('modif', [False, True])
 def test_predictor_gives_the_original_outputs_from_the_prefix_alone(tmp_path, rng, modif):
-    traits = replace(STANDARD, modif=modif)
-    prefix = write_original(str(tmp_path), traits)
+    hyperparameters = replace(STANDARD, modif=modif)
+    prefix = write_original(str(tmp_path), hyperparameters)
     crops = rng.uniform(size=(1, 256, 256, 3)).astype(np.float32)
     logits = ModelzooNetwork(
-        traits, {name: weights_of(name, shape) for name, shape in shapes_of(traits).items()}
+        hyperparameters, {name: weights_of(name, shape) for name, shape in shapes_of(hyperparameters).items()}
     ).forward(crops)
     with Predictor(prefix, device='cpu', batch_size=1) as predictor:
         maps = predictor.heatmaps(crops)
@@ -215,7 +215,7 @@ saver_directory: ''
 
 
 @pytest.mark.slow
-def test_training_goes_on_with_weights_and_slots_under_the_original_config(original, settings, tmp_path, capsys):
+def test_training_continues_with_weights_and_slots_under_the_original_config(original, settings, tmp_path, capsys):
     config = tmp_path / 'config.cfg'
     config.write_text(ORIGINAL_CONFIG)
     assert settings[-1].startswith('Saver.saver_directory=')
@@ -231,7 +231,7 @@ def test_training_goes_on_with_weights_and_slots_under_the_original_config(origi
     shown = capsys.readouterr().out
     assert 'says nStack 4; the checkpoint has 2, which is used' in shown
     slots = 2 * len([name for name in shapes_of(STANDARD) if name.endswith(('weights', 'beta'))])
-    assert 'matched: %d variables of the network, %d others\n' % (len(shapes_of(STANDARD)), slots) in shown
+    assert f'matched: {len(shapes_of(STANDARD))} variables of the network, {slots} others\n' in shown
     assert 'starts fresh: the count of steps (global_step, skipped_steps)\n' in shown
     assert 'left out: a loss scale (loss_scale)\n' in shown
     assert 'left out: a count of steps (steps/global_step)' in shown
@@ -253,7 +253,7 @@ def test_training_goes_on_with_weights_and_slots_under_the_original_config(origi
 
 
 @pytest.mark.slow
-def test_another_optimizer_starts_fresh_and_says_so(original, settings, tmp_path, capsys):
+def test_another_optimizer_starts_fresh_and_is_reported(original, settings, tmp_path, capsys):
     config = tmp_path / 'config.cfg'
     config.write_text('')
     assert (
@@ -291,9 +291,9 @@ def test_load_looks_in_saver_directory_and_then_beside_itself(original, settings
     for name in os.listdir(os.path.dirname(original)):
         shutil.copy(os.path.join(os.path.dirname(original), name), str(beside))
     assert main(load) == 0
-    assert f'training on from {beside}' in capsys.readouterr().out
+    assert f'continuing the training of {beside}' in capsys.readouterr().out
     assert main(load) == 0, 'now the run in saver_directory is the one that goes on'
-    assert f'going on from {tmp_path / "run"}' in capsys.readouterr().out
+    assert f'resuming from {tmp_path / "run"}' in capsys.readouterr().out
 
 
 def test_damaged_values_are_one_line(original, tmp_path):

@@ -51,7 +51,7 @@ def princeton():
 def maps_of_graph(network, pictures):
     """Return the output of our graph with the converted weights, at SIZE pixels."""
     with tf.Graph().as_default(), tf.Session() as session:
-        model = HourglassModel(replace(network.traits, input_size=SIZE))
+        model = HourglassModel(replace(network.hyperparameters, input_size=SIZE))
         maps = model.build(tf.constant(pictures, tf.float32), is_training=False)
         assert {variable.op.name for variable in model.variables()} == set(network.variables)
         session.run(
@@ -63,7 +63,7 @@ def maps_of_graph(network, pictures):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    'option, module, traits',
+    'option, module, hyperparameters',
     [
         (
             'bearpaw',
@@ -92,11 +92,11 @@ def maps_of_graph(network, pictures):
         ),
     ],
 )
-def test_our_graph_with_converted_weights_gives_the_maps_of_the_pytorch_modules(option, module, traits):
+def test_our_graph_with_converted_weights_gives_the_maps_of_the_pytorch_modules(option, module, hyperparameters):
     pictures = images()
     expected = module.forward(pictures)
     network = convert(module.state, option)
-    assert network.traits == make_hyperparameters(input_mean=tuple(module.input_mean), **traits)
+    assert network.hyperparameters == make_hyperparameters(input_mean=tuple(module.input_mean), **hyperparameters)
     assert np.abs(expected).max() > 0.2
     np.testing.assert_allclose(maps_of_graph(network, pictures), expected, atol=1e-4, rtol=0)
 
@@ -177,7 +177,7 @@ def test_many_missing_weights_are_counted(bearpaw):
     message = refusal(cut, 'bearpaw')
     assert 'weights are missing (the first: hg.1.hg.1.0.0.bn1.weight, ' in message
     # A residual module has 18 weights: 3 kernels, 3 biases and 12 of its normalisations. The hourglass has 7.
-    assert '%d weights are missing' % (8 * 18) in message
+    assert f'{8 * 18} weights are missing' in message
 
 
 @pytest.mark.parametrize('name', ['conv1.weight', 'layer1.0.conv3.weight', 'layer2.0.conv3.weight'])

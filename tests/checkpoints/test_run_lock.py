@@ -151,7 +151,7 @@ def test_who_waits_gets_the_lock_when_it_is_free(tmp_path):
 
 
 @pytest.mark.parametrize('number', [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_file_system_without_locks_gives_one_line_and_goes_on(tmp_path, monkeypatch, number):
+def test_file_system_without_locks_gives_one_line_and_continues(tmp_path, monkeypatch, number):
     def flock(descriptor, operation):
         raise OSError(number, os.strerror(number))
 

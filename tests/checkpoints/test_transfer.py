@@ -30,24 +30,24 @@ RECORD = InferenceRecord(
     flip_test=False,
     box_margin=0.2,
 )
-TRAITS = make_hyperparameters(
+HYPERPARAMETERS = make_hyperparameters(
     num_stacks=2, num_features=8, num_poolings=1, num_joints=3, input_size=16, stem_features=(4, 4)
 )
 
 
 @pytest.fixture(scope='module')
 def stored():
-    values = {name: weights_of(name, shape) for name, shape in shapes_of(TRAITS).items()}
-    return StoredNetwork('weights', None, TRAITS, RECORD, variables=values)
+    values = {name: weights_of(name, shape) for name, shape in shapes_of(HYPERPARAMETERS).items()}
+    return StoredNetwork('weights', None, HYPERPARAMETERS, RECORD, variables=values)
 
 
-def run(stored, traits, joints, images):
+def run(stored, hyperparameters, joints, images):
     """Return (lines, logits, {name: value}) of a network with random weights, initialised from a stored one."""
     with tf.Graph().as_default(), tf.Session() as session:
-        model = HourglassModel(traits)
+        model = HourglassModel(hyperparameters)
         logits = model.build_logits(tf.constant(images), False)
         session.run(tf.global_variables_initializer())
-        lines = initialise_from(session, VariableSaver('net'), model.variables(), traits, joints, stored)
+        lines = initialise_from(session, VariableSaver('net'), model.variables(), hyperparameters, joints, stored)
         names = [variable.op.name for variable in model.variables()]
         return lines, session.run(logits), dict(zip(names, session.run(model.variables())))
 
@@ -66,36 +66,36 @@ def expected(stored, images):
     from hourglass_pose.checkpoints.variables import load_network
 
     with tf.Graph().as_default(), tf.Session() as session:
-        model = HourglassModel(TRAITS)
+        model = HourglassModel(HYPERPARAMETERS)
         logits = model.build_logits(tf.constant(images), False)
         load_network(session, model, stored)
         return session.run(logits)
 
 
 def test_same_network_computes_the_same(stored, images, expected):
-    lines, logits, _ = run(stored, TRAITS, JOINTS, images)
+    lines, logits, _ = run(stored, HYPERPARAMETERS, JOINTS, images)
     np.testing.assert_array_equal(logits, expected)
     assert not [line for line in lines if 'fresh' in line and 'optimizer' not in line]
 
 
 def test_stacks_that_both_have_compute_the_same_and_further_ones_are_named(stored, images, expected):
-    lines, logits, _ = run(stored, replace(TRAITS, num_stacks=3), JOINTS, images)
+    lines, logits, _ = run(stored, replace(HYPERPARAMETERS, num_stacks=3), JOINTS, images)
     np.testing.assert_array_equal(logits[:, :2], expected)
     assert 'model/stack_1/features_back' in ' '.join(lines)
-    lines, logits, _ = run(stored, replace(TRAITS, num_stacks=1), JOINTS, images)
+    lines, logits, _ = run(stored, replace(HYPERPARAMETERS, num_stacks=1), JOINTS, images)
     np.testing.assert_array_equal(logits, expected[:, :1])
 
 
 def test_another_input_size_keeps_every_weight(stored, rng):
     images = rng.uniform(size=(1, 32, 32, 3)).astype(np.float32)
-    _, _, values = run(stored, replace(TRAITS, input_size=32), JOINTS, images)
+    _, _, values = run(stored, replace(HYPERPARAMETERS, input_size=32), JOINTS, images)
     for name, value in values.items():
         np.testing.assert_array_equal(value, stored.variables[name])
 
 
 def test_joints_of_one_name_keep_their_maps_in_another_order_and_number(stored, images, expected):
     joints = ['nose', 'l_wrist', 'neck', 'tail']
-    lines, logits, values = run(stored, replace(TRAITS, num_joints=4), joints, images)
+    lines, logits, values = run(stored, replace(HYPERPARAMETERS, num_joints=4), joints, images)
     # The first stack sees nothing of what the maps of the joints feed back.
     np.testing.assert_array_equal(logits[:, 0, :, :, 1:3], np.take(expected[:, 0], [2, 1], axis=-1))
     back = 'model/stack_0/heatmaps_back/weights'
@@ -107,7 +107,7 @@ def test_joints_of_one_name_keep_their_maps_in_another_order_and_number(stored, 
 
 
 def test_no_shared_joint_starts_all_heads_fresh(stored, images):
-    lines, _, values = run(stored, TRAITS, ['a', 'b', 'c'], images)
+    lines, _, values = run(stored, HYPERPARAMETERS, ['a', 'b', 'c'], images)
     assert '0 of 3 joints' in lines[0] and 'a, b, c' in lines[1]
     head = 'model/stack_0/heatmaps/weights'
     assert not np.array_equal(values[head], stored.variables[head])
@@ -120,13 +120,13 @@ def test_no_shared_joint_starts_all_heads_fresh(stored, images):
 )
 def test_network_that_is_built_differently_is_refused_by_what_differs(stored, change):
     with pytest.raises(CheckpointError, match=next(iter(change))):
-        check_transferable(stored, replace(TRAITS, **change), JOINTS)
+        check_transferable(stored, replace(HYPERPARAMETERS, **change), JOINTS)
 
 
 def test_original_attention_network_needs_the_same_joints_and_stacks():
-    traits = make_hyperparameters(arch='modelzoo', attention=True, num_stacks=4, num_poolings=1, num_joints=3)
-    stored = StoredNetwork('hg', 'hg', traits, RECORD)
-    check_transferable(stored, traits, JOINTS)
-    for other, joints in ((replace(traits, num_stacks=2), JOINTS), (traits, ['a', 'b', 'c'])):
+    hyperparameters = make_hyperparameters(arch='modelzoo', attention=True, num_stacks=4, num_poolings=1, num_joints=3)
+    stored = StoredNetwork('hg', 'hg', hyperparameters, RECORD)
+    check_transferable(stored, hyperparameters, JOINTS)
+    for other, joints in ((replace(hyperparameters, num_stacks=2), JOINTS), (hyperparameters, ['a', 'b', 'c'])):
         with pytest.raises(CheckpointError, match='num_stacks|joints'):
             check_transferable(stored, other, joints)

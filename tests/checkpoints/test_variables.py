@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
-from hourglass_pose.checkpoints.stored import StoredNetwork, check_traits
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_hyperparameters
 from hourglass_pose.checkpoints.variables import VariableSaver, load_network
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.architectures import make_hyperparameters
@@ -15,7 +15,7 @@ from hourglass_pose.tf_compat import reason_of, tf
 from hourglass_pose.training.weight_average import WeightAverage
 from one_layer_model import OneLayerModel
 
-TRAITS = make_hyperparameters(
+HYPERPARAMETERS = make_hyperparameters(
     num_stacks=1, num_features=8, num_poolings=1, num_joints=3, input_size=8, stem_features=(4, 4)
 )
 
@@ -35,7 +35,7 @@ def save(tmp_path, make_variables, rng):
         set_values(session, variables, values)
         saver = VariableSaver('net')
         folder = CheckpointFolder(str(tmp_path)).write(
-            1, {'traits': TRAITS.as_dict()}, lambda folder: saver.save(session, folder)
+            1, {'traits': HYPERPARAMETERS.as_dict()}, lambda folder: saver.save(session, folder)
         )
         return folder, dict(zip([variable.op.name for variable in variables], session.run(variables)))
 
@@ -89,17 +89,17 @@ def test_network_is_loaded_with_its_averages_where_there_are_any(tmp_path, rng, 
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
         model.build_logits(tf.zeros([1, 8, 8, 3]), False)
-        load_network(session, model, StoredNetwork(folder, os.path.join(folder, 'net'), TRAITS, {}))
+        load_network(session, model, StoredNetwork(folder, os.path.join(folder, 'net'), HYPERPARAMETERS, {}))
         for variable in model.variables():
             assert np.array_equal(session.run(variable), values[variable.op.name + ending])
 
 
-def test_checkpoint_of_another_network_names_the_differing_traits(tmp_path, rng):
+def test_checkpoint_of_another_network_names_the_differing_hyperparameters(tmp_path, rng):
     folder, _ = save(tmp_path, two_variables, rng)
-    check_traits(folder, TRAITS)
-    other = make_hyperparameters(**dict(TRAITS.as_dict(), num_stacks=4, num_features=16))
+    check_hyperparameters(folder, HYPERPARAMETERS)
+    other = make_hyperparameters(**dict(HYPERPARAMETERS.as_dict(), num_stacks=4, num_features=16))
     with pytest.raises(CheckpointError) as caught:
-        check_traits(folder, other)
+        check_hyperparameters(folder, other)
     assert 'another network (checkpoint / config): num_stacks: 1 / 4, num_features: 8 / 16;' in str(caught.value)
 
 
@@ -116,7 +116,7 @@ def test_checkpoint_without_an_index_is_refused(tmp_path):
     folder = CheckpointFolder(str(tmp_path)).write(1, {}, lambda folder: None)
     with tf.Graph().as_default(), tf.Session() as session:
         two_variables()
-        with pytest.raises(CheckpointError, match='has no index file'):
+        with pytest.raises(CheckpointError, match='lists no .index file'):
             VariableSaver('net').restore(session, folder)
 
 
@@ -141,7 +141,7 @@ def test_checkpoint_without_an_index_is_refused(tmp_path):
         ('', 'ValueError'),
     ],
 )
-def test_reason_of_an_error_of_tensorflow_is_the_line_that_says_why(text, reason):
+def test_reason_of_an_error_of_tensorflow_is_its_line_with_the_cause(text, reason):
     assert reason_of(ValueError(text)) == reason
 
 

@@ -1,4 +1,4 @@
-"""benchmark measures what a training does, with its settings, and refuses what it cannot measure."""
+"""benchmark measures the steps of a training with its settings, and refuses what it cannot measure."""
 
 import json
 

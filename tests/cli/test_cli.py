@@ -1,4 +1,4 @@
-"""The command line: what each command leaves behind, and one line for each mistake of the user's."""
+"""The command line: the files that each command writes, and one line for each mistake of the user."""
 
 import glob
 import json
@@ -61,7 +61,7 @@ def photo(command_line_run):
 
 
 def below_a_file(tmp_path):
-    """Return a folder that nobody can make: for root, permissions hinder nothing."""
+    """Return a folder that cannot be created, not even by root, for whom permissions have no effect."""
     (tmp_path / 'file').write_text('')
     return str(tmp_path / 'file' / 'folder')
 
@@ -144,7 +144,7 @@ def test_a_missing_image_is_named_with_its_line(refuse, command_line_run, tmp_pa
     lines[2] = 'nobody.jpg' + lines[2].split('.jpg', 1)[1]
     annotations = tmp_path / 'dataset.txt'
     annotations.write_text('\n'.join(lines) + '\n')
-    # A heading, the place, the advice.
+    # A heading, the location, the advice.
     message = refuse(
         'train',
         '--config',
@@ -152,7 +152,7 @@ def test_a_missing_image_is_named_with_its_line(refuse, command_line_run, tmp_pa
         '--set',
         f'DataSetHG.training_txt_file={annotations}',
         '--set',
-        'Saver.saver_directory=%s' % (tmp_path / 'run'),
+        f'Saver.saver_directory={tmp_path / "run"}',
         lines=3,
     )
     assert f'{annotations}:3: there is no image' in message and 'nobody.jpg' in message
@@ -256,30 +256,15 @@ def validation_persons(run):
     return split_persons(read_annotations(run.annotations, run.images, 16).persons, 0.3, 0)['valid']
 
 
+def evaluate(run, output, *options):
+    """Return the exit code of evaluating a run on its own data, on the CPU."""
+    data = ['--annotations', run.annotations, '--images', run.images, '--device', 'cpu']
+    return main(['evaluate', '--checkpoint', run.folder, '--output', output, *data, *options])
+
+
 def test_evaluate_measures_the_validation_persons_as_training_did(command_line_run, tmp_path):
     run, output = command_line_run, str(tmp_path / 'out')
-    assert (
-        main(
-            [
-                'evaluate',
-                '--checkpoint',
-                run.folder,
-                '--annotations',
-                run.annotations,
-                '--images',
-                run.images,
-                '--split',
-                'valid',
-                '--device',
-                'cpu',
-                '--batch-size',
-                '4',
-                '--output',
-                output,
-            ]
-        )
-        == 0
-    )
+    assert evaluate(run, output, '--split', 'valid', '--batch-size', '4') == 0
     found, expected = read_json(output, 'metrics.json'), read_json(run.folder, 'metrics.json')
     assert {name: found[name] for name in METRICS} == {name: expected[name] for name in METRICS}
     assert found['baselines'] == expected['baselines']
@@ -293,28 +278,7 @@ def test_evaluate_measures_the_validation_persons_as_training_did(command_line_r
 
 def test_scoring_the_predictions_file_gives_the_metrics(command_line_run, tmp_path):
     run, output = command_line_run, str(tmp_path / 'out')
-    assert (
-        main(
-            [
-                'evaluate',
-                '--checkpoint',
-                run.folder,
-                '--annotations',
-                run.annotations,
-                '--images',
-                run.images,
-                '--flip-test',
-                'off',
-                '--decoding',
-                'quarter',
-                '--device',
-                'cpu',
-                '--output',
-                output,
-            ]
-        )
-        == 0
-    )
+    assert evaluate(run, output, '--flip-test', 'off', '--decoding', 'quarter') == 0
     metrics = read_json(output, 'metrics.json')
     assert metrics['protocol']['flip_test'] is False and metrics['protocol']['decoding'] == 'quarter'
     persons = {person.person_id: person for person in read_annotations(run.annotations, run.images, 16).persons}
@@ -366,8 +330,8 @@ def test_resuming_a_finished_run_writes_its_results_again(command_line_run, run_
 
 
 @pytest.mark.slow
-def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
-    folder = str(tmp_path / 'runs' / 'drawn')
+def test_synthetic_people_are_rendered_and_trained_on(command_line_run, tmp_path):
+    folder = str(tmp_path / 'runs' / 'rendered')
     # Quotes that the shell has left, and none where it has taken them.
     assert (
         main(
@@ -390,16 +354,16 @@ def test_synthetic_people_are_drawn_and_trained_on(command_line_run, tmp_path):
                 '--set',
                 'Train.loss=mse',
                 '--set',
-                "Network.name='drawn people'",
+                "Network.name='rendered people'",
                 '--set',
                 f'Saver.saver_directory="{folder}"',
             ]
         )
         == 0
     )
-    pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people-12-0', 'images'))
+    pictures = os.listdir(os.path.join(str(tmp_path), 'runs', 'synthetic_people_12_seed0', 'images'))
     assert len(pictures) == 12
-    assert os.path.isfile(os.path.join(folder, 'latest', 'drawn people.index'))
+    assert os.path.isfile(os.path.join(folder, 'latest', 'rendered people.index'))
     assert read_json(folder, 'latest', 'manifest.json')['inference']['loss'] == 'mse'
     assert os.path.isfile(os.path.join(folder, 'metrics.json'))
 

@@ -61,7 +61,7 @@ def run(synthetic_people, tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_manifest_says_the_rule_and_the_mean_pose_is_that_of_its_crops(run):
+def test_the_manifest_records_the_rule_and_the_mean_pose_of_its_crops(run):
     folder, path, images = run
     record = read_json(folder, 'latest', 'manifest.json')['inference']
     assert (record['crop_rule'], record['crop_corners']) == ('centre_scale', 'exact')

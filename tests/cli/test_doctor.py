@@ -47,7 +47,7 @@ def data(command_line_run, tmp_path, capsys):
 
 def line_of(text, word, check):
     """Return the one line of a check with the given word before it."""
-    (line,) = [line for line in text.splitlines() if line.startswith('%-9s %s:' % (word, check))]
+    (line,) = [line for line in text.splitlines() if line.startswith(f'{word:<9} {check}:')]
     return line
 
 
@@ -75,7 +75,7 @@ def test_a_missing_picture_is_named_and_hurts_where_training_is_strict(data):
     line = line_of(text, 'HARMFUL', 'images')
     assert '1 image of 24 missing' in line and os.path.join(data.images, '000003.jpg') in line
     assert '1 finding will hurt the training' in text
-    assert 'shows with --images only' in line_of(text, 'ok', 'split')
+    assert 'are found with --images only' in line_of(text, 'ok', 'split')
     skipping = ['--set', 'DataSetHG.on_bad_annotation=skip', '--set', 'DataSetHG.max_unreadable=0.05']
     assert data.doctor(*skipping)[0] == DONE
 
@@ -102,7 +102,7 @@ def test_the_same_picture_under_another_name_shows_when_all_are_opened(data):
     # Many copies of one picture fall on both sides of the split; their labels differ.
     numbers = lines[0].split()[1:]
     for index in range(20):
-        name = 'copy%02d.jpg' % index
+        name = f'copy{index:02d}.jpg'
         shutil.copy(os.path.join(data.images, '000001.jpg'), os.path.join(data.images, name))
         numbers[4] = str(int(numbers[4]) + 1)
         lines.append('{}A {}'.format(name, ' '.join(numbers)))

@@ -1,4 +1,4 @@
-"""evaluate: no option that is for speed changes a bit of the result; scales, breakdown and worst persons are left."""
+"""evaluate: options for speed change no bit of the result; scales, breakdown and worst persons are written."""
 
 import json
 import os

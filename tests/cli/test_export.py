@@ -115,7 +115,7 @@ def test_onnx_gives_joints_of_what_aipp_makes(command_line_run, tmpdir, crops, e
         assert np.abs(scores[0] - codec.decode(codec.maps_of_logits(maps))[1]).max() < 1e-3
 
 
-def test_without_the_libraries_of_onnx_one_line_says_what_to_install(command_line_run, tmpdir, capsys, monkeypatch):
+def test_without_the_libraries_of_onnx_one_line_names_what_to_install(command_line_run, tmpdir, capsys, monkeypatch):
     monkeypatch.setattr(offline_models, 'importlib', SimpleNamespace(import_module=lambda _: __import__('no_such')))
     assert export(command_line_run, tmpdir, '--format', 'onnx') == 2
     assert 'pip install .[onnx]' in capsys.readouterr().err and os.listdir(str(tmpdir)) == []

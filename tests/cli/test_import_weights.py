@@ -1,4 +1,4 @@
-"""import-weights without PyTorch: what it leaves behind is a run that computes what the imported network did."""
+"""import-weights without PyTorch: its result is a run that computes the same as the imported network."""
 
 import hashlib
 import json
@@ -88,7 +88,7 @@ def test_an_imported_run_computes_crops_and_decodes_as_its_code_did(
     assert all('.skip_layer.' in name for name in manifest['source']['left_out'])
     assert manifest['traits']['input_mean'] == mean and manifest['global_step'] == 0
     config = load_config(os.path.join(run, 'config.cfg'))
-    assert Experiment(config).traits() == hyperparameters_from_dict(manifest['traits'])
+    assert Experiment(config).hyperparameters() == hyperparameters_from_dict(manifest['traits'])
     assert json.loads(json.dumps(config.as_dict())) == manifest['config']
     assert (config.Train.loss, config.Train.sigma) == ('mse', 1.0)
     assert (config.Train.optimizer, config.Train.lear_rate) == (optimizer, rate)
@@ -178,11 +178,11 @@ def test_settings_that_lie_in_the_folder_are_not_written_over(monkeypatch, tmp_p
     assert (tmp_path / 'run' / 'config.cfg').read_text() == 'mine'
 
 
-def test_joints_that_nobody_named_are_numbered_and_not_flipped(monkeypatch, tmp_path, capsys):
+def test_joints_without_names_are_numbered_and_not_flipped(monkeypatch, tmp_path, capsys):
     assert import_weights(monkeypatch, Bearpaw(1, 1, 2, 4, 17, 1), 'bearpaw', tmp_path)[0] == 0
     assert 'joint_list' in capsys.readouterr().out
     record = manifest_of(str(tmp_path / 'run'))['inference']
-    assert record['joints'] == ['joint_%d' % index for index in range(17)] and record['flip_test'] is False
+    assert record['joints'] == [f'joint_{index}' for index in range(17)] and record['flip_test'] is False
 
 
 def test_a_wrong_file_is_named_in_one_line_and_leaves_nothing(monkeypatch, tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""inspect describes a checkpoint, and a file that is none."""
+"""inspect describes a checkpoint, and a file that is no checkpoint."""
 
 import json
 import os
@@ -19,13 +19,13 @@ def inspect(capsys, path, *arguments):
     return capsys.readouterr().out
 
 
-def test_checkpoint_of_ours_says_network_training_data_and_versions(command_line_run, capsys):
+def test_our_checkpoint_is_described_with_network_training_data_and_versions(command_line_run, capsys):
     record = json.loads(inspect(capsys, os.path.join(command_line_run.folder, 'latest'), '--json'))
     with open(os.path.join(command_line_run.folder, 'latest', 'manifest.json')) as stream:
         manifest = json.load(stream)
     assert record['checkpoint'] == os.path.realpath(os.path.join(command_line_run.folder, 'latest'))
     assert 'newell, 2 stacks of 8 features, 16 joints, input 32' in record['network']
-    assert 'num_poolings: 1' in record['traits'] and 'tiny: False' in record['traits']
+    assert 'num_poolings: 1' in record['hyperparameters'] and 'tiny: False' in record['hyperparameters']
     assert record['training'] == 'step 4, epoch 2 of 2, moving averages of the weights; seed 0'
     pckh = manifest['progress']['metrics']['pckh@0.5']['mean']
     assert f'pckh@0.5 {pckh:.2f} (validation, mean)' in record['metrics']
@@ -40,7 +40,7 @@ def test_checkpoint_of_ours_says_network_training_data_and_versions(command_line
 
 
 @pytest.mark.slow
-def test_checkpoint_of_the_original_code_says_what_is_known_and_what_is_not(tmp_path, capsys):
+def test_description_of_an_original_checkpoint_lists_what_is_known_and_unknown(tmp_path, capsys):
     prefix = write_original(
         str(tmp_path), make_hyperparameters(arch='modelzoo', num_stacks=3, num_features=8, num_poolings=1, num_joints=5)
     )
@@ -69,7 +69,7 @@ def test_checkpoint_of_another_program_is_named_by_its_variables(tmp_path, capsy
     assert main(['inspect', prefix]) == 2
     error = capsys.readouterr().err
     assert error.count('\n') == 1
-    assert 'none of ours and none of the original' in error and 'such as resnet/conv1/kernel' in error
+    assert 'neither ours nor that of the original' in error and 'such as resnet/conv1/kernel' in error
 
 
 def test_damaged_index_is_one_line(tmp_path, capsys):

@@ -135,7 +135,7 @@ def test_head_boxes_are_added_to_the_validation_persons(folder):
     'lines, valid, others',
     [('c.jpg\n', ['c.jpgA'], 4), ('a.jpgB\n\n', ['a.jpgB'], 3), ('a.jpgA\na.jpgB\nb.jpg\r\n', None, 1)],
 )
-def test_a_list_says_whom_to_validate_with(folder, lines, valid, others):
+def test_a_list_selects_the_validation_persons(folder, lines, valid, others):
     with open(folder.path('valid.txt'), 'w', newline='') as stream:
         stream.write(lines)
     assert folder.prepare('--split-list', folder.path('valid.txt')) == 0
@@ -160,7 +160,7 @@ def test_a_list_that_does_not_fit_is_refused_and_nothing_written(folder, capsys,
     assert not [name for name in os.listdir(folder.root) if name.startswith('people')]
 
 
-def test_test_persons_of_the_official_file_are_kept_but_have_no_place_in_dataset_txt(folder, capsys):
+def test_test_persons_of_the_official_file_are_kept_but_not_in_dataset_txt(folder, capsys):
     points = [point_of(20 + joint, 30 + 2 * joint, joint) for joint in range(16)]
     write_mpii_mat(
         folder.path('mpii.mat'),
@@ -180,7 +180,7 @@ def test_test_persons_of_the_official_file_are_kept_but_have_no_place_in_dataset
 def test_lsp_and_coco_are_prepared_too(folder, rng):
     scipy.io.savemat(folder.path('joints.mat'), {'joints': rng.uniform(0, 90, (3, 14, 2))})
     for number in (1, 2):
-        cv2.imwrite(folder.path('im000%d.jpg' % number), np.zeros((100, 120, 3), np.uint8))
+        cv2.imwrite(folder.path(f'im000{number}.jpg'), np.zeros((100, 120, 3), np.uint8))
     assert folder.prepare('--boxes', 'image', data_set='lsp', annotations='joints.mat') == 0
     assert [person.box_img.tolist() for person in folder.persons()] == [[0, 0, 119, 99]] * 2
     with open(folder.path('coco.json'), 'w') as stream:
@@ -265,7 +265,7 @@ def test_persons_of_several_files_have_names_of_their_own(folder, capsys):
         ({'keypoints': [9, 9, 2] * 18}, 'malformed'),
     ],
 )
-def test_an_annotation_that_gives_nobody_is_counted_with_its_reason(folder, capsys, changes, reason):
+def test_an_annotation_without_a_person_is_counted_with_its_reason(folder, capsys, changes, reason):
     code, text = prepare_coco(folder, capsys, coco(**changes))
     assert code == 0 and f'note: 1 record left out: {reason}\n' in text
     assert ('annotation 1' in text) == (reason == 'malformed')
@@ -279,7 +279,7 @@ def test_a_name_that_dataset_txt_cannot_hold_is_refused_with_the_other_format(fo
     assert prepare_coco(folder, capsys, coco(name))[0] == 0
 
 
-def test_where_nobody_is_left_the_reasons_are_given_and_nothing_is_written(folder, capsys):
+def test_without_any_person_left_the_reasons_are_given_and_nothing_is_written(folder, capsys):
     code, text = prepare_coco(folder, capsys, coco('none.jpg'), extra=['--existing-only'])
     assert code == 2 and f'2 records left out: their image is not in {folder.root}' in text and text.count('\n') == 1
     assert not os.path.exists(folder.path('people.jsonl'))

@@ -176,7 +176,7 @@ def test_every_way_to_write_predictions_gives_the_same_score(tmp_path, truth_fil
     assert_published(run_score(path, truth_file), pred, joints, boxes, missing)
 
 
-def test_joints_of_the_truth_are_told_apart_by_their_names(tmp_path):
+def test_joints_of_the_truth_are_matched_by_their_names(tmp_path):
     joints, boxes, missing, random = random_truth()
     pred = joints + random.standard_normal(joints.shape) * 20
     savemat(str(tmp_path / 'p.mat'), {'preds': pred})

@@ -91,7 +91,7 @@ def test_file_in_the_layout_of_the_original_code_loads(load):
         ),
         (
             "[Train]\nloss: 'integral'\nweighted_loss: False",
-            "config.cfg [Train] weighted_loss: expected True, as loss 'integral' teaches no empty maps, found False",
+            "config.cfg [Train] weighted_loss: expected True, as loss 'integral' cannot train empty maps, found False",
         ),
         (
             '[Train]\nseed: 99999999999',
@@ -225,7 +225,7 @@ def test_all_mistakes_are_listed_up_to_ten(load):
         'config.cfg [Trian]',
         '--set Train.nEpochs',
     ]
-    many = complaint(load, '[Train]\n' + ''.join('wrong%d: 1\n' % i for i in range(25))).split('\n')
+    many = complaint(load, '[Train]\n' + ''.join(f'wrong{i}: 1\n' for i in range(25))).split('\n')
     assert len(many) == 11 and many[-1] == '... and 15 more'
 
 

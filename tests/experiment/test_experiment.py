@@ -14,7 +14,7 @@ from hourglass_pose.skeleton import SKELETONS
 
 def experiment(data=(), validation=()):
     config = config_from_dict({'DataSetHG': dict(data), 'Validation': dict(validation)})
-    return Experiment(config, say=lambda line: None)
+    return Experiment(config, report=lambda line: None)
 
 
 @pytest.mark.parametrize('name', sorted(SKELETONS))

@@ -7,7 +7,7 @@ import pytest
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.config.config import config_from_dict
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.experiment.run_folder import make_way, refuse_mixing, write_config_copy
+from hourglass_pose.experiment.run_folder import refuse_mixing, set_earlier_run_aside, write_config_copy
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def tree(folder):
     )
 
 
-def test_an_earlier_run_is_refused_unless_a_fresh_start_is_asked_for(config):
+def test_an_earlier_run_is_refused_without_fresh(config):
     with pytest.raises(ConfigError, match='--fresh'):
         refuse_mixing(config.Saver.saver_directory, fresh=False)
     refuse_mixing(config.Saver.saver_directory, fresh=True)
@@ -43,7 +43,7 @@ def test_an_earlier_run_is_refused_unless_a_fresh_start_is_asked_for(config):
 
 def test_what_the_program_wrote_is_set_aside_and_the_rest_stays(config, tmp_path):
     lines = []
-    make_way(config, True, lines.append)
+    set_earlier_run_aside(config, True, lines.append)
     (aside,) = [name for name in os.listdir(str(tmp_path / 'run')) if name.startswith('earlier-')]
     assert str(tmp_path / 'run' / aside) in lines[0]
     kept = [path for path in tree(tmp_path / 'run') if not path.startswith(aside)]
@@ -63,7 +63,7 @@ def test_what_the_program_wrote_is_set_aside_and_the_rest_stays(config, tmp_path
 def test_a_config_of_the_user_in_the_run_folder_stays_and_is_kept_under_another_name(config, tmp_path):
     path = tmp_path / 'run' / 'config.cfg'
     path.write_text('[Train]\nbatch_size: 3\n')
-    make_way(config, True, lambda line: None)
+    set_earlier_run_aside(config, True, lambda line: None)
     assert path.read_text() == '[Train]\nbatch_size: 3\n'
     write_config_copy(config, True, lambda line: None)
     assert (tmp_path / 'run' / 'config.given.cfg').read_text() == '[Train]\nbatch_size: 3\n'
@@ -82,7 +82,7 @@ def test_an_interrupted_setting_aside_is_still_an_earlier_run(config, tmp_path, 
     with monkeypatch.context() as patch:
         patch.setattr(os, 'rename', fail_third)
         with pytest.raises(ConfigError, match='cannot be set aside.*Read-only'):
-            make_way(config, True, pytest.fail)
+            set_earlier_run_aside(config, True, pytest.fail)
     with pytest.raises(ConfigError, match='holds an earlier run'):
         refuse_mixing(config.Saver.saver_directory, fresh=False)
 
@@ -96,5 +96,5 @@ def test_a_folder_that_cannot_be_written_is_noticed_before_anything_is_moved(con
     with monkeypatch.context() as patch:
         patch.setattr(os, 'mkdir', refuse)
         with pytest.raises(ConfigError, match='Permission denied'):
-            make_way(config, True, pytest.fail)
+            set_earlier_run_aside(config, True, pytest.fail)
     assert tree(tmp_path) == before

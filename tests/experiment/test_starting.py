@@ -1,4 +1,4 @@
-"""How a run starts: every kind of path goes on with the run that it means, and nobody writes in a folder twice."""
+"""Starts of a run: every path resumes the run that it means, and a refused start changes nothing in the folder."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_checkpoint_outside_of_a_run_is_explained(command_line_run, trained, tmp
     alone = shutil.copytree(os.path.join(command_line_run.folder, 'latest'), str(tmp_path / 'alone'))
     inside = shutil.copytree(alone, str(tmp_path / 'models' / 'step-00000004'))
     for path in (alone, inside):
-        with pytest.raises(CheckpointError, match='no run folder.*--initialise-from'):
+        with pytest.raises(CheckpointError, match='not in a run folder.*--initialise-from'):
             resume(path, None, [])
     assert not trained
 
@@ -59,11 +59,11 @@ def test_checkpoint_outside_of_a_run_is_explained(command_line_run, trained, tmp
 def test_run_without_an_intact_checkpoint_is_refused_with_the_damage(run_copy, trained):
     for step in CheckpointFolder(run_copy).steps():
         os.remove(os.path.join(run_copy, f'step-{step:08d}', 'manifest.json'))
-    with pytest.raises(CheckpointError, match='no checkpoint of this run is whole.*manifest.json'):
+    with pytest.raises(CheckpointError, match='no checkpoint of this run is intact.*manifest.json'):
         resume(run_copy, None, [])
 
 
-def test_checkpoint_that_was_written_while_the_lock_was_waited_for_is_the_one_to_go_on_from(run_copy):
+def test_checkpoint_written_while_waiting_for_the_lock_is_the_one_to_resume_from(run_copy):
     older = os.path.join(run_copy, 'step-00000002')
     assert starting._newest_now(run_copy, older) == os.path.join(run_copy, 'step-00000004')
     os.remove(os.path.join(run_copy, 'step-00000004', 'hourglass.index'))
@@ -88,7 +88,7 @@ def test_run_that_another_process_writes_is_refused_and_nothing_is_written(
         assert sorted(os.listdir(run_copy)) == before
 
 
-def test_run_that_is_initialised_from_another_says_what_was_taken_and_remembers_it(command_line_run, tmp_path, capsys):
+def test_run_initialised_from_another_lists_what_was_taken_and_records_its_origin(command_line_run, tmp_path, capsys):
     joints = ['nose' if joint == 'head' else joint for joint in MPII_JOINTS]
     folder = str(tmp_path / 'run')
     arguments = ['train', '--config', command_line_run.config, '--quiet', '--initialise-from', command_line_run.folder]
@@ -119,18 +119,38 @@ def test_network_that_is_built_differently_is_refused_before_the_folder_is_writt
     assert not (folder / 'config.cfg').exists()
 
 
-def test_mistake_in_the_data_is_met_before_the_earlier_run_is_set_aside(command_line_run, run_copy, tmp_path, capsys):
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (['DataSetHG.training_txt_file={folder}/wrong.txt'], 'wrong.txt'),
+        ([f'DataSetHG.joint_list={[f"finger_{index}" for index in range(16)]}'], 'left/right partner'),
+        (
+            ['Train.epoch_size=None', 'Device.iterations_per_loop=997', 'Saver.saver_step=997'],
+            'epoch_size: expected a multiple',
+        ),
+    ],
+)
+def test_mistake_is_refused_before_the_earlier_run_is_set_aside(
+    command_line_run, run_copy, tmp_path, capsys, settings, message
+):
     (tmp_path / 'wrong.txt').write_text('nobody.jpgA 1 2 3\n')
     before = sorted(os.listdir(run_copy))
     arguments = ['train', '--config', command_line_run.config, '--quiet', '--fresh']
-    for setting in (f'DataSetHG.training_txt_file={tmp_path}/wrong.txt', f'Saver.saver_directory={run_copy}'):
-        arguments += ['--set', setting]
+    for setting in settings + ['Saver.saver_directory={folder}/run']:
+        arguments += ['--set', setting.format(folder=tmp_path)]
     assert main(arguments) == 2
-    assert 'wrong.txt' in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert sorted(set(os.listdir(run_copy)) - {'.lock'}) == sorted(set(before) - {'.lock'})
+
+
+def test_mirroring_without_known_partners_is_refused_before_people_are_rendered(tmp_path, capsys):
+    arguments = ['train', '--synthetic', '--set', f'Saver.saver_directory={tmp_path}/run']
+    arguments += ['--set', f'DataSetHG.joint_list={[f"finger_{index}" for index in range(16)]}']
+    assert main(arguments) == 2
+    assert 'left/right partner' in capsys.readouterr().err and os.listdir(tmp_path) == []
 
 
 def test_weights_of_the_run_that_a_fresh_start_sets_aside_are_refused(command_line_run, run_copy, capsys):
     arguments = ['train', '--config', command_line_run.config, '--quiet', '--fresh', '--initialise-from', run_copy]
     assert main(arguments + ['--set', f'Saver.saver_directory={run_copy}']) == 2
-    assert 'name another folder' in capsys.readouterr().err
+    assert 'choose another folder' in capsys.readouterr().err

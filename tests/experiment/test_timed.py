@@ -1,4 +1,4 @@
-"""What is timed is closed, whatever happens in it."""
+"""Timed parts are closed, even after an exception."""
 
 from contextlib import contextmanager
 

@@ -1,4 +1,4 @@
-"""Rendered people lie in a folder of their own for each number of pictures, whatever the seed of the training is."""
+"""Rendered people have a folder for each number of pictures, which does not depend on the seed of the training."""
 
 import os
 
@@ -21,7 +21,7 @@ def rendered(tmp_path, count, seed=0):
 
 def test_a_run_with_other_people_or_another_seed_leaves_the_pictures_of_a_run_alone(tmp_path):
     folder, before = rendered(tmp_path, 2)
-    assert os.path.basename(os.path.dirname(folder)) == 'synthetic_people-2-0' and len(before) == 2
+    assert os.path.basename(os.path.dirname(folder)) == 'synthetic_people_2_seed0' and len(before) == 2
     assert rendered(tmp_path, 2, seed=1) == (folder, before)
     other, _ = rendered(tmp_path, 3)
     assert other != folder and rendered(tmp_path, 2) == (folder, before)

@@ -85,7 +85,7 @@ def fake_atc(folder, code=0):
     return str(folder) + os.pathsep + os.environ['PATH']
 
 
-def test_the_script_calls_atc_in_its_own_folder_with_every_word_as_it_is(tmpdir):
+def test_the_script_calls_atc_in_its_own_folder_with_unchanged_words(tmpdir):
     words = command('float32', ('joints', 'scores'))
     home, programs = tmpdir.mkdir('a model'), tmpdir.mkdir('bin')
     script = str(home.join('atc.sh'))
@@ -95,7 +95,7 @@ def test_the_script_calls_atc_in_its_own_folder_with_every_word_as_it_is(tmpdir)
     assert home.join('called').read().splitlines() == [str(home)] + words[1:]
 
 
-def test_atc_is_run_where_it_is_found_and_its_failure_is_told_in_one_line(tmpdir, monkeypatch):
+def test_atc_is_run_if_installed_and_its_failure_is_one_line(tmpdir, monkeypatch):
     monkeypatch.setenv('PATH', str(tmpdir))
     assert ascend_files.run_atc(str(tmpdir), command()) is False
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""The gate of an export: rounding passes, anything else does not, and what was found is said."""
+"""The gate of an export: rounding passes, any larger difference fails, and the result is reported."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -19,7 +19,7 @@ COUNT, SIZE = 5, 32
 
 
 class Echo:
-    """An offline model that gives what it is told, `change` made to it."""
+    """An offline model that returns given outputs, changed by `change`."""
 
     def __init__(self, outputs, change=lambda outputs: outputs):
         self.outputs, self.change, self.start = outputs, change, 0
@@ -48,7 +48,9 @@ def crops(predictor):
 def offline(predictor):
     """Return {whether it decodes: OfflineGraph}."""
     return {
-        decode: build_offline_graph(predictor.stored, predictor.engine.traits, predictor.codec, 2, decode, 'in_graph')
+        decode: build_offline_graph(
+            predictor.stored, predictor.engine.hyperparameters, predictor.codec, 2, decode, 'in_graph'
+        )
         for decode in (False, True)
     }
 
@@ -68,7 +70,7 @@ def rounded(logits, offline, share):
     return (logits + share * offline[False].relative_bound * np.abs(logits).max() * noise).astype(np.float32)
 
 
-def test_heatmaps_within_rounding_pass_and_say_their_difference(predictor, crops, offline, logits):
+def test_heatmaps_within_rounding_pass_and_report_their_difference(predictor, crops, offline, logits):
     result = compare(predictor, offline[False], Echo([rounded(logits, offline, 0.9)]), crops)
     assert result.passed and result.record['passed']
     bound = offline[False].relative_bound * np.abs(logits).max()
@@ -130,12 +132,12 @@ def test_a_joint_that_two_equal_cells_compete_for_may_be_at_either(predictor, of
     )[1]
 
 
-def test_drawn_people_are_the_same_each_time_and_scored_by_the_names_of_joints(predictor, crops):
+def test_rendered_people_are_the_same_each_time_and_scored_by_joint_names(predictor, crops):
     again = crops_of_rendered_people(predictor, COUNT)
     assert len(again.images) == COUNT and np.array_equal(again.images, crops.images)
     assert len({image.tobytes() for image in crops.images}) == COUNT
     predictor.skeleton, kept = (
-        Skeleton(('tail', 'head') + tuple('x%d' % index for index in range(14))),
+        Skeleton(('tail', 'head') + tuple(f'x{index}' for index in range(14))),
         predictor.skeleton,
     )
     try:
@@ -173,7 +175,7 @@ def test_speed_is_measured_of_both_in_turns(predictor, offline, crops, logits, m
     assert order == ['checkpoint', 'model'] * 5 and min(rates) > 0
 
 
-def test_drawn_people_have_boxes_alone_and_are_cropped_by_centre_and_scale_all_the_same(predictor, crops):
+def test_rendered_people_have_only_boxes_and_are_also_cropped_by_centre_and_scale(predictor, crops):
     other = SimpleNamespace(rule=replace(predictor.rule, crop_rule='centre_scale'), skeleton=predictor.skeleton)
     found = crops_of_rendered_people(other, 2)
     for person, affine in zip(found.persons, found.affines_crop_from_img):

@@ -45,9 +45,9 @@ def all_layers():
         image = tf.placeholder(tf.float32, SHAPE, 'image')
         outputs = []
         for index, name in enumerate(sorted(LAYERS)):
-            with tf.variable_scope('layer_%d' % index):
+            with tf.variable_scope(f'layer_{index}'):
                 outputs.append(LAYERS[name](image))
-        outputs = [tf.identity(output, 'output_%d' % index) for index, output in enumerate(outputs)]
+        outputs = [tf.identity(output, f'output_{index}') for index, output in enumerate(outputs)]
         set_weights(session, tf.global_variables())
         values = np.random.RandomState(5).uniform(-1, 1, SHAPE).astype(np.float32)
         nodes = rewrites.freeze(session, outputs)
@@ -58,7 +58,7 @@ def all_layers():
         graph_def=rewrites.graph_def_of(nodes),
         image=values,
         expected=expected,
-        outputs=tuple('output_%d' % index for index in range(len(LAYERS))),
+        outputs=tuple(f'output_{index}' for index in range(len(LAYERS))),
     )
 
 

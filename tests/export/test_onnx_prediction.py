@@ -9,7 +9,7 @@ import pytest
 from hourglass_pose.checkpoints.exported import open_exported
 from hourglass_pose.cli import main
 from hourglass_pose.errors import UserError
-from hourglass_pose.prediction.engine import run_in_passes
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.prediction.onnx_engine import OnnxEngine
 from hourglass_pose.prediction.predictor import Predictor
 
@@ -93,4 +93,4 @@ def test_a_model_that_gives_joints_predicts_what_the_checkpoint_does_without_fli
 
 def test_an_exported_model_is_not_exported_again(heatmap_model, tmp_path, capsys):
     assert main(['export', '--checkpoint', heatmap_model, '--output', str(tmp_path), '--format', 'frozen']) == 2
-    assert 'the checkpoint that it was made from' in capsys.readouterr().err
+    assert 'the checkpoint that it was exported from' in capsys.readouterr().err

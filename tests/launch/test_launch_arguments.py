@@ -1,4 +1,4 @@
-"""Arguments of scripts/run_npu.sh: the settings that they become, and one line for each that is wrong."""
+"""Arguments of scripts/run_npu.sh: the settings that they become, and one line for each wrong one."""
 
 import os
 
@@ -59,7 +59,7 @@ def test_arguments_become_settings_of_the_device(arguments, changes):
         (['--device_ids=0,1', '--device_id=2'], 'give one of them'),
         (['--device_ids=0,1', '--rank_size=8'], '2 processes follow from --device_ids'),
         (['--over_dump', '--data_dump_flag'], 'one of them at a time'),
-        (['--ckpt_path=nowhere'], 'neither a run folder nor a checkpoint'),
+        (['--ckpt_path=nowhere'], 'neither a run folder nor the prefix of a checkpoint'),
         (['--device_ids=0,1', '--set=Device.device=cpu'], "expected 'npu' for 2 processes"),
     ],
 )
@@ -70,13 +70,13 @@ def test_a_wrong_argument_is_one_line(arguments, expected, capsys, monkeypatch):
     assert errors.startswith('error: ') and errors.count('\n') == 1 and expected in errors and printed == ''
 
 
-def test_hccl_is_not_told_two_ways_who_takes_part(capsys, monkeypatch):
+def test_two_ways_of_listing_the_ranks_are_refused(capsys, monkeypatch):
     monkeypatch.setenv('CM_CHIEF_IP', '203.0.113.7')
     assert main(['--device_ids=0,1', '--dry_run']) == 2
     assert 'unset CM_CHIEF_IP' in capsys.readouterr().err
 
 
-def test_one_checkpoint_in_place_of_a_run_is_refused(tmp_path, capsys):
+def test_a_checkpoint_of_a_run_instead_of_the_run_is_refused(tmp_path, capsys):
     folder = tmp_path / 'run' / 'step-00000004'
     folder.mkdir(parents=True)
     (folder / 'manifest.json').write_text('{}')

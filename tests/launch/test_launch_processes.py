@@ -1,4 +1,4 @@
-"""Processes of a run: stopped by a wish after a checkpoint, or because one of them failed, and never left behind."""
+"""Processes of a run: stopped by a signal after a checkpoint, or because one of them failed, and never left running."""
 
 import json
 import signal
@@ -15,7 +15,7 @@ def server(tmp_path):
 
 
 def started(server, device):
-    return json.loads(server.read('work/output/%d/started.json' % device))
+    return json.loads(server.read(f'work/output/{device}/started.json'))
 
 
 def test_ctrl_c_stops_all_ranks_after_a_checkpoint(server):
@@ -27,7 +27,7 @@ def test_ctrl_c_stops_all_ranks_after_a_checkpoint(server):
     assert (run.returncode, errors) == (128 + signal.SIGINT, '')
     for device in (0, 1):
         # One SIGTERM, and not the terminal's SIGINT besides: a second signal would end it without a checkpoint.
-        assert server.log(device).splitlines()[-1] == 'checkpoint written after 1 signals: %d' % signal.SIGTERM
+        assert server.log(device).splitlines()[-1] == f'checkpoint written after 1 signals: {signal.SIGTERM}'
     assert f'--ckpt_path={server.path("work/run")}' in printed and 'Final' not in printed
 
 

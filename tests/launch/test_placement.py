@@ -10,7 +10,7 @@ from hourglass_pose.runtime.rank_table import Slot, read_rank_table
 from rank_tables import TABLE, write_table
 
 
-def test_a_written_table_reads_back_in_the_order_asked_for(tmp_path):
+def test_a_written_table_reads_back_in_the_requested_order(tmp_path):
     conf = tmp_path / 'hccn.conf'
     conf.write_text(
         '# ports\naddress_0 = "10.0.0.10"  # first\nnetmask_0=255.255.255.0\n\n  address_5=10.0.0.15\n'
@@ -22,17 +22,17 @@ def test_a_written_table_reads_back_in_the_order_asked_for(tmp_path):
         Slot(0, '203.0.113.1', 5),
         Slot(1, '203.0.113.1', 0),
     )
-    with pytest.raises(LaunchError, match='address_1=IP, but for device 0, device 5; .*hccn_tool -i 1'):
+    with pytest.raises(LaunchError, match='address_1=IP, found lines for device 0, device 5; .*hccn_tool -i 1'):
         table_of_one_server([0, 1], '203.0.113.1', str(conf))
 
 
-def test_own_addresses_are_told_from_others():
+def test_own_addresses_are_distinguished_from_others():
     assert is_here('127.0.0.1') and is_here(address_of_this_server())
     # Addresses of documentation (RFC 5737) belong to no machine.
     assert not is_here('203.0.113.1') and not is_here('server-1')
 
 
-def place(words, environ=None, output='/output'):
+def placed(words, environ=None, output='/output'):
     return place_processes(parse_arguments(words), environ or {}, output)
 
 
@@ -50,30 +50,30 @@ def place(words, environ=None, output='/output'):
     ],
 )
 def test_devices_follow_from_arguments_then_from_the_environment(words, environ, devices):
-    found = place(words, environ)
+    found = placed(words, environ)
     assert [each.device for each in found.here] == devices
     assert [each.rank for each in found.here] == list(range(len(devices))) and found.size == len(devices)
     assert found.table_path == (None if len(devices) == 1 else '/output/rank_table.json')
 
 
-def test_devices_beside_a_table_must_be_those_of_the_table(tmp_path):
+def test_devices_given_with_a_table_must_be_those_of_the_table(tmp_path):
     table = write_table(tmp_path, TABLE)
     words = [f'--rank_table={table}', '--server_id=203.0.113.2']
-    assert place(words + ['--device_ids=0,1']).here == (Slot(2, '203.0.113.2', 1), Slot(3, '203.0.113.2', 0))
-    with pytest.raises(LaunchError, match='its devices on this server are 0,1, asked for are 0'):
-        place(words + ['--device_id=0'])
+    assert placed(words + ['--device_ids=0,1']).here == (Slot(2, '203.0.113.2', 1), Slot(3, '203.0.113.2', 0))
+    with pytest.raises(LaunchError, match='its devices on this server are 0,1, the arguments name 0'):
+        placed(words + ['--device_id=0'])
     with pytest.raises(LaunchError, match='RANK_TABLE_FILE .*: its devices'):
-        place(['--device_id=0', '--server_id=203.0.113.2'], {'RANK_TABLE_FILE': table})
+        placed(['--device_id=0', '--server_id=203.0.113.2'], {'RANK_TABLE_FILE': table})
     with pytest.raises(LaunchError, match='--rank_size=8: 4 processes follow from --rank_table'):
-        place(words + ['--rank_size=8'])
+        placed(words + ['--rank_size=8'])
 
 
-def test_a_server_of_many_that_cannot_be_told_is_asked_for(tmp_path):
+def test_a_server_that_cannot_be_identified_is_refused_with_the_option(tmp_path):
     table = write_table(tmp_path, TABLE)
     with pytest.raises(LaunchError, match='--server_id=203.0.113.1 or 203.0.113.2'):
-        place([f'--rank_table={table}'])
+        placed([f'--rank_table={table}'])
     with pytest.raises(LaunchError, match='has 203.0.113.1, 203.0.113.2'):
-        place([f'--rank_table={table}', '--server_id=203.0.113.3'])
+        placed([f'--rank_table={table}', '--server_id=203.0.113.3'])
 
 
 @pytest.mark.parametrize('text', ['', ',', '0,', 'a', '3-1', '0,1-', '1,0-2'])

@@ -22,7 +22,7 @@ def server(tmp_path):
 
 
 def started(server, device):
-    return json.loads(server.read('work/output/%d/started.json' % device))
+    return json.loads(server.read(f'work/output/{device}/started.json'))
 
 
 def settings(command):
@@ -104,7 +104,7 @@ def test_every_device_gets_its_rank_and_one_table(server):
         table = json.load(stream)
     assert table['status'] == 'completed' and table['version'] == '1.0' and table['server_count'] == '1'
     assert table['server_list'][0]['device'] == [
-        {'device_id': str(4 + rank), 'device_ip': '192.168.100.%d' % (105 + rank), 'rank_id': str(rank)}
+        {'device_id': str(4 + rank), 'device_ip': f'192.168.100.{105 + rank}', 'rank_id': str(rank)}
         for rank in range(4)
     ]
     assert glob.glob(server.path('work/output/4/*_bs16_4p_acc.log'))
@@ -169,13 +169,13 @@ def write_table(server, *servers):
                         'device': [
                             {
                                 'device_id': str(device),
-                                'device_ip': '10.0.%d.%d' % (place, device),
+                                'device_ip': f'10.0.{server_index}.{device}',
                                 'rank_id': str(next(ranks)),
                             }
                             for device in range(count)
                         ],
                     }
-                    for place, (address, count) in enumerate(servers)
+                    for server_index, (address, count) in enumerate(servers)
                 ],
             }
         ),
@@ -199,7 +199,7 @@ def test_each_of_two_servers_starts_its_own_ranks(server):
     assert 'Final Performance images/sec : 123.46' in printed
 
 
-def test_all_checks_are_made_and_each_says_what_to_do_in_one_line(server):
+def test_all_checks_run_and_each_gives_a_solution_in_one_line(server):
     del server.environ['ASCEND_TOOLKIT_HOME']
     server.tensorflow('2.6.5')
     server.write('site/npu_bridge/__init__.py', 'raise ImportError("libge_runner.so: cannot open")')
@@ -219,13 +219,13 @@ def test_all_checks_are_made_and_each_says_what_to_do_in_one_line(server):
     assert not os.path.exists(server.path('work/output/0/train_0.log'))
 
 
-def test_devices_that_are_missing_or_sick_are_named(server):
+def test_devices_that_are_missing_or_unhealthy_are_named(server):
     server.devices(range(4))
     assert 'lists 0, 1, 2, 3 and not 4' in server.refuse('--device_ids=3,4')[0]
     server.devices(range(8), {2: 'Alarm'})
-    assert 'device 2 Alarm' in server.refuse('--device_ids=1,2')[0]
+    assert 'device 2 as Alarm' in server.refuse('--device_ids=1,2')[0]
     os.remove(server.path('bin/npu-smi'))
-    assert 'there is no npu-smi' in server.refuse()[0]
+    assert 'npu-smi is not on the PATH' in server.refuse()[0]
 
 
 def test_a_rank_table_needs_the_addresses_of_its_devices(server):
@@ -238,14 +238,14 @@ def test_a_rank_table_needs_the_addresses_of_its_devices(server):
 def test_dry_run_prints_what_would_be_started_and_starts_nothing(server):
     arguments = ['--device_ids=0,1', '--set', 'Train.lear_rate=0.002']
     code, printed, errors = server.run('--dry_run', *arguments)
-    assert (code, errors) == (0, '') and 'not yet right' not in printed
+    assert (code, errors) == (0, '') and '# problem' not in printed
     assert os.listdir(server.path('work')) == []
     commands = [line for line in printed.splitlines() if not line.startswith('#')]
     assert len(commands) == 2
     os.makedirs(server.path('work/run'))
     for device, command in enumerate(commands):
         # The command alone, in an empty environment but for where programs are, starts the same as the script does.
-        os.makedirs(server.path('work/output/%d' % device))
+        os.makedirs(server.path(f'work/output/{device}'))
         subprocess.run(['env', '-i', f'PATH={server.environ["PATH"]}', 'bash', '-c', command], check=True)
     by_hand = [started(server, device) for device in (0, 1)]
     shutil.rmtree(server.path('work'))
@@ -271,11 +271,11 @@ def test_dry_run_needs_no_device_and_no_data(server):
     code, printed, errors = server.run('--dry_run', '--rank_size=8')
     assert (code, errors) == (0, '')
     assert sum(line.startswith('(cd ') for line in printed.splitlines()) == 8
-    notes = [line for line in printed.splitlines() if line.startswith('# not yet right: ')]
+    notes = [line for line in printed.splitlines() if line.startswith('# problem: ')]
     assert len(notes) == 2 and 'hccn.conf' in notes[0] and 'dataset.txt' in notes[1]
 
 
-def test_a_run_goes_on_in_its_folder(server):
+def test_a_run_is_resumed_in_its_folder(server):
     assert server.run('--batch_size=4')[0] == 0
     shutil.copy(os.path.join(CODE, 'config.cfg'), server.path('work/run/config.cfg'))
     server.write('work/run/step-00000004/manifest.json', '{}')
@@ -325,7 +325,7 @@ def test_autotune_is_taken_with_a_note(server):
 
 @pytest.mark.slow
 def test_a_true_training_leaves_true_results(server, synthetic_people):
-    """The trainer itself in the place of its stand-in, on the CPU."""
+    """The real trainer instead of its stand-in, on the CPU."""
     server.environ.update(PYTHON=sys.executable, PYTHONPATH='')
     changes = [
         f'--set={section}.{key}={value!r}'
@@ -351,14 +351,14 @@ FRONTS = {'train_full_1p.sh': (1, 'acc'), 'train_performance_1p.sh': (1, 'perf')
 
 
 @pytest.mark.parametrize('script', sorted(FRONTS))
-def test_fronts_start_what_their_names_say(server, script):
+def test_scripts_start_the_case_of_their_name(server, script):
     size, case = FRONTS[script]
     code, printed, errors = server.run(script=script, run_dir=False)
     assert (code, errors) == (0, '')
     command = started(server, size - 1)['command']
     assert started(server, 0)['environ']['RANK_SIZE'] == str(size)
     assert settings(command)['Device.precision_mode'] == 'allow_mix_precision'
-    assert case_log(server, 'work/output/0/hourglass-pose_for_TensorFlow_bs16_%dp_%s.log' % (size, case))
+    assert case_log(server, f'work/output/0/hourglass-pose_for_TensorFlow_bs16_{size}p_{case}.log')
     if case == 'perf':
         assert settings(command)['Train.epoch_size'] == '500' and settings(command)['Train.nEpochs'] == '1'
     assert 'Final Performance images/sec : 123.46' in printed

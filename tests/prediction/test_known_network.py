@@ -10,7 +10,7 @@ from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.tf_compat import tf
 
 SIZE = 64
-TRAITS = make_hyperparameters(
+HYPERPARAMETERS = make_hyperparameters(
     num_stacks=2, num_features=4, num_poolings=1, num_joints=3, input_size=SIZE, stem_features=(4, 4)
 )
 JOINTS = ('r_wrist', 'l_wrist', 'head')
@@ -48,7 +48,7 @@ def colour_detector(name, shape):
 @pytest.fixture(scope='module')
 def predictor(tmp_path_factory):
     with tf.Graph().as_default(), tf.Session() as session:
-        model = HourglassModel(TRAITS)
+        model = HourglassModel(HYPERPARAMETERS)
         model.build(tf.zeros([1, SIZE, SIZE, 3]), False)
         session.run(
             [variable.initializer for variable in model.variables()],
@@ -58,7 +58,7 @@ def predictor(tmp_path_factory):
             },
         )
         saver = VariableSaver('by_hand')
-        manifest = {'traits': TRAITS.as_dict(), 'recipe': RECORD, 'global_step': 0}
+        manifest = {'traits': HYPERPARAMETERS.as_dict(), 'recipe': RECORD, 'global_step': 0}
         folder = str(tmp_path_factory.mktemp('by_hand'))
         CheckpointFolder(folder).write(0, manifest, lambda folder: saver.save(session, folder))
     with Predictor(folder, device='cpu', batch_size=1) as opened:
@@ -84,7 +84,7 @@ def test_joints_are_at_the_centres_of_the_cells_of_their_colour(predictor, monke
     assert pose.names == JOINTS
 
 
-def test_box_of_another_size_and_place_gives_joints_in_photo_pixels(predictor):
+def test_box_of_another_size_and_position_gives_joints_in_photo_pixels(predictor):
     # A box of 128 pixels: a cell of its crop is 8 photo pixels wide.
     image = photo(300, 200, (100 + 5 * 8, 30 + 9 * 8), (100 + 12 * 8, 30 + 2 * 8), 8)
     pose = predictor.predict(image, (100, 30, 128, 128))

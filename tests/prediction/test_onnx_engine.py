@@ -14,8 +14,8 @@ from conftest import CODE
 from exported_models import CELLS, JOINTS, SIZE, write_exported
 from hourglass_pose.checkpoints.exported import open_exported
 from hourglass_pose.errors import CheckpointError, UserError
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.prediction import onnx_engine
-from hourglass_pose.prediction.engine import run_in_passes
 from hourglass_pose.prediction.onnx_engine import OnnxEngine
 from hourglass_pose.prediction.predictor import Predictor
 
@@ -81,7 +81,7 @@ def test_joints_are_at_the_centres_of_the_cells_of_their_colour(tmp_path, use, l
         assert near.box_img.tolist() == [0, 0, 63, 63]
 
 
-def test_poses_do_not_depend_on_how_many_are_asked_for_at_once(tmp_path, rng):
+def test_poses_do_not_depend_on_how_many_are_predicted_at_once(tmp_path, rng):
     with Predictor(write_exported(str(tmp_path / 'm.onnx'), 4)) as predictor:
         image = rng.randint(0, 256, (60, 80, 3)).astype(np.uint8)
         boxes = [(x, 5, 30, 40) for x in range(0, 45, 5)]

@@ -143,7 +143,7 @@ def test_what_a_folder_holds_beside_photos_is_said(photos):
     assert '.hidden' not in note and str(photos) in note
 
 
-def test_a_folder_without_photos_says_what_it_holds(tmp_path):
+def test_a_folder_without_photos_is_described(tmp_path):
     (tmp_path / 'IMG_1.HEIC').write_bytes(b'\x00\x00\x00\x18ftypheic' + bytes(20))
     with pytest.raises(UserError, match='IMG_1.HEIC'):
         find_photos([str(tmp_path)])
@@ -165,7 +165,7 @@ def test_photos_of_one_name_get_files_of_their_own():
 
 
 @pytest.mark.parametrize('batch', [1, 4])
-def test_photos_come_in_their_order_whatever_is_read_first(tmp_path, rng, batch):
+def test_photos_come_in_their_order_regardless_of_reading_order(tmp_path, rng, batch):
     paths = []
     for index in range(9):
         paths.append(str(tmp_path / f'{index}.png'))

@@ -86,7 +86,7 @@ def test_the_averaged_weights_are_used(predictor, command_line_run, crops):
     def maps_with(ending):
         with tf.Graph().as_default(), tf.Session() as session:
             images = tf.placeholder(tf.uint8, [len(crops), SIZE, SIZE, 3])
-            model = HourglassModel(predictor.engine.traits)
+            model = HourglassModel(predictor.engine.hyperparameters)
             logits = model.build(images, is_training=False)
             values = {
                 variable.initializer.inputs[1]: reader.get_tensor(variable.op.name + ending)

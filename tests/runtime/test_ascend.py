@@ -1,4 +1,4 @@
-"""Training on one Ascend device, played by the stand-in: it is the CPU's training, but for the steps that overflow."""
+"""Training on one simulated Ascend device: it equals the CPU's training, except for overflowing steps."""
 
 import glob
 import json
@@ -71,9 +71,7 @@ def equal_bits(ours, theirs):
 
 
 @pytest.mark.parametrize('loss_scale', ['None', '1024.0', "'none'"])
-def test_training_is_that_of_the_cpu_whatever_the_loss_scale(
-    newer_npu, tmp_path, synthetic_people, cpu_run, loss_scale
-):  # noqa: F811
+def test_training_equals_that_of_the_cpu_at_any_loss_scale(newer_npu, tmp_path, synthetic_people, cpu_run, loss_scale):  # noqa: F811
     # Scales are powers of two, so that scaling and unscaling change no bit of a gradient.
     precision = ["Device.precision='auto'", "Device.precision_mode='must_keep_origin_dtype'"]
     run = train(
@@ -84,7 +82,7 @@ def test_training_is_that_of_the_cpu_whatever_the_loss_scale(
     np.testing.assert_allclose(run.evaluation()['joints_img'], cpu_run.evaluation()['joints_img'], atol=0.05)
 
 
-def test_steps_that_overflow_are_as_if_their_batches_had_never_been(
+def test_overflowing_steps_leave_no_trace_of_their_batches(
     npu, tmp_path, synthetic_people, monkeypatch, cpu_run_without_batches
 ):  # noqa: F811
     monkeypatch.setenv('HOURGLASS_STAND_IN_OVERFLOW', '|'.join(map(str, OVERFLOWS)))
@@ -153,7 +151,7 @@ def test_device_loop_is_the_same_training(npu, tmp_path, synthetic_people, monke
     for name, length in (('single', 1), ('loop', steps)):
         forget_device()
         shutil.copytree(first_epoch, str(tmp_path / name / 'run'), symlinks=True)
-        runs.append(train(tmp_path / name, synthetic_people, 'Device.iterations_per_loop=%d' % length, command='go_on'))
+        runs.append(train(tmp_path / name, synthetic_people, f'Device.iterations_per_loop={length}', command='go_on'))
     loops = [graph for graph in npu.entries('graph') if graph['trains'] and graph['is_loop']]
     assert len(loops) == 1 and not loops[0]['feeds'] and loops[0]['types']['IteratorGetNext'] == 1
     single, loop = [run.variables() for run in runs]
@@ -178,7 +176,7 @@ def test_device_is_started_first_and_shut_down_last_in_few_graphs(npu, tmp_path,
     assert len(npu.entries('graph')) <= 9, [graph['fetches'][:3] for graph in npu.entries('graph')]
 
 
-def test_session_options_say_what_the_config_says(newer_npu, tmp_path, synthetic_people):  # noqa: F811
+def test_session_options_are_those_of_the_config(newer_npu, tmp_path, synthetic_people):  # noqa: F811
     dump, profile = tmp_path / 'dump', tmp_path / 'profile'
     dump.mkdir()
     profile.mkdir()
@@ -227,7 +225,7 @@ def test_keys_of_the_newer_adapter_are_refused_on_the_older_in_one_line(tmp_path
                 )
 
 
-def test_without_an_adapter_one_line_says_so(tmp_path, synthetic_people, monkeypatch):
+def test_missing_adapter_is_one_line(tmp_path, synthetic_people, monkeypatch):
     forget_device()
     with pytest.raises(ConfigError) as caught:
         open_runtime('npu')
@@ -235,7 +233,7 @@ def test_without_an_adapter_one_line_says_so(tmp_path, synthetic_people, monkeyp
     assert 'npu_bridge' in message and '\n' not in message
 
 
-def test_checkpoint_of_the_device_goes_on_on_the_cpu_and_back(newer_npu, tmp_path, synthetic_people):  # noqa: F811
+def test_checkpoint_of_the_device_resumes_on_the_cpu_and_back(newer_npu, tmp_path, synthetic_people):  # noqa: F811
     folder = tmp_path / 'both'
     train(folder, synthetic_people, 'Train.nEpochs=1')
     run = train(folder, synthetic_people, 'Train.nEpochs=2', 'Device.device=cpu', command='go_on')

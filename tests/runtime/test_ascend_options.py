@@ -11,7 +11,7 @@ from hourglass_pose.runtime.ascend_options import DYNAMIC, FIXED, NONE, NpuSetti
 from hourglass_pose.runtime.npu_precision import NEWER_MODES, PRECISION_MODES
 
 
-def told(precision='auto', steps_per_run=1, num_ranks=1, is_newer=True, **settings):
+def adapter_parameters(precision='auto', steps_per_run=1, num_ranks=1, is_newer=True, **settings):
     return parameters(NpuSettings(**settings), precision, steps_per_run, num_ranks, is_newer)
 
 
@@ -23,8 +23,8 @@ def refusal(function, *arguments, **options):
 
 
 @pytest.mark.parametrize('is_newer', [False, True])
-def test_plain_training_tells_no_more_than_it_must_in_the_kinds_that_are_read(is_newer):
-    assert [(name, type(value), value) for name, value in told(is_newer=is_newer).items()] == [
+def test_plain_training_sets_only_the_required_parameters_in_the_right_kinds(is_newer):
+    assert [(name, type(value), value) for name, value in adapter_parameters(is_newer=is_newer).items()] == [
         ('use_off_line', bool, True),
         ('graph_run_mode', int, 1),
         ('mix_compile_mode', bool, False),
@@ -35,9 +35,9 @@ def test_plain_training_tells_no_more_than_it_must_in_the_kinds_that_are_read(is
 
 
 def test_a_device_loop_reads_its_batches_on_the_device_and_ranks_talk_beside_the_arithmetic():
-    found = told(steps_per_run=10, num_ranks=8)
+    found = adapter_parameters(steps_per_run=10, num_ranks=8)
     assert (found['iterations_per_loop'], found['enable_data_pre_proc'], found['mix_compile_mode']) == (10, True, False)
-    assert found['hcom_parallel'] is True and 'hcom_parallel' not in told()
+    assert found['hcom_parallel'] is True and 'hcom_parallel' not in adapter_parameters()
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_device_loop_reads_its_batches_on_the_device_and_ranks_talk_beside_the
     ],
 )
 def test_precision_mode_follows_precision_unless_it_is_given(precision, mode, expected):
-    assert told(precision, precision_mode=mode)['precision_mode'] == expected
+    assert adapter_parameters(precision, precision_mode=mode)['precision_mode'] == expected
 
 
 def test_the_older_adapter_refuses_what_it_would_pass_over_in_silence(tmp_path):
@@ -60,34 +60,34 @@ def test_the_older_adapter_refuses_what_it_would_pass_over_in_silence(tmp_path):
         ('jit_compile', 'auto'),
         ('modify_mixlist', str(mixlist)),
     ]:
-        message = refusal(told, is_newer=False, **{name: value})
+        message = refusal(adapter_parameters, is_newer=False, **{name: value})
         assert message.startswith(f'[Device] {name}: ') and value in message
-        assert told(is_newer=True, **{name: value})[name] == value
+        assert adapter_parameters(is_newer=True, **{name: value})[name] == value
     for mode in set(PRECISION_MODES) - set(NEWER_MODES):
-        assert told(is_newer=False, precision_mode=mode)['precision_mode'] == mode
+        assert adapter_parameters(is_newer=False, precision_mode=mode)['precision_mode'] == mode
 
 
 def test_dumps_name_their_folder_and_what_they_write(tmp_path):
     folder = str(tmp_path)
-    found = told(data_dump=True, dump_path=folder, dump_step='0|3-5', dump_mode='all')
+    found = adapter_parameters(data_dump=True, dump_path=folder, dump_step='0|3-5', dump_mode='all')
     assert {name: found[name] for name in found if 'dump' in name} == {
         'enable_dump': True,
         'dump_path': folder,
         'dump_step': '0|3-5',
         'dump_mode': 'all',
     }
-    found = told(over_dump=True, dump_path=folder)
+    found = adapter_parameters(over_dump=True, dump_path=folder)
     assert {name: found[name] for name in found if 'dump' in name} == {
         'enable_dump_debug': True,
         'dump_path': folder,
         'dump_debug_mode': 'all',
     }
     for missing in (str(tmp_path / 'gone'), None):
-        assert 'dump_path' in refusal(told, data_dump=True, dump_path=missing)
+        assert 'dump_path' in refusal(adapter_parameters, data_dump=True, dump_path=missing)
 
 
 def test_profiling_options_are_json_with_the_folder(tmp_path):
-    found = told(profiling=True, profiling_path=str(tmp_path))
+    found = adapter_parameters(profiling=True, profiling_path=str(tmp_path))
     assert found['profiling_mode'] is True
     assert json.loads(found['profiling_options']) == {
         'output': str(tmp_path),
@@ -97,9 +97,9 @@ def test_profiling_options_are_json_with_the_folder(tmp_path):
         'fp_point': '',
         'bp_point': '',
     }
-    found = told(profiling=True, profiling_path=str(tmp_path), profiling_options='{"l2": "on"}')
+    found = adapter_parameters(profiling=True, profiling_path=str(tmp_path), profiling_options='{"l2": "on"}')
     assert json.loads(found['profiling_options']) == {'output': str(tmp_path), 'l2': 'on'}
-    assert 'profiling_path' in refusal(told, profiling=True, profiling_path=str(tmp_path / 'gone'))
+    assert 'profiling_path' in refusal(adapter_parameters, profiling=True, profiling_path=str(tmp_path / 'gone'))
 
 
 @pytest.mark.parametrize(

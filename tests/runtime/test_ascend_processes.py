@@ -51,7 +51,7 @@ def train(start_ranks, tmp_path, synthetic_people):  # noqa: F811
             command,
             tmp_path / 'run',
             synthetic_people,
-            *(PLAIN + ('Device.rank_port=%d' % free_port(), 'Device.rank_timeout=10') + overrides),
+            *(PLAIN + (f'Device.rank_port={free_port()}', 'Device.rank_timeout=10') + overrides),
             **environment,
         )
 
@@ -72,7 +72,7 @@ def first_epoch(tmp_path_factory, synthetic_people):
     assert (
         ascend_ranks.main(
             ['start', folder, synthetic_people]
-            + list(PLAIN + ('Device.device=cpu', 'Train.epoch_size=%d' % FIRST_STEPS, 'Train.nEpochs=1'))
+            + list(PLAIN + ('Device.device=cpu', f'Train.epoch_size={FIRST_STEPS}', 'Train.nEpochs=1'))
         )
         == 0
     )
@@ -81,7 +81,7 @@ def first_epoch(tmp_path_factory, synthetic_people):
 
 def steps_by_mean_gradients(folder, config, world_size, steps):
     """Go on with a run by the mean of the ranks' gradients, each computed here alone; return {name: value}."""
-    experiment = Experiment(config, say=lambda line: None)
+    experiment = Experiment(config, report=lambda line: None)
     people, train = experiment.split()['train'], config.Train
     position = FIRST_STEPS * train.batch_size
     batches = [
@@ -90,7 +90,7 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
     ]
     with tf.Graph().as_default(), tf.Session() as session:
         model = OneLayerModel()
-        model.hyperparameters = experiment.traits()
+        model.hyperparameters = experiment.hyperparameters()
         joints = model.hyperparameters.num_joints
         images = tf.placeholder(tf.uint8, [train.batch_size] + [model.hyperparameters.input_size] * 2 + [3])
         positions = tf.placeholder(tf.float32, [train.batch_size, joints, 2])
@@ -145,7 +145,7 @@ def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_ov
     shutil.copytree(first_epoch, str(tmp_path / 'run'), symlinks=True)
     # An epoch has the persons of three steps of the one process that started the run.
     epochs = 1 + 2 * count
-    overrides = ('Train.epoch_size=%d' % FIRST_STEPS, 'Train.nEpochs=%d' % epochs)
+    overrides = (f'Train.epoch_size={FIRST_STEPS}', f'Train.nEpochs={epochs}')
     with train(count, *overrides, command='go_on', HOURGLASS_STAND_IN=state) as ranks:
         runs = finish(ranks)
     config = tiny_run.tiny_config(str(tmp_path / 'other'), synthetic_people, *(OVERRIDES + PLAIN + overrides))
@@ -157,7 +157,7 @@ def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_ov
         np.testing.assert_allclose(trained[0][name], expected[name], rtol=1e-3, atol=1e-4, err_msg=name)
     # The ranks' batches, one behind the other, are the order of one process.
     seen = [index for batches in zip(*[run.persons()[:steps] for run in runs]) for batch in batches for index in batch]
-    people = len(Experiment(config, say=lambda line: None).split()['train'])
+    people = len(Experiment(config, report=lambda line: None).split()['train'])
     start, size = FIRST_STEPS * 2, steps * count * 2
     assert seen == list(order_of_one_process(people, config.Train.seed, start, start + size))
     for rank in range(count):
@@ -168,7 +168,7 @@ def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_ov
 
 def test_processes_that_change_twice_take_everyone_once_an_epoch(train, tmp_path, synthetic_people, first_epoch):
     shutil.copytree(first_epoch, str(tmp_path / 'run'), symlinks=True)
-    epoch = ('Train.epoch_size=%d' % FIRST_STEPS,)
+    epoch = (f'Train.epoch_size={FIRST_STEPS}',)
     # Six persons of one process, 24 of two, and again 18 of one.
     with train(2, *(epoch + ('Train.nEpochs=5',)), command='go_on', job='two') as ranks:
         pairs = zip(*[run.persons() for run in finish(ranks)])
@@ -178,7 +178,7 @@ def test_processes_that_change_twice_take_everyone_once_an_epoch(train, tmp_path
     seen = [index for pair in pairs for batch in pair for index in batch]
     seen += [index for batch in alone.persons() for index in batch]
     config = tiny_run.tiny_config(str(tmp_path / 'other'), synthetic_people)
-    people = len(Experiment(config, say=lambda line: None).split()['train'])
+    people = len(Experiment(config, report=lambda line: None).split()['train'])
     assert seen == list(order_of_one_process(people, config.Train.seed, FIRST_STEPS * 2, 48))
     assert alone.manifest()['persons'] == 48 and alone.manifest()['global_step'] == FIRST_STEPS + 6 + 9
     assert [int(row['epoch']) for row in alone.history()][-3:] == [6, 7, 8]
@@ -186,7 +186,7 @@ def test_processes_that_change_twice_take_everyone_once_an_epoch(train, tmp_path
 
 def require_chief_alone(ranks, folder, epochs):
     """Check that rank 0 has written the checkpoints and events, once, and that the others were silent."""
-    assert 'epoch %d/%d, step 9' % (epochs, epochs) in ranks.log(0)
+    assert f'epoch {epochs}/{epochs}, step 9' in ranks.log(0)
     assert all(ranks.log(rank).strip() == '' for rank in range(1, ranks.count)), ranks.logs()
     # One file of the CPU's run, and one of rank 0.
     assert len(os.listdir(str(folder / 'run' / 'log_train'))) == 2
@@ -227,7 +227,7 @@ def training(ranks):
 
 
 @pytest.mark.parametrize('lost', [0, 1])
-def test_lost_rank_ends_the_others_with_a_line_and_the_job_goes_on(train, tmp_path, lost):
+def test_lost_rank_ends_the_others_with_a_line_and_the_job_can_be_resumed(train, tmp_path, lost):
     endless = ('Train.epoch_size=4', 'Train.nEpochs=100000', 'Validation.valid_every=100000')
     with train(2, *endless) as ranks:
         wait_for(lambda: training(ranks) and CheckpointFolder(str(tmp_path / 'run')).steps(), report=ranks.logs)
@@ -236,10 +236,10 @@ def test_lost_rank_ends_the_others_with_a_line_and_the_job_goes_on(train, tmp_pa
         message = ranks.log(1 - lost)
     assert codes[lost] == -signal.SIGKILL and codes[1 - lost] > 0
     last = message.strip().splitlines()[-1]
-    assert 'rank %d' % lost in last and 'checkpoint' in last and 'Traceback' not in message
+    assert f'rank {lost}' in last and 'checkpoint' in last and 'Traceback' not in message
     newest = CheckpointFolder(str(tmp_path / 'run')).newest_intact(lambda line: None)
     step = verify(newest)['global_step']
-    with train(2, 'Train.epoch_size=4', 'Train.nEpochs=%d' % (step // 4 + 1), command='go_on', job='again') as ranks:
+    with train(2, 'Train.epoch_size=4', f'Train.nEpochs={step // 4 + 1}', command='go_on', job='again') as ranks:
         runs = finish(ranks)
     assert [int(run.variables()['global_step']) for run in runs] == [4 * (step // 4 + 1)] * 2
 
@@ -252,4 +252,4 @@ def test_signal_to_any_rank_stops_all_at_the_same_step_after_a_checkpoint(train,
     steps = {int(run.variables()['global_step']) for run in runs}
     newest = CheckpointFolder(str(tmp_path / 'run')).newest_intact(pytest.fail)
     assert steps == {verify(newest)['global_step']}
-    assert 'goes on from here' in ranks.log(0)
+    assert 'continues from here' in ranks.log(0)

@@ -1,4 +1,4 @@
-"""The channel between processes: what it carries arrives whole and in order, and nobody waits for a lost process."""
+"""The channel between processes: messages arrive complete and in order, and no process waits for a lost one."""
 
 import os
 import signal
@@ -101,7 +101,7 @@ def test_one_process_talks_to_itself():
 def test_process_with_another_key_is_refused_and_the_missing_one_named():
     mine, other = in_threads(2, lambda channel: channel, key=lambda rank: b'job %d' % rank)
     assert isinstance(mine, UserError) and 'rank 1 did not connect' in str(mine)
-    assert '1 connections with another key, as from 127.0.0.1' in str(mine)
+    assert '1 connections had another key, such as from 127.0.0.1' in str(mine)
     assert isinstance(other, UserError) and 'belongs to another job' in str(other)
     assert 'HOURGLASS_JOB_KEY' in str(other) and 'Device.rank_port' in str(other)
 
@@ -117,7 +117,7 @@ def test_second_process_of_a_rank_and_another_number_of_ranks_are_refused():
     with meeting(3) as port:
         first = join(1, 3, ('127.0.0.1', port), b'job', time.monotonic() + 5)
         for rank, count in ((1, 3), (1, 2), (3, 3), (0, 3)):
-            with pytest.raises(UserError, match='is not admitted'):
+            with pytest.raises(UserError, match='is refused at'):
                 join(rank, count, ('127.0.0.1', port), b'job', time.monotonic() + 5)
         assert join(2, 3, ('127.0.0.1', port), b'job', time.monotonic() + 5)
         assert first.socket.fileno() >= 0
@@ -163,7 +163,7 @@ def connected(port):
     ],
     ids=['silence', 'web', 'endless', 'no proof', 'long'],
 )
-def test_stranger_keeps_nobody_waiting_and_gets_no_answer_but_a_refusal(sent):
+def test_unknown_connection_delays_no_process_and_is_only_refused(sent):
     with meeting(2) as port:
         with connected(port) as stranger:
             stranger.sendall(sent)
@@ -216,11 +216,11 @@ def test_answer_without_a_proof_of_the_key_is_no_rank_0():
             join(1, 2, listener.getsockname(), b'job', time.monotonic() + 5)
 
 
-def test_taken_port_is_one_line_that_says_what_to_set():
+def test_taken_port_is_one_line_with_the_setting_to_change():
     with socket.socket() as taken:
         taken.bind(('127.0.0.1', 0))
         taken.listen(1)
-        with pytest.raises(UserError, match='set another Device.rank_port') as caught:
+        with pytest.raises(UserError, match='choose another Device.rank_port') as caught:
             HostChannel(0, 2, '127.0.0.1', taken.getsockname()[1], b'job')
     assert '\n' not in str(caught.value)
 
@@ -257,7 +257,7 @@ def start():
 
 
 def endings(processes):
-    """Return [(exit code, what it said on the error stream)]."""
+    """Return [(exit code, what it output on the error stream)]."""
     return [(process.wait(SECONDS_TO_WAIT), process.stderr.read().decode()) for process in processes]
 
 
@@ -266,19 +266,19 @@ def test_processes_that_are_done_end_well(start):
 
 
 @pytest.mark.parametrize('lost', [0, 1])
-def test_killed_process_is_named_by_all_others_whatever_they_are_blocked_in(start, lost):
+def test_killed_process_is_named_by_all_others_even_if_they_are_blocked(start, lost):
     processes = start(['block', 'block', 'block'])
     processes.pop(lost).kill()
-    for code, said in endings(processes):
-        assert code == LOST_RANK and said.startswith('error: rank %d is lost' % lost) and said.count('\n') == 1
-        assert 'start all ranks again' in said
+    for code, output in endings(processes):
+        assert code == LOST_RANK and output.startswith(f'error: rank {lost} is lost') and output.count('\n') == 1
+        assert 'start all ranks again' in output
 
 
 def test_silent_process_is_named_after_the_timeout(start):
     processes = start(['block', 'block', 'block'], timeout=6)
     processes[2].send_signal(signal.SIGSTOP)
-    for code, said in endings(processes[:2]):
-        assert code == LOST_RANK and 'rank 2 is lost: no sign of life for 6 seconds' in said
+    for code, output in endings(processes[:2]):
+        assert code == LOST_RANK and 'rank 2 is lost: no sign of life for 6 seconds' in output
 
 
 @pytest.mark.parametrize('stopped', [0, 2])
@@ -290,27 +290,27 @@ def test_process_stopped_in_the_middle_of_a_message_is_named_after_the_timeout(s
     begin = time.monotonic()
     processes.pop(stopped)
     for process in processes:
-        _, said = process.communicate(timeout=SECONDS_TO_WAIT)
-        assert process.returncode == LOST_RANK and f'rank {stopped} is lost: no sign of life' in said.decode()
+        _, output = process.communicate(timeout=SECONDS_TO_WAIT)
+        assert process.returncode == LOST_RANK and f'rank {stopped} is lost: no sign of life' in output.decode()
     # One timeout to notice it, and what the machine needs beside.
     assert time.monotonic() - begin < 4 + 8
 
 
 @pytest.mark.parametrize('failing', [0, 1])
-def test_failure_of_one_process_is_told_to_the_others(start, failing):
+def test_failure_of_one_process_is_sent_to_the_others(start, failing):
     tasks = ['block'] * 3
     tasks[failing] = 'fail'
     processes = start(tasks)
     processes[failing].stdin.write(b'\n')
     processes[failing].stdin.flush()
-    for rank, (code, said) in enumerate(endings(processes)):
+    for rank, (code, output) in enumerate(endings(processes)):
         if rank == failing:
-            assert (code, said) == (0, '')
+            assert (code, output) == (0, '')
         else:
-            assert code == LOST_RANK and 'rank %d has ended: the loss is nan' % failing in said
+            assert code == LOST_RANK and f'rank {failing} has ended: the loss is nan' in output
 
 
-def test_process_ends_even_where_nobody_reads_what_it_says():
+def test_process_ends_even_if_no_process_reads_its_output():
     program = (
         f'import sys; sys.path.insert(0, {CODE!r}); from hourglass_pose.runtime.host_channel import end_process; '
         'sys.stdin.read(); end_process("rank 1 is lost")'

@@ -63,7 +63,7 @@ def test_gradients_are_unscaled_and_an_overflow_leaves_out_the_step(npu, monkeyp
     ]
 
 
-def test_scale_falls_only_after_as_many_overflows_as_asked(npu, monkeypatch):  # noqa: F811
+def test_scale_falls_only_after_the_configured_number_of_overflows(npu, monkeypatch):  # noqa: F811
     monkeypatch.setenv('HOURGLASS_STAND_IN_OVERFLOW', '0|2|4')
     descent = Descent(dynamic(decr_every_n_nan_or_inf=2))
     assert [scale for _, _, scale in descent.steps(6)] == [8, 8, 4, 4, 4, 4]

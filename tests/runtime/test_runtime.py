@@ -1,4 +1,4 @@
-"""Runtimes: which device is opened and why, what its sessions are told, and dropout that repeats."""
+"""Runtimes: which device is opened and why, the config of its sessions, and repeatable dropout."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_a_device_that_is_not_there_is_named_with_what_to_do(gpus):
     assert "'npu'" in message and "set 'auto', 'cpu' or 'gpu'" in message and 'npu_bridge is not installed' in message
 
 
-def test_auto_takes_a_gpu_where_there_is_one_and_says_why(gpus, no_bfloat16):
+def test_auto_takes_a_gpu_if_there_is_one_and_gives_the_reason(gpus, no_bfloat16):
     assert open_runtime('auto').description.startswith('CPU, float32 (no GPU found')
     assert open_runtime('cpu').description == 'CPU, float32 (as configured)'
     gpus.append('/physical_device:GPU:0')
@@ -105,7 +105,7 @@ def test_what_only_an_npu_can_do_is_refused_without_one(gpus, installed):
     for name, value in (('precision_mode', 'force_fp32'), ('profiling', True), ('over_dump', True)):
         settings = NpuSettings(**{name: value})
         for device in ('auto', 'cpu'):
-            with pytest.raises(ConfigError, match='ask for an NPU') as caught:
+            with pytest.raises(ConfigError, match='need an NPU') as caught:
                 open_runtime(device, npu=settings)
             assert '\n' not in str(caught.value)
 

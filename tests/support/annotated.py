@@ -1,4 +1,4 @@
-"""Annotated persons for tests, made from drawn bodies: labels alone, no pictures."""
+"""Annotated persons for tests, made from synthetic bodies: labels without pictures."""
 
 import os
 
@@ -52,7 +52,7 @@ def person(name='a.jpg', letter='A', joints=STANDING, labelled=None, folder='', 
 def crowd(count, rng, noise=2.0, **fields):
     """Return persons who face the camera, each a little different and in a picture of its own."""
     return [
-        person('%04d.jpg' % index, joints=STANDING + rng.normal(0, noise, STANDING.shape), **fields)
+        person(f'{index:04d}.jpg', joints=STANDING + rng.normal(0, noise, STANDING.shape), **fields)
         for index in range(count)
     ]
 

@@ -63,7 +63,7 @@ class Watching:
         self._replace(
             session,
             'summarise_network',
-            lambda original: lambda traits: SimpleNamespace(describe=lambda: 'not counted'),
+            lambda original: lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted'),
         )
         self._replace(session, 'write_results', lambda original: self._write_evaluation)
         self._replace(DataGenerator, 'training_batches', self._noting_persons)

@@ -62,8 +62,7 @@ class AscendServer:
         self.tensorflow('1.15.0')
         self.devices(range(8))
         self.write(
-            'hccn.conf',
-            ''.join('address_%d=192.168.100.%d\nnetmask_%d=255.255.255.0\n' % (i, 101 + i, i) for i in range(8)),
+            'hccn.conf', ''.join(f'address_{i}=192.168.100.{101 + i}\nnetmask_{i}=255.255.255.0\n' for i in range(8))
         )
         self.program(
             'python',
@@ -137,13 +136,13 @@ class AscendServer:
         return [line[len('error: ') :] for line in lines]
 
     def log(self, device):
-        return self.read('work/output/%d/train_%d.log' % (device, device))
+        return self.read(f'work/output/{device}/train_{device}.log')
 
     def wait_for(self, text, devices):
         """Return when the logs of devices hold a text."""
         end = time.monotonic() + SECONDS_TO_WAIT
         while time.monotonic() < end:
-            logs = ['work/output/%d/train_%d.log' % (device, device) for device in devices]
+            logs = [f'work/output/{device}/train_{device}.log' for device in devices]
             if all(os.path.exists(self.path(name)) and text in self.read(name) for name in logs):
                 return
             time.sleep(0.02)
@@ -153,7 +152,7 @@ class AscendServer:
 def is_alive(pid):
     """Tell whether a process is there and has not ended."""
     try:
-        with open('/proc/%d/stat' % pid) as stream:
+        with open(f'/proc/{pid}/stat') as stream:
             return stream.read().rpartition(')')[2].split()[0] != 'Z'
     except OSError:
         return False

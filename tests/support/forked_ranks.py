@@ -19,7 +19,7 @@ import hourglass_pose.experiment.training_run  # noqa: F401
 def run_rank(rank, job):
     """Become a rank; never returns."""
     os.environ.update(job['environment'], RANK_ID=str(rank), ASCEND_DEVICE_ID=str(rank), DEVICE_ID=str(rank))
-    log = os.open(os.path.join(job['folder'], 'log-%d' % rank), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    log = os.open(os.path.join(job['folder'], f'log-{rank}'), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for stream in (1, 2):
         os.dup2(log, stream)
     code = 1
@@ -42,7 +42,7 @@ def run_job(job):
         if pid == 0:
             run_rank(rank, job)
         children.append(pid)
-        write(job, 'pid-%d' % rank, pid)
+        write(job, f'pid-{rank}', pid)
     statuses = [os.waitpid(pid, 0)[1] for pid in children]
     write(job, 'codes', [-(status & 127) if status & 127 else status >> 8 for status in statuses])
     os._exit(0)

@@ -90,7 +90,7 @@ def random_images(rng, count):
     """
     images, expected = [], []
     for number in range(count):
-        name, is_training = '%09d.jpg' % (number + 1), bool(rng.rand() < 0.7)
+        name, is_training = f'{number + 1:09d}.jpg', bool(rng.rand() < 0.7)
         if rng.rand() < 0.1:
             images.append((name, is_training, None))
             continue

@@ -19,28 +19,28 @@ def golden_network(name, folder):
 
     output: of the last stack, as it was when the network was made.
     """
-    traits = GOLDEN[name]
-    prefix = _checkpoint(name, traits, folder)
+    hyperparameters = GOLDEN[name]
+    prefix = _checkpoint(name, hyperparameters, folder)
     with np.load(golden_path(name, 'io.npz')) as file:
         image, output = file['image'], file['logits'][:, -1]
-    if traits.gives_probabilities:
+    if hyperparameters.gives_probabilities:
         output = 1.0 / (1.0 + np.exp(-output))
-    return SimpleNamespace(stored=StoredNetwork(prefix, prefix, traits, {}, None), image=image, output=output)
+    return SimpleNamespace(stored=StoredNetwork(prefix, prefix, hyperparameters, {}, None), image=image, output=output)
 
 
-def _checkpoint(name, traits, folder):
+def _checkpoint(name, hyperparameters, folder):
     if name not in WEIGHTS_NOT_KEPT:
         return unpack_checkpoint(name, folder)
     with tf.Graph().as_default(), network_session() as session:
-        model = HourglassModel(traits)
-        model.build_logits(tf.zeros([1, traits.input_size, traits.input_size, 3]), False)
+        model = HourglassModel(hyperparameters)
+        model.build_logits(tf.zeros([1, hyperparameters.input_size, hyperparameters.input_size, 3]), False)
         set_weights(session, model.variables())
         return tf.train.Saver(model.variables()).save(session, os.path.join(str(folder), 'network'))
 
 
 def offline_graph(stored, batch=2, decode=False, normalise='in_graph', loss='sigmoid', decoding='dark'):
-    codec = make_codec(stored.traits.heatmap_size, 4, 2.0, loss, decoding)
-    return build_offline_graph(stored, stored.traits, codec, batch, decode, normalise)
+    codec = make_codec(stored.hyperparameters.heatmap_size, 4, 2.0, loss, decoding)
+    return build_offline_graph(stored, stored.hyperparameters, codec, batch, decode, normalise)
 
 
 def run_graph(offline, images, graph_def=None):

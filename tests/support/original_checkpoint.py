@@ -7,11 +7,11 @@ from hourglass_pose.tf_compat import tf
 from named_weights import set_weights
 
 
-def write_original(folder, traits, step=7, name='hg_7', with_loss_scale=False):
+def write_original(folder, hyperparameters, step=7, name='hg_7', with_loss_scale=False):
     """Write a checkpoint into a folder and return its prefix; weights follow from the variables' names."""
     with tf.Graph().as_default(), tf.Session() as session:
-        images = tf.zeros([1, traits.input_size, traits.input_size, 3])
-        model = HourglassModel(traits)
+        images = tf.zeros([1, hyperparameters.input_size, hyperparameters.input_size, 3])
+        model = HourglassModel(hyperparameters)
         logits = model.build_logits(images, is_training=True, dropout=lambda x, rate, place: x)
         tf.get_variable('steps/global_step', [], tf.int32, tf.constant_initializer(step), trainable=False)
         optimizer = tf.train.RMSPropOptimizer(0.1)

@@ -66,26 +66,26 @@ class Bearpaw(_Module):
         x = self.block(x, 'layer3.0', 2 * self.planes)
         maps = []
         for stack in range(self.stacks):
-            y = self.blocks_in_a_row(self.hourglass(x, self.depth, 'hg.%d.hg' % stack), 'res.%d' % stack)
-            y = self.normalise_relu(self.conv(y, 'fc.%d.0' % stack, 2 * self.planes), 'fc.%d.1' % stack)
-            maps.append(self.conv(y, 'score.%d' % stack, self.joints))
+            y = self.blocks_in_a_row(self.hourglass(x, self.depth, f'hg.{stack}.hg'), f'res.{stack}')
+            y = self.normalise_relu(self.conv(y, f'fc.{stack}.0', 2 * self.planes), f'fc.{stack}.1')
+            maps.append(self.conv(y, f'score.{stack}', self.joints))
             if stack < self.stacks - 1:
                 x = (
                     x
-                    + self.conv(y, 'fc_.%d' % stack, 2 * self.planes)
-                    + self.conv(maps[-1], 'score_.%d' % stack, 2 * self.planes)
+                    + self.conv(y, f'fc_.{stack}', 2 * self.planes)
+                    + self.conv(maps[-1], f'score_.{stack}', 2 * self.planes)
                 )
         return np.stack(maps, axis=1)
 
     def hourglass(self, x, n, name):
-        up = self.blocks_in_a_row(x, '%s.%d.0' % (name, n - 1))
-        low = self.blocks_in_a_row(max_pool(x), '%s.%d.1' % (name, n - 1))
+        up = self.blocks_in_a_row(x, f'{name}.{n - 1}.0')
+        low = self.blocks_in_a_row(max_pool(x), f'{name}.{n - 1}.1')
         low = self.hourglass(low, n - 1, name) if n > 1 else self.blocks_in_a_row(low, f'{name}.0.3')
-        return up + upsample(self.blocks_in_a_row(low, '%s.%d.2' % (name, n - 1)))
+        return up + upsample(self.blocks_in_a_row(low, f'{name}.{n - 1}.2'))
 
     def blocks_in_a_row(self, x, name):
         for index in range(self.blocks):
-            x = self.block(x, '%s.%d' % (name, index), 2 * self.planes)
+            x = self.block(x, f'{name}.{index}', 2 * self.planes)
         return x
 
     def block(self, x, name, filters):
@@ -110,15 +110,15 @@ class Princeton(_Module):
         x = self.residual(x, 'pre.4', self.features)
         maps = []
         for stack in range(self.stacks):
-            y = self.hourglass(x, self.depth, 'hgs.%d.0' % stack)
-            y = self.conv(self.residual(y, 'features.%d.0' % stack), 'features.%d.1.conv' % stack, self.features)
-            y = self.normalise_relu(y, 'features.%d.1.bn' % stack)
-            maps.append(self.conv(y, 'outs.%d.conv' % stack, self.joints))
+            y = self.hourglass(x, self.depth, f'hgs.{stack}.0')
+            y = self.conv(self.residual(y, f'features.{stack}.0'), f'features.{stack}.1.conv', self.features)
+            y = self.normalise_relu(y, f'features.{stack}.1.bn')
+            maps.append(self.conv(y, f'outs.{stack}.conv', self.joints))
             if stack < self.stacks - 1:
                 x = (
                     x
-                    + self.conv(maps[-1], 'merge_preds.%d.conv.conv' % stack, self.features)
-                    + self.conv(y, 'merge_features.%d.conv.conv' % stack, self.features)
+                    + self.conv(maps[-1], f'merge_preds.{stack}.conv.conv', self.features)
+                    + self.conv(y, f'merge_features.{stack}.conv.conv', self.features)
                 )
         return np.stack(maps, axis=1)
 

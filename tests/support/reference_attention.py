@@ -32,7 +32,7 @@ class AttentionNetwork(Network):
     def named(self, scope, kind):
         self._uses[scope, kind] += 1
         number = self._uses[scope, kind] - 1
-        return '{}/{}{}'.format(scope, kind, '_%d' % number if number else '')
+        return '{}/{}{}'.format(scope, kind, f'_{number}' if number else '')
 
     def forward(self, images):
         x = self.linear(images - np.asarray(self.hyperparameters.input_mean), 'model/stem')
@@ -41,7 +41,7 @@ class AttentionNetwork(Network):
             x = max_pool(x) if pools else x
         maps = []
         for index in range(self.hyperparameters.num_stacks):
-            scope = 'model/stack_%d' % index
+            scope = f'model/stack_{index}'
             pyramid = self.hourglass(x, self.hyperparameters.num_poolings, f'{scope}/hourglass/mcam_hg')
             first = self.linear(pyramid[-1], scope)
             features = self.linear(first, scope)

@@ -13,7 +13,7 @@ from reference_network import EPSILON, batch_statistics, conv, max_pool, upsampl
 
 
 class ModelzooNetwork:
-    """hyperparameters: what a NetworkTraits was asked for; its derived properties are not used. weights: name -> array.
+    """hyperparameters: those of the network; derived properties are not used. weights: name -> array.
 
     is_training: normalise by the batch, else by the moving averages. drop: function (x, rate, place) -> x, called in
     training. After `forward`, `names` lists all variables in the order of creation and `idle` those without effect.
@@ -59,7 +59,7 @@ class ModelzooNetwork:
             with self.scope('stacks'):
                 for index in range(self.hyperparameters.num_stacks):
                     is_last = index == self.hyperparameters.num_stacks - 1
-                    with self.scope('stage_%d' % index):
+                    with self.scope(f'stage_{index}'):
                         hourglass = self.hourglass(x, self.hyperparameters.num_poolings, 'hourglass')
                         dropped = self.drop(hourglass, self.hyperparameters.drop_rate)
                         linear = self.conv_bn_relu(dropped, features, 'll' if tiny and not is_last else 'conv')
@@ -103,7 +103,7 @@ class ModelzooNetwork:
                 is_last = index == stacks - 1
                 width = 2 * features if is_last else features
                 # The name as its checkpoints have it.
-                with self.scope('houglass_%d' % (index + 1)):
+                with self.scope(f'houglass_{index + 1}'):
                     y = self.attention_hourglass(x, self.hyperparameters.num_poolings)
                 y = self.conv_bn_relu(self.conv_bn_relu(y, width), width)
                 if is_last or index > stacks // 2:
@@ -171,7 +171,7 @@ class ModelzooNetwork:
             if self.hyperparameters.tiny:
                 return self.conv(self.bn_relu(x), filters, size=3)
             for index, (width, size) in enumerate(((filters // 2, 1), (filters // 2, 3), (filters, 1)), 1):
-                with self.scope('norm_%d' % index):
+                with self.scope(f'norm_{index}'):
                     x = self.conv(self.bn_relu(x), width, size=size)
             return x
 
@@ -187,7 +187,7 @@ class ModelzooNetwork:
             return conv(x, self.take(f'{self.path}weights', (size, size, x.shape[3], filters)), 0, stride, padding)
 
     def bn_relu(self, x):
-        name = 'BatchNorm_%d/' % self.norms if self.norms else 'BatchNorm/'
+        name = f'BatchNorm_{self.norms}/' if self.norms else 'BatchNorm/'
         self.norms += 1
         offset, mean, variance = [
             self.take(name + part, x.shape[3:]) for part in ('beta', 'moving_mean', 'moving_variance')
@@ -211,7 +211,7 @@ class ModelzooNetwork:
     def scope(self, name):
         """A name within the present path; from its second use there on it is numbered."""
         before, wanted = self.path, self.path + name
-        self.path = '{}{}/'.format(wanted, '_%d' % self.uses[wanted] if self.uses[wanted] else '')
+        self.path = '{}{}/'.format(wanted, f'_{self.uses[wanted]}' if self.uses[wanted] else '')
         self.uses[wanted] += 1
         yield
         self.path = before

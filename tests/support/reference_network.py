@@ -58,7 +58,7 @@ class Network:
         x = self.residual(x, 'model/stem/residual_2')
         maps = []
         for index in range(self.hyperparameters.num_stacks):
-            scope = 'model/stack_%d/' % index
+            scope = f'model/stack_{index}/'
             y = self.hourglass(x, self.hyperparameters.num_poolings, f'{scope}hourglass')
             y = self.residuals(y, f'{scope}residual')
             y = self.normalise_relu(self.conv(y, f'{scope}linear'), f'{scope}batch_norm')
@@ -75,13 +75,13 @@ class Network:
 
     def residuals(self, x, scope):
         for index in range(self.hyperparameters.num_modules):
-            x = self.residual(x, '%s_%d' % (scope, index))
+            x = self.residual(x, f'{scope}_{index}')
         return x
 
     def residual(self, x, scope):
         y = x
         for layer in (1, 2, 3):
-            y = self.conv(self.normalise_relu(y, '%s/batch_norm_%d' % (scope, layer)), '%s/conv_%d' % (scope, layer))
+            y = self.conv(self.normalise_relu(y, f'{scope}/batch_norm_{layer}'), f'{scope}/conv_{layer}')
         if f'{scope}/skip/weights' in self.weights:
             x = self.conv(x, f'{scope}/skip')
         return x + y

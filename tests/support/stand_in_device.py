@@ -95,7 +95,7 @@ def forget_device():
 
 def rank_table(path, count):
     """Write the table of so many devices in one server."""
-    devices = [{'device_id': str(i), 'device_ip': '192.168.100.%d' % (i + 1), 'rank_id': str(i)} for i in range(count)]
+    devices = [{'device_id': str(i), 'device_ip': f'192.168.100.{i + 1}', 'rank_id': str(i)} for i in range(count)]
     with open(path, 'w') as stream:
         json.dump(
             {
@@ -170,7 +170,7 @@ class Ranks:
 
     def pids(self):
         """Return the process numbers of the ranks that have been started, by rank."""
-        return [self._read('pid-%d' % rank) for rank in range(self.count) if self._has('pid-%d' % rank)]
+        return [self._read(f'pid-{rank}') for rank in range(self.count) if self._has(f'pid-{rank}')]
 
     def wait(self, seconds=180):
         """Return the exit codes of the ranks, which have to end by themselves; minus the signal of a killed one."""
@@ -179,12 +179,12 @@ class Ranks:
 
     def log(self, rank):
         """Return what a rank has printed so far."""
-        with open(os.path.join(self.folder, 'log-%d' % rank)) as stream:
+        with open(os.path.join(self.folder, f'log-{rank}')) as stream:
             return stream.read()
 
     def logs(self):
         """Return what all ranks have printed, for messages."""
-        return '\n'.join('--- rank %d\n%s' % (rank, self.log(rank)) for rank in range(self.count))
+        return '\n'.join(f'--- rank {rank}\n{self.log(rank)}' for rank in range(self.count))
 
     def _has(self, name):
         return os.path.exists(os.path.join(self.folder, name))

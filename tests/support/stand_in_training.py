@@ -57,7 +57,7 @@ def main():
         with open('helper.pid', 'w') as stream:
             stream.write(str(subprocess.Popen(['sleep', '300']).pid))
         time.sleep(1.0 if behaviour == 'lost' else 0.3)
-        print('\n'.join('line %d of rank %s' % (number, rank) for number in range(100)), flush=True)
+        print('\n'.join(f'line {number} of rank {rank}' for number in range(100)), flush=True)
         sys.exit(7)
 
 

@@ -76,7 +76,7 @@ def train_one_layer(patch):
     """Train a network of one layer in place of the hourglass, and write no results. patch: a pytest.MonkeyPatch."""
     patch.setattr(session, 'HourglassModel', OneLayerModel)
     patch.setattr(session, 'write_results', lambda *arguments: None)
-    patch.setattr(session, 'summarise_network', lambda traits: SimpleNamespace(describe=lambda: 'not counted'))
+    patch.setattr(session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted'))
 
 
 def terminate_once(function, passed):

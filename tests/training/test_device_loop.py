@@ -24,7 +24,9 @@ def small(monkeypatch):
     """Train a network of one layer, whose start does not depend on how its input is built, and draw no results."""
     monkeypatch.setattr(session, 'HourglassModel', OneLayerModel)
     monkeypatch.setattr(session, 'write_results', lambda *arguments: None)
-    monkeypatch.setattr(session, 'summarise_network', lambda traits: SimpleNamespace(describe=lambda: 'not counted'))
+    monkeypatch.setattr(
+        session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted')
+    )
 
 
 class Overflowing(NativeRuntime):
@@ -38,11 +40,11 @@ class Overflowing(NativeRuntime):
         self._places = places
 
     def wrap_optimizer(self, optimizer):
-        place = tf.get_variable('place', [], tf.int32, tf.zeros_initializer(), trainable=False)
+        position = tf.get_variable('position', [], tf.int32, tf.zeros_initializer(), trainable=False)
         apply = optimizer.apply_gradients
 
         def apply_unless_overflown(pairs, global_step):
-            now = tf.assign_add(place, 1) - 1
+            now = tf.assign_add(position, 1) - 1
             overflows = tf.reduce_any(tf.equal(now, tf.constant(sorted(self._places), tf.int32)))
             return tf.cond(overflows, tf.no_op, lambda: tf.group(apply(pairs, global_step)))
 
@@ -82,7 +84,7 @@ def everything(folder):
     return {name: reader.get_tensor(name) for name in reader.get_variable_to_shape_map()}
 
 
-def test_loop_that_is_stopped_goes_on_at_its_place_in_the_data(tmp_path, synthetic_people, monkeypatch):
+def test_stopped_loop_resumes_at_its_position_in_the_data(tmp_path, synthetic_people, monkeypatch):
     whole, broken = tmp_path / 'whole', tmp_path / 'broken'
     loop = 'Device.iterations_per_loop=2'
     tiny.start(config_of(whole, synthetic_people, loop))
@@ -117,16 +119,16 @@ def test_epochs_follow_applied_steps_and_data_follow_all(tmp_path, synthetic_peo
     monkeypatch.setattr(stepper.Stepper, 'run', noting)
     start_with(monkeypatch, places, config_of(tmp_path, synthetic_people))
     assert history(tmp_path) == [('1', '4', '1'), ('2', '8', '3'), ('3', '12', '3')]
-    assert [place for place, _, _ in seen] == list(range(1, 16))
+    assert [position for position, _, _ in seen] == list(range(1, 16))
     assert [step for _, step, _ in seen] == [1, 1, 2, 3, 4, 4, 4, 5, 6, 7, 8, 9, 10, 11, 12]
-    # Three epochs of the data were not repeated for the steps left out: all batches differ in their place.
+    # Three epochs of the data were not repeated for the steps left out: all batches have different positions.
     indices = [tuple(batch) for _, _, batch in seen]
     assert indices[1] != indices[2] and len(set(indices[4:7])) == 3
     manifest = read_manifest(str(tmp_path / 'latest'))
     assert (manifest['global_step'], manifest['skipped_steps'], manifest['epoch']) == (12, 3, 3)
 
 
-def test_run_that_skipped_steps_goes_on_bit_for_bit(tmp_path, synthetic_people, monkeypatch):
+def test_run_with_skipped_steps_resumes_bit_for_bit(tmp_path, synthetic_people, monkeypatch):
     whole, broken = tmp_path / 'whole', tmp_path / 'broken'
     start_with(monkeypatch, {1, 5, 6}, config_of(whole, synthetic_people))
     step = Trainer._step
@@ -141,7 +143,7 @@ def test_run_that_skipped_steps_goes_on_bit_for_bit(tmp_path, synthetic_people, 
     config = config_of(broken, synthetic_people)
     start_with(monkeypatch, {1, 5, 6}, config)
     manifest = read_manifest(str(broken / 'latest'))
-    # The checkpoint of step 4 was there already; this one has another place in the data.
+    # The checkpoint of step 4 was there already; this one has another position in the data.
     assert (manifest['global_step'], manifest['skipped_steps']) == (4, 2)
     monkeypatch.setattr(Trainer, '_step', step)
     tiny.go_on(config, pytest.fail)
@@ -158,7 +160,7 @@ def test_epoch_that_ends_within_a_run_is_finished_after_it(tmp_path, synthetic_p
     assert CheckpointFolder(str(tmp_path)).steps() == [5, 9, 13]
 
 
-def test_nothing_but_overflows_is_an_error_that_says_so(tmp_path, synthetic_people, monkeypatch):
+def test_overflow_in_every_step_is_an_error_with_the_cause(tmp_path, synthetic_people, monkeypatch):
     monkeypatch.setattr(stepper, 'MOST_SKIPPED_IN_A_ROW', 5)
     with pytest.raises(TrainingError, match='overflowed 5 times in a row') as caught:
         start_with(monkeypatch, set(range(3, 99)), config_of(tmp_path, synthetic_people, 'Train.epoch_size=2'))
@@ -185,7 +187,7 @@ def test_pictures_that_vanish_in_a_loop_stop_the_run_after_a_checkpoint(tmp_path
                 tmp_path, synthetic_people, 'Device.iterations_per_loop=2', 'Train.epoch_size=100', 'Train.workers=0'
             )
         )
-    # TensorFlow reads ahead as far as it likes; whatever was trained is what the checkpoint says.
+    # TensorFlow reads ahead as far as it likes; the checkpoint records what was trained.
     step = read_manifest(str(tmp_path / 'latest'))['global_step']
     assert step >= 4 and everything(tmp_path)['global_step'] == step
 

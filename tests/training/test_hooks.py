@@ -92,7 +92,7 @@ def test_patience_survives_a_stop(tmp_path, synthetic_people, monkeypatch, score
 
 def test_patience_counts_epochs_at_validations_alone():
     validation = SimpleNamespace(is_of=lambda step: step % 3 == 0, is_best=True)
-    training = SimpleNamespace(step=0, ends_early=False, is_finished=False, say=lambda line: None)
+    training = SimpleNamespace(step=0, ends_early=False, is_finished=False, report=lambda line: None)
     hook = EarlyStopping(4, validation)
     ended = []
     for epoch in range(1, 10):
@@ -139,7 +139,9 @@ def test_another_metric_at_a_resume_compares_with_no_score_of_the_old_one():
     assert same.state()['best_score'] == 90.0
 
 
-def test_checkpoints_are_as_rare_as_asked_although_every_epoch_is_validated(tmp_path, synthetic_people, scores, saves):
+def test_checkpoints_follow_checkpoint_every_although_every_epoch_is_validated(
+    tmp_path, synthetic_people, scores, saves
+):
     scores(50.0, 10.0, 60.0, 10.0, 10.0, 10.0, 10.0, 10.0)
     tiny.start(config_of(tmp_path, synthetic_people, 'Train.nEpochs=8', 'Saver.checkpoint_every=4'))
     # The best ones, every fourth, and the last.

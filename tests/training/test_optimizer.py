@@ -12,7 +12,7 @@ RATE, WEIGHT_DECAY = 0.01, 0.3
 def train(kind, gradients, start, rate=RATE, weight_decay=0.0):
     """Return the values of variables after each step. gradients: for each step, an array a variable."""
     with tf.Graph().as_default(), tf.Session() as session:
-        variables = [tf.get_variable('v%d' % i, initializer=array) for i, array in enumerate(start)]
+        variables = [tf.get_variable(f'v{i}', initializer=array) for i, array in enumerate(start)]
         feeds = [tf.placeholder(tf.float32, array.shape) for array in start]
         step = make_optimizer(kind, rate, weight_decay).apply_gradients(zip(feeds, variables))
         session.run(tf.global_variables_initializer())
@@ -113,14 +113,14 @@ def test_warm_up_rises_linearly_to_the_schedule_and_never_rests_at_zero():
 
 
 @pytest.mark.parametrize('schedule', ['exponential', 'multistep', 'cosine'])
-def test_rate_follows_persons_whatever_the_batches(schedule):
+def test_rate_depends_on_persons_and_not_on_batches(schedule):
     shared = dict(schedule=schedule, decay=0.5, decay_persons=48, warmup_persons=32)
     whole = rates(ScheduleSettings(960, 0.1, persons_per_step=16, **shared), [0, 1, 9, 10, 30, 36, 59])
     # Ten steps of 16 persons, then steps of 8: after 160 + 8 * (step - 10) persons.
     changed = rates(
         ScheduleSettings(960, 0.1, persons_per_step=8, persons_offset=160 - 80, **shared), [10, 50, 62, 108]
     )
-    assert changed == [whole[place] for place in (3, 4, 5, 6)]
+    assert changed == [whole[index] for index in (3, 4, 5, 6)]
 
 
 def test_unknown_schedule_is_refused():

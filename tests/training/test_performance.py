@@ -1,4 +1,4 @@
-"""The speed of a training: without the first steps, without what is between the steps, and never out of nothing."""
+"""The speed of a training: without the first steps and the time between steps, and None if nothing was measured."""
 
 import json
 

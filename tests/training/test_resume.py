@@ -1,4 +1,4 @@
-"""A run that goes on with another batch size: every person once an epoch, epochs and schedule as they were."""
+"""A run resumed with another batch size: every person once an epoch, with unchanged epochs and schedule."""
 
 import os
 
@@ -55,7 +55,7 @@ def test_batches_that_change_twice_take_everyone_once_an_epoch(tmp_path, synthet
     tiny.go_on(config(2), pytest.fail)
     monkeypatch.setattr(Trainer, '_step', step)
     tiny.go_on(config(4), pytest.fail)
-    persons = len(Experiment(config(4), say=lambda line: None).split()['train'])
+    persons = len(Experiment(config(4), report=lambda line: None).split()['train'])
     order = [index for batch, _ in seen for index in batch]
     epoch = 4 * round(persons / 4)
     assert len(order) >= EPOCHS * epoch
@@ -63,7 +63,7 @@ def test_batches_that_change_twice_take_everyone_once_an_epoch(tmp_path, synthet
         assert sorted(order[start : start + persons]) == list(range(persons))
     sizes = [len(batch) for batch, _ in seen]
     assert sizes[:9] == [4] * 3 + [2] * 5 + [4]
-    # Half a cosine of the persons learnt from, whatever the batches.
+    # Half a cosine of the persons learnt from, which does not depend on the batches.
     before = np.cumsum([0] + sizes[:-1])
     expected = RATE * 0.5 * (1 + np.cos(np.pi * np.minimum(before / (EPOCHS * epoch), 1)))
     np.testing.assert_allclose([rate for _, rate in seen], expected, rtol=1e-4, atol=1e-8)
@@ -90,7 +90,7 @@ def test_manifest_of_an_earlier_version_counts_its_steps_as_persons(tmp_path, sy
         del manifest['progress'][name]
     CheckpointFolder(folder).update(2, manifest)
     tiny.go_on(tiny.quick_config(folder, synthetic_people, 'Train.batch_size=2', *SCHEDULE), pytest.fail)
-    persons = len(Experiment(tiny.quick_config(folder, synthetic_people), say=lambda line: None).split()['train'])
+    persons = len(Experiment(tiny.quick_config(folder, synthetic_people), report=lambda line: None).split()['train'])
     order = [index for batch, _ in seen for index in batch]
     assert sorted(order[:persons]) == list(range(persons))
     assert read_manifest(os.path.join(folder, 'latest'))['persons'] == EPOCHS * 4 * round(persons / 4)
@@ -107,7 +107,7 @@ def test_another_epoch_size_is_refused_with_the_reason(tmp_path, synthetic_peopl
     assert load_config(str(tmp_path / 'config.cfg')).Train.epoch_size == 2
 
 
-def test_more_epochs_go_on_after_the_finished_ones(tmp_path, synthetic_people, seen):
+def test_more_epochs_continue_after_the_finished_ones(tmp_path, synthetic_people, seen):
     folder = str(tmp_path)
     tiny.start(tiny.quick_config(folder, synthetic_people, 'Train.nEpochs=2'))
     tiny.go_on(tiny.quick_config(folder, synthetic_people, 'Train.nEpochs=4'), pytest.fail)

@@ -17,7 +17,7 @@ def test_epochs_end_with_their_last_step_and_the_run_with_its_last_epoch():
     assert length.position_at(5, 2) == 7 * 16
 
 
-def test_length_goes_on_at_the_next_person_when_the_batch_changes_and_changes_back():
+def test_length_continues_at_the_next_person_when_the_batch_changes_and_changes_back():
     first = RunLength.of_new_run(3, 4, 16)
     second = RunLength.of_resumed_run(manifest_of(first, 5, 1), 3, 8)
     assert (second.persons_at(5), second.position_at(5, 1)) == (80, 96)

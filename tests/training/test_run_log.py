@@ -1,4 +1,4 @@
-"""RunLog: events that TensorBoard reads, and a history that a resumed run continues without a seam."""
+"""RunLog: events that TensorBoard reads, and a history that a resumed run continues without a gap."""
 
 import glob
 import os
@@ -78,7 +78,7 @@ def test_history_has_a_row_an_epoch_with_all_digits(folder):
     assert [row['valid'] for row in rows] == ['', '', '7.5']
 
 
-def test_resumed_log_drops_what_came_after_its_step_and_goes_on(folder):
+def test_resumed_log_drops_rows_after_its_step_and_continues(folder):
     log = open_log(folder)
     for epoch in (1, 2, 3):
         log.epoch(row(epoch, 10 * epoch, float(epoch)))
@@ -90,7 +90,7 @@ def test_resumed_log_drops_what_came_after_its_step_and_goes_on(folder):
     assert [row['train_loss'] for row in read_history(os.path.join(folder, HISTORY))] == ['1.0', '2.0', '3.5']
 
 
-def test_row_of_the_same_step_takes_the_place_of_the_old_one(folder):
+def test_row_of_the_same_step_replaces_the_old_one(folder):
     log = open_log(folder)
     log.epoch(row(1, 10, 1.0))
     log.epoch(row(1, 10, 2.0))
@@ -98,7 +98,7 @@ def test_row_of_the_same_step_takes_the_place_of_the_old_one(folder):
     assert [row['train_loss'] for row in read_history(os.path.join(folder, HISTORY))] == ['2.0']
 
 
-def test_tensorboard_is_told_where_a_resumed_run_goes_on(folder):
+def test_tensorboard_gets_the_step_at_which_a_run_resumes(folder):
     log = open_log(folder)
     log.start_at(20)
     log.close()
@@ -110,7 +110,7 @@ def test_tensorboard_is_told_where_a_resumed_run_goes_on(folder):
 
 
 @pytest.mark.parametrize('content', ['nonsense', 'epoch,loss\n1,2\n', 'epoch,step\n1,ten\n', 'epoch,step\n1\n'])
-def test_history_of_something_else_is_one_line_for_the_user(folder, content):
+def test_history_file_of_another_program_is_one_line_for_the_user(folder, content):
     with open(os.path.join(folder, HISTORY), 'w') as stream:
         stream.write(content)
     log = open_log(folder)

@@ -148,7 +148,7 @@ def test_clipping_bounds_the_applied_gradient_and_keeps_its_direction(rng, clip_
     np.testing.assert_allclose(clipped, free * (min(1.0, clip_norm / norm) if clip_norm else 1.0), rtol=1e-3, atol=1e-6)
 
 
-def test_masked_rows_teach_nothing(rng):
+def test_masked_rows_have_no_gradient(rng):
     masked = batch_of(rng, mask=(1, 0, 1, 0))
     other = batch_of(rng, mask=(1, 0, 1, 0))
     # The same images, other labels in the masked rows.
@@ -197,7 +197,7 @@ def test_dropout_changes_with_step_and_rank_and_not_otherwise(rng):
 
 
 @pytest.mark.parametrize('optimizer', ['adam', 'adamw', 'rmsprop'])
-def test_step_that_overflows_leaves_everything_as_it_was_but_the_count_of_skipped_steps(rng, optimizer):
+def test_overflowing_step_changes_nothing_but_the_count_of_skipped_steps(rng, optimizer):
     runtime = NativeRuntime('gpu', 'mixed')  # without a GPU its graph runs on the CPU, in float32
     assert runtime.skips_overflow
     weight_decay = 0.1 if optimizer == 'adamw' else 0.0
@@ -299,11 +299,13 @@ def ancestors(fetches):
 def test_graphs_of_training_and_evaluation_hold_nothing_that_a_device_cannot_do(steps_per_run, loss):
     runtime = NativeRuntime('cpu', 'float32', 1, steps_per_run=steps_per_run)
     with tf.Graph().as_default():
-        traits = make_hyperparameters(
+        hyperparameters = make_hyperparameters(
             num_stacks=2, num_features=8, num_poolings=1, input_size=64, stem_features=(4, 8, 8)
         )
         codec = make_codec(16, loss=loss)
-        graph = TrainGraph(HourglassModel(traits), codec, runtime, CONSTANT_RATE, ROWS, 2, ema_decay=0.9, clip_norm=1.0)
+        graph = TrainGraph(
+            HourglassModel(hyperparameters), codec, runtime, CONSTANT_RATE, ROWS, 2, ema_decay=0.9, clip_norm=1.0
+        )
         outcome = [graph.train_op, graph.loss, graph.finished, graph.skipped, graph.loss_sum, graph.gradient_norm]
         for fetches in (outcome, [graph.valid_logits], [graph.initialisation]):
             for operation in ancestors(fetches):

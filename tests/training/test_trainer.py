@@ -1,4 +1,4 @@
-"""The loop: it learns, it can be stopped in every way at every moment, and going on loses and changes nothing."""
+"""The loop: it learns, it can be stopped in every way at every moment, and a resume loses and changes nothing."""
 
 import glob
 import os
@@ -30,7 +30,9 @@ def without_results():
     """Drawing the results and counting the parameters takes longer than a tiny run; both are checked elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, 'write_results', lambda *arguments: None)
-        patch.setattr(session, 'summarise_network', lambda traits: SimpleNamespace(describe=lambda: 'not counted'))
+        patch.setattr(
+            session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted')
+        )
         yield
 
 
@@ -156,7 +158,7 @@ def test_finished_run_resumed_trains_no_more_but_gives_its_results(tmp_path, syn
     assert np.array_equal(results[0].joints_img, results[1].joints_img)
 
 
-def test_every_epoch_is_saved_and_validated_as_often_as_asked(tmp_path, synthetic_people, one_layer):
+def test_epochs_are_saved_and_validated_as_often_as_configured(tmp_path, synthetic_people, one_layer):
     folder = str(tmp_path)
     tiny.start(
         quick(
@@ -175,7 +177,7 @@ def test_every_epoch_is_saved_and_validated_as_often_as_asked(tmp_path, syntheti
     assert read_manifest(os.path.join(folder, 'step-00000003'))['progress']['validated_step'] == 3
 
 
-def test_summaries_say_what_happened(tmp_path, synthetic_people, one_layer):
+def test_summaries_record_the_training(tmp_path, synthetic_people, one_layer):
     folder = str(tmp_path)
     tiny.start(
         quick(
@@ -278,7 +280,7 @@ def test_loss_that_is_not_finite_stops_with_its_values_and_leaves_the_checkpoint
         )
     message = str(caught.value)
     step = read_manifest(os.path.join(folder, 'latest'))['global_step']
-    assert message.startswith('step %d: the loss is ' % (step + 1)) and '\n' not in message
+    assert message.startswith(f'step {step + 1}: the loss is ') and '\n' not in message
     assert ('nan' in message or 'inf' in message) and 'learning rate' in message and '.jpg' in message
     assert verify(os.path.join(folder, 'latest'))
 
@@ -346,7 +348,7 @@ def test_termination_of_the_command_saves_and_exits_with_zero(tmp_path, syntheti
             process.kill()
     manifest = verify(CheckpointFolder(folder).newest_intact(pytest.fail))
     text = log.read_text()
-    assert 'stopped at step %d of 200000; "python load.py" goes on' % manifest['global_step'] in text
+    assert f'stopped at step {manifest["global_step"]} of 200000; "python load.py" continues' in text
     assert 'Traceback' not in text and manifest['global_step'] >= 4
 
 

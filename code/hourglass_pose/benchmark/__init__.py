@@ -1,1 +1,1 @@
-"""Timing of training, input and prediction, beside another configuration or checkout in the same run."""
+"""Timing of training, input and prediction, compared with another configuration or checkout in the same run."""

@@ -1,4 +1,4 @@
-"""Comparison: blocks of runs in turns, and what follows from their times."""
+"""Comparison: blocks of runs in turns, and the rates and ratios that follow from their times."""
 
 import os
 import time
@@ -16,7 +16,7 @@ _NOTEWORTHY_LOAD = 0.05
 
 @dataclass(frozen=True)
 class Side:
-    """What is compared. name: for the report. worker, index: which process measures it, as which part."""
+    """One side of a comparison. name: for the report. worker, index: its process, and its part there."""
 
     name: str
     worker: Worker
@@ -27,8 +27,8 @@ class Side:
 class Comparison:
     """Mean seconds of a run in every block, of every side.
 
-    peak_gflops: fastest matrix multiplication of the same run in 10^9 operations a second, 0 where none was measured.
-    foreign_load: share of the processor that other processes took meanwhile.
+    peak_gflops: fastest matrix multiplication of the same run in 10^9 operations a second, 0 if none was measured.
+    foreign_load: share of the processor that other processes used meanwhile.
     """
 
     sides: Tuple[Side, ...]
@@ -43,7 +43,7 @@ class Comparison:
         return self._part(index)['images'] / self.seconds[index]
 
     def ratios(self) -> np.ndarray:
-        """Return the rate of the first side by that of the second in every block; none without a second side."""
+        """Return the ratio of the two sides' rates in every block, an empty array without a second side."""
         return self.rates(0) / self.rates(1) if len(self.sides) == 2 else np.array([])
 
     def _part(self, index: int) -> Dict[str, Any]:
@@ -94,18 +94,18 @@ class Comparison:
         lines.append(f'median (quartiles) of {self.seconds.shape[1]} blocks of {self.runs_of_block} runs in turns')
         if self.foreign_load > _NOTEWORTHY_LOAD:
             lines.append(
-                f'note: other processes took {100 * self.foreign_load:.0f} % of the processor; measure again on a '
+                f'note: other processes used {100 * self.foreign_load:.0f} % of the processor; measure again on a '
                 'quiet machine'
             )
         return lines
 
 
 def compare(sides: Sequence[Side], runs: int, peak: Sequence[Side] = ()) -> Comparison:
-    """Run the sides in turns, so that a change of the machine's speed meets all alike.
+    """Run the sides in turns, so that a change of the machine's speed affects all of them equally.
 
     Args:
         sides: one or two.
-        runs: at least so many of each side.
+        runs: smallest number of runs of each side.
         peak: one matrix multiplication, or none.
     """
     blocks = min(_BLOCKS, runs)
@@ -132,14 +132,14 @@ def compare(sides: Sequence[Side], runs: int, peak: Sequence[Side] = ()) -> Comp
 
 
 class _Load:
-    """What the processor does from now on, by /proc/stat, beside this process and the workers."""
+    """Measures, by /proc/stat, the processor time that is not used by this process or the workers."""
 
     def __init__(self, workers: Sequence[Worker]) -> None:
         self._workers = workers
         self._begin = self._now()
 
     def foreign_share(self) -> float:
-        """Return the share of the processor that others took, at least 0."""
+        """Return the share of the processor that other processes used, at least 0."""
         busy, total, own = (after - before for before, after in zip(self._begin, self._now()))
         return max(0.0, (busy - own) / total) if total > 0 else 0.0
 

@@ -1,4 +1,4 @@
-"""What can be timed: a training step, a batch of input, a prediction, and the processor's matrix multiplication."""
+"""The subjects of timing: a training step, a batch of input, a prediction, and a matrix multiplication."""
 
 from typing import Any, Iterator, Optional
 
@@ -13,10 +13,10 @@ _MATRIX_SIDE = 2048
 
 
 class Timed:
-    """Something whose time is measured.
+    """A subject of timing.
 
-    description: one line. images: persons of one run. gflop: 10^9 operations of one run, 0 where they are not counted.
-    untimed: runs before each block that are not counted, to fill caches and queues.
+    description: one line. images: persons of one run. gflop: 10^9 operations of one run, 0 if they are not counted.
+    untimed: runs before each block that are not measured, to fill caches and queues.
     """
 
     def __init__(self, description: str, images: int = 0, gflop: float = 0.0, untimed: int = 1) -> None:
@@ -26,18 +26,18 @@ class Timed:
         self.untimed = untimed
 
     def run(self) -> None:
-        """Do it once."""
+        """Run once."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Release what it holds."""
+        """Release its resources."""
 
 
 class TimedTraining(Timed):
-    """Training runs on batches that are ready; its arithmetic is 3 x that of the convolutions forward.
+    """Training on batches that are ready; its operations are 3 x those of the forward convolutions.
 
     Args:
-        graph: TrainGraph, in the present graph.
+        graph: TrainGraph, in the current graph.
         runtime: the Runtime that the graph was built for; the caller closes it.
         batches: iterator of Batches.
         batch_size: persons of one batch.
@@ -66,10 +66,10 @@ class TimedTraining(Timed):
 
 
 class TimedInput(Timed):
-    """Batches of a generator at its own speed, by its own threads. batches: its iterator, which has close()."""
+    """Batches that a generator prepares with its own threads. batches: its iterator, which has close()."""
 
     def __init__(self, batches: Any, batch_size: int, prefetch: int, description: str) -> None:
-        # Twice as many as are prepared ahead: batches that were ready before a block must not count.
+        # Twice the number of batches that are prepared ahead: batches that were ready before a block must not count.
         super().__init__(description, batch_size, untimed=2 * prefetch + 1)
         self._batches = batches
 
@@ -81,7 +81,7 @@ class TimedInput(Timed):
 
 
 class TimedPrediction(Timed):
-    """Joints of one person in a photo of 640 x 480 pixels that is decoded. predictor: Predictor, closed at the end."""
+    """Joints of one person in a decoded photo of 640 x 480 pixels. predictor: Predictor, closed at the end."""
 
     def __init__(self, predictor: Any, description: str) -> None:
         super().__init__(description, 1, untimed=2)
@@ -96,9 +96,9 @@ class TimedPrediction(Timed):
 
 
 class TimedMatmul(Timed):
-    """A square matrix multiplication: the peak that arithmetic is compared with.
+    """A square matrix multiplication: the peak rate that other rates are compared with.
 
-    In bfloat16 where the processor has it, otherwise in float32. session_config: of the sessions it is compared with.
+    In bfloat16 if the processor has it, otherwise in float32. session_config: that of the compared sessions.
     """
 
     def __init__(self, session_config: Optional[Any] = None) -> None:

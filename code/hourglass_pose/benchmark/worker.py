@@ -1,4 +1,4 @@
-"""Processes that measure, one for each checkout and device: started, asked for blocks of runs in turns, and ended."""
+"""Workers: processes that measure, one for each checkout and device, started here and sent requests in turn."""
 
 import json
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _MARK = '@benchmark '
 _SERVE = '--serve'
 
-# Checkouts from before there was --serve: the same, by what they have.
+# For checkouts older than --serve: the same measurements with the classes that those checkouts have.
 _EARLIER_CHECKOUT = """
 import json, sys, time
 def answer(value):
@@ -48,7 +48,7 @@ else:
             description = side.runtime.description + '; ' + side.summary.describe()
             found.append(dict(description=description, images=batch_size, gflop=gflop, untimed=1))
         else:
-            experiment = Experiment(config, say=lambda line: None)
+            experiment = Experiment(config, lambda line: None)
             batches = experiment.generator(experiment.split()['train'], batch_size).training_batches(0)
             runs.append(lambda batches=batches: next(batches))
             untimed = 2 * config.Train.prefetch + 1
@@ -66,7 +66,7 @@ for line in sys.stdin:
 
 
 def serve(parts: Sequence['Timed'], requests: TextIO) -> None:
-    """Answer, as the process of a Worker, requests 'index count' with the mean seconds of `count` runs."""
+    """Run in the process of a Worker: answer requests 'index count' with the mean seconds of `count` runs."""
     _answer([{name: getattr(part, name) for name in ('description', 'images', 'gflop', 'untimed')} for part in parts])
     for line in requests:
         index, count = map(int, line.split())
@@ -89,7 +89,7 @@ class Worker:
 
     Args:
         code: folder of the checkout that has the package hourglass_pose.
-        order: JSON-able, what the process is to build: 'what', 'config', 'sides' and 'checkpoint'.
+        order: JSON-able, what the process builds: 'what', 'config', 'sides' and 'checkpoint'.
 
     Raises:
         UserError: the process ends before it is ready; its own message is on the error stream.
@@ -138,5 +138,6 @@ class Worker:
         except BrokenPipeError:
             pass
         raise UserError(
-            f'{self.code}: the benchmark ended there with exit code {self._process.wait()}; its message is above'
+            f'{self.code}: the benchmark of this checkout ended with exit code {self._process.wait()}; its message is '
+            'above'
         )

@@ -1,1 +1,1 @@
-"""Networks on disk: folders with manifests, variables, the checkpoints of other programs."""
+"""Networks on disk: folders with manifests, variables, and checkpoints of other programs."""

@@ -1,4 +1,4 @@
-"""What is known of a network on the disk, in texts for people and for JSON."""
+"""The description of a network on disk, as text for people and for JSON."""
 
 import os
 from typing import Any, Dict, Iterator, List, Tuple, Union
@@ -13,21 +13,21 @@ Text = Union[str, List[str]]
 
 
 def describe(stored: StoredNetwork) -> Dict[str, Text]:
-    """Return {name: text or list of texts} of what is known of a network."""
+    """Return {name: text or list of texts} of everything that is known about a network."""
     record: Dict[str, Text] = {'checkpoint': stored.path}
     record['files'] = _files(stored)
-    record['network'] = summarise_network(stored.traits).describe()
-    record['traits'] = [f'{name}: {value!r}' for name, value in stored.traits.as_dict().items()]
+    record['network'] = summarise_network(stored.hyperparameters).describe()
+    record['hyperparameters'] = [f'{name}: {value!r}' for name, value in stored.hyperparameters.as_dict().items()]
     record['variables'] = report_on_network(stored).lines()
     if stored.manifest:
         record.update(describe_training(stored.manifest))
     elif stored.variables:
-        record['training'] = 'by another program; the file does not tell its data and its joint names'
+        record['training'] = 'by another program; the file does not record its data and joint names'
         record.update(_source(stored.source))
     else:
         steps = '' if stored.step is None else f', {stored.step} steps'
         record['training'] = (
-            f'by the original TensorFlow 1 code{steps}; it carries no manifest, so its dropout rate, its data and its '
+            f'by the original TensorFlow 1 code{steps}; it carries no manifest, so its dropout rate, data and '
             'joint names are not known'
         )
     record['prediction'] = _prediction(stored.inference)
@@ -37,7 +37,7 @@ def describe(stored: StoredNetwork) -> Dict[str, Text]:
 
 
 def describe_training(manifest: Manifest) -> Iterator[Tuple[str, Text]]:
-    """Yield (name, text or list of texts) of what a manifest records of the training."""
+    """Yield (name, text or list of texts) of the training that a manifest records."""
     config, progress = manifest['config'], manifest['progress']
     averages = ', moving averages of the weights' if manifest['averaged_weights'] else ''
     yield (

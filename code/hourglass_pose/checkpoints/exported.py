@@ -10,7 +10,7 @@ from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.errors import CheckpointError
 
 METADATA_KEY = 'hourglass_pose'
-"""Of the metadata_props of an ONNX model; its value is the JSON of the description."""
+"""Key in the metadata_props of an ONNX model; its value is the description as JSON."""
 
 # Fields of onnx.proto: ModelProto.metadata_props, StringStringEntryProto.key and .value.
 _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
@@ -22,7 +22,7 @@ class ExportedModel:
     """path: the ONNX file. inference: how crops are made and the output is read.
 
     input_name, input_shape (N, S, S, 3), input_type: 'uint8', or 'float32', RGB of [0, 1] minus input_mean.
-    outputs: names. step: training steps of the checkpoint. manifest: None, as for every network without one.
+    outputs: names. step: training steps of the checkpoint. manifest: None, as in a StoredNetwork without one.
     """
 
     path: str
@@ -41,11 +41,6 @@ class ExportedModel:
         return len(self.outputs) > 1
 
 
-def is_exported(path: Union[str, 'os.PathLike[str]']) -> bool:
-    """Return whether a path names an ONNX file."""
-    return os.fspath(path).lower().endswith('.onnx')
-
-
 def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
     """Return the ExportedModel of an ONNX file, described by the JSON beside it or, without one, by the file itself.
 
@@ -53,7 +48,7 @@ def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
-        raise CheckpointError(f'{path}: no such file; give an ONNX model that export made')
+        raise CheckpointError(f'{path}: no such file; give an ONNX model that `export` wrote')
     beside = f'{path}.json'
     try:
         if os.path.isfile(beside):
@@ -67,8 +62,8 @@ def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
         raise CheckpointError(f'{source}: cannot be read ({error})')
     if text is None:
         raise CheckpointError(
-            f'{path}: this ONNX file does not say how it is used, and there is no {os.path.basename(beside)} beside '
-            'it; export the checkpoint again with this version'
+            f'{path}: this ONNX file holds no description of its input and output, and there is no '
+            f'{os.path.basename(beside)} beside it; export the checkpoint again with this version'
         )
     try:
         description: Dict[str, Any] = json.loads(text)
@@ -111,7 +106,7 @@ def read_metadata(path: str) -> Dict[str, str]:
 def _values_of(stream: BinaryIO, end: int, wanted: Sequence[int]) -> Iterator[bytes]:
     """Yield the bytes of the fields `wanted` of a protobuf message that ends at `end`, in their order in the file.
 
-    Raises ValueError for what is not a message.
+    Raises ValueError if the bytes are not a message.
     """
     while stream.tell() < end:
         number, kind = divmod(_read_varint(stream), 8)
@@ -130,7 +125,7 @@ def _values_of(stream: BinaryIO, end: int, wanted: Sequence[int]) -> Iterator[by
 
 
 def _read_varint(stream: BinaryIO) -> int:
-    """Return an integer of seven bits a byte, the lowest first; the highest bit says that another byte follows."""
+    """Return an integer of seven bits a byte, the lowest first; the highest bit is set if another byte follows."""
     value = 0
     for shift in range(0, 70, 7):
         byte = stream.read(1)

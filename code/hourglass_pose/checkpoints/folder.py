@@ -1,4 +1,4 @@
-"""The checkpoints of a run: written whole or not at all, pruned, and found again when the newest is damaged.
+"""The checkpoints of a run: written atomically, pruned, and found again if the newest one is damaged.
 
 A run folder holds
 
@@ -6,7 +6,7 @@ A run folder holds
     latest -> step-...    the newest
     best -> step-...      the best so far: the newest whose manifest has `is_best`
 
-This module knows files only; variables and sessions are in checkpoints/variables.py.
+This module handles files only; variables and sessions are in checkpoints/variables.py.
 """
 
 import os
@@ -34,16 +34,16 @@ class CheckpointFolder:
     def write(self, step: int, manifest: Manifest, write_files: Callable[[str], None], is_best: bool = False) -> str:
         """Write one checkpoint and return its folder.
 
-        Everything is written under a temporary name, flushed to the disk, and renamed; until then the run's earlier
-        checkpoints stay as they are.
+        Everything is written under a temporary name, flushed to the disk, and renamed. Until then the earlier
+        checkpoints of the run stay unchanged.
 
         Args:
-            manifest: what can be written as JSON; the format, checksums and `is_best` are added.
+            manifest: JSON-able; the format, checksums and `is_best` are added.
             write_files: writes the checkpoint's files into an empty folder.
             is_best: whether this is the best checkpoint so far.
 
         Raises:
-            CheckpointError: the disk refuses.
+            CheckpointError: the checkpoint cannot be written.
         """
         final = self._folder_of(step)
         partial = os.path.join(self.folder, f'{_PARTIAL}{os.path.basename(final)}-{os.getpid()}')
@@ -56,7 +56,7 @@ class CheckpointFolder:
             for name in [*names, '.']:
                 _sync(os.path.join(partial, name))
             if os.path.isdir(final):
-                # The same step again, after a resume from an older one.
+                # The same step was written before the run resumed from an older checkpoint.
                 os.rename(final, replaced)
             os.rename(partial, final)
             shutil.rmtree(replaced, ignore_errors=True)
@@ -73,16 +73,16 @@ class CheckpointFolder:
         return final
 
     def update(self, step: int, manifest: Manifest, is_best: bool = False) -> None:
-        """Replace the manifest of a checkpoint; its files, and that it was the best, stay.
+        """Replace the manifest of a checkpoint. Its files stay, and so does an `is_best` of the old manifest.
 
-        Until the new manifest is whole on the disk the old one stays. Raises CheckpointError when the disk refuses,
-        or when the checkpoint is not there.
+        The old manifest stays until the new one is complete on the disk. Raises CheckpointError if it cannot be
+        written, or if the checkpoint does not exist.
         """
         folder = self._folder_of(step)
         try:
             old = read_manifest(folder)
             if is_best:
-                # First: whenever the program is killed, the link leads to the best checkpoint.
+                # First, so that the link is right even if the program is killed before the manifest is written.
                 self._point('best', folder)
             rewrite_manifest(folder, dict(manifest, is_best=is_best or old.get('is_best', False)), old['files'])
             _sync(self.folder)
@@ -90,7 +90,7 @@ class CheckpointFolder:
             raise self._refusal(step, error)
 
     def steps(self) -> List[int]:
-        """Return the steps of the checkpoints that are there, ascending."""
+        """Return the steps of the existing checkpoints, ascending."""
         try:
             names = os.listdir(self.folder)
         except OSError:
@@ -98,9 +98,9 @@ class CheckpointFolder:
         return sorted(int(match.group(1)) for match in map(_FOLDER_PATTERN.match, names) if match)
 
     def newest_intact(self, report: Callable[[str], None] = lambda message: None) -> Optional[str]:
-        """Return the folder of the newest checkpoint whose files are whole, or None where there is none.
+        """Return the folder of the newest checkpoint whose files are intact, or None if there is none.
 
-        report: gets a line for every damaged one that is passed over.
+        report: shows a line for every damaged one that is skipped.
         """
         for step in reversed(self.steps()):
             folder = self._folder_of(step)
@@ -112,13 +112,13 @@ class CheckpointFolder:
         return None
 
     def repair(self, newest: Optional[int] = None) -> None:
-        """Remove what an interrupted write left behind, and make `latest` and `best` links that are right.
+        """Remove the remains of an interrupted write, and make `latest` and `best` correct links.
 
-        A copy of a run may hold folders in place of the links; an interrupted program may have written a manifest and
-        not yet the link.
+        A copy of a run may hold folders in place of the links, and an interrupted program may have written a manifest
+        but not the link.
 
-        newest: step from which the run goes on; later checkpoints do not count. Raises CheckpointError where a folder
-        of a user has the name of a link, or the disk refuses.
+        newest: step from which the run resumes; later checkpoints do not count. Raises CheckpointError if a folder of
+        the user has the name of a link, or if the links cannot be written.
         """
         self._remove_partial()
         try:
@@ -139,7 +139,7 @@ class CheckpointFolder:
                 path = os.path.join(self.folder, name)
                 replaced = _REPLACED_PATTERN.match(name)
                 if replaced and not os.path.lexists(os.path.join(self.folder, replaced.group(1))):
-                    # Interrupted between the two renames: the checkpoint that was to be replaced is still whole.
+                    # Interrupted between the two renames: the checkpoint to be replaced is still intact.
                     os.rename(path, os.path.join(self.folder, replaced.group(1)))
                 elif os.path.islink(path):
                     os.remove(path)
@@ -147,12 +147,12 @@ class CheckpointFolder:
                     shutil.rmtree(path, ignore_errors=True)
 
     def _replace_copy(self, path: str) -> None:
-        """Remove a folder that is a copy of a checkpoint where a link belongs; keep the copy if it is the only one."""
+        """Remove a copy of a checkpoint that has the name of a link; rename it if it is the only copy."""
         if os.path.islink(path) or not os.path.lexists(path):
             return
         if not os.path.isfile(os.path.join(path, MANIFEST)):
             raise CheckpointError(
-                f'{path}: this is no link to a checkpoint, and the program has not written it; move it away'
+                f'{path}: this is neither a link to a checkpoint nor written by this program; move it away'
             )
         step = self._folder_of(read_manifest(path)['global_step'])
         if os.path.isdir(step):
@@ -161,7 +161,7 @@ class CheckpointFolder:
             os.rename(path, step)
 
     def _best(self, steps: List[int]) -> Optional[int]:
-        """Return the best of the steps: the newest whose manifest has `is_best`, or a newer one that the link leads to.
+        """Return the best of the steps: the newest whose manifest has `is_best`, or a newer one that `best` points to.
 
         The link is written first and may be lost in a copy; manifests of earlier versions have no `is_best`.
         """
@@ -176,7 +176,7 @@ class CheckpointFolder:
         return None
 
     def _point(self, name: str, target: str) -> None:
-        """Make the link `name` lead to a checkpoint, in one step."""
+        """Make the link `name` point to a checkpoint, atomically."""
         link = os.path.join(self.folder, name)
         if os.path.islink(link) and os.readlink(link) == os.path.basename(target):
             return
@@ -190,13 +190,13 @@ class CheckpointFolder:
     def _refusal(self, step: int, error: Exception) -> CheckpointError:
         return CheckpointError(
             f'{self.folder}: the checkpoint of step {step} cannot be written '
-            f'({getattr(error, "strerror", None) or error}); earlier checkpoints are untouched: free some space or '
-            'mend the folder, then go on with load.py'
+            f'({getattr(error, "strerror", None) or error}); earlier checkpoints are unchanged: free some space or '
+            'correct the permissions of the folder, then resume with load.py'
         )
 
     def _prune(self, newest: int) -> None:
-        """Remove old checkpoints, as far as the disk lets: one that stays costs space and no training."""
-        # Later ones can only be damaged: the run has gone back behind them, and they must not count as kept.
+        """Remove old checkpoints; failures are ignored, as a remaining checkpoint only takes space."""
+        # Later ones are damaged, as the run resumed from before them; they must not count as kept.
         steps = [step for step in self.steps() if step <= newest]
         best = self._best(steps)
         for step in steps[: -self.keep_last]:
@@ -207,7 +207,7 @@ class CheckpointFolder:
 def find_checkpoint(path: str) -> str:
     """Return the checkpoint folder that a user's path means: itself, or `latest` of a run folder.
 
-    Raises CheckpointError where there is none, naming what is there.
+    Raises CheckpointError if there is none, with a description of what the path is.
     """
     for candidate in (path, os.path.join(path, 'latest')):
         if os.path.isfile(os.path.join(candidate, MANIFEST)):
@@ -221,13 +221,13 @@ def find_checkpoint(path: str) -> str:
             'runs/hourglass/latest'
         )
     raise CheckpointError(
-        f'{path}: this is no checkpoint, it has no {MANIFEST}; give a run folder, or a checkpoint in it such as '
+        f'{path}: this is no checkpoint, as it has no {MANIFEST}; give a run folder, or a checkpoint in it such as '
         'runs/hourglass/latest'
     )
 
 
 def run_folder_of(checkpoint: str) -> Optional[str]:
-    """Return the run folder that a checkpoint folder lies in, or None where it lies alone, as a copy of it does."""
+    """Return the run folder that holds a checkpoint folder, or None for a copy outside of a run."""
     checkpoint = os.path.realpath(checkpoint)
     parent, name = os.path.split(checkpoint)
     if _FOLDER_PATTERN.match(name):

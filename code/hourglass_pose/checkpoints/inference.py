@@ -1,4 +1,4 @@
-"""InferenceRecord: what prediction must know of a trained network, the same for checkpoints, exports and engines."""
+"""InferenceRecord: the settings of a network that prediction needs, shared by checkpoints, exports and engines."""
 
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Dict, Optional, Tuple
@@ -14,7 +14,7 @@ from hourglass_pose.skeleton import Skeleton
 
 @dataclass(frozen=True)
 class InferenceRecord:
-    """How the crops of a network are made and how its output is read.
+    """How the crops of a network are cut and how its output is decoded.
 
     joints: the J names, in the order of the maps. kept_joints: which of them were trained.
     input_size, heatmap_size: sides of the square input in pixels and of its maps in cells.
@@ -22,8 +22,8 @@ class InferenceRecord:
     gives_probabilities: whether the network's output is the sigmoid of its logits.
     flip_test: whether the maps of the mirrored crop are averaged in.
     box_margin, crop_rule, crop_corners: as in CropRule.
-    flip_pairs: pairs of joints that a mirrored image exchanges; None finds them by their names.
-    mean_pose_crop: (J, 2) crop pixels, the mean pose of the training persons, where it is known.
+    flip_pairs: pairs of joints that a mirrored image exchanges; None derives them from their names.
+    mean_pose_crop: (J, 2) crop pixels, the mean pose of the training persons, None if it is not known.
     """
 
     joints: Tuple[str, ...]
@@ -35,7 +35,7 @@ class InferenceRecord:
     decoding: str
     flip_test: bool
     box_margin: float
-    # Checkpoints from before there were two rules do not name theirs.
+    # Older checkpoints, from before the second rule, do not record it.
     crop_rule: str = 'box'
     crop_corners: str = 'exact'
     mean_pose_crop: Optional[Tuple[Tuple[float, float], ...]] = None
@@ -46,8 +46,8 @@ class InferenceRecord:
     def from_dict(cls, values: Dict[str, Any], **network: Any) -> 'InferenceRecord':
         """Return the record of a JSON object.
 
-        network: what objects of earlier versions left to the network's settings: input_size, heatmap_size and
-        gives_probabilities. Fields that this version does not know are passed over.
+        network: input_size, heatmap_size and gives_probabilities, for objects of earlier versions, which lack them.
+        Fields that this version does not know are ignored.
         Raises CheckpointError for an object that lacks a field.
         """
         known = {field.name for field in fields(cls)}
@@ -64,7 +64,7 @@ class InferenceRecord:
             raise CheckpointError(f'the inference record cannot be read ({type(error).__name__}: {error})')
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return a JSON-able dict from which `from_dict` makes an equal record."""
+        """Return a JSON-able dict that `from_dict` reads as an equal record."""
         mean_pose = None if self.mean_pose_crop is None else [list(point) for point in self.mean_pose_crop]
         pairs = None if self.flip_pairs is None else [list(pair) for pair in self.flip_pairs]
         return dict(
@@ -92,7 +92,7 @@ class InferenceRecord:
         return CropRule(self.input_size, self.box_margin, crop_rule=self.crop_rule, corners=self.crop_corners)
 
     def logits_of_output(self, output: np.ndarray) -> np.ndarray:
-        """Return the logits of a network's output, which may be the sigmoid of them."""
+        """Return the logits of a network's output, which may be their sigmoid."""
         if not self.gives_probabilities:
             return output
         inner = np.clip(np.asarray(output, np.float64), 1e-12, 1 - 1e-12)

@@ -15,7 +15,7 @@ Manifest = Dict[str, Any]
 
 
 def read_manifest(folder: str) -> Manifest:
-    """Return a checkpoint's manifest. Raises CheckpointError for one that cannot be read or is of another format."""
+    """Return a checkpoint's manifest. Raises CheckpointError if it cannot be read or has another format."""
     path = os.path.join(folder, MANIFEST)
     try:
         with open(path) as stream:
@@ -31,7 +31,7 @@ def read_manifest(folder: str) -> Manifest:
                 f'{MANIFEST_FORMAT}), whose variables had other names; train again, or use that version'
             )
         if manifest.pop('sha256') != _digest_of(manifest):
-            raise ValueError('its text is not what was written')
+            raise ValueError('its text differs from what was written')
         if not _are_file_records(manifest['files']):
             raise ValueError('its files have no sizes and checksums')
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
@@ -52,19 +52,19 @@ def verify(folder: str) -> Manifest:
         found = _file_record(path)
         if found != record:
             raise CheckpointError(
-                f'{path}: damaged, {found["size"]} bytes with SHA-256 {found["sha256"][:8]}, the manifest has '
-                f'{record["size"]} bytes with {record["sha256"][:8]}'
+                f'{path}: damaged; expected {record["size"]} bytes with SHA-256 {record["sha256"][:8]}, found '
+                f'{found["size"]} bytes with {found["sha256"][:8]}'
             )
     return manifest
 
 
 def write_manifest(folder: str, manifest: Manifest, names: List[str]) -> None:
-    """Write a manifest with the checksums of the folder's files `names`. Raises UserError when the disk refuses."""
+    """Write a manifest with the checksums of the folder's files `names`. Raises UserError if it cannot be written."""
     rewrite_manifest(folder, manifest, {name: _file_record(os.path.join(folder, name)) for name in names})
 
 
 def rewrite_manifest(folder: str, manifest: Manifest, files: Dict[str, Any]) -> None:
-    """Replace a manifest; `files` is the part with the checksums, which stay as they were."""
+    """Replace a manifest. files: the part with the checksums, which does not change."""
     manifest = dict(manifest, format=MANIFEST_FORMAT, files=files)
     manifest['sha256'] = _digest_of(manifest)
     text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)

@@ -1,4 +1,4 @@
-"""What a path that should mean a network is: a run, a checkpoint, weights of another program, or nothing of these."""
+"""identify: the kind of network that a path means, or a message that describes what is there instead."""
 
 import os
 import zipfile
@@ -11,9 +11,12 @@ from hourglass_pose.errors import CheckpointError
 
 OURS, ORIGINAL, PYTORCH, ONNX = 'ours', 'original', 'pytorch', 'onnx'
 
-_READS = 'a run folder, a checkpoint in it, a TensorFlow checkpoint of the original code, or weights of PyTorch'
+_READS = (
+    'a run folder, a checkpoint in it, a TensorFlow checkpoint of the original code, weights of a PyTorch hourglass, '
+    'or an exported .onnx model'
+)
 
-# How a file begins or how its name ends, and what that makes it.
+# The kinds of files, by their first bytes and by the ends of their names.
 _BEGINNINGS = (
     (b'\x80', 'a Python pickle, which may run code when it is opened; save the state dict by torch.save'),
     (b'PK', 'a zip archive; unpack it first'),
@@ -49,7 +52,7 @@ def identify(path: str) -> IdentifiedPath:
     """
     path = os.fspath(path)
     original = find_original(path)
-    # The prefix of the files of one of our checkpoints means that checkpoint.
+    # The prefix of a checkpoint's files means the whole checkpoint.
     folder = os.path.dirname(original) if original else path
     try:
         return IdentifiedPath(OURS, find_checkpoint(folder if _has_manifest(folder) else path))
@@ -58,7 +61,7 @@ def identify(path: str) -> IdentifiedPath:
             return IdentifiedPath(ORIGINAL, original)
         if is_pytorch_file(path):
             return IdentifiedPath(PYTORCH, path)
-        if path.endswith('.onnx') and os.path.isfile(path):
+        if path.lower().endswith('.onnx') and os.path.isfile(path):
             return IdentifiedPath(ONNX, path)
         description = describe(path)
         if not description:
@@ -73,7 +76,7 @@ def is_pytorch_file(path: str) -> bool:
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith('data.pkl') for name in archive.namelist())
-    # A zip archive that was cut off has no list of its files, which is at its end.
+    # A truncated zip archive lacks the list of its files, which is at its end.
     cut_off = (b'PK\x03\x04',) if path.endswith(('.pth', '.pt', '.pth.tar')) else ()
     return _beginning(path).startswith((b'\x80\x02', *cut_off))
 

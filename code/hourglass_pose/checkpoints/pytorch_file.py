@@ -1,4 +1,4 @@
-"""State dicts read from files of PyTorch, without running what such a file may hold."""
+"""State dicts read from files of PyTorch, without running code that such a file may hold."""
 
 import re
 import warnings
@@ -10,24 +10,27 @@ import numpy as np
 
 from hourglass_pose.errors import CheckpointError, UserError
 
-# Keys under which training programs save the state dict, beside the optimizer's and the epoch.
+# Keys under which training programs save the state dict, next to the optimizer's state and the epoch.
 _WRAPPERS = ('state_dict', 'model_state_dict', 'model')
 
-# What DataParallel and modules that hold the network as `model` put before each name.
+# Prefixes that DataParallel, and modules that hold the network as `model`, add to each name.
 _PREFIXES = re.compile(r'^(?:module\.|model\.)+')
 
-# The first version that can be kept from unpickling, and the first in which known ways around it are closed
+# The first version that can load weights without unpickling objects, and the first without known ways around this
 # (CVE-2025-32434, CVE-2026-24747).
 _OLDEST, _SAFE = (1, 13), (2, 10)
 
-_INSTALL = 'install it with "pip install .[torch]", or run import-weights where it is: the result needs no PyTorch'
+_INSTALL = (
+    'install it with "pip install .[torch]", or run import-weights on a machine that has it: the result needs no '
+    'PyTorch'
+)
 
 
 def read_state_dict(path: str, report: Callable[[str], None] = print) -> Dict[str, np.ndarray]:
-    """Return {name: float32 array} of the state dict in a file that torch.save has written.
+    """Return {name: float32 array} of the state dict in a file that torch.save wrote.
 
-    report: gets a line on an old PyTorch. Raises UserError where PyTorch is not installed, CheckpointError for a file
-    that cannot be read, or only by running code from it, or that holds no state dict.
+    report: shows a line about an old PyTorch. Raises UserError if PyTorch is not installed, CheckpointError for a file
+    that cannot be read, that can only be read by running code from it, or that holds no state dict.
     """
     torch = _import_torch(report)
     try:
@@ -36,7 +39,7 @@ def read_state_dict(path: str, report: Callable[[str], None] = print) -> Dict[st
             contents = torch.load(stream, map_location='cpu', weights_only=True)
     except OSError as error:
         raise CheckpointError(f'{path}: the file cannot be read ({error.strerror or error})')
-    except Exception as error:  # what a damaged or crafted file raises depends on where PyTorch stumbles
+    except Exception as error:  # a damaged or crafted file can raise any exception
         raise CheckpointError(f'{path}: {_refusal(error)}')
     try:
         return {name: tensor.detach().float().numpy() for name, tensor in unwrap(contents).items()}
@@ -45,10 +48,10 @@ def read_state_dict(path: str, report: Callable[[str], None] = print) -> Dict[st
 
 
 def unwrap(contents: Any) -> Dict[str, Any]:
-    """Return {name: tensor} of what was saved: a state dict, alone or in a dict beside other things.
+    """Return {name: tensor} of the contents of a file: a state dict, alone or as an entry of a dict.
 
-    The prefixes 'module.' and 'model.' of names are taken off. Raises CheckpointError, without a path, where there is
-    no state dict.
+    The prefixes 'module.' and 'model.' of names are removed. Raises CheckpointError, without a path, if there is no
+    state dict.
     """
     while isinstance(contents, Mapping):
         inner = [contents[key] for key in _WRAPPERS if isinstance(contents.get(key), Mapping)]
@@ -61,32 +64,30 @@ def unwrap(contents: Any) -> Dict[str, Any]:
         )
     others = [str(name) for name, value in contents.items() if not (isinstance(name, str) and hasattr(value, 'shape'))]
     if others or not contents:
+        reason = f'not a tensor: {", ".join(others[:3])}' if others else 'it is empty'
         raise CheckpointError(
-            "it holds a dict that is no state dict ({}), and none under {}; save the network's "
-            'state_dict() by torch.save'.format(
-                'not a tensor: {}'.format(', '.join(others[:3])) if others else 'it is empty',
-                ', '.join(map(repr, _WRAPPERS)),
-            )
+            f'it holds a dict that is no state dict ({reason}), and none under {", ".join(map(repr, _WRAPPERS))}; save '
+            "the network's state_dict() by torch.save"
         )
     state = {_PREFIXES.sub('', name): value for name, value in contents.items()}
     if len(state) < len(contents):
         raise CheckpointError(
-            "it holds two sets of weights that differ by the prefixes 'module.' or 'model.' alone; save one of them"
+            "it holds two sets of weights whose names differ only by the prefix 'module.' or 'model.'; save one of them"
         )
     return state
 
 
 @contextmanager
 def _numpy_scalars_allowed(torch: Any) -> Iterator[None]:
-    """Let single NumPy numbers through, such as the best accuracy that training programs put beside the weights."""
+    """Allow single NumPy numbers, such as the best accuracy that training programs save with the weights."""
     safe_globals = getattr(torch.serialization, 'safe_globals', None)
     if safe_globals is None:
-        # Before PyTorch 2.5 nothing can be added to what is let through.
+        # Before PyTorch 2.5 nothing can be added to the allowed types.
         yield
         return
     make_scalar = np.float64(0).__reduce__()[0]
     kinds = [type(np.dtype(kind)) for kind in (np.float32, np.float64, np.int32, np.int64)]
-    # NumPy 2 has moved the function; a file names the module that it was in when the file was written.
+    # NumPy 2 moved the function; a file names the module of the NumPy that wrote it.
     functions = [(make_scalar, f'{module}.multiarray.scalar') for module in ('numpy.core', 'numpy._core')]
     with safe_globals(functions + [np.dtype] + kinds):
         yield
@@ -100,13 +101,13 @@ def _import_torch(report: Callable[[str], None]) -> Any:
     version = tuple(int(number) for number in re.findall(r'\d+', torch.__version__)[:2])
     if version < _OLDEST:
         raise UserError(
-            'PyTorch %s cannot read a file without running code from it, %d.%d or newer can; %s'
-            % ((torch.__version__,) + _OLDEST + (_INSTALL,))
+            f'PyTorch {torch.__version__} cannot read a file without running code from it, {_OLDEST[0]}.{_OLDEST[1]} '
+            f'or newer can; {_INSTALL}'
         )
     if version < _SAFE:
         report(
-            'note: PyTorch %s refuses dangerous files less reliably than %d.%d (CVE-2025-32434, CVE-2026-24747): '
-            'import only what you trust' % ((torch.__version__,) + _SAFE)
+            f'note: PyTorch {torch.__version__} refuses dangerous files less reliably than {_SAFE[0]}.{_SAFE[1]} '
+            '(CVE-2025-32434, CVE-2026-24747): import only files that you trust'
         )
     return torch
 
@@ -117,13 +118,11 @@ def _refusal(error: Exception) -> str:
     forbidden = re.search(r'GLOBAL (\S+)', message)
     if forbidden:
         return (
-            f'refused: it holds more than tensors and plain values, {forbidden.group(1)}, and opening that '
-            f'would run code from the '
-            'file; where you trust it, save the state dict alone by torch.save(network.state_dict(), FILE)'
+            f'refused: besides tensors and plain values it holds {forbidden.group(1)}, and opening that would run code '
+            'from the file; if you trust it, save the state dict alone by torch.save(network.state_dict(), FILE)'
         )
-    # The rest of a long message advises to open the file without care.
+    # The rest of a long message advises to open the file unsafely.
     operand = re.search(r'Unsupported operand \d+', message)
     detail = operand.group(0) if operand else re.split(r'[.\n](?:\s|$)', message)[0]
-    return 'PyTorch cannot read it, it is damaged or no file of torch.save ({})'.format(
-        ': '.join(filter(None, (type(error).__name__, detail[:200])))
-    )
+    reason = ': '.join(filter(None, (type(error).__name__, detail[:200])))
+    return f'PyTorch cannot read it, it is damaged or no file of torch.save ({reason})'

@@ -1,4 +1,4 @@
-"""A file of PyTorch weights as a network of ours, with what prediction must know of its training."""
+"""Import of a file of PyTorch weights: the network in our layout and its inference record."""
 
 import os
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ from hourglass_pose.skeleton import MPII_JOINTS
 
 @dataclass(frozen=True)
 class ImportedNetwork:
-    """network: ForeignNetwork. inference: what prediction must know.
+    """A network read from a file of PyTorch.
 
-    source: file, sha256, code_base and left_out, for manifests.
+    network: ForeignNetwork. inference: how to predict with it. source: file, sha256, code_base and left_out, for
+    manifests.
     """
 
     network: Any
@@ -28,16 +29,16 @@ class ImportedNetwork:
 def import_state_dict(
     path: str, code_base: Optional[str] = None, report: Callable[[str], None] = lambda line: None
 ) -> ImportedNetwork:
-    """Return the network of a state dict in a file that torch.save has written.
+    """Return the network of a state dict in a file that torch.save wrote.
 
-    code_base: key of CODE_BASES, None for the one whose names of weights the file has. report: gets a line on what
-    was read. Raises CheckpointError for a file that cannot be read or holds another network, UserError where PyTorch
-    is not installed.
+    code_base: key of CODE_BASES, None to recognise it by the names of the weights. report: shows a line on what was
+    read. Raises CheckpointError for a file that cannot be read or holds another network, UserError if PyTorch is not
+    installed.
     """
     state = read_state_dict(path)
     checksum = file_sha256(path)
     report(f'read: {len(state)} tensors in {path}, SHA-256 {checksum}')
-    # TensorFlow takes seconds to load, so a wrong file is reported before it is.
+    # TensorFlow takes seconds to load, so a wrong file is reported first.
     from hourglass_pose.checkpoints.pytorch_weights import code_base_of, convert
 
     try:
@@ -51,21 +52,22 @@ def import_state_dict(
         'code_base': code_base,
         'left_out': list(network.unused + network.unknown),
     }
-    return ImportedNetwork(network, _inference(network.traits, code_base), source)
+    return ImportedNetwork(network, _inference(network.hyperparameters, code_base), source)
 
 
-def _inference(traits: NewellHyperparameters, code_base: str) -> InferenceRecord:
-    """Return how both known programs train, crop and decode: Gaussians with a deviation of one cell of 64 by mean
-    squared error, crops by MPII's centre and scale with corners of their own, a quarter cell towards the higher
-    neighbour.
+def _inference(hyperparameters: NewellHyperparameters, code_base: str) -> InferenceRecord:
+    """Return the inference record of both known code bases.
+
+    They train Gaussians with a standard deviation of one of 64 cells by mean squared error, cut crops by MPII's centre
+    and scale, each with its own corners, and decode a quarter cell towards the higher neighbour.
     """
-    is_mpii = traits.num_joints == len(MPII_JOINTS)
-    joints = MPII_JOINTS if is_mpii else tuple(f'joint_{index}' for index in range(traits.num_joints))
+    is_mpii = hyperparameters.num_joints == len(MPII_JOINTS)
+    joints = MPII_JOINTS if is_mpii else tuple(f'joint_{index}' for index in range(hyperparameters.num_joints))
     return InferenceRecord(
         joints=joints,
-        kept_joints=(True,) * traits.num_joints,
-        input_size=traits.input_size,
-        heatmap_size=traits.heatmap_size,
+        kept_joints=(True,) * hyperparameters.num_joints,
+        input_size=hyperparameters.input_size,
+        heatmap_size=hyperparameters.heatmap_size,
         loss='mse',
         sigma=1.0,
         decoding='quarter',

@@ -1,4 +1,4 @@
-"""Weights of the well-known PyTorch hourglasses under the names and in the layout of our graph."""
+"""Weights of the known PyTorch hourglasses, converted to the names and the layout of our graph."""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
+from hourglass_pose.checkpoints.variable_names import count_distinct
 from hourglass_pose.checkpoints.variables import shapes_of
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.newell.hyperparameters import NewellHyperparameters
@@ -18,13 +19,13 @@ _COUNTER = '.num_batches_tracked'
 
 @dataclass(frozen=True)
 class CodeBase:
-    """What PyTorch code calls the parts of the published network.
+    """The names that a PyTorch code base gives to the parts of the published network.
 
     option: value of --from. title: its repositories. input_mean: as in NewellHyperparameters. mark: a weight that only
     its state dicts have. values: function of {name: shape} to a dict of NewellHyperparameters' fields.
-    stem, stack: our module -> theirs, where {stack}, {index}, {level} and {down} stand for the stack, the index among
+    stem, stack: {our module: theirs}, where {stack}, {index}, {level} and {down} stand for the stack, the index among
     modules in a row, and the level of the hourglass, counted from its coarsest or as a path down from its finest.
-    residual: our layer of a residual module -> theirs. unused: end of the names of weights that are never used.
+    residual: {our layer of a residual module: theirs}. unused: pattern of the names of weights that are never used.
     """
 
     option: str
@@ -71,10 +72,10 @@ _LEAVES = {
 def _bearpaw_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
     joints, features = _shape(shapes, 'score.0.weight')[:2]
     return {
-        'num_stacks': _count(r'score\.(\d+)\.weight$', shapes),
+        'num_stacks': count_distinct(r'score\.(\d+)\.weight$', shapes),
         'num_features': features,
-        'num_poolings': _count(r'hg\.0\.hg\.(\d+)\.', shapes),
-        'num_modules': _count(r'hg\.0\.hg\.0\.0\.(\d+)\.', shapes),
+        'num_poolings': count_distinct(r'hg\.0\.hg\.(\d+)\.', shapes),
+        'num_modules': count_distinct(r'hg\.0\.hg\.0\.0\.(\d+)\.', shapes),
         'num_joints': joints,
         'stem_features': tuple(
             _shape(shapes, name)[0] for name in ('conv1.weight', 'layer1.0.conv3.weight', 'layer2.0.conv3.weight')
@@ -85,9 +86,9 @@ def _bearpaw_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
 def _princeton_values(shapes: Mapping[str, Sequence[int]]) -> Dict[str, Any]:
     joints, features = _shape(shapes, 'outs.0.conv.weight')[:2]
     return {
-        'num_stacks': _count(r'outs\.(\d+)\.conv\.weight$', shapes),
+        'num_stacks': count_distinct(r'outs\.(\d+)\.conv\.weight$', shapes),
         'num_features': features,
-        'num_poolings': _count(r'hgs\.0\.0((?:\.low2)*)\.up1\.', shapes),
+        'num_poolings': count_distinct(r'hgs\.0\.0((?:\.low2)*)\.up1\.', shapes),
         'num_joints': joints,
         'stem_features': tuple(
             _shape(shapes, name)[0]
@@ -102,7 +103,7 @@ CODE_BASES = {
         CodeBase(
             'bearpaw',
             'bearpaw/pytorch-pose (also anibali/pytorch-stacked-hourglass)',
-            # The mean of MPII's training images; the deviation that the code also has is not divided by.
+            # The mean of MPII's training images. The code base does not divide by its standard deviation.
             (0.4404, 0.4440, 0.4327),
             'score.0.weight',
             _bearpaw_values,
@@ -169,7 +170,7 @@ CODE_BASES = {
                 'conv_3': 'conv3.conv',
                 'skip': 'skip_layer.conv',
             },
-            # Every residual module declares one, those that keep the width do not apply it.
+            # Every residual module declares a skip layer, but those that keep the width do not apply it.
             unused=r'\.skip_layer\.conv\.(?:weight|bias)$',
         ),
     )
@@ -178,12 +179,13 @@ CODE_BASES = {
 
 @dataclass(frozen=True, eq=False)
 class ForeignNetwork:
-    """traits: NewellHyperparameters. variables: {variable of our graph: float32 array}, all of them.
+    """A network converted from another code base.
 
-    unused: names of weights that their network has and never uses. unknown: those that belong to no part of it.
+    hyperparameters: NewellHyperparameters. variables: {variable of our graph: float32 array}, all of them.
+    unused: names of weights that the network declares and never uses. unknown: names that belong to no part of it.
     """
 
-    traits: NewellHyperparameters
+    hyperparameters: NewellHyperparameters
     variables: Dict[str, np.ndarray]
     unused: Tuple[str, ...]
     unknown: Tuple[str, ...]
@@ -191,7 +193,7 @@ class ForeignNetwork:
     def lines(self) -> List[str]:
         """Return lines for people: what was matched and what was left out."""
         numbers = sum(array.size for array in self.variables.values())
-        return [f'matched: all {len(self.variables)} variables of the network, {numbers / 1000000.0:.2f} M numbers'] + [
+        return [f'matched: all {len(self.variables)} variables of the network, {numbers / 1e6:.2f} M numbers'] + [
             f'left out: {len(names)} weights {why} ({_listed(names)})'
             for names, why in (
                 (self.unused, 'of skip connections that the network declares and never uses'),
@@ -204,23 +206,23 @@ class ForeignNetwork:
 def convert(state: Mapping[str, np.ndarray], option: str) -> ForeignNetwork:
     """Return the ForeignNetwork of a state dict.
 
-    state: {name: float array}, names without prefixes of wrappers. option: key of CODE_BASES. What weights do not
-    show, as the size of the input, has its default. Raises CheckpointError, without a path, for the weights of
-    another network, naming those that are missing or have another shape.
+    state: {name: float array}, names without prefixes of wrappers. option: key of CODE_BASES. Hyperparameters that do
+    not follow from weights, such as the size of the input, have their defaults. Raises CheckpointError, without a path,
+    for the weights of another network, naming those that are missing or have another shape.
     """
     code_base = CODE_BASES[option]
     state = {name: np.asarray(array) for name, array in state.items() if not name.endswith(_COUNTER)}
     _check_code_base(state, code_base)
     try:
-        traits = NewellHyperparameters(
+        hyperparameters = NewellHyperparameters(
             input_mean=code_base.input_mean, **code_base.values({name: array.shape for name, array in state.items()})
         )
     except ValueError as error:
-        raise CheckpointError(f'its weights make no network that can be built here ({error})')
+        raise CheckpointError(f'its weights are those of no network that can be built here ({error})')
     variables: Dict[str, np.ndarray] = {}
     names, missing, reshaped = set(), [], []
-    for variable, shape in shapes_of(traits).items():
-        name = code_base.name_of(variable, traits.num_poolings)
+    for variable, shape in shapes_of(hyperparameters).items():
+        name = code_base.name_of(variable, hyperparameters.num_poolings)
         names.add(name)
         if name not in state:
             missing.append(name)
@@ -230,9 +232,9 @@ def convert(state: Mapping[str, np.ndarray], option: str) -> ForeignNetwork:
             reshaped.append(f'{name}: {array.shape} for {tuple(shape)}')
     left = sorted(set(state) - names)
     if missing or reshaped:
-        raise CheckpointError(_misfit(code_base, traits, missing, reshaped, left))
+        raise CheckpointError(_misfit(code_base, hyperparameters, missing, reshaped, left))
     unused = [name for name in left if code_base.unused and re.search(code_base.unused, name)]
-    return ForeignNetwork(traits, variables, tuple(unused), tuple(name for name in left if name not in unused))
+    return ForeignNetwork(hyperparameters, variables, tuple(unused), tuple(name for name in left if name not in unused))
 
 
 def _in_our_layout(array: np.ndarray) -> np.ndarray:
@@ -248,7 +250,7 @@ def code_base_of(state: Mapping[str, Any]) -> str:
             return code_base.option
     marks = ', '.join(f'no {other.mark} as in {other.title}' for other in CODE_BASES.values())
     raise CheckpointError(
-        f'its weights are of no network that can be imported: {marks}; it holds {len(state)} others, such as '
+        f'its weights are those of no network that can be imported: {marks}; it holds {len(state)} others, such as '
         f'{_listed(sorted(state))}'
     )
 
@@ -262,32 +264,31 @@ def _check_code_base(state: Mapping[str, Any], code_base: CodeBase) -> None:
 
 
 def _misfit(
-    code_base: CodeBase, traits: NewellHyperparameters, missing: List[str], reshaped: List[str], left: List[str]
+    code_base: CodeBase,
+    hyperparameters: NewellHyperparameters,
+    missing: List[str],
+    reshaped: List[str],
+    left: List[str],
 ) -> str:
     parts = [
-        text % (len(names), _listed(names))
-        for names, text in (
-            (missing, '%d weights are missing (%s)'),
-            (reshaped, '%d have another shape, given in our layout (%s)'),
-            (left, '%d belong to no part of it (%s)'),
+        f'{len(names)} {what} ({_listed(names)})'
+        for names, what in (
+            (missing, 'weights are missing'),
+            (reshaped, 'have another shape, given in our layout'),
+            (left, 'belong to no part of it'),
         )
         if names
     ]
     return (
-        'its weights do not make up the network of %s that they begin, %d stacks of %d features and %d joints: %s; '
-        'give the whole state dict of an unchanged network'
-        % (code_base.title, traits.num_stacks, traits.num_features, traits.num_joints, ', '.join(parts))
+        f'its weights do not match the network of {code_base.title} that some of them belong to, '
+        f'{hyperparameters.num_stacks} stacks of {hyperparameters.num_features} features and '
+        f'{hyperparameters.num_joints} joints: {", ".join(parts)}; give the whole state dict of an unchanged network'
     )
 
 
 def _listed(names: Sequence[str]) -> str:
     shown = ', '.join(names[:_NAMES_SHOWN])
     return shown if len(names) <= _NAMES_SHOWN else f'the first: {shown}'
-
-
-def _count(pattern: str, shapes: Mapping[str, Any]) -> int:
-    """Return how many different texts the pattern's group has among names."""
-    return len({match.group(1) for match in map(re.compile(pattern).match, shapes) if match})
 
 
 def _shape(shapes: Mapping[str, Sequence[int]], name: str) -> Sequence[int]:

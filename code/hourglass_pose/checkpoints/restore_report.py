@@ -1,4 +1,4 @@
-"""What of a checkpoint fits a graph, in lines for people."""
+"""RestoreReport: which variables of a checkpoint fit a graph, in lines for people."""
 
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Sequence, Tuple
@@ -8,7 +8,7 @@ AVERAGE_SUFFIX = '/ExponentialMovingAverage'
 
 _NAMES_SHOWN = 3
 
-# Why a variable of the graph is not in a checkpoint, or one of a checkpoint not in the graph, by kind of variable.
+# Descriptions of variables that are only in the graph, and of those that are only in the checkpoint, by kind.
 _STARTS_FRESH = {
     'average': 'moving averages of the weights',
     'optimizer': "the optimizer's state",
@@ -27,10 +27,10 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True)
 class RestoreReport:
-    """What of a checkpoint fits a graph, by names of variables.
+    """Which variables of a checkpoint fit a graph, by name.
 
-    restored: in both. fresh: the checkpoint lacks them, or holds them in another shape. unused: in the checkpoint
-    alone. network: those of the graph that make up the network.
+    restored: in both. fresh: the checkpoint lacks them, or holds them in another shape. unused: only in the
+    checkpoint. network: the variables of the graph that belong to the network.
     """
 
     restored: Tuple[str, ...]
@@ -40,7 +40,7 @@ class RestoreReport:
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing starts fresh and nothing is left out."""
+        """Whether no variable starts fresh and none is left out."""
         return not self.fresh and not self.unused
 
     def lines(self) -> List[str]:
@@ -72,6 +72,6 @@ class RestoreReport:
 
 
 def listed(names: Sequence[str]) -> str:
-    """Return a few names, or how many there are and the first of them."""
+    """Return the names, or their number and the first few if there are many."""
     shown = ', '.join(names[:_NAMES_SHOWN])
     return shown if len(names) <= _NAMES_SHOWN else f'{len(names)} variables, the first: {shown}'

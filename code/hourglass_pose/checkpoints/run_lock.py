@@ -1,8 +1,8 @@
-"""The lock of a folder: one process at a time writes in it, and a killed one leaves it free.
+"""FolderLock: one process at a time writes in a folder, and a killed process leaves it unlocked.
 
-The lock is the operating system's (flock), which ends with the process that holds it. The `filelock` package does not
-do: its newest version for Python 3.7 lets a forked child that ends release the lock of its parent, and one that lives
-keep the lock of a parent that was killed.
+It uses the operating system's flock, which ends with the process that holds it. The `filelock` package is not suitable:
+in its newest version for Python 3.7, a forked child that ends releases the lock of its parent, and a child that lives
+on keeps the lock of a killed parent.
 """
 
 import errno
@@ -20,18 +20,18 @@ LOCK, OWNER = '.lock', '.lock-owner.json'
 
 _HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK)
 
-# Descriptors of this process's locks. A program that is started closes them by itself; a forked child has to.
+# Descriptors of this process's locks. They close when a program is executed, but a forked child has to close them.
 _descriptors: Set[int] = set()
 
 
 class FolderLock:
-    """A context in which no other process that asks for the lock of the folder gets it.
+    """A context that holds the lock of a folder, so that no other process gets it.
 
-    The file .lock stays where it is, free or held: what counts is the lock on it, which a copy of the folder does not
-    have. Who holds it stands in .lock-owner.json for people, and decides nothing.
+    The file .lock always exists; what counts is the lock on it, which a copy of the folder does not have. The file
+    .lock-owner.json names the owner for people and has no effect.
 
-    folder: it must exist. report: gets a line where the file system has no locks; the work goes on without one.
-    waits: wait until the lock is free. Otherwise raises UserError, naming the owner, where another process holds it.
+    folder: it must exist. report: shows a line if the file system has no locks; the context then holds none.
+    waits: wait until the lock is free. Otherwise raises UserError, naming the owner, if another process holds it.
     """
 
     def __init__(self, folder: str, report: Callable[[str], None], waits: bool = False) -> None:
@@ -43,11 +43,11 @@ class FolderLock:
     def __enter__(self) -> 'FolderLock':
         path = os.path.join(self.folder, LOCK)
         try:
-            # Python opens files so that programs that are started do not inherit them.
+            # Python opens files so that executed programs do not inherit them.
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise UserError(
-                f'{path}: the lock of the folder cannot be opened ({error.strerror}); check its permissions, or name '
+                f'{path}: the lock of the folder cannot be opened ({error.strerror}); check its permissions, or choose '
                 'another folder'
             )
         try:
@@ -56,7 +56,7 @@ class FolderLock:
             os.close(descriptor)
             if error.errno in _HELD_BY_ANOTHER:
                 raise UserError(
-                    f'{self.folder}: {self._owner()} writes in this folder; wait until it ends, stop it, or name '
+                    f'{self.folder}: {self._owner()} writes in this folder; wait until it ends, stop it, or choose '
                     'another folder, for a run by --set Saver.saver_directory=FOLDER'
                 )
             self._report(

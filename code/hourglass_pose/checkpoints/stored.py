@@ -1,4 +1,4 @@
-"""StoredNetwork: a network on the disk, whatever program has written it."""
+"""StoredNetwork: a network on disk, written by this or another program."""
 
 from dataclasses import dataclass, field
 from typing import Any, Dict, Optional, Sequence
@@ -14,20 +14,20 @@ from hourglass_pose.graph.hyperparameters import Hyperparameters
 
 @dataclass(frozen=True)
 class StoredNetwork:
-    """A network on the disk.
+    """A network on disk.
 
     path: the checkpoint's folder, the prefix of the original code's checkpoint, or the file.
-    prefix: what TensorFlow reads the variables by; None where `variables` holds them.
-    inference: what prediction must know of the training.
-    step: finished training steps, None where it is not known.
-    manifest: what our own checkpoints carry.
-    source: file, checksum and code base of imported weights, whose licence goes with them.
+    prefix: prefix of TensorFlow's files; None if `variables` holds the weights.
+    inference: the settings that prediction needs.
+    step: finished training steps, None if it is not known.
+    manifest: of our own checkpoints, otherwise None.
+    source: file, checksum and code base of imported weights, which determine their licence.
     variables: {variable of our graph: float32 array} of weights from a file of another program.
     """
 
     path: str
     prefix: Optional[str]
-    traits: Hyperparameters
+    hyperparameters: Hyperparameters
     inference: InferenceRecord
     step: Optional[int] = None
     manifest: Optional[Manifest] = None
@@ -35,27 +35,27 @@ class StoredNetwork:
     variables: Optional[Dict[str, np.ndarray]] = field(default=None, repr=False, compare=False)
 
 
-def check_traits(folder: str, traits: Hyperparameters) -> None:
-    """Raise CheckpointError naming all in which the network of a checkpoint of ours differs from the wanted one."""
+def check_hyperparameters(folder: str, hyperparameters: Hyperparameters) -> None:
+    """Raise CheckpointError, naming all differences, if the network of our checkpoint is not the expected one."""
     found = hyperparameters_from_dict(read_manifest(folder)['traits'])
-    differences = found.differences(traits)
+    differences = found.differences(hyperparameters)
     if differences:
         raise CheckpointError(
             f'{folder}: the checkpoint is of another network (checkpoint / config): {", ".join(differences)}; use the '
-            'config it was trained with, or start in another Saver.saver_directory, from these weights by '
+            'config that it was trained with, or start a run with these weights in another Saver.saver_directory by '
             '"train --initialise-from"'
         )
 
 
-def check_transferable(stored: StoredNetwork, traits: Hyperparameters, joints: Sequence[str]) -> None:
-    """Raise CheckpointError where weights of a stored network would mean something else in a network."""
-    found, wanted = stored.traits.as_dict(), traits.as_dict()
+def check_transferable(stored: StoredNetwork, hyperparameters: Hyperparameters, joints: Sequence[str]) -> None:
+    """Raise CheckpointError if weights of a stored network would have another meaning in a network."""
+    found, wanted = stored.hyperparameters.as_dict(), hyperparameters.as_dict()
     differences = [
         f'{name}: {found.get(name)} / {wanted[name]}'
         for name in wanted
-        if name not in traits.free_in_transfer and found.get(name) != wanted[name]
+        if name not in hyperparameters.free_in_transfer and found.get(name) != wanted[name]
     ]
-    if 'num_joints' not in traits.free_in_transfer and list(joints) != list(stored.inference.joints):
+    if 'num_joints' not in hyperparameters.free_in_transfer and list(joints) != list(stored.inference.joints):
         differences.append('joints')
     if differences:
         raise CheckpointError(
@@ -66,8 +66,8 @@ def check_transferable(stored: StoredNetwork, traits: Hyperparameters, joints: S
 
 
 def checkpoint_prefix(folder: str) -> str:
-    """Return the path that TensorFlow knows a checkpoint folder's files by. Raises CheckpointError."""
+    """Return the prefix of TensorFlow's files in a checkpoint folder. Raises CheckpointError."""
     for name in read_manifest(folder)['files']:
         if name.endswith('.index'):
             return f'{folder}/{name[: -len(".index")]}'
-    raise CheckpointError(f'{folder}: the checkpoint has no index file')
+    raise CheckpointError(f'{folder}: the manifest lists no .index file; give another checkpoint')

@@ -1,4 +1,4 @@
-"""Weights of a stored network for another one: with other joints, other stacks, or another input size."""
+"""Transfer of weights between networks that differ in joints, stacks or input size."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Dict, List, Sequence, Tuple
@@ -13,10 +13,10 @@ from hourglass_pose.graph.hyperparameters import Hyperparameters
 
 @dataclass(frozen=True)
 class Transfer:
-    """What of a stored network fits another one.
+    """The weights of a stored network that fit another one.
 
-    values: {variable: array} to set. joint_axes: axis of the joints of the variables in `values` of which only the
-    channels of shared joints are taken. fresh: variables that keep their initial values.
+    values: {variable: array} to set. joint_axes: {variable: axis of the joints} of the variables in `values` of which
+    only the channels of shared joints are taken. fresh: variables that keep their initial values.
     """
 
     values: Dict[str, np.ndarray]
@@ -28,28 +28,28 @@ def initialise_from(
     session: Any,
     saver: VariableSaver,
     variables: Sequence[Any],
-    traits: Hyperparameters,
+    hyperparameters: Hyperparameters,
     joints: Sequence[str],
     stored: StoredNetwork,
 ) -> List[str]:
-    """Set the variables of a network, which are initialised, from a stored one, and return lines on what was taken.
+    """Set the initialised variables of a network from a stored network, and return lines on what was taken.
 
-    The moving averages of the weights are taken where the stored network has them. Maps of joints keep their channels
-    by the joints' names; the channels of other joints keep their initial values, and so do further stacks.
+    The moving averages of the weights are taken if the stored network has them. Channels of joints are matched by the
+    joints' names; the channels of other joints, and further stacks, keep their initial values.
 
     Args:
         session: holds the variables.
         saver: of all variables of the graph.
         variables: of the network.
-        traits: of the network.
+        hyperparameters: of the network.
         joints: names of its joints.
         stored: network to take the weights from.
 
     Raises:
         CheckpointError: the two networks are built differently.
     """
-    check_transferable(stored, traits, joints)
-    transfer = plan_transfer(stored, traits, joints)
+    check_transferable(stored, hyperparameters, joints)
+    transfer = plan_transfer(stored, hyperparameters, joints)
     values = dict(transfer.values)
     mixed = [variable for variable in variables if variable.op.name in transfer.joint_axes]
     if mixed:
@@ -60,12 +60,12 @@ def initialise_from(
     return _lines(transfer, joints, stored)
 
 
-def plan_transfer(stored: StoredNetwork, traits: Hyperparameters, joints: Sequence[str]) -> Transfer:
-    """Return the Transfer of a stored network to the network of some traits with some joints."""
-    wanted = shapes_of(traits)
+def plan_transfer(stored: StoredNetwork, hyperparameters: Hyperparameters, joints: Sequence[str]) -> Transfer:
+    """Return the Transfer of a stored network to a network with these hyperparameters and joints."""
+    wanted = shapes_of(hyperparameters)
     found = network_values(stored, list(wanted))
     source_joints = stored.inference.joints
-    axes = {} if list(joints) == list(source_joints) else _joint_axes(traits, wanted)
+    axes = {} if list(joints) == list(source_joints) else _joint_axes(hyperparameters, wanted)
     values, joint_axes = {}, {}
     for name, shape in wanted.items():
         expected = list(shape)
@@ -81,9 +81,9 @@ def plan_transfer(stored: StoredNetwork, traits: Hyperparameters, joints: Sequen
     return Transfer(values, joint_axes, tuple(name for name in wanted if name not in values))
 
 
-def _joint_axes(traits: Hyperparameters, shapes: Dict[str, List[int]]) -> Dict[str, int]:
-    """Return {variable: axis} of the variables with a channel for each joint: those that grow with one joint more."""
-    larger = shapes_of(replace(traits, num_joints=traits.num_joints + 1))
+def _joint_axes(hyperparameters: Hyperparameters, shapes: Dict[str, List[int]]) -> Dict[str, int]:
+    """Return {variable: axis} of the variables with a channel for each joint: those that grow with one more joint."""
+    larger = shapes_of(replace(hyperparameters, num_joints=hyperparameters.num_joints + 1))
     axes = {}
     for name, shape in shapes.items():
         for axis, (side, larger_side) in enumerate(zip(shape, larger.get(name, shape))):

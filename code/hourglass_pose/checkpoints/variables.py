@@ -1,4 +1,4 @@
-"""Variables of a session to checkpoint files and back."""
+"""Variables saved from a session into checkpoint files and restored from them."""
 
 import os
 import tempfile
@@ -18,8 +18,8 @@ from hourglass_pose.tf_compat import reason_of, tf
 class VariableSaver:
     """Saves and restores all variables of the current graph.
 
-    prefix: file name of the checkpoint's parts. network: the variables that a checkpoint must hold; what belongs to
-    the optimizer may start fresh. None requires every variable of the graph.
+    prefix: file name of the checkpoint's parts. network: the variables that a checkpoint must hold; those of the
+    optimizer may start fresh. None requires every variable of the graph.
     """
 
     def __init__(self, prefix: str, network: Optional[Sequence['tf.Variable']] = None) -> None:
@@ -29,19 +29,19 @@ class VariableSaver:
         self._saver = tf.train.Saver(self._variables, max_to_keep=None, save_relative_paths=True)
 
     def save(self, session: 'tf.Session', folder: str) -> None:
-        """Write the variables into a folder. Raises OSError when the disk refuses."""
+        """Write the variables into a folder. Raises OSError if they cannot be written."""
         try:
             self._saver.save(session, os.path.join(folder, self.prefix), write_meta_graph=False, write_state=False)
         except tf.errors.OpError as error:
             raise OSError(reason_of(error))
         except ValueError as error:
-            # Saver reports an unwritable folder so.
+            # Saver reports an unwritable folder by this exception.
             raise OSError(str(error))
 
     def values(self, session: 'tf.Session', variables: Sequence['tf.Variable']) -> Dict[str, np.ndarray]:
         """Return {name: array} of variables.
 
-        They are saved and read back: other fetches would be one more graph to compile on an NPU, which takes minutes.
+        They are saved and read back, because on an NPU another fetch is another graph to compile, which takes minutes.
         """
         with tempfile.TemporaryDirectory() as folder:
             self.save(session, folder)
@@ -49,10 +49,10 @@ class VariableSaver:
             return {variable.op.name: reader.get_tensor(variable.op.name) for variable in variables}
 
     def restore(self, session: 'tf.Session', path: str) -> RestoreReport:
-        """Set the graph's variables from a checkpoint and return the RestoreReport; what it lacks stays as it is.
+        """Set the graph's variables from a checkpoint and return the RestoreReport; missing ones stay unchanged.
 
-        path: folder of one of our checkpoints, or the prefix of any other. Raises CheckpointError where a variable of
-        the network is missing or has another shape.
+        path: folder of one of our checkpoints, or the prefix of any other. Raises CheckpointError if a variable of the
+        network is missing or has another shape.
         """
         prefix = checkpoint_prefix(path) if os.path.isdir(path) else path
         found = tf.train.NewCheckpointReader(prefix).get_variable_to_shape_map()
@@ -76,9 +76,9 @@ class VariableSaver:
 
 
 def stored_number(path: str, variable: 'tf.Variable') -> Optional[float]:
-    """Return the number that a checkpoint holds for a variable without dimensions, None where it holds none.
+    """Return the number that a checkpoint holds for a scalar variable, None if it holds none.
 
-    It is read from the file: to ask a session for it would be one more graph to compile for some devices.
+    It is read from the file, because for some devices another fetch is another graph to compile.
     """
     reader = tf.train.NewCheckpointReader(checkpoint_prefix(path) if os.path.isdir(path) else path)
     return reader.get_tensor(variable.op.name).item() if reader.has_tensor(variable.op.name) else None
@@ -128,12 +128,12 @@ def open_variables(prefix: str) -> Any:
 
 
 def reader_of(stored: StoredNetwork) -> Any:
-    """Return what reads the variables of a StoredNetwork: get_variable_to_shape_map() and get_tensor(name)."""
+    """Return the reader of a StoredNetwork's variables, with get_variable_to_shape_map() and get_tensor(name)."""
     return open_variables(stored.prefix) if stored.prefix is not None else _ArrayReader(stored.variables or {})
 
 
 def network_values(stored: StoredNetwork, names: Sequence[str]) -> Dict[str, np.ndarray]:
-    """Return {name: array} of the named variables that a network holds, of their moving averages where it has any."""
+    """Return {name: array} of the named variables that a network holds, or of their moving averages if it has them."""
     reader = reader_of(stored)
     found = reader.get_variable_to_shape_map()
     chosen = {name: _averaged(name, found) for name in names}
@@ -141,26 +141,26 @@ def network_values(stored: StoredNetwork, names: Sequence[str]) -> Dict[str, np.
 
 
 def report_on_network(stored: StoredNetwork) -> RestoreReport:
-    """Return the RestoreReport of a StoredNetwork and the network of its traits alone, without an optimizer.
+    """Return the RestoreReport of a StoredNetwork for a graph of its network without an optimizer.
 
-    Raises CheckpointError where a variable of the network is missing or has another shape.
+    Raises CheckpointError if a variable of the network is missing or has another shape.
     """
-    wanted = shapes_of(stored.traits)
+    wanted = shapes_of(stored.hyperparameters)
     found = reader_of(stored).get_variable_to_shape_map()
     check_variables(stored.path, found, wanted)
     return RestoreReport(tuple(wanted), (), tuple(sorted(set(found) - set(wanted))), tuple(wanted))
 
 
-def shapes_of(traits: Hyperparameters) -> Dict[str, List[int]]:
+def shapes_of(hyperparameters: Hyperparameters) -> Dict[str, List[int]]:
     """Return {name: shape} of the variables of a network."""
     with tf.Graph().as_default():
-        model = HourglassModel(traits)
-        model.build(tf.zeros([1, traits.input_size, traits.input_size, 3]), is_training=False)
+        model = HourglassModel(hyperparameters)
+        model.build(tf.zeros([1, hyperparameters.input_size, hyperparameters.input_size, 3]), is_training=False)
         return {variable.op.name: variable.shape.as_list() for variable in model.variables()}
 
 
 def check_variables(path: str, found: Mapping[str, Sequence[int]], wanted: Mapping[str, Sequence[int]]) -> None:
-    """Raise CheckpointError naming wanted variables that a checkpoint lacks or holds in another shape.
+    """Raise CheckpointError, naming the expected variables that a checkpoint lacks or holds in another shape.
 
     path: the checkpoint, for the message. found, wanted: {name: shape}.
     """
@@ -180,7 +180,7 @@ def check_variables(path: str, found: Mapping[str, Sequence[int]], wanted: Mappi
 
 
 def load_network(session: 'tf.Session', model: Any, stored: StoredNetwork) -> None:
-    """Set a model's variables from a StoredNetwork, from the moving averages where it holds them.
+    """Set a model's variables from a StoredNetwork, from its moving averages if it holds them.
 
     Raises CheckpointError for a network that does not fit.
     """
@@ -195,7 +195,7 @@ def load_network(session: 'tf.Session', model: Any, stored: StoredNetwork) -> No
 
 
 def assign(session: 'tf.Session', variables: Sequence['tf.Variable'], arrays: Mapping[str, np.ndarray]) -> None:
-    """Initialise variables with arrays {name: array} in place of their initial values; those without one are left."""
+    """Set variables to arrays {name: array}; variables without an array stay unchanged."""
     chosen = [variable for variable in variables if variable.op.name in arrays]
     if chosen:
         session.run(
@@ -207,8 +207,8 @@ def assign(session: 'tf.Session', variables: Sequence['tf.Variable'], arrays: Ma
 def constants_of(stored: StoredNetwork) -> Any:
     """Return a custom getter that gives a network's values as constants in place of variables.
 
-    Which values: as in load_network. Building so takes half the time. The getter raises CheckpointError for a
-    variable that the checkpoint does not hold.
+    The values are those of load_network. Building a graph takes half the time with constants. The getter raises
+    CheckpointError for a variable that the checkpoint does not hold.
     """
     reader = reader_of(stored)
     found = reader.get_variable_to_shape_map()
@@ -225,5 +225,5 @@ def constants_of(stored: StoredNetwork) -> Any:
 
 
 def _averaged(name: str, found: Mapping[str, Any]) -> str:
-    """Return the name of a variable's moving average where a checkpoint holds one, otherwise its own."""
+    """Return the name of a variable's moving average if a checkpoint holds one, otherwise the variable's name."""
     return name + AVERAGE_SUFFIX if name + AVERAGE_SUFFIX in found else name

@@ -1,4 +1,4 @@
-"""The command line: one module a subcommand, and the rule for exit codes and messages."""
+"""The command line: one module for each subcommand, and the rule for exit codes and messages."""
 
 import argparse
 import importlib
@@ -9,10 +9,10 @@ from typing import Callable, List, NoReturn, Optional, Sequence
 from hourglass_pose import __version__
 from hourglass_pose.errors import UserError
 
-# 1 is Python's own for a mistake of ours, too; a traceback tells the two apart.
+# 1 is also Python's own exit code for an uncaught exception; the traceback distinguishes the two.
 DONE, BAD_FINDING, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
-# Each is a module of this folder, which is imported when it is needed.
+# Each is a module of this folder, imported on demand.
 SUBCOMMANDS = (
     'prepare',
     'doctor',
@@ -31,23 +31,23 @@ SUBCOMMANDS = (
 
 
 class _Parser(argparse.ArgumentParser):
-    """Reports a wrong command line as every other mistake: in one line."""
+    """Reports a wrong command line in one line, as every other mistake."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USERS_MISTAKE, f'error: {message}; see {self.prog} --help\n')
 
 
 def main(argv: Optional[List[str]] = None) -> int:
-    """Run a subcommand and return its exit code: 0 done, 2 the user's mistake (one line), 1 ours (a traceback).
+    """Run a subcommand and return its exit code: 0 done, 2 a mistake of the user (one line), 1 a bug (a traceback).
 
-    A subcommand may return a code of its own: doctor returns 1 for what will hurt the training.
+    A subcommand may return its own code: doctor returns 1 for a harmful finding.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     _show_every_name()
     parser = _Parser(prog='hourglass-pose', description='Stacked-hourglass human pose estimation.')
     parser.add_argument('--version', action='version', version=__version__)
     subparsers = parser.add_subparsers(dest='subcommand', metavar='SUBCOMMAND')
-    # All of them only where their names and help texts are shown.
+    # All modules are imported only to show their names and help texts.
     for name in arguments[:1] if arguments and arguments[0] in SUBCOMMANDS else SUBCOMMANDS:
         module = importlib.import_module(f'hourglass_pose.cli.{name.replace("-", "_")}')
         subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
@@ -61,7 +61,7 @@ def main(argv: Optional[List[str]] = None) -> int:
 
 
 def joined_values(arguments: Sequence[str]) -> List[str]:
-    """Return the arguments with `--box -5,0,9,9` as `--box=-5,0,9,9`: argparse takes the former for two options."""
+    """Return the arguments with `--box -5,0,9,9` as `--box=-5,0,9,9`: argparse reads the former as two options."""
     joined: List[str] = []
     for argument in arguments:
         if re.match(r'-[\d.]+,', argument) and joined and re.match(r'--[a-z][a-z-]*$', joined[-1]):
@@ -84,7 +84,7 @@ def report_mistakes(run: Callable[[], Optional[int]]) -> int:
         print('interrupted', file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output, such as `head`, has gone: nothing is wrong.
+        # The reader of the output, such as `head`, has ended; this is no failure.
         sys.stderr.close()
         return DONE
     except OSError as error:
@@ -95,11 +95,11 @@ def report_mistakes(run: Callable[[], Optional[int]]) -> int:
 def _one_line(error: OSError) -> str:
     reason = error.strerror or ' '.join(str(error).split()) or type(error).__name__
     where = f'{error.filename}: ' if error.filename is not None else ''
-    return f'{where}{reason}; what was finished before is kept: check the path, its permissions and the disk space'
+    return f'{where}{reason}; earlier results are kept: check the path, its permissions and the disk space'
 
 
 def _show_every_name() -> None:
-    """Let the output name files that its encoding cannot show, by escapes, instead of failing after the work."""
+    """Print characters that the output's encoding lacks as escapes, so that no message fails after the work is done."""
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, 'reconfigure', None)
         if reconfigure:

@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='?',
         choices=('step', 'input', 'predict'),
         default='step',
-        help='a training step on random images (default), batches of the training data, or one photo by --checkpoint',
+        help='step (default): a training step on random images; input: batches of the training data; predict: one '
+        'photo with the network of --checkpoint',
     )
     add_config_options(parser)
     parser.add_argument(
@@ -32,9 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='measure the same config with this setting beside it; may be repeated',
     )
     parser.add_argument('--against', metavar='FOLDER', help='measure another checkout of this project beside it')
-    parser.add_argument('--checkpoint', help='the network of predict')
-    parser.add_argument('--steps', type=_positive, default=20, help='runs measured of each (default: 20)')
-    parser.add_argument('--output', metavar='FILE', help='write all figures as JSON')
+    parser.add_argument('--checkpoint', help='the network for predict')
+    parser.add_argument('--steps', type=_positive, default=20, help='measured runs of each side (default: 20)')
+    parser.add_argument('--output', metavar='FILE', help='write all measurements as JSON')
     parser.add_argument('--serve', action='store_true', help=argparse.SUPPRESS)
 
 
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _serve() -> None:
-    """Measure as the process of a comparison, on requests from the standard input."""
+    """Run as a worker of a comparison: measure on requests from the standard input."""
     from hourglass_pose.benchmark.worker import serve
     from hourglass_pose.experiment.timed import serve_order
 

@@ -1,4 +1,4 @@
-"""doctor: what in data, settings and machine will hurt a training, before it starts."""
+"""doctor: finds problems of data, settings and machine before a training starts."""
 
 import argparse
 from typing import TYPE_CHECKING, Any, Sized
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hourglass_pose.doctor.inspection import InspectedData
     from hourglass_pose.experiment.experiment import Experiment
 
-HELP = 'look for what will hurt a training, before it starts'
+HELP = 'find problems of data, settings and machine before a training starts'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,20 +24,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--images',
         action='store_true',
-        help='open every image (default: a sample of them), and find the same one under other names',
+        help='open every image (default: a sample), and find duplicates under different names',
     )
     parser.add_argument(
-        '--steps',
-        type=int,
-        default=0,
-        metavar='N',
-        help='train N steps on random images to measure the time that the network takes',
+        '--steps', type=int, default=0, metavar='N', help='train N steps on random images to measure the time of a step'
     )
     parser.add_argument('--output', metavar='DIR', help='folder for doctor.json and sheets of crops and heatmaps')
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check everything, print the findings, and return whether one is harmful."""
+    """Check everything, print the findings, and return BAD_FINDING if one is harmful, otherwise DONE."""
     from hourglass_pose.cli import BAD_FINDING, DONE
     from hourglass_pose.doctor.findings import format_findings
     from hourglass_pose.doctor.inspection import Inspection
@@ -55,11 +51,11 @@ def run(options: argparse.Namespace) -> int:
     inspection = Inspection(inspected_data(experiment))
     print(inspection.describe())
     findings = inspection.check_labels() + inspection.check_images(options.images, _bar)
-    summary = summarise_network(experiment.traits())
+    summary = summarise_network(experiment.hyperparameters())
     step_seconds = _measure_steps(config, options.steps) if options.steps else None
     plan = run_plan(config, *(len(inspection.data.split[side]) for side in ('train', 'valid')))
     findings += inspection.check_run(plan, summary.parameters, summary.variables, step_seconds, options.steps)
-    copies = ' under any name' if options.images else '; the same image under another name shows with --images only'
+    copies = ' under any name' if options.images else '; duplicates under different names are found with --images only'
     for line in format_findings(findings, {'opened': f' ({inspection.opened_text()} opened)', 'copies': copies}):
         print(line)
     if options.output:
@@ -70,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def inspected_data(experiment: 'Experiment') -> 'InspectedData':
-    """Return the data of an Experiment as doctor looks at it: all lines read, missing images or not."""
+    """Return the data of an Experiment for doctor: every line is read, even if its image is missing."""
     from hourglass_pose.annotations.reading import read_annotations
     from hourglass_pose.annotations.splits import split_persons
     from hourglass_pose.doctor.inspection import InspectedData
@@ -101,7 +97,7 @@ def inspected_data(experiment: 'Experiment') -> 'InspectedData':
 
 
 def run_plan(config: 'Config', num_train: int, num_valid: int) -> 'RunPlan':
-    """Return the RunPlan of a run of one process on some numbers of persons, counted as training counts."""
+    """Return the RunPlan of a run of one process on these numbers of persons, counted as in training."""
     from hourglass_pose.doctor.cost import RunPlan
 
     train, validation, saver = config.Train, config.Validation, config.Saver

@@ -16,14 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--split',
         choices=('all', 'train', 'valid'),
         default='all',
-        help='all persons (default), or a split: as the annotations assign it, otherwise as in the training',
+        help='all persons (default), or a split: of the annotations if they have one, otherwise of the training',
     )
     add_prediction_arguments(parser)
     parser.add_argument(
         '--on-bad-annotation',
         choices=('strict', 'skip'),
         default='strict',
-        help='stop at wrong lines (default) or go on without them',
+        help='stop at invalid lines (default) or skip them',
     )
     parser.add_argument(
         '--coco-annotations',

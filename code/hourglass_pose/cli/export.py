@@ -18,20 +18,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for the model and a JSON about it')
     parser.add_argument('--batch', type=int, default=1, metavar='N', help='crops that the model takes (default: 1)')
     parser.add_argument(
-        '--decode', action='store_true', help='give joints, in pixels of the crop, and scores in place of heatmaps'
+        '--decode', action='store_true', help='output joints, in pixels of the crop, and scores instead of heatmaps'
     )
     add_decoding_option(parser)
     parser.add_argument(
         '--normalise',
         choices=('in_graph', 'aipp'),
         default='in_graph',
-        help='in_graph (default): the model takes uint8 RGB; aipp: it takes what AIPP makes of that, '
-        'and aipp.cfg is written',
+        help='in_graph (default): the model takes uint8 RGB; aipp: it takes the output of AIPP, and aipp.cfg is '
+        'written',
     )
     parser.add_argument(
         '--opset', type=int, choices=range(11, 16), default=15, help="version of ONNX's operators (default: 15)"
     )
-    parser.add_argument('--soc-version', default='Ascend910A', help='of the NPU, for ATC (default: Ascend910A)')
+    parser.add_argument('--soc-version', default='Ascend910A', help='type of the NPU, for ATC (default: Ascend910A)')
     parser.add_argument(
         '--precision-mode',
         choices=_PRECISION_MODES,
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='annotation files of the persons to compare on (default: rendered people)',
     )
     parser.add_argument('--images', nargs='+', metavar='DIR', default=[], help='a folder of images for each file')
-    parser.add_argument('--persons', type=int, default=32, help='persons to compare on, at most (default: 32)')
+    parser.add_argument('--persons', type=int, default=32, help='largest number of persons to compare on (default: 32)')
     parser.add_argument(
         '--benchmark',
         action='store_true',
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--device',
         choices=('auto', 'cpu', 'gpu', 'npu'),
         default='auto',
-        help='without effect: the comparison runs on the CPU, whose float32 the bound is for',
+        help='without effect: the comparison runs on the CPU, as its bound is that of float32',
     )
     add_original_options(parser)
 

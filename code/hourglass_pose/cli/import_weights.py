@@ -1,4 +1,4 @@
-"""import-weights: the weights of a PyTorch hourglass as a run folder to predict with and to train on from."""
+"""import-weights: turns the weights of a PyTorch hourglass into a run folder for prediction and further training."""
 
 import argparse
 
@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         choices=('bearpaw', 'princeton'),
         dest='code_base',
-        help='whose network it is: bearpaw/pytorch-pose, also anibali/pytorch-stacked-hourglass, or '
+        help='code base of the network: bearpaw/pytorch-pose, also anibali/pytorch-stacked-hourglass, or '
         'princeton-vl/pytorch_stacked_hourglass',
     )
     parser.add_argument('--output', required=True, metavar='DIR', help='the run folder to make')

@@ -1,4 +1,4 @@
-"""inspect: what a checkpoint is: its network, how far it was trained, on what, and by which versions."""
+"""inspect: describes a checkpoint: its network, training, data and versions."""
 
 import argparse
 import json

@@ -22,7 +22,7 @@ def add_config_options(parser: argparse.ArgumentParser) -> None:
 
 
 def add_original_options(parser: argparse.ArgumentParser) -> None:
-    """Add --config and --set, for what a checkpoint of the original code cannot show."""
+    """Add --config and --set, for the settings that a checkpoint of the original code does not hold."""
     parser.add_argument('--config', help='config.cfg of a checkpoint of the original code, which has no manifest')
     _add_set(parser, 'a setting of such a checkpoint, for instance Network.modif=True; may be repeated')
 
@@ -44,17 +44,17 @@ def _add_set(parser: argparse.ArgumentParser, text: str) -> None:
 
 
 def config_path(options: argparse.Namespace) -> Optional[str]:
-    """Return the file that --config names, otherwise config.cfg where it is in this folder, otherwise None."""
+    """Return the file that --config names, otherwise config.cfg if it is in this folder, otherwise None."""
     if options.config or os.path.isfile(CONFIG):
         return options.config or CONFIG
     return None
 
 
 def load_run_config(options: argparse.Namespace) -> Any:
-    """Return the Config that --config and --set ask for, and print a line where there is no file."""
+    """Return the Config of --config and --set, and print a line if there is no file."""
     from hourglass_pose.config.config import load_config
 
     path = config_path(options)
     if path is None:
-        print(f'note: there is no {CONFIG} in this folder; the default settings are used, --set changes one')
+        print(f'note: there is no {CONFIG} in this folder; the default settings are used; change one by --set')
     return load_config(path, options.overrides)

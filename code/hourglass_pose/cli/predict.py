@@ -32,13 +32,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=box_argument,
         action='append',
         metavar='X,Y,W,H',
-        help='where a person is, in pixels; repeat it for several persons; for one photo only (default: the whole '
-        'photo)',
+        help='box of a person in pixels; repeat it for several persons; for one photo only (default: the whole photo)',
     )
     parser.add_argument(
-        '--whole-image', action='store_true', help='take the whole photo for the box of one person; the default'
+        '--whole-image', action='store_true', help='use the whole photo as the box of one person; the default'
     )
-    parser.add_argument('--min-score', type=float, default=0.0, help='joints scored below are not drawn (default: 0)')
+    parser.add_argument(
+        '--min-score', type=float, default=0.0, help='leave joints with a lower score out of the picture (default: 0)'
+    )
     add_device_options(parser)
     parser.add_argument(
         '--output', required=True, metavar='DIR', help='folder for NAME.pose.json and NAME.pose.png of each photo'
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> None:
 
     paths, notes = find_photos(options.images)
     if options.box and len(paths) > 1:
-        raise UserError(f'--box fits one photo, found {len(paths)}; call predict for each')
+        raise UserError(f'--box: expected one photo, found {len(paths)}; call predict for each')
     for note in notes:
         print(note)
     make_folder(options.output)
@@ -71,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
             for photo, stem in zip(
                 _with_bar(predict_photos(predictor, paths, options.box or [None]), paths), output_stems(paths)
             ):
-                # One photo that fails must not cost the others.
+                # A photo that fails must not stop the others.
                 try:
                     if photo.problem:
                         raise photo.problem

@@ -1,4 +1,4 @@
-"""The options on how a network predicts, which evaluate and submit share."""
+"""The prediction options that evaluate and submit share."""
 
 import argparse
 from typing import Any, Callable, Dict, Tuple
@@ -10,7 +10,7 @@ LARGEST_ZOOM = 4.0
 
 
 def scales_argument(text: str) -> Tuple[float, ...]:
-    """Return the numbers of '0.8,1,1.2'. Raises ArgumentTypeError for what is no list of different scales."""
+    """Return the numbers of '0.8,1,1.2'. Raises ArgumentTypeError for any other text."""
     try:
         scales = tuple(float(number) for number in text.split(','))
     except ValueError:
@@ -39,13 +39,13 @@ def integer_from(least: int) -> Callable[[str], int]:
 
 
 def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options on how a network predicts."""
+    """Add the prediction options."""
     parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
     parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
     parser.add_argument(
         '--crop-rule',
         choices=('box', 'centre_scale'),
-        help='what crops are cut around; default: as in the training run',
+        help='what crops are centred on; default: as in the training run',
     )
     parser.add_argument(
         '--scales',
@@ -58,19 +58,19 @@ def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
         '--batch-size',
         type=integer_from(1),
         default=16,
-        help='number of persons prepared in advance; changes no bit of a result',
+        help='number of persons prepared in advance; results do not depend on it',
     )
     parser.add_argument(
         '--workers',
         type=integer_from(0),
         default=None,
-        help='threads that prepare them, 0 for none (default: one a core); changes no bit of a result',
+        help='threads that prepare them, 0 for none (default: one a core); results do not depend on it',
     )
     add_device_options(parser)
 
 
 def prediction_options(options: argparse.Namespace) -> Dict[str, Any]:
-    """Return the keywords for Predictor that the options ask for."""
+    """Return the keyword arguments for Predictor that follow from the options."""
     return dict(
         original_settings.predictor_options(options),
         flip_test=None if options.flip_test is None else options.flip_test == 'on',

@@ -1,4 +1,4 @@
-"""prepare: the official files of MPII, LSP and COCO as annotations to train and to measure with."""
+"""prepare: turns the official files of MPII, LSP and COCO into annotations for training and evaluation."""
 
 import argparse
 
@@ -9,7 +9,7 @@ HELP = 'turn the files of MPII, LSP or COCO into annotations'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the command."""
-    parser.add_argument('data_set', choices=sorted(FORMATS), help='whose files they are')
+    parser.add_argument('data_set', choices=sorted(FORMATS), help='the data set')
     parser.add_argument(
         '--annotations',
         required=True,
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--output',
         required=True,
         metavar='FILE',
-        help='what to write: lines of JSON, or dataset.txt for a name that ends in .txt; .gz packs it',
+        help='file to write: lines of JSON, or dataset.txt for a name that ends in .txt; .gz compresses it',
     )
     parser.add_argument(
         '--head-boxes',
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(default), or mpii, those of the sixteen that it has',
     )
     parser.add_argument(
-        '--existing-only', action='store_true', help='leave persons out whose image is not in the folder'
+        '--existing-only', action='store_true', help='leave out persons whose image is not in the folder'
     )
 
 

@@ -1,10 +1,10 @@
-"""resume: goes on with a stopped run from its newest checkpoint, or trains on from the original code's."""
+"""resume: continues a stopped run from its newest checkpoint, or the training of the original code's checkpoint."""
 
 import argparse
 
 from hourglass_pose.cli.options import add_config_options, config_path
 
-HELP = 'go on with a stopped run from its newest checkpoint, or train on from a checkpoint of the original code'
+HELP = 'continue a stopped run from its newest checkpoint, or the training of a checkpoint of the original code'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

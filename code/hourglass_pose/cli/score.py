@@ -1,4 +1,4 @@
-"""score: PCKh or AP of predictions that any program made, by the published protocol."""
+"""score: PCKh or AP of the predictions of any program, by the published protocol."""
 
 import argparse
 import sys
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--split',
         choices=SPLITS,
         help='persons of the annotation files to score: those of a split, or all; missing predictions then count as '
-        'wrong (default: the persons that the predictions name; for arrays the split valid if there is one)',
+        'wrong (default: the persons that the predictions name; for arrays the split valid if it exists)',
     )
     parser.add_argument(
         '--predictions-count-from',

@@ -1,4 +1,4 @@
-"""submit: a network's poses of MPII's test persons, as the file that MPII's evaluation takes."""
+"""submit: writes a network's poses of MPII's test persons as the file that MPII's evaluation accepts."""
 
 import argparse
 
@@ -51,4 +51,4 @@ def run(options: argparse.Namespace) -> None:
         )
     print(f'writing {options.output} and reading it again; this takes a minute for all of MPII')
     write_checked(options.output, images, poses, joint_ids, len(persons))
-    print(f'{options.output}: {len(poses)} persons; {len(images)} test images, as {options.annotations} asks for')
+    print(f'{options.output}: {len(poses)} persons on the {len(images)} test images of {options.annotations}')

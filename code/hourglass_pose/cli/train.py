@@ -1,4 +1,4 @@
-"""train: from random weights, or those of another network, to a trained one."""
+"""train: trains a network from random weights or from those of another network."""
 
 import argparse
 from typing import Any

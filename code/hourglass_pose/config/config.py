@@ -19,7 +19,7 @@ _SECTION_TYPES = {
     for section in SECTIONS
 }
 
-# Where a checkout has its config.cfg: from there the default paths lead to the folder above.
+# The folder of config.cfg in a checkout, which the default paths are relative to.
 _FOLDER_OF_DEFAULTS = 'code'
 
 
@@ -27,8 +27,8 @@ _FOLDER_OF_DEFAULTS = 'code'
 class Config:
     """The settings of a run: a frozen object a section, its attributes named as the keys.
 
-    Paths are absolute, lists are tuples, numbers that are no counts are float, and a None that stands for a
-    value that follows from others is replaced by that value. Configs compare by value.
+    Paths are absolute, lists are tuples, numbers other than counts are float, and a None that stands for a derived
+    value is replaced by that value. Configs compare by value.
     """
 
     DataSetHG: Any
@@ -57,11 +57,12 @@ def load_config(path: 'Optional[Union[str, os.PathLike[str]]]', overrides: Overr
 
     Args:
         path: INI text in UTF-8; every value is a Python literal. Section and key names are matched in any case.
-            Relative paths in it start from the folder that holds it. None stands for the defaults, as those of a
-            `code/config.cfg`: their data is below `data/`, and their results are below `runs/` of the current folder.
+            Relative paths in it start from the folder that holds it. None stands for the defaults, as if they
+            were in `code/config.cfg`: data is below `data/` and results are below `runs/` of the current folder.
         overrides: strings 'Section.key=value' that replace values of the file, later ones those of earlier ones. A
-            value that is no literal is taken as text, and as a list of texts in brackets. Relative paths in them start
-            from the current folder. A value that only repeats what follows from others, such as hm_size, follows them.
+            value that is not a literal is read as text, or as a list of texts if it is in brackets. Relative paths
+            start from the current folder. A value of the file that equals its derived value, such as hm_size, is
+            derived again from the overridden values.
 
     Raises:
         ConfigError: with one line for each of the first ten mistakes.
@@ -81,7 +82,7 @@ def load_config(path: 'Optional[Union[str, os.PathLike[str]]]', overrides: Overr
 def config_from_dict(values: Any, overrides: Overrides = (), source: str = 'config') -> Config:
     """Return the Config of a dict of sections, each a dict of keys, with the checks of load_config.
 
-    source: what messages call the dict. Missing keys have their defaults; relative paths start from the
+    source: name of the dict in messages. Missing keys have their defaults; relative paths start from the
     current folder. Raises ConfigError.
     """
     draft = Draft(source, os.path.abspath(os.curdir))
@@ -105,7 +106,7 @@ def _config_of(draft: Draft, overrides: Overrides) -> Config:
 
 
 def format_config(config: Config) -> str:
-    """Return the text of a config.cfg with every key, from which load_config makes an equal Config."""
+    """Return the text of a config.cfg with every key, which load_config reads as an equal Config."""
     return format_sections(config.as_dict())
 
 

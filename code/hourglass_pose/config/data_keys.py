@@ -50,14 +50,14 @@ DATA_KEYS = (
         or_none(joint_pairs()),
         'pairs of joints that a mirrored image exchanges; None finds them by their names, such as r_x and l_x, '
         'right_x and left_x, x_r and x_l, RX and LX',
-        note="For example, [['paw_near', 'paw_far']]; [] says that there are none.",
+        note="For example, [['paw_near', 'paw_far']]; [] stands for no pairs.",
     ),
     Key(
         _SECTION,
         'remove_joints',
         None,
         or_none(zeros_and_ones()),
-        'one entry a joint: 0 keeps it out of the loss and the metrics; None uses every joint',
+        'one entry for each joint: 0 leaves it out of the loss and the metrics; None uses every joint',
         anywhere=True,
         note='For example, six 1, two 0 and eight 1 leave out pelvis and thorax.',
     ),
@@ -66,7 +66,7 @@ DATA_KEYS = (
         'on_bad_annotation',
         'strict',
         choice('strict', 'skip'),
-        'stop at wrong lines of an annotation file, or report them and go on without',
+        'stop at invalid lines of an annotation file, or report and skip them',
     ),
     Key(
         _SECTION,
@@ -87,7 +87,7 @@ DATA_KEYS = (
         'split_by',
         'image',
         choice('image', 'folder'),
-        'what is never divided between training and validation: the persons of an image, or the images of a folder',
+        'what stays together in one split: the persons of an image, or the images of a folder',
         note='Frames of one video belong in one folder.',
     ),
     Key(_SECTION, 'split_seed', 0, integer(0), 'another number chooses other images for validation'),
@@ -97,8 +97,8 @@ DATA_KEYS = (
         'box',
         choice('box', 'centre_scale'),
         "what crops are centred on: the box, or MPII's centre lowered by 15 x scale with a side of 250 x scale",
-        note='It holds for training, validation and evaluation alike. The latter is that of the papers and needs '
-        'annotations with centre and scale, as "python -m hourglass_pose prepare mpii" makes them.',
+        note='It holds for training, validation and evaluation alike. The second one is that of the papers and needs '
+        'annotations with centre and scale, as "python -m hourglass_pose prepare mpii" writes them.',
     ),
     Key(
         _SECTION,
@@ -131,7 +131,7 @@ DATA_KEYS = (
 
 
 def data_contradictions(values: Values) -> Contradictions:
-    """Yield what the keys of [DataSetHG] demand of each other and lack."""
+    """Yield the contradictions between the keys of [DataSetHG]."""
     files, folders = len(values['training_txt_file']), len(values['img_directory'])
     if files != folders:
         yield 'img_directory', f'as many folders as training_txt_file has files, {files}', f'{folders}'

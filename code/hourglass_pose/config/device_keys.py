@@ -1,4 +1,4 @@
-"""The keys of [Device], and what they demand of each other and of the loop, checked before anything is compiled."""
+"""The keys of [Device], and the contradictions between them, which are found before anything is compiled."""
 
 from hourglass_pose.config.key import Contradictions, Key, Values
 from hourglass_pose.config.rules import file, folder, json_object, loss_scale, step_ranges
@@ -20,7 +20,7 @@ DEVICE_KEYS = (
         'precision',
         'auto',
         choice('auto', 'float32', 'mixed'),
-        'arithmetic; mixed is bfloat16 on a CPU and float16 elsewhere; auto is float32 on a GPU, elsewhere mixed where '
+        'arithmetic; mixed is bfloat16 on a CPU and float16 elsewhere; auto is float32 on a GPU, otherwise mixed where '
         'that is faster',
     ),
     Key(
@@ -43,7 +43,7 @@ DEVICE_KEYS = (
         'precision_mode',
         None,
         or_none(choice(*PRECISION_MODES)),
-        "the NPU's own name of its arithmetic; None follows precision",
+        "the NPU's own name for its arithmetic; None follows precision",
     ),
     Key(
         _SECTION,
@@ -61,11 +61,11 @@ DEVICE_KEYS = (
     ),
     Key(_SECTION, 'data_dump', False, boolean(), 'an NPU writes the tensors of operations into dump_path'),
     Key(_SECTION, 'over_dump', False, boolean(), 'an NPU writes operations that overflow into dump_path'),
-    Key(_SECTION, 'dump_path', None, or_none(folder()), 'folder, which has to exist, for data_dump and over_dump'),
+    Key(_SECTION, 'dump_path', None, or_none(folder()), 'existing folder for data_dump and over_dump'),
     Key(_SECTION, 'dump_step', None, or_none(step_ranges()), 'steps that data_dump writes; None is all'),
     Key(_SECTION, 'dump_mode', 'output', choice('input', 'output', 'all'), 'tensors that data_dump writes'),
     Key(_SECTION, 'profiling', False, boolean(), 'an NPU measures the steps into profiling_path'),
-    Key(_SECTION, 'profiling_path', None, or_none(folder()), 'folder, which has to exist, for profiling'),
+    Key(_SECTION, 'profiling_path', None, or_none(folder()), 'existing folder for profiling'),
     Key(
         _SECTION,
         'profiling_options',
@@ -97,11 +97,11 @@ NPU_KEYS = {
     'over_dump': False,
     'profiling': False,
 }
-"""Keys that mean something on an NPU alone, with the values at which they do nothing."""
+"""Keys that have an effect on an NPU only, with the values at which they have none."""
 
 
 def device_contradictions(values: Values) -> Contradictions:
-    """Yield what the keys of [Device] demand of each other and of the loop, and lack."""
+    """Yield the contradictions between the keys of [Device], and between them and the keys of the training loop."""
     if values['device'] in ('cpu', 'gpu'):
         for name, idle in NPU_KEYS.items():
             if values[name] != idle:

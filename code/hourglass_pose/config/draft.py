@@ -1,4 +1,4 @@
-"""Draft: values on their way to a Config; it collects what is wrong with them."""
+"""Draft: collects the values of a Config and the mistakes in them."""
 
 import difflib
 import os
@@ -15,7 +15,7 @@ _MISTAKES_SHOWN = 10
 class Draft:
     """Values by key, each with the location where it was given.
 
-    source: what messages call the file. folder: where relative paths in it start.
+    source: name of the file in messages. folder: where relative paths in it start.
     """
 
     def __init__(self, source: str, folder: str) -> None:
@@ -27,7 +27,7 @@ class Draft:
         self._mistakes: List[str] = []
 
     def opens(self, section: str) -> bool:
-        """Tell whether the keys of a section can be read: it is known, and has not been seen before."""
+        """Return whether the keys of a section can be read: it is known, and this is its first occurrence."""
         location = f'{self._source} [{shown(section)}]'
         name = self._known_section(location, section)
         if name in self._sections:
@@ -38,7 +38,7 @@ class Draft:
         return name is not None
 
     def put(self, section: str, spelling: str, found: str, read: Callable[[], Any]) -> None:
-        """Add one key of the source; found is its value for people, read() the value or ValueError."""
+        """Add one key of the source. found: its text for messages. read: returns its value, or raises ValueError."""
         location = f'{self._source} [{shown(section)}] {shown(spelling)}'
         key = self._known_key(location, section, spelling)
         if key is None:

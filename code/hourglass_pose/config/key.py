@@ -9,16 +9,16 @@ Values = Dict[str, Any]
 """All values of a configuration by key name, in their normal form."""
 
 Contradictions = Iterator[Tuple[str, str, str]]
-"""(key name, what it would have to be, what it is)."""
+"""(name of a key, what is allowed, what was found)."""
 
 
 @dataclass(frozen=True)
 class Key:
     """One key of config.cfg.
 
-    rule: what it accepts; the default is given as a person would write it, and has to pass, too.
-    effect: one line for people, without the allowed values. note: sentences that config.cfg adds.
-    other: another accepted spelling, or ''.
+    rule: the allowed values; default, which is written as in a file, passes it too.
+    effect: one line for config.cfg and docs, without the allowed values. note: further sentences for config.cfg.
+    other: an alternative spelling, or ''.
     anywhere: accepted in every section, as in the configuration files of the original TensorFlow 1 code.
     derive: for a key whose None stands for a value that follows from others, the function that computes it.
     """

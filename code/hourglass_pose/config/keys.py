@@ -1,4 +1,4 @@
-"""Every key of config.cfg, declared once, and what keys demand of each other."""
+"""Every key of config.cfg, declared once, and the contradictions between keys."""
 
 from hourglass_pose.config.data_keys import DATA_KEYS, data_contradictions
 from hourglass_pose.config.device_keys import DEVICE_KEYS, device_contradictions
@@ -14,7 +14,7 @@ KEY_BY_SPELLING = {spelling.lower(): key for key in KEYS for spelling in (key.na
 
 
 def contradictions(values: Values) -> Contradictions:
-    """Yield what values that are allowed one by one demand of each other and lack.
+    """Yield the contradictions between values each of which is allowed by itself.
 
     values: all values, with derived ones filled in.
     """

@@ -18,7 +18,7 @@ from hourglass_pose.rules import choice, integer, or_none
 
 _SECTION = 'Network'
 
-# The names that the original code's config.cfg has for hyperparameters; all others are keys under their own names.
+# Hyperparameters whose keys have the names of the original code's config.cfg; the others are keys of the same name.
 _KEY_NAMES = {
     'num_stacks': 'nStack',
     'num_features': 'nFeat',
@@ -35,7 +35,7 @@ _OTHER_SPELLINGS = {
     'attention': 'mcam',
     'drop_rate': 'dropout_rate',
 }
-# The original's config.cfg has these in any section.
+# In the original code's config.cfg these may be in any section.
 _ANYWHERE = ('nStack', 'nFeat', 'nLow', 'nModules', 'outputDim', 'img_size', 'tiny', 'attention', 'modif', 'drop_rate')
 
 
@@ -46,7 +46,7 @@ def network_hyperparameters(values: Values) -> Hyperparameters:
 
 
 def network_contradictions(values: Values) -> Contradictions:
-    """Yield what the values of [Network] demand of each other and of the architecture."""
+    """Yield the contradictions between the values of [Network] and the architecture."""
     try:
         network = network_hyperparameters(values)
     except HyperparameterError as error:
@@ -58,7 +58,7 @@ def network_contradictions(values: Values) -> Contradictions:
     for name, key in _own_keys().items():
         if name not in field_names(type(network)):
             value, default = values[key.name], key.rule.accept(key.default)
-            # A file may state what the architecture gives no choice of.
+            # A file may state a value that the architecture fixes.
             if value not in (default, getattr(network, name, default)):
                 others = ' or '.join(repr(other) for other in _architectures_with(name))
                 yield key.name, f'{default!r}, or arch {others}', f'{value!r} with arch {network.arch!r}'
@@ -138,7 +138,7 @@ def _architectures_with(hyperparameter: str) -> List[str]:
 
 
 def _derived(attribute: str) -> Callable[[Values], Optional[Any]]:
-    """Return the function that asks the hyperparameters for a value that follows from others; None if impossible."""
+    """Return the function that derives a value from the hyperparameters, or returns None if that is impossible."""
 
     def derive(values: Values) -> Optional[Any]:
         try:

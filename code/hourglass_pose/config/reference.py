@@ -1,4 +1,4 @@
-"""What people read about the keys: the text of config.cfg and the tables of docs/settings.md."""
+"""The documentation of the keys: the text of config.cfg and the tables of docs/settings.md."""
 
 import textwrap
 from typing import Any, List
@@ -14,7 +14,7 @@ _HEADER = """\
 #
 # Network: Newell, Yang and Deng, "Stacked Hourglass Networks for Human Pose Estimation", ECCV 2016
 # (arXiv:1603.06937), at 256 pixels and 256 channels. The paper trains eight stacks by mean squared error with
-# RMSProp and lowers the rate once, to a fifth, when validation stops gaining. Nearest to it here: nStack: 8,
+# RMSProp and lowers the rate once, to a fifth, when validation stops gaining. The nearest settings here: nStack: 8,
 # loss: 'mse', optimizer: 'rmsprop', lear_rate: 2.5e-4, schedule: 'multistep', milestones: [0.8], decay: 0.2.
 #
 # Time: MPII has about 25,000 labelled persons, so 100 epochs take about 2.3 million crops; divide them by the
@@ -22,10 +22,10 @@ _HEADER = """\
 # Accuracy: the paper reports 90.9 % PCKh@0.5 on MPII's test set; no run of this file has been measured yet.
 #
 # Commands, in the folder of this file:
-#   python train_launcher.py                             train; says how to get MPII when it is not there
+#   python train_launcher.py                             train; shows how to get MPII if it is missing
 #   python train_launcher.py --synthetic                 render people and train on them
 #   python train_launcher.py --set Train.batch_size=8    train with another value of any key
-#   python load.py                                       go on from the newest checkpoint
+#   python load.py                                       continue from the newest checkpoint
 #   python -m hourglass_pose predict --checkpoint ../runs/hourglass/latest PHOTO.jpg --output predictions
 #
 # Every value is a Python literal: text in quotes, True, False, None, numbers, [lists]. Names of sections and
@@ -33,12 +33,12 @@ _HEADER = """\
 """
 
 _SECTION_TITLES = {
-    'DataSetHG': 'What is learned from: images, joints, split, crops and augmentation.',
-    'Network': 'What is trained.',
-    'Train': 'How it is trained.',
-    'Validation': 'How it is measured while it trains.',
-    'Saver': 'Where results go, and how often.',
-    'Device': 'What it runs on.',
+    'DataSetHG': 'The data: images, joints, split, crops and augmentation.',
+    'Network': 'The network.',
+    'Train': 'The training.',
+    'Validation': 'The evaluation during training.',
+    'Saver': 'The outputs: where and how often they are written.',
+    'Device': 'The hardware.',
 }
 
 
@@ -55,7 +55,7 @@ def reference_text() -> str:
 def _comment(key: Key) -> List[str]:
     effect = f'{key.effect[0].upper()}{key.effect[1:]}.' + (f' {key.note}' if key.note else '')
     allowed = f'Allowed: {key.rule.allowed}.' + (f' Also written {key.other}.' if key.other else '')
-    # What is allowed begins a line, unless all fits into one.
+    # The allowed values begin a new line, unless everything fits into one.
     texts = [f'{effect} {allowed}'] if len(f'# {effect} {allowed}') <= _WIDTH else [effect, allowed]
     return [
         line

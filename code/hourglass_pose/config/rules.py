@@ -48,7 +48,7 @@ def file() -> Rule:
 
 
 def _is_text(value: Any) -> bool:
-    """Tell whether a value is text without control characters that a file name of this machine can hold."""
+    """Return whether a value is text without control characters that this machine can use as a file name."""
     if not isinstance(value, str) or any(ord(character) < 32 for character in value):
         return False
     try:
@@ -101,7 +101,7 @@ def joint_names() -> Rule:
 
 
 def joint_pairs() -> Rule:
-    """Accept pairs of joint names, in a Skeleton's spelling, no name in two of them; an empty list says none."""
+    """Accept pairs of joint names, in a Skeleton's spelling, no name in two of them; an empty list is no pairs."""
 
     def accepts(value: Any) -> bool:
         if not isinstance(value, (list, tuple)):
@@ -122,7 +122,7 @@ def joint_pairs() -> Rule:
 
 
 def zeros_and_ones() -> Rule:
-    """Accept a mask that keeps something."""
+    """Accept a list of 0 and 1 with at least one 1."""
     return list_rule(
         'a list of 0 and 1 with at least one 1',
         lambda value: all(type(item) is int and item in (0, 1) for item in value) and any(value),

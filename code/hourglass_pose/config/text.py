@@ -1,4 +1,4 @@
-"""The text of a configuration: an INI file to its sections, and what is written there to values."""
+"""The text of a configuration: an INI file parsed into sections, and their texts into values."""
 
 import ast
 import configparser
@@ -9,12 +9,12 @@ from typing import Any, Dict
 from hourglass_pose.config.keys import KEY_BY_SPELLING
 from hourglass_pose.errors import ConfigError
 
-_FILE_LIMIT = 2**20  # characters; no configuration is as long, a picture given by mistake is
-_VALUE_LIMIT = 10000  # characters; bounds the nesting of literals, which costs the parser stack
+_FILE_LIMIT = 2**20  # characters; longer than any configuration, but not than a picture given by mistake
+_VALUE_LIMIT = 10000  # characters; limits the nesting of literals, which takes stack of the parser
 
 
 def read_ini(path: str) -> configparser.ConfigParser:
-    """Return the ConfigParser of a file in UTF-8, names as they are written. Raises ConfigError."""
+    """Return the ConfigParser of a file in UTF-8, names unchanged. Raises ConfigError."""
     source = shown(path, 200)
     try:
         with open(path, encoding='utf-8-sig') as stream:
@@ -30,7 +30,7 @@ def read_ini(path: str) -> configparser.ConfigParser:
         raise ConfigError(
             f'{source}: expected a configuration file, found more than {_FILE_LIMIT} characters; name another'
         )
-    # No section is the default one: its keys would turn up in every other section.
+    # No section is the default one, as its keys would appear in every other section.
     parser = configparser.ConfigParser(interpolation=None, default_section='')
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     try:
@@ -51,13 +51,13 @@ def given_keys(path: str) -> Dict[str, Any]:
                 try:
                     given[key.name] = literal_or_words(text)
                 except ValueError:
-                    # Reading the whole file reports it.
+                    # load_config reports it.
                     continue
     return given
 
 
 def literal(text: str) -> Any:
-    """Return the value of a Python literal; ValueError without a message when the text is none."""
+    """Return the value of a Python literal; raises ValueError without a message for other text."""
     if len(text) > _VALUE_LIMIT:
         raise ValueError(f'a literal of at most {_VALUE_LIMIT} characters')
     try:

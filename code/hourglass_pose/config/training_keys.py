@@ -8,7 +8,7 @@ from hourglass_pose.representations.table import REPRESENTATIONS, codec_class
 from hourglass_pose.rules import boolean, choice, integer, number, or_none
 
 TRAINING_KEYS = (
-    Key('Train', 'training', True, boolean(), 'False makes a validation run only', anywhere=True),
+    Key('Train', 'training', True, boolean(), 'False only validates the newest checkpoint', anywhere=True),
     Key(
         'Train',
         'batch_size',
@@ -16,7 +16,7 @@ TRAINING_KEYS = (
         integer(1),
         'persons in a training step',
         anywhere=True,
-        note='Halve it when the memory of the device does not suffice.',
+        note='Halve it if the device runs out of memory.',
     ),
     Key('Train', 'nEpochs', 100, integer(1), 'epochs of the run', anywhere=True),
     Key(
@@ -34,7 +34,7 @@ TRAINING_KEYS = (
         integer(0),
         'epochs without a better validation after which the training stops; 0 is off',
     ),
-    Key('Train', 'seed', 0, integer(0), 'start weights, data order and augmentation follow from it'),
+    Key('Train', 'seed', 0, integer(0), 'determines initial weights, data order and augmentation'),
     Key(
         'Train',
         'loss',
@@ -54,7 +54,7 @@ TRAINING_KEYS = (
         'weighted_loss',
         True,
         boolean(),
-        'unlabelled joints stay out of the loss; False teaches empty maps for them, like the original code, '
+        'unlabelled joints are left out of the loss; False trains empty maps for them, like the original code, '
         "with loss 'mse' or 'sigmoid'",
         anywhere=True,
     ),
@@ -118,7 +118,7 @@ TRAINING_KEYS = (
         'workers',
         None,
         or_none(integer(0)),
-        'threads that prepare batches; 0 prepares them between the steps, None is one a processor core',
+        'threads that prepare batches; 0 prepares them between the steps, None is one for each processor core',
     ),
     Key(
         'Train',
@@ -126,7 +126,7 @@ TRAINING_KEYS = (
         4,
         integer(1),
         'batches prepared ahead',
-        note='More of them even out slow images and take memory.',
+        note='More batches compensate for slow images and take memory.',
     ),
     Key('Train', 'cache_mb', 2048, integer(0), 'memory for decoded images in MB; 0 decodes them every time'),
     Key(
@@ -166,7 +166,7 @@ TRAINING_KEYS = (
         'valid_batch_size',
         None,
         or_none(integer(1)),
-        'persons in a batch of validation; None stands for batch_size',
+        'persons in a validation batch; None stands for batch_size',
         derive=lambda values: values['batch_size'],
     ),
     Key('Saver', 'saver_directory', '../runs/hourglass', folder(), 'checkpoints and results of the run', anywhere=True),
@@ -194,15 +194,15 @@ TRAINING_KEYS = (
         'checkpoint_every',
         1,
         integer(1),
-        'epochs from one checkpoint to the next; the best validation so far, the last epoch and a stop are saved, too',
+        'epochs from one checkpoint to the next; the best validation so far, the last epoch and a stop are also saved',
     ),
     Key('Saver', 'checkpoint_minutes', 15, number(0), 'minutes after which another checkpoint is written; 0 is off'),
-    Key('Saver', 'keep_last', 3, integer(1), 'newest checkpoints that are kept, besides the best one'),
+    Key('Saver', 'keep_last', 3, integer(1), 'number of newest checkpoints that are kept besides the best one'),
 )
 
 
 def training_contradictions(values: Values) -> Contradictions:
-    """Yield what the keys of [Train] demand of each other and lack."""
+    """Yield the contradictions between the keys of [Train]."""
     if values['weight_decay'] > 0 and values['optimizer'] != 'adamw':
         yield (
             'weight_decay',
@@ -210,4 +210,4 @@ def training_contradictions(values: Values) -> Contradictions:
             f"{values['weight_decay']:g} with optimizer '{values['optimizer']}'",
         )
     if not values['weighted_loss'] and not codec_class(values['loss']).teaches_absence:
-        yield 'weighted_loss', f'True, as loss {values["loss"]!r} teaches no empty maps', 'False'
+        yield 'weighted_loss', f'True, as loss {values["loss"]!r} cannot train empty maps', 'False'

@@ -43,24 +43,6 @@ def mean_training_pose(persons: List[Person], rule: CropRule) -> np.ndarray:
     return mean_pose(np.array(joints), np.array([person.labelled for person in persons]), rule.crop_size)
 
 
-def in_blocks(predict_block: PredictLogits, block_size: int) -> PredictLogits:
-    """Return a function of any number of crops that calls one of exactly `block_size` crops.
-
-    The last block is padded with black crops, whose logits are dropped.
-    """
-
-    def predict_logits(images: np.ndarray) -> np.ndarray:
-        logits = []
-        for start in range(0, len(images), block_size):
-            block = images[start : start + block_size]
-            padded = np.zeros((block_size,) + images.shape[1:], images.dtype)
-            padded[: len(block)] = block
-            logits.append(predict_block(padded)[: len(block)])
-        return np.concatenate(logits)
-
-    return predict_logits
-
-
 def flip_averaged_maps(
     predict_logits: PredictLogits,
     codec: HeatmapCodec,
@@ -194,7 +176,7 @@ class Evaluator:
         """Return the Evaluation of a network.
 
         Args:
-            predict_logits: called with crops in batches of the generator's size; see in_blocks.
+            predict_logits: it gets crops in batches of the generator's size.
             progress: wraps the iterable of batches, to show a bar.
             gather: function from this process's dict of arrays to the list of the dicts of all processes, each of
                 which evaluates a part of the persons. Every process returns the same Evaluation, equal to that of a

@@ -1,1 +1,1 @@
-"""The composition root: a checked Config becomes skeleton, network, data, runtime and training run."""
+"""The composition root: builds skeleton, network, data, runtime and training run from a checked Config."""

@@ -1,4 +1,4 @@
-"""The sides of a benchmark: which process of which checkout measures which settings."""
+"""The sides of a benchmark: the processes of the checkouts that measure the given settings."""
 
 import os
 from contextlib import ExitStack, contextmanager
@@ -20,26 +20,21 @@ def open_sides(
     code: str,
     other_checkout: Optional[str],
 ) -> Iterator[Tuple[List[Side], List[Side]]]:
-    """Start the processes of a benchmark; the value is (sides, the matrix multiplication of a training step or none).
+    """Start the processes of a benchmark. The value is (sides, the matrix multiplication beside a step or none).
 
     Args:
         what: 'step', 'input' or 'predict'.
         config_path: file of the settings, None for the defaults.
-        overrides: of the settings on both sides.
+        overrides: of the settings of both sides.
         changes: further overrides of the second side; without them and without other_checkout there is one side.
         checkpoint: network of 'predict'.
         code: folder with the package of this checkout.
         other_checkout: root of another checkout, the second side.
 
     Raises:
-        ConfigError: the settings or the combination of arguments are wrong; found before a process starts.
+        ConfigError: the settings or the combination of arguments are wrong. No process has been started.
     """
-    if changes and other_checkout:
-        raise ConfigError('--compare and --against: one second side is measured; leave one of them out')
-    if (what == 'predict') != bool(checkpoint):
-        raise ConfigError('--checkpoint: expected a network for predict, and for nothing else')
-    if what == 'predict' and changes:
-        raise ConfigError('--compare: predict has no settings; leave it out')
+    _check_arguments(what, changes, checkpoint, other_checkout)
     settings = [list(overrides)] + ([list(overrides) + list(changes)] if changes else [])
     devices = []
     if what != 'predict':
@@ -69,3 +64,15 @@ def open_sides(
         first = sides[0].worker
         peak = [Side('peak', first, len(first.parts) - 1)] if what == 'step' else []
         yield sides, peak
+
+
+def _check_arguments(
+    what: str, changes: Sequence[str], checkpoint: Optional[str], other_checkout: Optional[str]
+) -> None:
+    """Raise ConfigError for arguments that exclude each other."""
+    if changes and other_checkout:
+        raise ConfigError('--compare and --against: there is only one second side; leave one of them out')
+    if (what == 'predict') != bool(checkpoint):
+        raise ConfigError('--checkpoint: expected a network for predict, and none for step or input')
+    if what == 'predict' and changes:
+        raise ConfigError('--compare: predict takes no settings; leave it out')

@@ -1,4 +1,4 @@
-"""An evaluation of a checkpoint on annotated photos, from paths and options to the files of its results."""
+"""The evaluation of a checkpoint on annotated photos, from paths and options to the files of results."""
 
 import sys
 from typing import Any, Optional, Sequence
@@ -35,7 +35,7 @@ def evaluate_checkpoint(
         coco_annotations: COCO's official JSON, for AP and AR.
         predictor_options: keywords of Predictor.
 
-    Raises UserError for what cannot be opened, read or written.
+    Raises UserError if a file cannot be opened, read or written.
     """
     coco = CocoAnnotations(coco_annotations) if coco_annotations else None
     make_folder(output)
@@ -67,6 +67,6 @@ def evaluate_checkpoint(
 
 
 def max_unreadable(predictor: Predictor) -> float:
-    """Return the share of persons whose photo may be unreadable, as the network's training had it."""
+    """Return the largest share of persons with an unreadable photo, as in the network's training."""
     manifest = predictor.stored.manifest
     return manifest['config']['DataSetHG']['max_unreadable'] if manifest else KEY_BY_SPELLING['max_unreadable'].default

@@ -1,14 +1,17 @@
-"""From a checked Config to the parts of a run: skeleton, traits, codec, crops, split and generators."""
+"""From a checked Config to the parts of a run: skeleton, hyperparameters, codec, crops, split and generators."""
 
 import os
-from typing import Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 import numpy as np
 
+from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_hash, split_persons
 from hourglass_pose.checkpoints.inference import InferenceRecord
+from hourglass_pose.config.config import Config
 from hourglass_pose.errors import ConfigError
+from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.input.augmentations.table import SETTINGS
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
@@ -18,14 +21,14 @@ from hourglass_pose.skeleton import Skeleton, require_sides
 
 
 class Experiment:
-    """The parts of a run that follow from a Config; annotations are read when `persons` is first asked for.
+    """The parts of a run that follow from a Config; `split` reads the annotations when it is first called.
 
-    say: function that shows a line.
+    report: function that shows a line.
     """
 
-    def __init__(self, config, say=print):
+    def __init__(self, config: Config, report: Callable[[str], Any] = print) -> None:
         self.config = config
-        self.say = say
+        self.report = report
         data, network = config.DataSetHG, config.Network
         self.skeleton = Skeleton(data.joint_list, data.flip_pairs)
         self.kept_joints = np.array(data.remove_joints or [1] * len(self.skeleton), bool)
@@ -41,13 +44,13 @@ class Experiment:
         )
         self.augmentation = {setting.name: getattr(data, setting.name) for setting in SETTINGS}
         self.cache = ImageCache(config.Train.cache_mb)
-        self._split = None
+        self._split: Optional[Dict[str, List[Person]]] = None
 
-    def traits(self):
+    def hyperparameters(self) -> Hyperparameters:
         """Return the hyperparameters of the network."""
         return self.config.hyperparameters()
 
-    def split(self):
+    def split(self) -> Dict[str, List[Person]]:
         """Return {'train': persons, 'valid': persons}. Raises AnnotationError."""
         if self._split is None:
             data = self.config.DataSetHG
@@ -60,15 +63,15 @@ class Experiment:
                 needs_centre=self.rule.needs_centre,
             )
             for problem in annotations.problems:
-                self.say(f'left out: {problem}')
+                self.report(f'left out: {problem}')
             self._split = split_persons(annotations.persons, data.valid_fraction, data.split_seed, data.split_by)
-            self.say(
-                'data: %s; %d to train on, %d to validate with'
-                % (annotations.describe(), len(self._split['train']), len(self._split['valid']))
-            )
+            num_train, num_valid = len(self._split['train']), len(self._split['valid'])
+            self.report(f'data: {annotations.describe()}; {num_train} to train on, {num_valid} to validate with')
         return self._split
 
-    def generator(self, persons, batch_size, rank=0, world_size=1):
+    def generator(
+        self, persons: Sequence[Person], batch_size: int, rank: int = 0, world_size: int = 1
+    ) -> DataGenerator:
         """Return the DataGenerator of some persons."""
         data, train = self.config.DataSetHG, self.config.Train
         maker = SampleMaker(
@@ -90,18 +93,18 @@ class Experiment:
             train.workers,
             train.prefetch,
             data.max_unreadable,
-            lambda message: self.say(f'left out: {message}'),
+            lambda message: self.report(f'left out: {message}'),
         )
 
     def inference_record(self, mean_pose_crop: Optional[np.ndarray]) -> InferenceRecord:
         """Return what prediction must know of the training. mean_pose_crop: (J, 2) crop pixels, None if unknown."""
-        train, validation, traits = self.config.Train, self.config.Validation, self.traits()
+        train, validation, hyperparameters = self.config.Train, self.config.Validation, self.hyperparameters()
         return InferenceRecord(
             joints=self.skeleton.joints,
             flip_pairs=self.skeleton.flip_pairs,
             kept_joints=tuple(self.kept_joints.tolist()),
-            input_size=traits.input_size,
-            heatmap_size=traits.heatmap_size,
+            input_size=hyperparameters.input_size,
+            heatmap_size=hyperparameters.heatmap_size,
             loss=train.loss,
             sigma=train.sigma,
             decoding=validation.decoding,
@@ -110,26 +113,26 @@ class Experiment:
             crop_rule=self.rule.crop_rule,
             crop_corners=self.rule.corners,
             mean_pose_crop=None if mean_pose_crop is None else tuple(map(tuple, np.asarray(mean_pose_crop).tolist())),
-            gives_probabilities=traits.gives_probabilities,
+            gives_probabilities=hyperparameters.gives_probabilities,
         )
 
-    def require_sides(self):
-        """Raise ConfigError where training or validation mirrors images and no joint has a known partner."""
+    def require_sides(self) -> None:
+        """Raise ConfigError if training or validation mirrors images and no joint has a known partner."""
         require_sides(self.skeleton, self.config.DataSetHG.flip_prob, self.config.Validation.flip_test)
 
-    def split_hash(self):
-        """Return the digest of who is trained on and who is validated with."""
+    def split_hash(self) -> str:
+        """Return the digest of the training persons and the validation persons."""
         return split_hash(self.split())
 
 
-def make_folder(path):
-    """Create a folder for results. Raises ConfigError where that is impossible."""
+def make_folder(path: str) -> None:
+    """Create a folder for results. Raises ConfigError if that is impossible."""
     try:
         os.makedirs(path, exist_ok=True)
         if not os.access(path, os.W_OK):
             raise PermissionError(13, 'permission denied')
     except OSError as error:
         raise ConfigError(
-            f'{path}: the folder for results cannot be written ({error.strerror}); name another, for a run by '
+            f'{path}: the folder for results cannot be written ({error.strerror}); choose another, for a run by '
             '--set Saver.saver_directory=FOLDER'
         )

@@ -1,4 +1,4 @@
-"""Weights of a PyTorch hourglass as a run folder: its settings, and a checkpoint at step 0."""
+"""Weights of a PyTorch hourglass made into a run folder: settings, and a checkpoint at step 0."""
 
 import os
 import shlex
@@ -12,29 +12,29 @@ from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.experiment.run_folder import CONFIG_COPY
 from hourglass_pose.files import write_whole
 
-# What either code base trained with, apart from the schedule.
+# Optimizer and learning rate of each code base.
 _OPTIMIZERS = {'bearpaw': ('rmsprop', 2.5e-4), 'princeton': ('adam', 2e-4)}
 
 _LICENCES = {
     'bearpaw': 'bearpaw/pytorch-pose and anibali/pytorch-stacked-hourglass are published under the GNU GPL version 3 '
-    'and say nothing of their weights in particular',
-    'princeton': 'princeton-vl/pytorch_stacked_hourglass is published under the BSD 3-clause licence and says nothing '
-    'of its weights in particular',
+    'and do not mention their weights in particular',
+    'princeton': 'princeton-vl/pytorch_stacked_hourglass is published under the BSD 3-clause licence and does not '
+    'mention its weights in particular',
 }
 
 
 def import_run(path: str, code_base: str, folder: str, report: Callable[[str], None]) -> None:
-    """Make a run folder of the state dict in a file.
+    """Make a run folder from the state dict in a file.
 
     Args:
-        path: file that torch.save has written.
+        path: file that torch.save wrote.
         code_base: key of CODE_BASES.
         folder: the run folder, which must not hold a run or settings.
-        report: gets lines on what was read and made.
+        report: shows a line on what was read and written.
 
     Raises:
         CheckpointError: the file cannot be read, or holds another network.
-        ConfigError: the folder is taken, or the network cannot be trained on.
+        ConfigError: the folder holds a run or settings, or the network cannot be trained further.
         UserError: PyTorch is not installed.
     """
     if CheckpointFolder(folder).steps():
@@ -48,19 +48,19 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
     from hourglass_pose.graph.summary import summarise_network
 
     network = imported.network
-    config = _config(network.traits, imported.inference, code_base, folder, path)
-    report(f'network: {CODE_BASES[code_base].title}; {summarise_network(network.traits).describe()}')
+    config = _config(network.hyperparameters, imported.inference, code_base, folder, path)
+    report(f'network: {CODE_BASES[code_base].title}; {summarise_network(network.hyperparameters).describe()}')
     for line in network.lines():
         report(line)
     if not config.Validation.flip_test:
         report(
-            f'note: the names of its {network.traits.num_joints} joints are not known, so they are numbered and left '
-            'and right are not known; name them by --set DataSetHG.joint_list=[...] when you train on'
+            f'note: the names of its {network.hyperparameters.num_joints} joints are not known, so they are numbered '
+            'and left and right are not known; name them by --set DataSetHG.joint_list=[...] when you train on'
         )
     make_folder(folder)
     manifest = dict(_start(), started_from=os.path.abspath(path), source=imported.source)
     _write_checkpoint(Experiment(config), network, manifest)
-    # Last: the command refuses a folder that holds one, and an interrupted command can be given again.
+    # Written last: the command refuses a folder that holds one, and an interrupted command can be repeated.
     write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
     report(f'in {folder}: config.cfg, latest')
     report(f'licence: {_LICENCES[code_base]}; importing them changes no licence')
@@ -74,8 +74,8 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
     )
 
 
-def _config(traits: Any, inference: InferenceRecord, code_base: str, folder: str, path: str) -> Config:
-    """Return the Config of an imported network: what its code cropped, decoded and trained with."""
+def _config(hyperparameters: Any, inference: InferenceRecord, code_base: str, folder: str, path: str) -> Config:
+    """Return the Config of an imported network: how its code base crops, decodes and trains."""
     optimizer, rate = _OPTIMIZERS[code_base]
     return config_from_dict(
         {
@@ -86,14 +86,14 @@ def _config(traits: Any, inference: InferenceRecord, code_base: str, folder: str
                 'box_margin': inference.box_margin,
             },
             'Network': {
-                'arch': traits.arch,
-                'nStack': traits.num_stacks,
-                'nFeat': traits.num_features,
-                'nLow': traits.num_poolings,
-                'nModules': traits.num_modules,
-                'img_size': traits.input_size,
-                'stem_feat': traits.stem_features,
-                'input_mean': traits.input_mean,
+                'arch': hyperparameters.arch,
+                'nStack': hyperparameters.num_stacks,
+                'nFeat': hyperparameters.num_features,
+                'nLow': hyperparameters.num_poolings,
+                'nModules': hyperparameters.num_modules,
+                'img_size': hyperparameters.input_size,
+                'stem_feat': hyperparameters.stem_features,
+                'input_mean': hyperparameters.input_mean,
             },
             'Train': {'loss': inference.loss, 'sigma': inference.sigma, 'optimizer': optimizer, 'lear_rate': rate},
             'Validation': {'flip_test': inference.flip_test, 'decoding': inference.decoding},
@@ -124,17 +124,17 @@ def _write_checkpoint(experiment: Experiment, network: Any, manifest: Dict[str, 
     from hourglass_pose.graph.model import HourglassModel
     from hourglass_pose.tf_compat import tf
 
-    config, size = experiment.config, network.traits.input_size
+    config, size = experiment.config, network.hyperparameters.input_size
     manifest = dict(
         manifest,
         config=config.as_dict(),
-        traits=network.traits.as_dict(),
+        traits=network.hyperparameters.as_dict(),
         seed=config.Train.seed,
         inference=experiment.inference_record(None).as_dict(),
     )
     with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(device_count={'GPU': 0})) as session:
         step = tf.train.get_or_create_global_step()
-        HourglassModel(network.traits).build(tf.zeros([1, size, size, 3]), is_training=False)
+        HourglassModel(network.hyperparameters).build(tf.zeros([1, size, size, 3]), is_training=False)
         session.run(step.initializer)
         assign(session, tf.global_variables(), network.variables)
         saver = VariableSaver(config.Network.name)

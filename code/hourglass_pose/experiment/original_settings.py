@@ -1,4 +1,4 @@
-"""The settings that a checkpoint of the original code is used with: what it shows, a config.cfg, and overrides."""
+"""The settings for a checkpoint of the original code: from its variables, a config.cfg, and overrides."""
 
 import argparse
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from hourglass_pose.checkpoints.stored import StoredNetwork
     from hourglass_pose.config.config import Config
 
-# What the original code does where its config.cfg has no key for it.
+# Settings of the original code for which its config.cfg has no key.
 _TRAINING = {'loss': 'sigmoid', 'optimizer': 'rmsprop', 'schedule': 'exponential', 'warmup_steps': 0}
 
-# What of a network its variables show: field of its hyperparameters by key of the config.
-_SHOWN = {
+# The hyperparameters that follow from the names and shapes of the variables: {key of the config: field}.
+_VISIBLE_IN_VARIABLES = {
     'arch': 'arch',
     'nStack': 'num_stacks',
     'nFeat': 'num_features',
@@ -29,37 +29,34 @@ def predictor_options(options: argparse.Namespace) -> Dict[str, Any]:
     """Return the keywords for Predictor that --config and --set ask for."""
     if not options.config and not options.overrides:
         return {}
-    from hourglass_pose.checkpoints.exported import is_exported
-
-    if is_exported(options.checkpoint):
-        raise UserError(
-            f'{options.checkpoint}: an exported model carries its own settings; leave out --config and --set'
-        )
-    from hourglass_pose.checkpoints.opening import open_checkpoint
+    from hourglass_pose.checkpoints.exported import ExportedModel
+    from hourglass_pose.checkpoints.opening import open_network
     from hourglass_pose.experiment.experiment import Experiment
 
-    stored = open_checkpoint(options.checkpoint)
-    if stored.manifest or stored.variables:
+    stored = open_network(options.checkpoint)
+    if isinstance(stored, ExportedModel) or stored.manifest or stored.variables:
         raise UserError(
             f'{stored.path} carries its own settings; leave out --config and --set, which are for checkpoints of the '
             'original code'
         )
     experiment = Experiment(config_of_original(stored, options.config, options.overrides))
-    return {'traits': experiment.traits(), 'inference': experiment.inference_record(None)}
+    return {'hyperparameters': experiment.hyperparameters(), 'inference': experiment.inference_record(None)}
 
 
 def config_of_original(stored: 'StoredNetwork', path: Optional[str] = None, overrides: Sequence[str] = ()) -> 'Config':
     """Return the Config to use a checkpoint of the original code with.
 
-    The network's settings are those that its variables show, whatever a file says. All others are the file's, for
-    keys that it lacks those of the original code. overrides: as in load_config; one that contradicts the variables is
-    a CheckpointError. Raises ConfigError for settings that cannot go with such a network.
+    The network's settings follow from its variables, and those of the file are ignored. All other settings are the
+    file's, or the original code's for keys that the file lacks. overrides: as in load_config. Raises CheckpointError
+    for an override that contradicts the variables, ConfigError for settings that do not fit such a network.
     """
     from hourglass_pose.config.config import config_from_dict, load_config
     from hourglass_pose.config.text import given_keys
 
-    shown: Dict[str, Any] = {key: getattr(stored.traits, trait) for key, trait in _SHOWN.items()}
-    if getattr(stored.traits, 'modif', False):
+    shown: Dict[str, Any] = {
+        key: getattr(stored.hyperparameters, field) for key, field in _VISIBLE_IN_VARIABLES.items()
+    }
+    if getattr(stored.hyperparameters, 'modif', False):
         shown['modif'] = True
     training: Dict[str, Any] = dict(_TRAINING, sigma=stored.inference.sigma)
     if path is None:
@@ -100,15 +97,15 @@ def notes_on_original(stored: 'StoredNetwork', path: Optional[str], config: 'Con
     if path is None:
         return notes
     given = given_keys(path)
-    for key, trait in _SHOWN.items():
-        if given.get(key) is not None and given[key] != getattr(stored.traits, trait):
+    for key, field in _VISIBLE_IN_VARIABLES.items():
+        stored_value = getattr(stored.hyperparameters, field)
+        if given.get(key) is not None and given[key] != stored_value:
             notes.append(
-                f'note: {path} says {key} {given[key]!r}; the checkpoint has {getattr(stored.traits, trait)!r}, '
-                f'which is used'
+                f'note: {path} sets {key} to {given[key]!r}; the checkpoint has {stored_value!r}, which is used'
             )
     if config.Train.loss != _TRAINING['loss']:
         notes.append(
             f"note: the checkpoint was trained with loss 'sigmoid', it is now trained on with "
-            f"'{config.Train.loss}', as {path} says"
+            f"'{config.Train.loss}', which {path} sets"
         )
     return notes

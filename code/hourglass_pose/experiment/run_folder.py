@@ -1,4 +1,4 @@
-"""The folder of a run: kept from mixing with an earlier run, which is set aside, and with files of the user."""
+"""The folder of a run: keeps the files of a new run apart from those of an earlier run and of the user."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from hourglass_pose.files import write_whole
 CONFIG_COPY = 'config.cfg'
 GIVEN_CONFIG = 'config.given.cfg'
 
-# What the program writes into a run folder. Checkpoints are the last to be moved: as long as one is there, the folder
+# The files that the program writes into a run folder. Checkpoints are moved last: as long as one exists, the folder
 # holds an earlier run.
 _RESULTS = re.compile(
     r'^(history\.csv|performance\.json|metrics\.json|predictions\.json|report\.html|\.partial-.*|'
@@ -24,18 +24,18 @@ _EVENTS = re.compile(r'^events\.out\.tfevents\.')
 
 
 def refuse_mixing(folder: str, fresh: bool) -> None:
-    """Raise ConfigError where a new run would mix with an earlier one."""
+    """Raise ConfigError if a new run would mix with an earlier one."""
     if not fresh and CheckpointFolder(folder).steps():
         raise ConfigError(
-            f'{folder} holds an earlier run; go on with it by "python load.py", start over by --fresh, or name '
+            f'{folder} holds an earlier run; resume it by "python load.py", start over by --fresh, or choose '
             'another folder by --set Saver.saver_directory=FOLDER'
         )
 
 
-def make_way(config: Config, fresh: bool, report: Callable[[str], None]) -> None:
-    """Keep a new run from mixing with an earlier one in its folder: refuse, or set the earlier one aside.
+def set_earlier_run_aside(config: Config, fresh: bool, report: Callable[[str], None]) -> None:
+    """Set an earlier run in the folder of a new one aside. Raises ConfigError without `fresh`.
 
-    Only what the program has written is moved, into a subfolder; everything else stays where it is.
+    Only files that the program wrote are moved, into a subfolder; all other files stay.
     """
     folder = config.Saver.saver_directory
     refuse_mixing(folder, fresh)
@@ -52,17 +52,17 @@ def make_way(config: Config, fresh: bool, report: Callable[[str], None]) -> None
             os.rename(os.path.join(folder, name), os.path.join(aside, name))
     except OSError as error:
         raise ConfigError(
-            f'{folder}: the earlier run cannot be set aside into {aside} ({error.strerror or error}); mend the '
-            'permissions and give the command again, or name another folder by --set Saver.saver_directory=FOLDER'
+            f'{folder}: the earlier run cannot be set aside into {aside} ({error.strerror or error}); correct the '
+            'permissions and repeat the command, or choose another folder by --set Saver.saver_directory=FOLDER'
         )
     report(f'the earlier run is now in {aside}')
 
 
 def write_config_copy(config: Config, is_new: bool, report: Callable[[str], None]) -> None:
-    """Write the settings into the run folder, which the next resume goes by.
+    """Write the settings into the run folder, where the next resume reads them.
 
-    is_new: the run has just begun, and a config.cfg that lies in its folder is the user's own, which is kept once
-    under another name.
+    is_new: the run has just started, and an existing config.cfg in its folder is the user's, which is kept once under
+    another name.
     """
     folder, text = config.Saver.saver_directory, format_config(config)
     path, given = os.path.join(folder, CONFIG_COPY), os.path.join(folder, GIVEN_CONFIG)
@@ -81,7 +81,7 @@ def _written(folder: str) -> List[str]:
 
 
 def _is_config_copy(path: str) -> bool:
-    """Return whether a config.cfg is what write_config_copy has written, and not a file of the user."""
+    """Return whether write_config_copy wrote a config.cfg, and not the user."""
     try:
         with open(path, encoding='utf-8') as stream:
             return stream.read() == format_config(load_config(path))
@@ -90,7 +90,7 @@ def _is_config_copy(path: str) -> bool:
 
 
 def _move_events(folder: str, logs: str, aside: str) -> None:
-    """Move TensorBoard's files of a log folder, where that lies in the run folder."""
+    """Move TensorBoard's files of a log folder, if it is in the run folder."""
     below = os.path.relpath(logs, folder)
     if not os.path.isdir(logs) or below.split(os.sep)[0] == os.pardir:
         return

@@ -1,4 +1,4 @@
-"""The parts of a run that are timed, built from a Config as a training builds them."""
+"""The parts of a run that a benchmark times, built from a Config in the same way as for training."""
 
 import itertools
 import time
@@ -12,6 +12,7 @@ from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.experiment.training_run import open_device, train_graph
 from hourglass_pose.graph.summary import summarise_network
+from hourglass_pose.input.samples import ImageCache
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.run_length import RunLength
@@ -20,10 +21,11 @@ _PHOTO = (480, 640, 3)
 _MANY_STEPS = 10000
 
 
-class _RandomPhoto:
-    """Stands for the cache of images: every photo is the same noise, so nothing is read or decoded."""
+class _RandomPhoto(ImageCache):
+    """A cache in which every photo is the same noise, so nothing is read or decoded."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._photo = np.random.RandomState(1).randint(0, 256, _PHOTO).astype(np.uint8)
 
     def read(self, path: str) -> np.ndarray:
@@ -32,26 +34,30 @@ class _RandomPhoto:
 
 
 def timed_training(config: Config, runtime: Runtime) -> TimedTraining:
-    """Return the training of a Config on a batch of random photos, which is made once."""
-    experiment = Experiment(config, say=_silent)
+    """Return the training of a Config on one batch of random photos, which every step repeats."""
+    experiment = Experiment(config, report=_silent)
     experiment.cache = _RandomPhoto()
     joints_img = np.random.RandomState(2).uniform(150, 350, (len(experiment.skeleton), 2)).astype(np.float32)
     box_img = np.array([200.0, 100.0, 400.0, 400.0])
     person = Person('photo', 'photo', 'photo', box_img, joints_img, np.ones(len(joints_img), bool))
     batch_size = config.Train.batch_size
     batch = experiment.generator([person] * batch_size, batch_size).training_batch(0)
-    summary = summarise_network(experiment.traits())
+    summary = summarise_network(experiment.hyperparameters())
     with tf.Graph().as_default():
         graph = train_graph(
-            config, experiment.traits(), experiment.codec, runtime, RunLength.of_new_run(1, _MANY_STEPS, batch_size)
+            config,
+            experiment.hyperparameters(),
+            experiment.codec,
+            runtime,
+            RunLength.of_new_run(1, _MANY_STEPS, batch_size),
         )
         batches = itertools.repeat(batch)
         return TimedTraining(graph, runtime, batches, batch_size, summary.gflops, summary.describe())
 
 
 def timed_input(config: Config) -> TimedInput:
-    """Return the training input of a Config on its own data. Raises AnnotationError where there is none."""
-    experiment = Experiment(config, say=_silent)
+    """Return the training input of a Config on its own data. Raises AnnotationError if there is none."""
+    experiment = Experiment(config, report=_silent)
     persons, train = experiment.split()['train'], config.Train
     generator = experiment.generator(persons, train.batch_size)
     description = f'{generator.workers} threads; batch {train.batch_size}; {len(persons)} persons'
@@ -59,7 +65,7 @@ def timed_input(config: Config) -> TimedInput:
 
 
 def serve_order(order: Dict[str, Any], serve: Any) -> None:
-    """Build what a Worker's order asks for and pass it to serve(parts); the device is opened once."""
+    """Build the parts that a Worker's order lists and pass them to serve(parts); the device is opened once."""
     if order['what'] == 'predict':
         from hourglass_pose.prediction.predictor import Predictor
 
@@ -74,7 +80,7 @@ def serve_order(order: Dict[str, Any], serve: Any) -> None:
 
 
 def measure_step(config: Config, num_steps: int, warm_up: int = 3) -> float:
-    """Return the median seconds of a training run of a Config over some runs, on its own device."""
+    """Return the median seconds of `num_steps` training steps of a Config, on its own device."""
     with open_device(config) as runtime:
         training = timed_training(config, runtime)
         seconds = []
@@ -89,4 +95,4 @@ def measure_step(config: Config, num_steps: int, warm_up: int = 3) -> float:
 
 
 def _silent(line: str) -> None:
-    """Show nothing: the measurement is the output."""
+    """Print nothing: the measurement is the output."""

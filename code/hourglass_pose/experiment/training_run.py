@@ -1,4 +1,4 @@
-"""TrainingRun: puts graph, data, hooks and checkpoints of one run together, trains, and writes the results."""
+"""TrainingRun: assembles graph, data, hooks and checkpoints of one run, trains, and writes the results."""
 
 import os
 from contextlib import contextmanager
@@ -8,12 +8,12 @@ from typing import Any, Dict, Iterator, List, Optional
 import numpy as np
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
-from hourglass_pose.checkpoints.stored import StoredNetwork, check_traits
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_hyperparameters
 from hourglass_pose.checkpoints.transfer import initialise_from
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.config.config import Config, format_config
 from hourglass_pose.errors import ConfigError, TrainingError
-from hourglass_pose.evaluation.best import BestMetric, choose_best_metric
+from hourglass_pose.evaluation.best import choose_best_metric
 from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator, mean_training_pose
 from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.graph.hyperparameters import Hyperparameters
@@ -46,7 +46,7 @@ from hourglass_pose.training.validation_loss import ValidationLoss
 
 @contextmanager
 def open_device(config: Config) -> Iterator[Runtime]:
-    """Open the Runtime of a Config's [Device] as a context; an error in it also ends the other processes."""
+    """Open the Runtime of a Config's [Device] as a context; an exception in it also ends the other processes."""
     device = config.Device
     runtime = open_runtime(
         device.device,
@@ -66,21 +66,21 @@ def open_device(config: Config) -> Iterator[Runtime]:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What the trainer and its hooks are made of."""
+    """The graph of a run, its initial values, and what its manifests hold."""
 
     graph: TrainGraph
-    data: DataGenerator
-    length: RunLength
     start: Start
-    best_metric: BestMetric
     manifest: Dict[str, Any]
 
 
 class TrainingRun:
     """One run of an Experiment in its saver_directory, on a Runtime.
 
-    It starts from random weights, goes on from the checkpoint `resume_folder`, starts with the variables of the
+    It starts from random weights, resumes from the checkpoint `resume_folder`, starts with the variables of the
     StoredNetwork `initial`, optimizer's state included, or with the weights of `weights_from` as far as they fit.
+
+    Raises CheckpointError or ConfigError if the settings do not fit the checkpoint, the data or the device. Nothing is
+    written before `run`.
     """
 
     def __init__(
@@ -99,22 +99,28 @@ class TrainingRun:
         self.initial = initial
         self.command = command
         self.weights_from = weights_from
-        self.say = experiment.say
+        self.report = experiment.report
         experiment.require_sides()
-        self.traits = experiment.traits()
+        self.hyperparameters = experiment.hyperparameters()
         self._earlier: Dict[str, Any] = {}
         if resume_folder:
-            check_traits(resume_folder, self.traits)
+            check_hyperparameters(resume_folder, self.hyperparameters)
             self._earlier = read_manifest(resume_folder)
             self._require_same_epochs()
+        split, batch_size = experiment.split(), self.config.Train.batch_size
+        self.data = experiment.generator(split['train'], batch_size, runtime.rank, runtime.world_size)
+        self.length = self._length(self.data)
+        self.best_metric = choose_best_metric(
+            self.config.Validation.best_by, split['valid'], experiment.skeleton, experiment.kept_joints
+        )
 
     def run(self) -> bool:
-        """Train, and write the results when the run is finished. Returns whether it is."""
+        """Train, write the results if the run is finished, and return whether it is."""
         with tf.Graph().as_default():
             parts = self._parts()
             timing, validation = Timing(), self._validation(parts)
             hooks = self._hooks(parts, timing, validation)
-            trainer = Trainer(parts.graph, self.runtime, parts.data, parts.length, hooks, self.say)
+            trainer = Trainer(parts.graph, self.runtime, self.data, self.length, hooks, self.report)
             try:
                 finished = trainer.train(parts.start)
             except tf.errors.ResourceExhaustedError as error:
@@ -136,76 +142,80 @@ class TrainingRun:
         return finished
 
     def _initialise(self, session: Any, graph: TrainGraph, saver: VariableSaver, stored: StoredNetwork) -> None:
-        """Set the initialised variables of a graph from the network whose weights the run starts with."""
+        """Set the initialised variables of a graph to the weights of the network that the run starts from."""
         joints = self.experiment.skeleton.joints
-        lines = initialise_from(session, saver, graph.model.variables(), self.traits, joints, stored)
+        lines = initialise_from(session, saver, graph.model.variables(), self.hyperparameters, joints, stored)
         if graph.average:
             session.run(graph.average.reset())
         for line in lines:
-            self.say(line)
+            self.report(line)
 
     def _parts(self) -> _Parts:
-        config, experiment, runtime = self.config, self.experiment, self.runtime
-        split = experiment.split()
-        data = experiment.generator(split['train'], config.Train.batch_size, runtime.rank, runtime.world_size)
-        earlier = self._earlier
-        length = self._length(data)
-        graph = train_graph(config, self.traits, experiment.codec, runtime, length)
-        best_metric = choose_best_metric(
-            config.Validation.best_by, split['valid'], experiment.skeleton, experiment.kept_joints
-        )
-        origin = self.initial or self.weights_from
-        manifest = {
-            'config': config.as_dict(),
-            'traits': self.traits.as_dict(),
-            'inference': experiment.inference_record(mean_training_pose(split['train'], experiment.rule)).as_dict(),
-            'seed': config.Train.seed,
-            'split_hash': experiment.split_hash(),
-            'device': runtime.description,
-            'averaged_weights': config.Train.ema_decay > 0,
-            'started_from': origin and origin.path,
-        }
-        if origin and origin.source:
-            manifest['source'] = origin.source
-        # Where weights came from stays with them, and so does the licence they are under.
-        manifest.update((key, earlier[key]) for key in ('started_from', 'source') if earlier.get(key))
-        # Imported weights do not tell which persons they were trained on.
-        if earlier.get('split_hash') not in (None, manifest['split_hash']):
-            self.say(
-                'note: the persons to train on or to validate with are not those of the checkpoint; from here on '
-                'the run is another one than it would have been'
-            )
-        self.say(f'device: {runtime.description}; TensorFlow {TF_VERSION}')
-        self.say(f'network: {summarise_network(self.traits).describe()}')
-        self.say(
-            f'run: {length.num_epochs} epochs of {length.steps_per_epoch} steps with {length.joint_batch} persons '
-            f'each, in {config.Saver.saver_directory}'
-        )
-        self.say(f'best checkpoint by: {best_metric.title}')
-        saver, weights_from = VariableSaver(config.Network.name, graph.model.variables()), self.weights_from
+        """Build the graph, show the run in a few lines, and return the parts."""
+        manifest = self._manifest()
+        graph = train_graph(self.config, self.hyperparameters, self.experiment.codec, self.runtime, self.length)
+        self._describe(manifest)
+        saver, weights_from = VariableSaver(self.config.Network.name, graph.model.variables()), self.weights_from
         start = Start(
             saver,
             manifest['split_hash'],
             self.resume_folder,
-            earlier,
+            self._earlier,
             self.initial.prefix if self.initial else None,
             (lambda session: self._initialise(session, graph, saver, weights_from)) if weights_from else None,
         )
-        return _Parts(graph, data, length, start, best_metric, manifest)
+        return _Parts(graph, start, manifest)
+
+    def _manifest(self) -> Dict[str, Any]:
+        """Return the part of the manifests that does not depend on the position of the training."""
+        experiment, origin = self.experiment, self.initial or self.weights_from
+        mean_pose_crop = mean_training_pose(experiment.split()['train'], experiment.rule)
+        manifest = {
+            'config': self.config.as_dict(),
+            'traits': self.hyperparameters.as_dict(),
+            'inference': experiment.inference_record(mean_pose_crop).as_dict(),
+            'seed': self.config.Train.seed,
+            'split_hash': experiment.split_hash(),
+            'device': self.runtime.description,
+            'averaged_weights': self.config.Train.ema_decay > 0,
+            'started_from': origin and origin.path,
+        }
+        if origin and origin.source:
+            manifest['source'] = origin.source
+        # The origin of the weights, and the licence they are under, stay recorded when a run is resumed.
+        manifest.update((key, self._earlier[key]) for key in ('started_from', 'source') if self._earlier.get(key))
+        return manifest
+
+    def _describe(self, manifest: Dict[str, Any]) -> None:
+        """Show device, network, length and metric of the run, and whether its data is that of the checkpoint."""
+        length = self.length
+        # Imported weights do not record their training persons.
+        if self._earlier.get('split_hash') not in (None, manifest['split_hash']):
+            self.report(
+                'note: the persons for training or for validation are not those of the checkpoint; from here on the '
+                'results differ from those of an uninterrupted run'
+            )
+        self.report(f'device: {self.runtime.description}; TensorFlow {TF_VERSION}')
+        self.report(f'network: {summarise_network(self.hyperparameters).describe()}')
+        self.report(
+            f'run: {length.num_epochs} epochs of {length.steps_per_epoch} steps with {length.joint_batch} persons '
+            f'each, in {self.config.Saver.saver_directory}'
+        )
+        self.report(f'best checkpoint by: {self.best_metric.title}')
 
     def _require_same_epochs(self) -> None:
-        """Raise ConfigError where the run that goes on had another epoch_size."""
+        """Raise ConfigError if the resumed run had another epoch_size."""
         found = self.config.Train.epoch_size
         before = self._earlier['config']['Train'].get('epoch_size')
         if self._earlier.get('steps_per_epoch') and found != before:
             raise ConfigError(
                 f'config [Train] epoch_size: expected {before}, found {found}; the length of an epoch is fixed at the '
                 'first start of a run, because finished epochs and the schedule are counted in it: leave epoch_size '
-                'as it is and change nEpochs, or start another run'
+                'unchanged and change nEpochs, or start another run'
             )
 
     def _length(self, data: DataGenerator) -> RunLength:
-        """Return the RunLength of a new run, or of the one that goes on."""
+        """Return the RunLength of a new run or of the resumed one."""
         train, world_size, earlier = self.config.Train, self.runtime.world_size, self._earlier
         joint_batch = train.batch_size * world_size
         if not earlier.get('steps_per_epoch'):
@@ -218,8 +228,8 @@ class TrainingRun:
             world_size = earlier_world_size(len(data.persons), before, earlier['steps_per_epoch'], world_size)
         length = RunLength.of_resumed_run(earlier, train.nEpochs, joint_batch, before * world_size)
         if earlier.get('joint_batch', before * world_size) != joint_batch:
-            self.say(
-                f'note: a step now has {joint_batch} persons; the run goes on after '
+            self.report(
+                f'note: a step now has {joint_batch} persons; the run continues after '
                 f'{length.persons_at(earlier["global_step"])} of {length.total_persons} persons'
             )
         return length
@@ -246,11 +256,11 @@ class TrainingRun:
             config.Validation.flip_test,
             config.Validation.valid_iteration,
         )
-        loss = ValidationLoss(parts.graph, self.experiment.codec) if parts.best_metric.kind == 'loss' else None
-        return Validation(evaluator, config.Validation.valid_every, parts.best_metric, loss)
+        loss = ValidationLoss(parts.graph, self.experiment.codec) if self.best_metric.kind == 'loss' else None
+        return Validation(evaluator, config.Validation.valid_every, self.best_metric, loss)
 
     def _hooks(self, parts: _Parts, timing: Timing, validation: Validation) -> List[Hook]:
-        """Return the hooks in the order in which they are called; a new one is one line here."""
+        """Return the hooks in the order in which they are called."""
         config, saver, is_chief = self.config, self.config.Saver, self.runtime.is_chief
         run_log = RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test) if is_chief else NoRunLog()
         pictures = TrainingPictures(self.experiment.codec, self.experiment.skeleton) if is_chief else None
@@ -303,13 +313,13 @@ class TrainingRun:
             read_history(os.path.join(folder, HISTORY)),
             format_config(config),
         )
-        write_results(folder, results, self.say)
+        write_results(folder, results, self.report)
 
 
 def train_graph(
-    config: Config, traits: Hyperparameters, codec: HeatmapCodec, runtime: Runtime, length: RunLength
+    config: Config, hyperparameters: Hyperparameters, codec: HeatmapCodec, runtime: Runtime, length: RunLength
 ) -> TrainGraph:
-    """Return the TrainGraph of a Config, in the present graph."""
+    """Return the TrainGraph of a Config, built in the current default graph."""
     train = config.Train
     schedule = ScheduleSettings(
         length.total_persons,
@@ -323,7 +333,7 @@ def train_graph(
         persons_offset=length.persons_offset,
     )
     return TrainGraph(
-        HourglassModel(traits),
+        HourglassModel(hyperparameters),
         codec,
         runtime,
         schedule,

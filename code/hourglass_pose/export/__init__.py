@@ -1,1 +1,1 @@
-"""Offline models: graph rewrites, file formats, the gate that compares them, and the files for Ascend."""
+"""Offline models: graph rewrites, file formats, the comparison with the checkpoint, and the files for Ascend."""

@@ -1,4 +1,4 @@
-"""What turns a frozen graph into an offline model for Ascend: aipp.cfg and the call of ATC."""
+"""Files that turn a frozen graph into an offline model for Ascend: aipp.cfg and the call of ATC."""
 
 import os
 import shlex
@@ -13,7 +13,7 @@ from hourglass_pose.export.offline_graph import INPUT, OfflineGraph
 from hourglass_pose.files import write_whole
 
 PRECISION_MODES = ('allow_mix_precision', 'allow_fp32_to_fp16', 'force_fp16', 'must_keep_origin_dtype', 'force_fp32')
-"""Of ATC; the first is the default."""
+"""Precision modes of ATC; the first one is the default."""
 
 _LINES_SHOWN = 5
 
@@ -27,7 +27,7 @@ def aipp_config(size: int, input_mean: Sequence[float]) -> str:
     """Return the text of an aipp.cfg that makes the network's input of uint8 RGB images of size x size pixels.
 
     AIPP computes (value - mean_chn - min_chn) * var_reci_chn, where mean_chn is an integer and the others have half
-    precision. So a mean of values up to 255 is given by its integer part and its fraction.
+    precision. So a mean of values up to 255 is split into its integer part and its fraction.
     """
     lines = [
         'aipp_op {',
@@ -46,7 +46,7 @@ def aipp_config(size: int, input_mean: Sequence[float]) -> str:
 
 def split_mean(input_mean: Sequence[float]) -> Tuple[np.ndarray, np.ndarray]:
     """Return (integer parts, fractions) of means of [0, 1] in values up to 255."""
-    # The config's decimal numbers such as 0.4404 are meant, not the nearest float.
+    # Rounded, as the mean is a decimal number such as 0.4404 and not the nearest float.
     values = np.round(255.0 * np.asarray(input_mean, np.float64), 9)
     return np.floor(values).astype(int), values - np.floor(values)
 
@@ -60,7 +60,7 @@ def atc_command(offline: OfflineGraph, name: str, soc_version: str, precision_mo
         '--framework=3',
         '--input_format=NHWC',
         f'--input_shape={INPUT}:{shape}',
-        '--out_nodes={}'.format(';'.join(f'{output}:0' for output in offline.outputs)),
+        f'--out_nodes={";".join(f"{output}:0" for output in offline.outputs)}',
         f'--output={name}',
         f'--soc_version={soc_version}',
         f'--precision_mode={precision_mode}',
@@ -71,7 +71,7 @@ def write_atc_script(path: str, command: Sequence[str]) -> None:
     """Write a shell script that runs ATC in the script's folder."""
     text = (
         "#!/bin/sh\n# Makes the offline model for Ascend; needs the toolkit's set_env.sh sourced.\n"
-        'cd "$(dirname "$0")" || exit 2\nexec {}\n'.format(' '.join(shlex.quote(word) for word in command))
+        f'cd "$(dirname "$0")" || exit 2\nexec {" ".join(map(shlex.quote, command))}\n'
     )
     write_whole(path, text.encode('ascii'))
     os.chmod(path, 0o755)
@@ -88,7 +88,7 @@ def run_atc(folder: str, command: Sequence[str]) -> bool:
     if done.returncode:
         last_lines = ' | '.join(done.stdout.strip().splitlines()[-_LINES_SHOWN:])
         raise UserError(
-            f'atc failed with exit code {done.returncode}: {last_lines}; the call is in '
+            f'atc failed with exit code {done.returncode}: {last_lines}; its command is in '
             f'{os.path.join(folder, "atc.sh")}'
         )
     return True

@@ -1,4 +1,4 @@
-"""From an open checkpoint to an offline model in a folder: written aside, compared, and moved there if it agrees."""
+"""Export of a checkpoint: writes an offline model into a temporary folder, compares it, and moves it if it agrees."""
 
 import os
 import shutil
@@ -60,29 +60,29 @@ def check_target(settings: ExportSettings, folder: str) -> None:
 
 
 def export_model(
-    predictor: Predictor, settings: ExportSettings, crops: GateCrops, folder: str, say: Callable[[str], None] = print
+    predictor: Predictor, settings: ExportSettings, crops: GateCrops, folder: str, report: Callable[[str], None] = print
 ) -> bool:
     """Write an offline model, the files that belong to it and a JSON into a folder, and return whether it agrees.
 
-    predictor: of the checkpoint, as the gate takes it. say: shows a line. A model that does not agree is removed.
+    predictor: of the checkpoint, as in gate.compare. report: shows a line. A model that does not agree is removed.
     """
     stored, engine = predictor.stored, predictor.engine
     if not isinstance(engine, TensorFlowEngine):
-        raise UserError(f'{stored.path}: an exported model already; give the checkpoint that it was made from')
-    say(f'checkpoint: {stored.path}, step {stored.step}')
+        raise UserError(f'{stored.path}: this is an exported model; give the checkpoint that it was exported from')
+    report(f'checkpoint: {stored.path}, step {stored.step}')
     offline = build_offline_graph(
-        stored, engine.traits, predictor.codec, settings.batch_size, settings.decode, settings.normalise
+        stored, engine.hyperparameters, predictor.codec, settings.batch_size, settings.decode, settings.normalise
     )
     for line in offline.lines():
-        say(line)
-    # Nobody must use a model that has not passed: it is made in a temporary folder and moved when it has.
+        report(line)
+    # A model that has not passed must not be used, so it is written into a temporary folder and moved afterwards.
     with tempfile.TemporaryDirectory(prefix='.export-', dir=folder) as temporary:
-        if not _write_compared(predictor, settings, offline, crops, temporary, say):
+        if not _write_compared(predictor, settings, offline, crops, temporary, report):
             return False
         names = _move_into(temporary, folder)
-    say(f'in {folder}: {", ".join(names)}')
+    report(f'in {folder}: {", ".join(names)}')
     if settings.format == 'om':
-        compile_om(settings, offline, folder, say)
+        compile_om(settings, offline, folder, report)
     return True
 
 
@@ -92,7 +92,7 @@ def _write_compared(
     offline: OfflineGraph,
     crops: GateCrops,
     folder: str,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> bool:
     """Write an offline model with the files that belong to it, and return whether it agrees with its checkpoint."""
     file = _FILES[settings.format]
@@ -105,14 +105,14 @@ def _write_compared(
             if settings.format == 'om'
             else 'the file read back'
         )
-        say(f'gate: {crops.description}, {source}')
+        report(f'gate: {crops.description}, {source}')
         for line in result.lines:
-            say(f'gate: {line}')
+            report(f'gate: {line}')
         if not result.passed:
             return False
         record = dict(result.record)
         if settings.benchmark:
-            record['images_per_second'] = _measure(predictor, settings, offline, model, crops, say)
+            record['images_per_second'] = _measure(predictor, settings, offline, model, crops, report)
     finally:
         model.close()
     write_json(f'{path}.json', describe_model(settings.format, file, predictor, offline, record))
@@ -140,10 +140,10 @@ def _measure(
     offline: OfflineGraph,
     model: OfflineModel,
     crops: GateCrops,
-    say: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> Dict[str, float]:
     checkpoint, offline_model = measure_speed(predictor, offline, model, crops.images, _TURNS)
-    say(
+    report(
         f'speed: checkpoint {checkpoint:.1f} images/s, offline model {offline_model:.1f} images/s, ratio '
         f'{offline_model / checkpoint:.2f}; medians of {_TURNS} turns, batch {settings.batch_size}, '
         f'{predictor.engine.description}'
@@ -152,7 +152,7 @@ def _measure(
 
 
 def _move_into(temporary: str, folder: str) -> List[str]:
-    """Move finished files and folders to where they belong, replacing older ones, and return their names."""
+    """Move finished files and folders into a folder, replacing older ones, and return their names."""
     names = sorted(os.listdir(temporary))
     for name in names:
         target = os.path.join(folder, name)
@@ -167,13 +167,13 @@ def _atc_command(settings: ExportSettings, offline: OfflineGraph) -> List[str]:
 
 
 def compile_om(
-    settings: ExportSettings, offline: OfflineGraph, folder: str, say: Callable[[str], None] = print
+    settings: ExportSettings, offline: OfflineGraph, folder: str, report: Callable[[str], None] = print
 ) -> None:
-    """Make the .om from the frozen graph in a folder with ATC, or say which script does it elsewhere."""
+    """Compile the .om from the frozen graph in a folder with ATC, or report which script does it elsewhere."""
     if ascend_files.run_atc(folder, _atc_command(settings, offline)):
-        say(f'in {folder}: {NAME}.om, made by atc')
+        report(f'in {folder}: {NAME}.om, made by atc')
     else:
-        say(
-            f'atc is not on the PATH, so {NAME}.om was not made; on a machine with the Ascend toolkit run '
+        report(
+            f'atc is not on the PATH, so {NAME}.om was not compiled; on a machine with the Ascend toolkit run '
             f'{os.path.join(folder, "atc.sh")}'
         )

@@ -33,8 +33,8 @@ class GateResult:
 def compare(predictor: Predictor, offline: OfflineGraph, model: OfflineModel, crops: GateCrops) -> GateResult:
     """Return the GateResult of an open offline model.
 
-    predictor: of its checkpoint, on the CPU and with the graph as it was trained: the bound is that of float32, which
-    GPUs round to fewer digits, and a graph that was rewritten by the same code would hide its mistakes.
+    predictor: of its checkpoint, on the CPU and with the graph as it was trained. The bound is that of float32, while
+    GPUs may compute with fewer digits, and a graph that the same code rewrote would hide the errors of that code.
     """
     logits = predictor.last_logits(crops.images)
     outputs = run_crops(model, offline, crops.images)
@@ -50,7 +50,7 @@ def compare(predictor: Predictor, offline: OfflineGraph, model: OfflineModel, cr
     metric, scores = _scores(predictor, crops, poses)
     record.update(metric=metric, checkpoint=scores[0], offline=scores[1])
     lines.append(
-        'PCKh was not measured: the network has none of the joints that the people in the crops have'
+        'PCKh was not measured: the network has none of the joints of the people in the crops'
         if metric is None
         else f'{metric} {scores[0]:.2f} of the checkpoint, {scores[1]:.2f} of the offline model'
     )
@@ -62,7 +62,7 @@ def _compare_heatmaps(
     expected: np.ndarray, found: np.ndarray, offline: OfflineGraph
 ) -> Tuple[List[str], bool, Dict[str, Any]]:
     largest = float(np.abs(expected).max())
-    # An output that is not finite is infinitely far away.
+    # A value that is not finite counts as infinitely far away.
     difference = float(np.where(np.isfinite(found), np.abs(found - expected), np.inf).max())
     bound = offline.relative_bound * largest
     line = (
@@ -100,8 +100,8 @@ def _compare_poses(
         beyond = int((found > allowed).sum())
         worst = np.unravel_index(np.argmax(found / allowed), found.shape)
         lines.append(
-            f'largest difference of {name} {found.max():.2g}{unit}; {beyond} of {found.size} beyond what noise of '
-            f'{noise:.2g} in the heatmaps allows (the nearest to its bound: {found[worst]:.2g} of {allowed[worst]:.2g})'
+            f'largest difference of {name} {found.max():.2g}{unit}; {beyond} of {found.size} beyond the bound for '
+            f'noise of {noise:.2g} in the heatmaps (nearest to its bound: {found[worst]:.2g} of {allowed[worst]:.2g})'
         )
         passed = passed and beyond == 0
         record[name] = {'largest_difference': float(found.max()), 'beyond': beyond}

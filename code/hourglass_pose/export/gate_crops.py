@@ -1,4 +1,4 @@
-"""Crops that an offline model is compared on: of annotated persons, or of rendered ones where there are none."""
+"""Crops that an offline model is compared on: of annotated persons, or of rendered ones without annotations."""
 
 from dataclasses import dataclass
 from typing import List, Sequence, Tuple
@@ -18,7 +18,7 @@ from hourglass_pose.synthetic.scenes import SyntheticPerson, render_image
 class GateCrops:
     """images: (N, S, S, 3) uint8. affines_crop_from_img: (N, 2, 3). persons: the N Persons.
 
-    description: whose crops they are.
+    description: the origin of the crops.
     """
 
     images: np.ndarray
@@ -55,7 +55,7 @@ def crops_of_persons(persons: Sequence[Person], predictor: Predictor, count: int
 
 
 def crops_of_rendered_people(predictor: Predictor, count: int, seed: int = 20160726) -> GateCrops:
-    """Return the GateCrops of `count` rendered people. Joints of the network that they lack are unlabelled."""
+    """Return the GateCrops of `count` rendered people. Joints that rendered people lack are unlabelled."""
     images: List[np.ndarray] = []
     persons: List[Person] = []
     number = 0
@@ -66,7 +66,7 @@ def crops_of_rendered_people(predictor: Predictor, count: int, seed: int = 20160
             persons.append(Person('', '', f'{number}_{index}', person.box_img, joints, labelled))
             images.append(image)
         number += 1
-    # Rendered people have boxes, but no centre and scale.
+    # Rendered people have boxes, but neither centre nor scale.
     return _crops(
         persons[:count],
         images[:count],

@@ -46,20 +46,16 @@ class OfflineGraph:
 
     @property
     def is_decoded(self) -> bool:
-        """Whether it gives joints and scores in place of heatmaps."""
+        """Whether its outputs are joints and scores instead of heatmaps."""
         return JOINTS in self.outputs
 
     def lines(self) -> List[str]:
-        """Return lines for people: what was done to the network, its input and its outputs."""
+        """Return lines for people: the changes to the network, its input and its outputs."""
+        outputs = ', '.join(f'{name} float32 {list(shape)}' for name, shape in zip(self.outputs, self.output_shapes))
         return [
-            f'batch norms: {self.folded} folded into convolutions, {self.spelled_out} made a factor and an offset of '
-            'each channel',
-            'input: {} {} {}; output: {}'.format(
-                INPUT,
-                self.input_type,
-                list(self.input_shape),
-                ', '.join(f'{name} float32 {list(shape)}' for name, shape in zip(self.outputs, self.output_shapes)),
-            ),
+            f'batch norms: {self.folded} folded into convolutions, {self.spelled_out} converted to a factor and an '
+            'offset for each channel',
+            f'input: {INPUT} {self.input_type} {list(self.input_shape)}; output: {outputs}',
         ]
 
     @property
@@ -67,8 +63,8 @@ class OfflineGraph:
         """Largest difference of its heatmaps from the checkpoint's by rounding, relative to their largest value.
 
         Each of K additions in a row has an error of at most u = 2^-24 of its result in float32. The signs of these
-        errors are as good as random, so they add up like u sqrt(K). The margin covers other operations and numbers of
-        different sizes.
+        errors are practically random, so they add up to about u sqrt(K). The margin covers other operations and numbers
+        of different sizes.
         """
         return _ROUNDING_MARGIN * _UNIT_ROUNDOFF * math.sqrt(self.additions)
 
@@ -80,22 +76,29 @@ class OfflineGraph:
 
 
 def build_offline_graph(
-    stored: StoredNetwork, traits: Hyperparameters, codec: HeatmapCodec, batch_size: int, decode: bool, normalise: str
+    stored: StoredNetwork,
+    hyperparameters: Hyperparameters,
+    codec: HeatmapCodec,
+    batch_size: int,
+    decode: bool,
+    normalise: str,
 ) -> OfflineGraph:
     """Return the OfflineGraph of a StoredNetwork.
 
-    traits: its Hyperparameters, or what replaces them. codec: HeatmapCodec to decode with. decode: whether the outputs
+    hyperparameters: its own, or what replaces them. codec: HeatmapCodec to decode with. decode: whether the outputs
     are joints (N, J, 2), in crop pixels, and scores (N, J) in place of the last stack's heatmaps (N, H, W, J), which
     are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves the division by 255 and the
     subtraction of the mean to what runs before the graph.
     Raises CheckpointError for a checkpoint that does not fit.
     """
-    mean, is_normalised = traits.input_mean, normalise == 'aipp'
+    mean, is_normalised = hyperparameters.input_mean, normalise == 'aipp'
     input_type = tf.float32 if is_normalised else tf.uint8
     with tf.Graph().as_default() as graph:
-        images = tf.placeholder(input_type, [batch_size, traits.input_size, traits.input_size, 3], INPUT)
-        model = HourglassModel(traits)
-        # The input of the last operation, which joins the stacks and is not needed for one of them.
+        images = tf.placeholder(
+            input_type, [batch_size, hyperparameters.input_size, hyperparameters.input_size, 3], INPUT
+        )
+        model = HourglassModel(hyperparameters)
+        # The input of the last operation, which joins the stacks and is not needed for a single one.
         logits = model.build_logits(
             images, is_training=False, getter=constants_of(stored), is_normalised=is_normalised
         ).op.inputs[-1]
@@ -120,14 +123,14 @@ def build_offline_graph(
         spelled_out,
         upsamplings,
         additions,
-        traits.as_dict(),
+        hyperparameters.as_dict(),
     )
 
 
 def _longest_sum(outputs: Sequence['tf.Tensor']) -> int:
     """Return how many numbers are added one after another on the longest path to a tensor of `outputs`.
 
-    A convolution adds a window of cells by as many channels, any other operation counts as one.
+    A convolution adds all cells of its window in all channels; any other operation counts as one.
     """
     lengths: Dict[str, int] = {}
     for operation in outputs[0].graph.get_operations():

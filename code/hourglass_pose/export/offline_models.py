@@ -1,4 +1,4 @@
-"""Offline models on disk: written as a frozen graph, SavedModel or ONNX, and opened again to be run."""
+"""Offline models on disk: written as a frozen graph, SavedModel or ONNX model, and opened again to run."""
 
 import importlib
 import json
@@ -10,9 +10,9 @@ import numpy as np
 
 from hourglass_pose.checkpoints.exported import METADATA_KEY
 from hourglass_pose.errors import UserError
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.export.offline_graph import INPUT, OfflineGraph
 from hourglass_pose.files import write_whole
-from hourglass_pose.prediction.engine import run_in_passes
 from hourglass_pose.prediction.onnx_engine import OnnxRuntimeNetwork
 from hourglass_pose.tf_compat import tf
 
@@ -47,7 +47,7 @@ def write_onnx(
 ) -> None:
     """Write an OfflineGraph as an ONNX model; the layout of input and outputs is TensorFlow's (N, H, W, C).
 
-    metadata: JSON-able description that the file carries itself.
+    metadata: JSON-able description to store in the file.
     """
     converter, _ = require_onnx()
     logging.getLogger('tf2onnx').setLevel(logging.ERROR)
@@ -74,14 +74,14 @@ def require_onnx() -> Tuple[ModuleType, ModuleType]:
 
 
 class OfflineModel:
-    """A model on disk that is open to be run."""
+    """A model on disk, opened to run."""
 
     def run(self, images: np.ndarray) -> List[np.ndarray]:
         """Return the outputs for a batch of the graph's input."""
         raise NotImplementedError
 
     def close(self) -> None:
-        """Free what the model holds."""
+        """Release the resources of the model."""
 
 
 class _TensorFlowModel(OfflineModel):

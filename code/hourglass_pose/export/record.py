@@ -1,4 +1,4 @@
-"""The description of an offline model: the JSON beside it, and the part of it that an ONNX file carries itself."""
+"""The description of an offline model: the JSON beside it, and the part of it that is stored in an ONNX file."""
 
 from typing import Any, Dict, Sequence
 
@@ -11,14 +11,14 @@ _BOX = (
     'side times 1 + 2 x box_margin, resized to input_size x input_size pixels; black outside the photo'
 )
 _CENTRE_SCALE = (
-    "the square of MPII's centre and scale, its corners rounded as crop_corners says; for a box alone, the "
+    "the square of MPII's centre and scale, its corners rounded by the rule crop_corners; for a box alone, the "
     f'square around it with a margin of {BARE_BOX_MARGIN:g} of its longer side'
 )
 _FRAME = '0-based pixels of the crop: x right, y down, pixel centres at integers; crop = (cell + 0.5) x stride - 0.5'
 
 
 def describe_tensors(predictor: Predictor, offline: OfflineGraph) -> Dict[str, Any]:
-    """Return the JSON-able description that is enough to predict with an offline model.
+    """Return the JSON-able description that prediction with an offline model needs.
 
     predictor: of its checkpoint.
     """
@@ -38,7 +38,7 @@ def describe_tensors(predictor: Predictor, offline: OfflineGraph) -> Dict[str, A
 def describe_model(
     format_name: str, file: str, predictor: Predictor, offline: OfflineGraph, gate: Dict[str, Any]
 ) -> Dict[str, Any]:
-    """Return the JSON-able record of an offline model. gate: what the gate measured, JSON-able."""
+    """Return the JSON-able record of an offline model. gate: the results of its comparison, JSON-able."""
     manifest = predictor.stored.manifest
     return {
         'format': format_name,

@@ -1,1 +1,1 @@
-"""The program behind run_npu.sh: the processes of one run, started, watched and stopped."""
+"""The program behind run_npu.sh: starts, watches and stops the processes of one run."""

@@ -7,8 +7,8 @@ if __name__ == '__main__':
         from hourglass_pose.launch.launcher import main
     except ImportError as error:
         print(
-            f'error: requirements: {sys.executable} lacks some ({error}); run "{sys.executable} -m pip install ." in '
-            'the project, or name another Python by PYTHON=/path/to/python',
+            f'error: requirements: {sys.executable} lacks a package ({error}); run "{sys.executable} -m pip install ." '
+            'in the project, or set PYTHON=/path/to/python',
             file=sys.stderr,
         )
         sys.exit(2)

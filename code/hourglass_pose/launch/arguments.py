@@ -1,4 +1,4 @@
-"""The arguments of scripts/run_npu.sh, as ModelZoo writes them, and the settings of config.cfg that they stand for."""
+"""The arguments of scripts/run_npu.sh, in the style of ModelZoo, and the config.cfg settings that they stand for."""
 
 import argparse
 import difflib
@@ -28,7 +28,7 @@ def _flag(text: str) -> bool:
     return words[text.lower()]
 
 
-# The kinds of arguments, as options of add_argument. A flag alone is True.
+# The kinds of arguments, as options of add_argument. A flag without a value is True.
 TEXT: Dict[str, Any] = {'type': _text, 'metavar': '...'}
 NUMBER: Dict[str, Any] = {'type': _number, 'metavar': '...'}
 CASE: Dict[str, Any] = {'choices': ('acc', 'perf'), 'metavar': '...'}
@@ -55,9 +55,9 @@ class Argument:
 
 ARGUMENTS = (
     Argument('data_path', TEXT, 'folder with dataset.txt (or one *.jsonl, *.jsonl.gz) and images/'),
-    Argument('ckpt_path', TEXT, 'goes on with this run folder, or starts from this checkpoint of the original code'),
+    Argument('ckpt_path', TEXT, 'resumes this run folder, or starts from this checkpoint of the original code'),
     Argument('config', TEXT, 'settings of the run (default: code/config.cfg)'),
-    Argument('set', MANY, 'Section.key=value: any other setting; the strongest, may be repeated'),
+    Argument('set', MANY, 'Section.key=value: any other setting; overrides all others, may be repeated'),
     Argument('batch_size', TEXT, 'persons in a step of one device', setting='Train.batch_size'),
     Argument('train_epochs', TEXT, 'epochs of the run', setting='Train.nEpochs'),
     Argument('train_steps', TEXT, 'steps of an epoch; without train_epochs, of the run', setting='Train.epoch_size'),
@@ -70,27 +70,31 @@ ARGUMENTS = (
     Argument(
         'loss_scale', TEXT, "factor on the loss, None for a dynamic one, 'none' for none", setting='Device.loss_scale'
     ),
-    Argument('over_dump', FLAG, 'writes out operations that overflow', False),
-    Argument('over_dump_path', TEXT, 'where to (default: OUTPUT/overflow_dump)'),
-    Argument('data_dump_flag', FLAG, 'writes out the tensors of operations', False),
-    Argument('data_dump_step', TEXT, 'in which steps, such as 10 or 0|3-5 (default: 10)'),
-    Argument('data_dump_path', TEXT, 'where to (default: OUTPUT/data_dump)'),
-    Argument('profiling', FLAG, 'takes the time of every operation', False),
-    Argument('profiling_dump_path', TEXT, 'where to (default: OUTPUT/profiling)'),
-    Argument('autotune', FLAG, 'accepted, and without effect: tune with the tools of the toolkit', False),
+    Argument('over_dump', FLAG, 'dumps operations that overflow', False),
+    Argument('over_dump_path', TEXT, 'folder of the overflow dump (default: OUTPUT/overflow_dump)'),
+    Argument('data_dump_flag', FLAG, 'dumps the tensors of operations', False),
+    Argument('data_dump_step', TEXT, 'steps whose tensors are dumped, such as 10 or 0|3-5 (default: 10)'),
+    Argument('data_dump_path', TEXT, 'folder of the dump (default: OUTPUT/data_dump)'),
+    Argument('profiling', FLAG, 'measures the time of every operation', False),
+    Argument('profiling_dump_path', TEXT, 'folder of the profile (default: OUTPUT/profiling)'),
+    Argument('autotune', FLAG, 'accepted without effect: use the tuning tools of the toolkit', False),
     Argument('device_id', NUMBER, 'the device (default: ASCEND_DEVICE_ID, then DEVICE_ID, then 0)'),
     Argument('device_ids', TEXT, 'devices of this server, such as 0,1,2,3 or 0-7'),
-    Argument('rank_size', NUMBER, 'processes in all; without device_ids they run on the devices from 0'),
-    Argument('rank_table', TEXT, 'rank table (default: RANK_TABLE_FILE, else written from hccn_conf for this server)'),
-    Argument('server_id', TEXT, 'which server of the rank table this is (default: the one whose address is here)'),
-    Argument('hccn_conf', TEXT, "addresses of the devices' network ports", '/etc/hccn.conf'),
+    Argument('rank_size', NUMBER, 'total number of processes; without device_ids they run on the devices from 0'),
+    Argument(
+        'rank_table', TEXT, 'rank table (default: RANK_TABLE_FILE, otherwise written from hccn_conf for this server)'
+    ),
+    Argument(
+        'server_id', TEXT, 'the server of the rank table that this is (default: the one with an address of this server)'
+    ),
+    Argument('hccn_conf', TEXT, "file with the addresses of the devices' network ports", '/etc/hccn.conf'),
     Argument('output', TEXT, 'folder of logs', 'output'),
     Argument('run_dir', TEXT, 'checkpoints and results of a new run (default: Saver.saver_directory of the config)'),
-    Argument('fresh', FLAG, 'sets an earlier run in that folder aside; without effect beside ckpt_path', False),
-    Argument('case', CASE, 'acc or perf: the case of the result lines', 'acc'),
-    Argument('stop_seconds', NUMBER, 'how long processes may take to end after one has failed', 60),
-    Argument('dry_run', FLAG, 'prints what would be started, and starts nothing', False),
-    Argument('help', HELP, 'prints this', False),
+    Argument('fresh', FLAG, 'sets an earlier run in that folder aside; without effect if ckpt_path is given', False),
+    Argument('case', CASE, 'acc or perf: the case name in the result lines', 'acc'),
+    Argument('stop_seconds', NUMBER, 'seconds that processes may take to end after one has failed', 60),
+    Argument('dry_run', FLAG, 'prints the commands without starting them', False),
+    Argument('help', HELP, 'prints this help', False),
 )
 
 
@@ -124,13 +128,13 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
             raise LaunchError(f"expected --key=value, found '{unknown[0]}'; --help lists all arguments")
         known = [f'--{argument.name}' for argument in ARGUMENTS]
         near = difflib.get_close_matches(name[:60].lower(), known, 1, 0.0)
-        raise LaunchError(f'{name}: unknown argument, the nearest known one is {near[0]}; --help lists all')
+        raise LaunchError(f'{name}: unknown argument, the nearest known one is {near[0]}; --help lists all arguments')
     arguments.set = arguments.set or []
     return arguments
 
 
 def settings_of(arguments: argparse.Namespace) -> List[str]:
-    """Return the overrides 'Section.key=value' that the arguments stand for, except for the data; later ones win."""
+    """Return the overrides 'Section.key=value' that the arguments stand for, without the data; later ones win."""
     overrides = ["Device.device='npu'"]
     for argument in ARGUMENTS:
         value = getattr(arguments, argument.name)
@@ -146,7 +150,9 @@ def settings_of(arguments: argparse.Namespace) -> List[str]:
 def debugging_folders(arguments: argparse.Namespace) -> Dict[str, str]:
     """Return {kind: folder} of the dumps and profiles that the run writes. Raises LaunchError."""
     if arguments.over_dump and arguments.data_dump_flag:
-        raise LaunchError('--over_dump and --data_dump_flag: the device does one of them at a time; leave one out')
+        raise LaunchError(
+            '--over_dump and --data_dump_flag: the device can do only one of them at a time; leave one out'
+        )
     asked = (
         ('overflow_dump', arguments.over_dump, arguments.over_dump_path),
         ('data_dump', arguments.data_dump_flag, arguments.data_dump_path),

@@ -1,4 +1,4 @@
-"""Checks before a run starts on Ascend devices: each returns None, or one line that says what to do."""
+"""Checks before a run starts on Ascend devices: each returns None, or one line on the problem and its solution."""
 
 import json
 import os
@@ -17,7 +17,7 @@ _IMPORT_SECONDS = 300
 
 # A line of npu-smi's table that begins with the number of a device, its name and its health.
 _DEVICE_LINE = re.compile(r'^\|\s*(\d+)\s+(\S*[A-Za-z]\S*)\s*\|\s*(\S+)', re.MULTILINE)
-_SICK = ('alarm', 'critical')
+_UNHEALTHY = ('alarm', 'critical')
 
 _PACKAGES = ('numpy', 'cv2', 'PIL', 'matplotlib', 'tqdm')
 _PROBE = f"""
@@ -39,7 +39,7 @@ def check_toolkit(environ: Mapping[str, str]) -> Optional[str]:
     if any(os.path.isdir(path) for path in named):
         return None
     scripts = [path for path in map(os.path.expanduser, _SET_ENV) if os.path.isfile(path)]
-    found = f'they name {named[0]}, which is not there' if named else 'none is set'
+    found = f'they name {named[0]}, which does not exist' if named else 'none is set'
     return (
         'toolkit: neither ASCEND_TOOLKIT_HOME, ASCEND_HOME_PATH nor LD_LIBRARY_PATH names a folder of it, '
         f'{found}; run "source {(scripts or _SET_ENV)[0]}" first'
@@ -47,14 +47,14 @@ def check_toolkit(environ: Mapping[str, str]) -> Optional[str]:
 
 
 def check_python(python: str, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield a line for what the Python of the processes lacks: TensorFlow 1.15, npu_bridge, our requirements."""
+    """Yield a line for each thing that the Python of the processes lacks: TensorFlow 1.15, npu_bridge, requirements."""
     try:
         done = subprocess.run(
             [python, '-c', _PROBE], env=environ, capture_output=True, stdin=subprocess.DEVNULL, timeout=_IMPORT_SECONDS
         )
         found = json.loads(done.stdout.decode('utf-8', 'replace').strip().split('\n')[-1])
     except (OSError, subprocess.TimeoutExpired) as error:
-        yield f'python: {python} cannot be asked ({_one_line(error)}); name another by PYTHON=/path/to/python'
+        yield f'python: {python} cannot be run ({_one_line(error)}); choose another by PYTHON=/path/to/python'
         return
     except ValueError:
         yield (
@@ -66,7 +66,7 @@ def check_python(python: str, environ: Mapping[str, str]) -> Iterator[str]:
     if version is None or version.split('.')[:2] != ['1', '15']:
         yield (
             f'TensorFlow: 1.15 is needed, {python} has {version or found["tensorflow failed"]}; install the TensorFlow '
-            '1.15 of the toolkit, or name the Python that has it by PYTHON=/path/to/python'
+            '1.15 of the toolkit, or choose the Python that has it by PYTHON=/path/to/python'
         )
     if 'npu_bridge' not in found:
         yield (
@@ -79,10 +79,10 @@ def check_python(python: str, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def check_devices(devices: Sequence[int], environ: Mapping[str, str]) -> Optional[str]:
-    """Check that npu-smi answers, lists the devices, and reports none of them as sick."""
+    """Check that npu-smi answers, lists the devices, and reports all of them as healthy."""
     program = shutil.which('npu-smi', path=environ.get('PATH'))
     if program is None:
-        return 'devices: there is no npu-smi; install the driver, or add its folder (/usr/local/sbin) to PATH'
+        return 'devices: npu-smi is not on the PATH; install the driver, or add its folder (/usr/local/sbin) to PATH'
     try:
         done = subprocess.run(
             [program, 'info'],
@@ -103,14 +103,16 @@ def check_devices(devices: Sequence[int], environ: Mapping[str, str]) -> Optiona
             'permissions'
         )
     health = {int(number): state for number, _, state in _DEVICE_LINE.findall(text)}
-    # Inside a container the table may keep the server's numbers, where processes count from 0.
+    # Inside a container the table may show the server's numbers, while processes count from 0.
     missing = [device for device in devices if health and device not in health and device >= len(health)]
     if missing:
         listed, others = (', '.join(map(str, numbers)) for numbers in (sorted(health), missing))
         return f'devices: npu-smi lists {listed} and not {others}; choose others by --device_ids'
-    sick = [device for device in devices if health.get(device, '').lower() in _SICK]
-    if sick:
-        return f'devices: npu-smi calls device {sick[0]} {health[sick[0]]}; choose others by --device_ids'
+    unhealthy = [device for device in devices if health.get(device, '').lower() in _UNHEALTHY]
+    if unhealthy:
+        return (
+            f'devices: npu-smi reports device {unhealthy[0]} as {health[unhealthy[0]]}; choose others by --device_ids'
+        )
     return None
 
 
@@ -121,28 +123,28 @@ def check_data(config: Config) -> Optional[str]:
     missing += [path for path in data.img_directory if not os.path.isdir(path)]
     if missing:
         return (
-            f'data: {missing[0]} is not there; give a folder with dataset.txt (or one *.jsonl, *.jsonl.gz) and '
+            f'data: {missing[0]} does not exist; give a folder with dataset.txt (or one *.jsonl, *.jsonl.gz) and '
             'images/ by --data_path=FOLDER'
         )
     return None
 
 
-def check_earlier_run(folder: str, may_be_there: bool) -> Optional[str]:
+def check_earlier_run(folder: str, is_allowed: bool) -> Optional[str]:
     """Check that a new run does not mix with an earlier one in its folder."""
-    if may_be_there or not CheckpointFolder(folder).steps():
+    if is_allowed or not CheckpointFolder(folder).steps():
         return None
     return (
-        f'checkpoints: {folder} holds an earlier run; go on with it by --ckpt_path={folder}, set it aside by '
-        '--fresh, or name another folder by --run_dir=FOLDER'
+        f'checkpoints: {folder} holds an earlier run; resume it by --ckpt_path={folder}, set it aside by '
+        '--fresh, or choose another folder by --run_dir=FOLDER'
     )
 
 
 def check_writable(folder: str) -> Optional[str]:
-    """Make a folder for logs or checkpoints and check that it can be written."""
+    """Create a folder for logs or checkpoints and check that it is writable."""
     try:
         os.makedirs(folder, exist_ok=True)
     except OSError as error:
-        return f'{folder}: the folder cannot be made ({error.strerror})'
+        return f'{folder}: the folder cannot be created ({error.strerror})'
     return None if os.access(folder, os.W_OK) else f'{folder}: the folder cannot be written to'
 
 

@@ -25,15 +25,15 @@ from hourglass_pose.launch.processes import Processes
 from hourglass_pose.launch.results import Results, case_log, final_lines
 from hourglass_pose.training.performance import PERFORMANCE
 
-# What ModelZoo's scripts end with where data_path is not given.
+# The exit code of ModelZoo's scripts when data_path is not given.
 NO_DATA = 1
 
 
 def main(words: Optional[Sequence[str]] = None) -> int:
     """Start a run, wait for it and print its results; return the exit code.
 
-    0 done, 1 no data_path was given and the config's data is missing, 2 another mistake of the user or a check that
-    failed, 128 + number where a signal stopped it, otherwise the exit code of the first process that failed.
+    0 done, 1 no data_path was given and the config's data is missing, 2 another mistake of the user or a failed check,
+    128 + number after a signal stopped it, otherwise the exit code of the first process that failed.
     """
     try:
         arguments = parse_arguments(sys.argv[1:] if words is None else words)
@@ -44,7 +44,7 @@ def main(words: Optional[Sequence[str]] = None) -> int:
         placement = place_processes(arguments, os.environ, output)
         plan = make_plan(arguments, placement, os.environ, output)
         if arguments.autotune:
-            print('note: --autotune is without effect here; tune with the tools of the toolkit')
+            print('note: --autotune has no effect; use the tuning tools of the toolkit')
         if arguments.dry_run:
             show(plan, arguments)
             return DONE
@@ -59,19 +59,19 @@ def main(words: Optional[Sequence[str]] = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return USERS_MISTAKE
     except KeyboardInterrupt:
-        print('interrupted before anything was started', file=sys.stderr)
+        print('interrupted before a process was started', file=sys.stderr)
         return INTERRUPTED
 
 
 def cheap_problems(plan: Plan, arguments: argparse.Namespace) -> Iterator[str]:
-    """Yield the problems that show in files."""
+    """Yield the problems that the files show, which takes no time."""
     if plan.placement.problem:
         yield f'rank table: {plan.placement.problem}'
     problem = plan.data_problem or check_data(plan.config)
     if problem:
         yield problem
     starts_over = arguments.fresh and not arguments.ckpt_path
-    problem = check_earlier_run(plan.config.Saver.saver_directory, bool(plan.going_on or starts_over))
+    problem = check_earlier_run(plan.config.Saver.saver_directory, bool(plan.resumed or starts_over))
     if problem:
         yield problem
 
@@ -88,10 +88,10 @@ def device_problems(plan: Plan, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def show(plan: Plan, arguments: argparse.Namespace) -> None:
-    """Print what would be started."""
+    """Print the commands of the processes and the problems that would keep them from starting."""
     placement = plan.placement
     for problem in cheap_problems(plan, arguments):
-        print(f'# not yet right: {problem}')
+        print(f'# problem: {problem}')
     if placement.table:
         print(f'# {placement.table_path} would hold {json.dumps(placement.table)}')
     for process in plan.processes:
@@ -113,10 +113,10 @@ def carry_out(plan: Plan, arguments: argparse.Namespace) -> int:
     if code:
         return code
     if processes.stopped_by and not results.read(PERFORMANCE).get('finished'):
-        print(f'stopped; --ckpt_path={folder} goes on from the last checkpoint')
+        print(f'stopped; --ckpt_path={folder} continues from the last checkpoint')
         return 128 + processes.stopped_by
     if plan.processes[0].rank != 0:
-        print('done; the results are where rank 0 ran')
+        print('done; the results are on the server of rank 0')
         return DONE
     collected = results.collect(
         plan.config.Train.batch_size, plan.placement.size, arguments.case, time.monotonic() - started

@@ -12,7 +12,7 @@ from hourglass_pose.runtime.rank_table import Slot, read_rank_table
 
 RANK_TABLE = 'rank_table.json'
 
-# The other way to list the processes; npu_bridge and HCCL refuse both ways at once.
+# Alternative to a rank table; npu_bridge and HCCL refuse both at once.
 _CM_VARIABLES = ('CM_CHIEF_IP', 'CM_CHIEF_PORT', 'CM_CHIEF_DEVICE', 'CM_WORKER_SIZE', 'CM_WORKER_IP')
 
 
@@ -97,21 +97,21 @@ def _by_table(path: str, name: str, server_id: Optional[str], requested: Optiona
     table = read_rank_table(path)
     server = server_id
     if server is None:
-        near = [each for each in table.servers if is_here(each)] if len(table.servers) > 1 else table.servers
-        if len(near) != 1:
+        local = [each for each in table.servers if is_here(each)] if len(table.servers) > 1 else table.servers
+        if len(local) != 1:
             raise LaunchError(
-                f'{name} {path}: the addresses do not show which of its servers this is; name it by --server_id='
+                f'{name} {path}: no address of this server is in the table; choose the server by --server_id='
                 f'{" or ".join(table.servers)}'
             )
-        server = near[0]
+        server = local[0]
     elif server not in table.servers:
         raise LaunchError(f'--server_id={server}: the rank table {path} has {", ".join(table.servers)}')
     here = table.on(server)
     devices = sorted(slot.device for slot in here)
     if requested is not None and sorted(requested) != devices:
         raise LaunchError(
-            f'{name} {path}: its devices on this server are {_listed(devices)}, asked for are {_listed(requested)}; '
-            'leave out the devices or the table'
+            f'{name} {path}: its devices on this server are {_listed(devices)}, the arguments name '
+            f'{_listed(requested)}; leave out the devices or the table'
         )
     return Placement(here, len(table.slots), path if len(table.slots) > 1 else None)
 
@@ -134,7 +134,7 @@ def _on_this_server(
 
 
 def _device_of_environment(environ: Mapping[str, str]) -> int:
-    """Return ASCEND_DEVICE_ID, else DEVICE_ID, as the adapter does; 0 without either."""
+    """Return ASCEND_DEVICE_ID, otherwise DEVICE_ID, as the adapter does; 0 if neither is set."""
     for name in ('ASCEND_DEVICE_ID', 'DEVICE_ID'):
         if environ.get(name):
             if not environ[name].isdigit():

@@ -1,4 +1,4 @@
-"""The plan of a run: what every process on this server is started with, as a value that can be shown or carried out."""
+"""The plan of a run: command, environment and files of every process on this server, to be printed or executed."""
 
 import argparse
 import glob
@@ -26,16 +26,16 @@ from hourglass_pose.runtime.rank_table import Slot
 CODE = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
 CONFIG = 'config.cfg'
 
-# Kept where they are set already: errors only; seconds, as compiling takes minutes.
+# Used unless the environment sets them. Log level: errors only. Timeout: seconds, as compiling takes minutes.
 _DEFAULTS = {'ASCEND_GLOBAL_LOG_LEVEL': '3', 'HCCL_CONNECT_TIMEOUT': '600'}
 
-# Below the ports that the system gives to outgoing connections, one of which could be a rank's own.
+# Below the ports that the system assigns to outgoing connections, one of which could belong to a rank.
 _PORTS = range(20000, 30000)
 
 
 @dataclass(frozen=True)
 class Process:
-    """One process. environment: added to the launcher's. folder: where it works. log: file of its output."""
+    """One process. environment: added to the launcher's. folder: its working directory. log: file of its output."""
 
     rank: int
     device: int
@@ -53,27 +53,30 @@ class Process:
 
 @dataclass(frozen=True)
 class Plan:
-    """A run on this server. config: the Config of its processes. going_on: the run folder that goes on, or None."""
+    """A run on this server. config: the Config of its processes. resumed: the run folder that is resumed, or None.
+
+    data_problem: what is wrong with the folder of data, or None.
+    """
 
     processes: Tuple[Process, ...]
     placement: Placement
     config: Config
-    going_on: Optional[str]
+    resumed: Optional[str]
     data_problem: Optional[str]
 
 
 def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapping[str, str], output: str) -> Plan:
     """Return the Plan. output: absolute folder of the logs. Raises LaunchError and ConfigError."""
-    going_on = _run_folder(arguments.ckpt_path)
+    resumed = _run_folder(arguments.ckpt_path)
     source = os.path.abspath(arguments.config or os.path.join(CODE, CONFIG))
     settings, data_problem = settings_of(arguments), None
     if arguments.data_path:
         chosen, data_problem = data_settings(arguments.data_path, arguments.set)
         settings = chosen + settings
-    # As in load.py: a run goes on in its folder, whatever the name of the folder was when it began.
+    # As in load.py: a run is resumed in its folder, which may have been renamed since it began.
     config = (
-        load_config(os.path.join(going_on, CONFIG), [f'Saver.saver_directory={going_on!r}'] + settings)
-        if going_on
+        load_config(os.path.join(resumed, CONFIG), [f'Saver.saver_directory={resumed!r}'] + settings)
+        if resumed
         else load_config(source, settings)
     )
     settings += _share_of_workers(config, len(placement.here)) + _own_port(config, arguments, placement)
@@ -84,25 +87,25 @@ def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapp
     program = 'load.py' if arguments.ckpt_path else 'train_launcher.py'
     command = [environ.get('PYTHON') or sys.executable, os.path.join(CODE, program)]
     command += [os.path.abspath(arguments.ckpt_path)] if arguments.ckpt_path else []
-    command += [] if going_on else ['--config', source]
+    command += [] if resumed else ['--config', source]
     command += ['--fresh'] if arguments.fresh and not arguments.ckpt_path else []
     for setting in settings:
         command += ['--set', _rooted(setting, config)]
     shared = {name: environ.get(name) or value for name, value in _DEFAULTS.items()}
     shared.update(job_environment(placement, environ))
     processes = tuple(_process(slot, placement, command, environ, shared, output) for slot in placement.here)
-    return Plan(processes, placement, config, going_on, data_problem)
+    return Plan(processes, placement, config, resumed, data_problem)
 
 
 def job_environment(placement: Placement, environ: Mapping[str, str]) -> Dict[str, str]:
-    """Return JOB_ID and the job's key, random where they are not set and this server has all processes.
+    """Return JOB_ID and the job's key; they are random if they are not set and this server has all processes.
 
     Raises:
-        LaunchError: the processes of other servers cannot have the same.
+        LaunchError: they are not set, and other servers have processes too.
     """
     job = environ.get('JOB_ID')
     if placement.is_on_one_server:
-        # Letters and digits are what HCCL takes, no number with a leading zero.
+        # HCCL accepts letters and digits, but no number with a leading zero.
         found = {'JOB_ID': job or f'job{secrets.token_hex(8)}'}
         if placement.size > 1 and not environ.get(JOB_KEY):
             found[JOB_KEY] = secrets.token_hex(32)
@@ -110,13 +113,13 @@ def job_environment(placement: Placement, environ: Mapping[str, str]) -> Dict[st
     if not job and not environ.get(JOB_KEY):
         raise LaunchError(
             f'{JOB_KEY}: with several servers all processes need the same secret, and none is set; set it to the same '
-            'text, or to the path of a file with it, on every server (JOB_ID does, too, but is no secret)'
+            'text, or to the path of a file with it, on every server (JOB_ID also works, but is not secret)'
         )
     return {'JOB_ID': job or f'job{hashlib.sha256(job_key(environ)).hexdigest()[:16]}'}
 
 
 def _own_port(config: Config, arguments: argparse.Namespace, placement: Placement) -> List[str]:
-    """Give the run a port that is free, where all processes are here and the settings name none."""
+    """Return the setting of a free port, if all processes are on this server and the settings name no port."""
     is_given = config.Device.rank_port != NpuSettings().rank_port or any(
         setting.lower().startswith('device.rank_port=') for setting in arguments.set
     )
@@ -161,19 +164,19 @@ def _process(
 
 
 def _run_folder(path: Optional[str]) -> Optional[str]:
-    """Return the absolute run folder that a ckpt_path names, or None for a prefix of the original code's checkpoint."""
+    """Return the absolute run folder of a ckpt_path, or None for the prefix of the original code's checkpoint."""
     if not path:
         return None
     if os.path.isdir(path) and os.path.isfile(os.path.join(path, CONFIG)):
         return os.path.abspath(path)
     if os.path.isfile(os.path.join(path, 'manifest.json')):
         raise LaunchError(
-            f'--ckpt_path={path}: this is one checkpoint of a run, which goes on from its newest; give the '
+            f'--ckpt_path={path}: this is one checkpoint of a run, which resumes from its newest one; give the '
             f'run folder, {os.path.dirname(os.path.abspath(path))}'
         )
     if os.path.isdir(path) or glob.glob(f'{glob.escape(path)}.*'):
         return None
-    raise LaunchError(f'--ckpt_path={path}: there is neither a run folder nor a checkpoint with this prefix')
+    raise LaunchError(f'--ckpt_path={path}: neither a run folder nor the prefix of a checkpoint; give one of them')
 
 
 def data_settings(folder: str, given: Sequence[str]) -> Tuple[List[str], Optional[str]]:
@@ -201,14 +204,14 @@ def data_settings(folder: str, given: Sequence[str]) -> Tuple[List[str], Optiona
 
 
 def _share_of_workers(config: Config, processes: int) -> List[str]:
-    """Give each process its share of the cores for preparing batches, unless the settings say how many."""
+    """Return the setting that gives each process its share of the cores, unless the settings have Train.workers."""
     if config.Train.workers is not None or processes == 1:
         return []
     return [f'Train.workers={max(1, available_cores() // processes)}']
 
 
 def _rooted(setting: str, config: Config) -> str:
-    """Return a setting with its paths absolute, as a process works in another folder than its user."""
+    """Return a setting with absolute paths, as the working directory of a process is not that of the user."""
     name, _, _ = setting.partition('=')
     key = KEY_BY_SPELLING[name.rpartition('.')[2].strip().lower()]
     return f'{name}={config.as_dict()[key.section][key.name]!r}' if key.rule.is_path else setting

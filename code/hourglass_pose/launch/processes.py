@@ -1,4 +1,4 @@
-"""The processes of a run on this server: started together, watched, and stopped together."""
+"""Processes: starts the processes of a run on this server, watches them, and stops all if one fails."""
 
 import os
 import shlex
@@ -15,14 +15,14 @@ from hourglass_pose.runtime.host_channel import LOST_RANK
 _LOOK_SECONDS = 0.1
 _LAST_LINES = 20
 
-# A process that ends because it has lost another is often gone before that other one.
+# A process that ends because it lost another one often ends before that one does.
 _CAUSE_SECONDS = 10
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Processes:
-    """Starts the processes of a Plan and waits for them; shows the log of the first one while it grows.
+    """Starts the processes of a Plan and waits for them, and prints the log of the first one meanwhile.
 
     Args:
         processes: those of the Plan.
@@ -37,7 +37,7 @@ class Processes:
         self.stop_seconds = stop_seconds
         self.show = show
         self.stopped_by: Optional[int] = None
-        """Number of the first signal that asked to stop, or None."""
+        """Number of the first signal that requested a stop, or None."""
         self._running: Dict[int, subprocess.Popen] = {}
         self._failures: List[Tuple[Process, int]] = []
         self._stop_at: Optional[float] = None
@@ -46,9 +46,9 @@ class Processes:
         self._shown = 0
 
     def run(self) -> int:
-        """Return 0 when all have ended well, otherwise the exit code of the first that failed (128 + its signal).
+        """Return 0 if all succeeded, otherwise the exit code of the first that failed (128 + number for a signal).
 
-        Processes that ended because another one did count as failed only where there is no other failure.
+        Processes that ended because another one did count as failed only if there is no other failure.
         Ctrl-C, SIGTERM and SIGHUP are passed on as SIGTERM, upon which a training process writes a checkpoint and ends;
         the second Ctrl-C kills. Raises LaunchError where a process cannot be started.
         """
@@ -108,15 +108,15 @@ class Processes:
             if code is not None:
                 ended = self._running.pop(process.rank)
                 if code:
-                    # Compilers of operations that it has started, and not ended itself.
+                    # It may have left compilers of operations running.
                     _kill_group(ended)
-                # Ended by our own SIGTERM, before its handler was there or after it was gone.
+                # Ended by our own SIGTERM, before its handler was installed or after it was removed.
                 if code and not (code == -signal.SIGTERM and (self.stopped_by or self._kill_at)):
                     self._note_failure(process, 128 - code if code < 0 else code)
         self._show_log()
         now = time.monotonic()
         if self._stop_at is not None and self._running and now >= self._stop_at:
-            self.show(f'stopping the other {len(self._running)}')
+            self.show(f'stopping the other {len(self._running)} processes')
             self._stop_at, self._kill_at = None, now + self.stop_seconds
             self._signal_all(signal.SIGTERM)
         if self._kill_at is not None and self._running and now >= self._kill_at:
@@ -176,7 +176,7 @@ class Processes:
                 new = log.read()
         except OSError:
             return
-        # Only whole lines, so that ours do not split them.
+        # Only whole lines, so that the launcher's own lines do not split them.
         new = new[: new.rfind(b'\n') + 1]
         self._shown += len(new)
         sys.stdout.write(new.decode('utf-8', 'replace'))
@@ -184,7 +184,7 @@ class Processes:
 
 
 def _kill_group(started: subprocess.Popen) -> None:
-    """Kill a process and whatever it has started."""
+    """Kill a process and all processes that it has started."""
     try:
         os.killpg(started.pid, signal.SIGKILL)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""The rank table of a run on this server alone, made from the addresses of its devices."""
+"""The rank table of a run on one server, made from the addresses of its devices."""
 
 import ipaddress
 import re
@@ -10,7 +10,8 @@ from hourglass_pose.runtime.rank_table import checked_address
 
 _ADDRESS = re.compile(r'^\s*address_(\d+)\s*=\s*([^\s#]+)')
 
-# No machine has it (RFC 5737): connecting a datagram socket to it shows this server's own address and sends nothing.
+# An address that no machine has (RFC 5737). Connecting a datagram socket to it sends nothing and shows this server's
+# own address.
 _ELSEWHERE = ('192.0.2.1', 9)
 
 
@@ -30,8 +31,8 @@ def table_of_one_server(devices: Sequence[int], server: str, hccn_conf: str) -> 
     if missing:
         first, known = missing[0], ', '.join(f'device {device}' for device in sorted(addresses)) or 'no device'
         raise LaunchError(
-            f'{hccn_conf}: there is no line address_{first}=IP, but for {known}; give device {first} its address by '
-            f'"hccn_tool -i {first} -ip -s address IP netmask MASK", or a rank table by --rank_table=FILE'
+            f'{hccn_conf}: expected a line address_{first}=IP, found lines for {known}; set the address by '
+            f'"hccn_tool -i {first} -ip -s address IP netmask MASK", or give a rank table by --rank_table=FILE'
         )
     table = [
         {'device_id': str(device), 'device_ip': addresses[device], 'rank_id': str(rank)}
@@ -52,14 +53,14 @@ def read_hccn_conf(path: str) -> Dict[int, str]:
             found = [_ADDRESS.match(line) for line in stream]
     except OSError as error:
         raise LaunchError(
-            f'{path}: cannot be read ({error.strerror}), but the rank table needs the addresses of the devices in it; '
-            'name the file by --hccn_conf=FILE or a rank table by --rank_table=FILE'
+            f'{path}: cannot be read ({error.strerror}), and the rank table needs its addresses of the devices; '
+            'give the file by --hccn_conf=FILE or a rank table by --rank_table=FILE'
         )
     return {int(match.group(1)): checked_address(match.group(2).strip('"\''), path) for match in found if match}
 
 
 def address_of_this_server() -> str:
-    """Return the address that other servers see, 127.0.0.1 where there is no network."""
+    """Return the address that other servers see, 127.0.0.1 without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(_ELSEWHERE)

@@ -1,4 +1,4 @@
-"""The lines that ModelZoo's tools look for after a run, with what the run has measured."""
+"""The result lines that ModelZoo's tools look for, with the measurements of a run."""
 
 import json
 import os
@@ -10,14 +10,14 @@ from hourglass_pose.training.performance import PERFORMANCE
 NETWORK = 'hourglass-pose_for_TensorFlow'
 METRICS = 'metrics.json'
 
-# What ModelZoo's scripts write for a missing number.
+# ModelZoo's scripts write it for a missing number.
 NOT_MEASURED = 'NULL'
 
 
 class Results:
-    """What a run left in its folder; files that existed before are not mistaken for its own.
+    """The files of results that a run writes into its folder; files that existed before are not taken for its own.
 
-    Make it before the run starts.
+    Create it before the run starts.
     """
 
     def __init__(self, folder: str) -> None:
@@ -32,7 +32,7 @@ class Results:
         return found.st_mtime_ns, found.st_ino
 
     def read(self, name: str) -> Dict[str, Any]:
-        """Return the content of a JSON file that the run has written, {} where it has not."""
+        """Return the content of a JSON file of the run, {} if the run has not written it."""
         if self._stamp(name) in (None, self._before[name]):
             return {}
         with open(os.path.join(self.folder, name), encoding='utf-8') as stream:

@@ -1,6 +1,6 @@
-"""Engine: what runs a network, whatever library does the arithmetic."""
+"""Engine: the common interface of the libraries that run a network."""
 
-from typing import Callable, Dict, List, Sequence, Tuple
+from typing import Dict, List, Tuple
 
 import numpy as np
 
@@ -8,7 +8,7 @@ import numpy as np
 class Engine:
     """A network that is open and ready to run.
 
-    Engines take whole passes of fixed sizes; `run_in_passes` cuts and pads.
+    Engines take passes of fixed sizes; `run_in_passes` splits and pads other numbers of crops.
     """
 
     description = ''
@@ -23,7 +23,7 @@ class Engine:
         raise NotImplementedError
 
     def prepare(self, crops_per_person: int) -> None:
-        """Build what predicting one person needs, so that mistakes show when a network is opened."""
+        """Build what one person needs, so that a network that does not fit is refused when it is opened."""
 
     def run(self, crops: np.ndarray) -> List[np.ndarray]:
         """Return [the last stack's logits (N, H, W, J)], or [joints (N, J, 2), scores (N, J)].
@@ -41,21 +41,4 @@ class Engine:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Give the device back."""
-
-
-def run_in_passes(
-    run: Callable[[np.ndarray], List[np.ndarray]], crops: np.ndarray, sizes: Sequence[int]
-) -> List[np.ndarray]:
-    """Return the arrays that `run` gives for any number of crops.
-
-    sizes: numbers of crops that a pass may have, ascending. The last pass is the smallest that holds the rest, filled
-    up with black crops.
-    """
-    passes = []
-    for start in range(0, max(1, len(crops)), sizes[-1]):
-        part = crops[start : start + sizes[-1]]
-        padded = np.zeros((next(size for size in sizes if size >= len(part)),) + crops.shape[1:], crops.dtype)
-        padded[: len(part)] = part
-        passes.append([output[: len(part)] for output in run(padded)])
-    return [np.concatenate(parts) for parts in zip(*passes)]
+        """Release the device."""

@@ -1,4 +1,4 @@
-"""Many persons through a Predictor: their poses, and their evaluation as Results."""
+"""Predictions for many persons: their poses, and their evaluation as Results."""
 
 import os
 from dataclasses import replace
@@ -30,13 +30,13 @@ def person_generator(
 ) -> DataGenerator:
     """Return the DataGenerator of persons for a Predictor.
 
-    Its batches are the blocks that the network takes, whatever the options are. So a person's position in a block
-    depends on nothing but the list of persons, and so do the last bits of its heatmaps.
+    Its batches are always the blocks that the network takes. So the position of a person in a block, and the last bits
+    of its heatmaps, depend only on the list of persons and not on the options.
 
     Args:
-        scales: at which each person is looked at, as factors on its size in the crop.
+        scales: of the crops of each person, as factors on its size in the crop.
         batch_size: number of persons prepared in advance.
-        workers: threads that prepare them, None for one a core.
+        workers: threads that prepare them, None for one for each core.
         max_unreadable: largest share of persons whose photo may be unreadable.
     """
     maker = SampleMaker(
@@ -60,7 +60,7 @@ def evaluate_persons(
     coco: Optional[CocoAnnotations] = None,
     config_text: str = '',
     command: str = '',
-    say: Callable[[str], Any] = print,
+    report: Callable[[str], Any] = print,
     **generator_options: Any,
 ) -> Results:
     """Return the Results of a Predictor on annotated persons.
@@ -70,14 +70,14 @@ def evaluate_persons(
         coco: the official annotations, for AP and AR.
         config_text: settings of the training run, for the report.
         command: for the protocol.
-        say: function that shows a line.
+        report: function that shows a line.
         generator_options: as in person_generator.
 
-    Raises UserError where the split has nobody, ImageError where too many photos cannot be read.
+    Raises UserError if the split has no persons, ImageError if too many photos cannot be read.
     """
     persons = persons_of_split(annotations.persons, split, predictor.stored)
-    say(f'device: {predictor.engine.description}')
-    say(f'data: {annotations.describe()}; {len(persons)} persons measured')
+    report(f'device: {predictor.engine.description}')
+    report(f'data: {annotations.describe()}; {len(persons)} persons measured')
     generator = person_generator(persons, predictor, **generator_options)
     evaluator = Evaluator(generator, predictor.codec, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test)
     evaluation = evaluator.evaluate(predictor.last_logits, progress_bar(generator))
@@ -112,7 +112,7 @@ def predict_all(
     Args:
         generator_options: as in person_generator.
 
-    Raises ImageError where too many photos cannot be read.
+    Raises ImageError if too many photos cannot be read.
     """
     generator = person_generator(persons, predictor, **generator_options)
     for index, joints_img, _ in predict_persons(
@@ -128,7 +128,7 @@ def persons_of_split(persons: Sequence[Person], split: str, stored: Any) -> List
         split: 'all', 'train' or 'valid'.
         stored: the checkpoint, whose manifest has the settings of its split.
 
-    Raises UserError where the annotations assign nobody to the split, or the checkpoint does not know it.
+    Raises UserError if the annotations assign no person to the split, or the checkpoint does not record it.
     """
     if split == 'all':
         # Persons of a test split may have no joints to measure by.

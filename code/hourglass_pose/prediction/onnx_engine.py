@@ -16,10 +16,11 @@ _OLDEST_OPENCV = (4, 8)
 
 
 class OnnxEngine(Engine):
-    """model: the ONNX file and its description. Its batch size is the model's own.
+    """Runs an exported ONNX model on the CPU, with the batch size of the model.
 
-    library: 'onnxruntime' or 'opencv'; None takes onnxruntime where it is installed.
-    Raises CheckpointError for a file that the library cannot read, UserError where no library can run it.
+    model: the ONNX file and its description.
+    library: 'onnxruntime' or 'opencv'; None takes onnxruntime if it is installed.
+    Raises CheckpointError for a file that the library cannot read, UserError if no library can run it.
     """
 
     def __init__(self, model: ExportedModel, library: Optional[str] = None) -> None:
@@ -38,7 +39,7 @@ class OnnxEngine(Engine):
         return outputs if self.gives_joints else [self.model.inference.logits_of_output(outputs[0])]
 
     def run_stacks(self, crops: np.ndarray) -> List[np.ndarray]:
-        # The model has the last stack alone.
+        # The model has only the last stack.
         return [self._network.run(self._input_of(crops))[0][:, None]]
 
     def versions(self) -> Dict[str, str]:
@@ -71,7 +72,7 @@ class OnnxRuntimeNetwork:
         options.log_severity_level = 3
         try:
             self._session = runtime.InferenceSession(path, options, providers=['CPUExecutionProvider'])
-        # Its exceptions share no class of their own.
+        # Its exceptions have no common base class.
         except Exception as error:
             raise CheckpointError(f'{path}: onnxruntime cannot read the model ({_first_line(error)}); export it again')
 
@@ -108,8 +109,8 @@ def _open_network(model: ExportedModel, library: Optional[str]) -> Union[OnnxRun
             missing = str(error)
     if model.gives_joints:
         raise UserError(
-            f'{model.path}: this model gives joints in place of heatmaps (export --decode), which only onnxruntime '
-            'runs; install it with "pip install onnxruntime", or export without --decode'
+            f'{model.path}: this model outputs joints instead of heatmaps (export --decode), which only onnxruntime '
+            'can run; install it with "pip install onnxruntime", or export without --decode'
         )
     if library == 'onnxruntime':
         raise UserError(f'onnxruntime cannot be imported ({missing}); install it with "pip install onnxruntime"')

@@ -1,4 +1,4 @@
-"""Photos to poses: which files are meant, read ahead by threads, and predicted in batches."""
+"""Poses of photos: finds the files, reads them ahead in threads, and predicts them in batches."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ _NAMES_SHOWN = 3
 
 @dataclass(frozen=True, eq=False)
 class PhotoPoses:
-    """image: uint8 RGB (H, W, 3) and poses of a photo; or problem: why there are none."""
+    """The poses in a photo. image: uint8 RGB (H, W, 3). problem: why there are no poses, otherwise None."""
 
     path: str
     image: Optional[np.ndarray] = None
@@ -32,9 +32,9 @@ class PhotoPoses:
 def find_photos(paths: Sequence[str]) -> Tuple[List[str], List[str]]:
     """Return (photos, notes) for files and folders.
 
-    photos: files as they are given; of folders the pictures in them, sorted, without results of earlier predictions.
-    notes: a line for each folder in which other files were passed over, that says which.
-    Raises ImageError for a path that does not exist, and where a folder holds no photo.
+    photos: the given files, and the sorted pictures of the given folders without results of earlier predictions.
+    notes: a line for each folder with skipped files, which describes them.
+    Raises ImageError for a path that does not exist and for a folder without photos.
     """
     photos: List[str] = []
     notes: List[str] = []
@@ -45,27 +45,27 @@ def find_photos(paths: Sequence[str]) -> Tuple[List[str], List[str]]:
         found, note = _photos_of_folder(path)
         photos.extend(found)
         if note:
-            notes.append(f'passed over in {path}: {note}')
+            notes.append(f'skipped in {path}: {note}')
     return list_images(photos), notes
 
 
 def _photos_of_folder(folder: str) -> Tuple[List[str], str]:
-    """Return (photos of a folder, what was passed over there, empty for nothing)."""
+    """Return (photos of a folder, description of the skipped files or '')."""
     try:
         pictures = list_images([folder])
     except ImageError as error:
         note = _describe_others(folder, [], [])
-        raise ImageError(f'{error}; passed over: {note}' if note else str(error))
+        raise ImageError(f'{error}; skipped: {note}' if note else str(error))
     results = [path for path in pictures if is_own_file(path)]
     photos = [path for path in pictures if path not in results]
     note = _describe_others(folder, photos, results)
     if not photos:
-        raise ImageError(f'{folder}: no photos in this folder; passed over: {note}')
+        raise ImageError(f'{folder}: no photos in this folder; skipped: {note}')
     return photos, note
 
 
 def _describe_others(folder: str, photos: Sequence[str], results: Sequence[str]) -> str:
-    """Return what else a folder holds, by kinds, such as 'a HEIC picture: IMG_1.HEIC; 2 results of earlier runs'."""
+    """Return the other files of a folder by kind, such as 'a HEIC picture: IMG_1.HEIC; 2 results of earlier runs'."""
     kinds: Dict[str, List[str]] = {}
     num_results = len(results)
     known = set(photos) | set(results)
@@ -89,11 +89,11 @@ def _describe_others(folder: str, photos: Sequence[str], results: Sequence[str])
 def predict_photos(
     predictor: Predictor, paths: Sequence[str], boxes: Sequence[Optional[Box]] = (None,)
 ) -> Iterator[PhotoPoses]:
-    """Yield the PhotoPoses of photos in their order; a photo that fails has its problem, and the others go on.
+    """Yield the PhotoPoses of photos in their order; a photo that fails has a problem and does not stop the others.
 
     boxes: of the persons in every photo, (x, y, width, height); None is the whole photo.
-    Threads read and crop ahead of the network, which takes Predictor.batch_size persons at once. With more than one,
-    the last bits of a result can depend on the photos beside it.
+    Threads read and crop ahead of the network, which takes Predictor.batch_size persons at once. If that is more than
+    one, the last bits of a result can depend on the other photos of the batch.
     """
     with ThreadPoolExecutor(_READERS) as pool:
         waiting = iter(paths)

@@ -1,4 +1,4 @@
-"""Pose: a predicted person, and the box of one."""
+"""Pose: a predicted person; and the box of a person in a photo."""
 
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Sequence, Tuple
@@ -34,7 +34,7 @@ class Pose:
 def box_in_photo(box: Optional[Sequence[float]], width: int, height: int) -> np.ndarray:
     """Return box_img (x0, y0, x1, y1) of a box (x, y, width, height), or of the whole photo for None.
 
-    A box may reach beyond the photo. Raises UserError for one without area, or entirely beside the photo.
+    A box may extend beyond the photo. Raises UserError for a box without area or entirely outside of the photo.
     """
     if box is None:
         return np.array([0, 0, width - 1, height - 1], np.float64)

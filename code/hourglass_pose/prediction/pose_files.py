@@ -1,4 +1,4 @@
-"""The files of a prediction: NAME.pose.json and NAME.pose.png, recognised again so that nothing else is replaced."""
+"""The files of a prediction, NAME.pose.json and NAME.pose.png, marked so that no other files are replaced."""
 
 import json
 import os
@@ -17,13 +17,13 @@ from hourglass_pose.report.drawing import render_skeleton
 
 JSON_ENDING, PNG_ENDING = '.pose.json', '.pose.png'
 FORMAT = 'hourglass-pose poses 1'
-"""Value of the key `format`, by which a JSON of ours is recognised."""
+"""Value of the key `format`, which identifies a JSON of this program."""
 
 FRAME = (
     '0-based pixels of the upright photo: x right, y down, pixel centres at integers; joints are x, y, score and a box '
     'is x, y, width, height'
 )
-# Of the PNG specification: the eight bytes of the signature and the chunk IHDR come first.
+# PNG specification: the eight bytes of the signature and the chunk IHDR come first.
 _PNG_HEADER = 8 + 25
 _PNG_MARK = b'Software\x00hourglass-pose predict'
 _MARK_WITHIN = 1024
@@ -70,7 +70,7 @@ def check_output(stem_path: str) -> None:
 def write_poses(
     stem_path: str, photo: str, image: np.ndarray, poses: Sequence[Pose], predictor: Predictor, min_score: float
 ) -> None:
-    """Write the JSON and the picture of a photo. Raises UserError, and leaves other files alone, where it cannot.
+    """Write the JSON and the picture of a photo. Raises UserError if it cannot, or if it would replace other files.
 
     min_score: joints with a lower score are left out of the picture.
     """
@@ -100,7 +100,7 @@ def json_of(photo: str, image: np.ndarray, poses: Sequence[Pose], predictor: Pre
 
 
 def marked_png(image: np.ndarray) -> bytes:
-    """Return uint8 RGB (H, W, 3) as PNG with a text that says which program wrote it."""
+    """Return uint8 RGB (H, W, 3) as PNG with a text chunk that names this program."""
     encoded, content = cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not encoded:
         raise UserError(f'a picture of {image.shape[1]} x {image.shape[0]} pixels cannot be written as PNG')

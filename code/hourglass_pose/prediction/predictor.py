@@ -6,17 +6,19 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from hourglass_pose import geometry
-from hourglass_pose.checkpoints.exported import is_exported, open_exported
+from hourglass_pose.checkpoints.exported import ExportedModel
 from hourglass_pose.checkpoints.inference import InferenceRecord
+from hourglass_pose.checkpoints.opening import open_network
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.images import read_image
 from hourglass_pose.input.cropping import warp_crop
-from hourglass_pose.prediction.engine import Engine, run_in_passes
+from hourglass_pose.prediction.engine import Engine
 from hourglass_pose.prediction.onnx_engine import OnnxEngine
 from hourglass_pose.prediction.pose import Pose, box_in_photo
 
-# Interpolation makes floats a little less than 0 or more than 1; bytes that were only cast are far above.
+# Interpolation can give floats slightly below 0 or above 1; bytes that were only cast to float are far above.
 _LEAST_FLOAT, _LARGEST_FLOAT = -0.5, 1.5
 
 Box = Sequence[float]
@@ -25,18 +27,18 @@ Cut = Tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Predictor:
-    """A trained network ready to predict.
+    """A trained network that is ready to predict.
 
-    checkpoint: a run folder or a checkpoint in it, such as 'runs/x/latest'; or the prefix of a checkpoint of the
-    original TensorFlow 1 code, such as 'hg_200'; or an ONNX model that `export` made, such as 'hourglass.onnx', which
-    onnxruntime or OpenCV runs on the CPU. TensorFlow is loaded when a checkpoint of the first two kinds is opened. This
-    turns eager execution, resource variables and the newer control flow off for the whole process; where other code
-    in it uses TensorFlow 2, open such a checkpoint in a process of its own.
+    checkpoint: a run folder or a checkpoint in it, such as 'runs/x/latest'; the prefix of a checkpoint of the original
+    TensorFlow 1 code, such as 'hg_200'; weights of a PyTorch hourglass; or an ONNX model that `export` made, such as
+    'hourglass.onnx', which onnxruntime or OpenCV runs on the CPU. For every kind except ONNX, TensorFlow is loaded, and
+    eager execution, resource variables and the second version of control flow are turned off for the whole process. If
+    other code in the process uses TensorFlow 2, open such a checkpoint in a separate process.
     flip_test, decoding: None for what the checkpoint was validated with. crop_rule: 'box' or 'centre_scale', None for
     what it was trained with. device, precision: as in config.cfg [Device]. batch_size: persons that the network takes
     at once, None for what the device is fastest with; results depend on it by rounding errors only.
-    traits, inference: what to take in place of what a checkpoint of the original code shows, for instance `modif` or
-    the names of its joints; see checkpoints/original.py. folds_batch_norms: see TensorFlowEngine.
+    hyperparameters, inference: replace what is derived from the variables of a checkpoint of the original code, for
+    instance `modif` or the names of the joints; see checkpoints/original.py. folds_batch_norms: see TensorFlowEngine.
     Raises CheckpointError for a checkpoint that cannot be used.
     """
 
@@ -48,12 +50,12 @@ class Predictor:
         device: str = 'auto',
         precision: str = 'float32',
         batch_size: Optional[int] = None,
-        traits: Any = None,
+        hyperparameters: Any = None,
         inference: Optional[InferenceRecord] = None,
         crop_rule: Optional[str] = None,
         folds_batch_norms: bool = True,
     ) -> None:
-        self.stored, self.engine = _open(checkpoint, device, precision, batch_size, traits, folds_batch_norms)
+        self.stored, self.engine = _open(checkpoint, device, precision, batch_size, hyperparameters, folds_batch_norms)
         trained = inference or self.stored.inference
         self.inference = trained.replaced(decoding=decoding, crop_rule=crop_rule)
         self.flip_test = trained.flip_test if flip_test is None else flip_test
@@ -66,15 +68,15 @@ class Predictor:
         # The flip test averages heatmaps.
         self.flip_test = self.flip_test and not self.engine.gives_joints
         self.engine.prepare(self._crops_per_person)
-        # In crops by another rule the mean pose of training lies elsewhere.
+        # In crops by another rule the mean pose of training has other coordinates.
         same_rule = self.rule.crop_rule == trained.crop_rule and trained.mean_pose_crop is not None
         self.mean_pose_crop = np.array(trained.mean_pose_crop) if same_rule else None
 
     def _require_maps(self) -> None:
-        """Raise UserError for a model that gives joints in place of heatmaps."""
+        """Raise UserError for a model that outputs joints instead of heatmaps."""
         if self.engine.gives_joints:
             raise UserError(
-                f'{self.stored.path}: this model gives joints in place of heatmaps, so it has no heatmaps, no '
+                f'{self.stored.path}: this model outputs joints instead of heatmaps, so it has no heatmaps, no '
                 f"flip test and no other decoding than '{self.stored.inference.decoding}'; export without --decode"
             )
 
@@ -88,7 +90,7 @@ class Predictor:
         return self.engine.batch_size
 
     def heatmaps(self, crops: np.ndarray) -> np.ndarray:
-        """Return the network's output of every stack as it is, float32 (N, S, H, W, J).
+        """Return the unprocessed output of every stack of the network, float32 (N, S, H, W, J).
 
         crops: (N, input_size, input_size, 3) RGB, float in [0, 1] or uint8. Raises ValueError for another shape, type
         or range.
@@ -125,7 +127,7 @@ class Predictor:
 
         image: path of a photo, or uint8 RGB (H, W, 3). box: (x, y, width, height) of the person in photo pixels,
         None for the whole photo. Raises ImageError for a photo that cannot be read, UserError for a box without
-        area or beside the photo, ValueError for an array of another shape or type.
+        area or outside of the photo, ValueError for an array of another shape or type.
         """
         return self.predict_boxes(image, [box])[0]
 
@@ -137,7 +139,7 @@ class Predictor:
         return self.poses_of([self.cut(image, box) for box in boxes])
 
     def cut(self, image: np.ndarray, box: Optional[Box] = None) -> Cut:
-        """Return the Cut of a person in a photo; image as an array, box and what is raised as in `predict`."""
+        """Return the Cut of a person in a photo. image: an array. box, and the exceptions: as in `predict`."""
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ValueError(f'image: expected uint8 RGB (H, W, 3), found {image.dtype} {image.shape}')
         box_img = box_in_photo(box, image.shape[1], image.shape[0])
@@ -163,7 +165,7 @@ class Predictor:
         return self.codec.decode(maps)
 
     def close(self) -> None:
-        """Give the device back."""
+        """Release the device."""
         self.engine.close()
 
     def __enter__(self) -> 'Predictor':
@@ -178,20 +180,20 @@ def _open(
     device: str,
     precision: str,
     batch_size: Optional[int],
-    traits: Any,
+    hyperparameters: Any,
     folds_batch_norms: bool,
 ) -> Tuple[Any, Engine]:
     """Return (StoredNetwork or ExportedModel, its Engine). TensorFlow is imported for the first kind only."""
-    if is_exported(checkpoint):
-        model = open_exported(checkpoint)
+    stored = open_network(os.fspath(checkpoint))
+    if isinstance(stored, ExportedModel):
         if device in ('gpu', 'npu') or precision == 'mixed':
             raise UserError(
-                f'{model.path}: an ONNX model runs on the CPU in float32; leave out the device and the precision, or '
+                f'{stored.path}: an ONNX model runs on the CPU in float32; leave out the device and the precision, or '
                 'give the checkpoint'
             )
-        return model, OnnxEngine(model)
-    from hourglass_pose.checkpoints.opening import open_checkpoint
+        return stored, OnnxEngine(stored)
     from hourglass_pose.prediction.tensorflow_engine import TensorFlowEngine
 
-    stored = open_checkpoint(os.fspath(checkpoint))
-    return stored, TensorFlowEngine(stored, traits or stored.traits, device, precision, batch_size, folds_batch_norms)
+    return stored, TensorFlowEngine(
+        stored, hyperparameters or stored.hyperparameters, device, precision, batch_size, folds_batch_norms
+    )

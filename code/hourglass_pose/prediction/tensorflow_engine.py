@@ -1,4 +1,4 @@
-"""TensorFlowEngine: a TensorFlow checkpoint, run by a session."""
+"""TensorFlowEngine: runs a TensorFlow checkpoint in a session."""
 
 from typing import Dict, List, Optional, Tuple
 
@@ -17,8 +17,9 @@ _LAST, _STACKS = 'last_logits', 'output_of_stacks'
 
 
 class TensorFlowEngine(Engine):
-    """stored: the network on disk. traits: its Hyperparameters, or what replaces them.
+    """Runs a StoredNetwork in TensorFlow sessions, one for each size of a pass.
 
+    stored: the network on disk. hyperparameters: its own, or what replaces them.
     device, precision: as in config.cfg [Device]. batch_size: persons of a pass, None for what the device is fastest
     with. folds_batch_norms: whether batch norms become part of the convolutions before them, which is faster and
     changes the rounding; an export is compared with the graph as it was trained.
@@ -29,14 +30,14 @@ class TensorFlowEngine(Engine):
     def __init__(
         self,
         stored: StoredNetwork,
-        traits: Hyperparameters,
+        hyperparameters: Hyperparameters,
         device: str = 'auto',
         precision: str = 'float32',
         batch_size: Optional[int] = None,
         folds_batch_norms: bool = True,
     ) -> None:
         self.stored = stored
-        self.traits = traits
+        self.hyperparameters = hyperparameters
         self.folds_batch_norms = folds_batch_norms
         self.runtime = open_runtime(device, precision)
         self.description = self.runtime.description
@@ -80,10 +81,10 @@ class TensorFlowEngine(Engine):
         return self._sessions[count]
 
     def _graph(self, count: int) -> 'tf.Graph':
-        size = self.traits.input_size
+        size = self.hyperparameters.input_size
         with tf.Graph().as_default() as graph:
             images = tf.placeholder(tf.float32, [count, size, size, 3], 'images')
-            model = HourglassModel(self.traits)
+            model = HourglassModel(self.hyperparameters)
             logits = model.build_logits(images, is_training=False, getter=constants_of(self.stored))
             outputs = [tf.identity(logits.op.inputs[-1], _LAST), tf.identity(model.output_of(logits), _STACKS)]
             if not self.folds_batch_norms:

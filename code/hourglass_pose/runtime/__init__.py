@@ -1,1 +1,1 @@
-"""One process on one device, and how processes talk to each other."""
+"""One process on one device, and the communication between processes."""

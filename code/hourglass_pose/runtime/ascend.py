@@ -11,17 +11,17 @@ from hourglass_pose.runtime.npu_precision import mode_of
 from hourglass_pose.runtime.ranks import RankEnvironment, rank_environment
 from hourglass_pose.tf_compat import TF_VERSION, VERSION, tf
 
-_OFF = 2  # RewriterConfig.OFF, and in memory_optimization what the vendor's own configuration sets
+_OFF = 2  # RewriterConfig.OFF; the vendor's own configuration sets memory_optimization to the same value
 _LARGEST_SEED = 2**31 - 1
 
 # Dynamic loss scaling of float16 (Micikevicius et al. 2018, section 3.2): the scale is halved at every overflow and
-# doubled after this many steps without one. The register that reports an overflow is exact, so waiting for a second
-# overflow would only cost another step.
+# doubled after this many steps without one. The register that reports an overflow is exact, so there is no reason to
+# wait for a second overflow.
 _GOOD_STEPS_TO_DOUBLE = 2000
 
 
 class _Bridge:
-    """The parts of npu_bridge in use, imported one by one, because importing its npu_init changes every session."""
+    """The parts of npu_bridge that are used, imported one by one, because its npu_init changes every session."""
 
     def __init__(self) -> None:
         from npu_bridge.estimator import npu_ops
@@ -37,7 +37,7 @@ class _Bridge:
 
     @property
     def is_newer(self) -> bool:
-        """Whether this is the adapter of December 2023, or a later one, and not that of February 2021."""
+        """Whether this is the adapter of December 2023 or a later one, and not that of February 2021."""
         return hasattr(self.optimizers, 'npu_distributed_optimizer_wrapper')
 
     def averaging(self, optimizer: Any) -> Any:
@@ -50,12 +50,12 @@ class _Bridge:
 def _open_bridge() -> _Bridge:
     if VERSION != (1, 15):
         raise ConfigError(
-            f"[Device] device: 'npu' needs TensorFlow 1.15 and its npu_bridge, found TensorFlow {TF_VERSION}, for "
-            'which there is no adapter with loss scaling; use the Python of the toolkit'
+            f"[Device] device: 'npu' needs TensorFlow 1.15 and its npu_bridge, found TensorFlow {TF_VERSION}, which "
+            'has no adapter with loss scaling; use the Python of the toolkit'
         )
     try:
         return _Bridge()
-    except Exception as error:  # it continues after a library that cannot be loaded, and then fails in any way
+    except Exception as error:  # it continues after a library that cannot be loaded, and can then raise any exception
         raise ConfigError(
             f"[Device] device: 'npu': npu_bridge cannot be loaded ({type(error).__name__}: "
             f"{' '.join(str(error).split())}); source the toolkit's set_env.sh first"
@@ -65,7 +65,7 @@ def _open_bridge() -> _Bridge:
 class AscendRuntime(Runtime):
     """One NPU, or one of many that train together.
 
-    The system is initialised here, because the rank is known only afterwards.
+    The constructor initialises the system, because the rank is known only afterwards.
 
     Args:
         precision: 'auto', 'float32' or 'mixed'.
@@ -75,7 +75,7 @@ class AscendRuntime(Runtime):
         reason: why this device was chosen, for the log.
 
     Raises:
-        ConfigError: something is missing or contradictory; found before anything is compiled.
+        ConfigError: something is missing or contradictory. Nothing has been compiled.
     """
 
     def __init__(
@@ -129,8 +129,7 @@ class AscendRuntime(Runtime):
         self.rank, self.world_size = api.get_rank_id(), api.get_rank_size()
         if self.world_size != environment.num_ranks:
             raise ConfigError(
-                f'environment: the number of ranks: expected the {self.world_size} that HCCL found, found '
-                f'{environment.num_ranks}'
+                f'environment: number of ranks: expected {self.world_size}, as in HCCL, found {environment.num_ranks}'
             )
         self._channel = HostChannel(
             self.rank,
@@ -145,7 +144,7 @@ class AscendRuntime(Runtime):
     def session_config(self) -> Any:
         config = tf.ConfigProto(allow_soft_placement=True, log_device_placement=False)
         rewrite = config.graph_options.rewrite_options
-        # Fused kernels of the CPU are unknown to the NPU, and it plans memory itself.
+        # The NPU lacks the fused kernels of the CPU, and it plans memory itself.
         rewrite.remapping = _OFF
         rewrite.memory_optimization = _OFF
         optimizer = rewrite.custom_optimizers.add()
@@ -178,7 +177,8 @@ class AscendRuntime(Runtime):
             )
         else:
             manager = self._bridge.managers.FixedLossScaleManager(self._scale)
-        # Without is_distributed only the rank that overflows would skip its step, and the ranks would drift apart.
+        # Without is_distributed only the rank that overflows would skip its step, and the weights of the ranks would
+        # diverge.
         return self._bridge.LossScaleOptimizer(optimizer, manager, is_distributed=self.world_size > 1)
 
     def loop_operation(self, train_op: Any) -> Any:
@@ -213,7 +213,7 @@ class AscendRuntime(Runtime):
         if failure is None:
             self._close_system()
         elif self.world_size == 1:
-            # With several ranks it could wait for lost ones; the end of the process frees the device, too.
+            # With several ranks the shutdown could wait for lost ones; the end of the process also frees the device.
             try:
                 self._close_system()
             except tf.errors.OpError:

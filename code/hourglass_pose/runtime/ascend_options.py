@@ -1,4 +1,4 @@
-"""Settings of an NPU: from keys of config.cfg to the parameters of its session and the scale of its loss."""
+"""Settings of an NPU: the session parameters and the loss scaling that follow from keys of config.cfg."""
 
 import json
 import os
@@ -33,7 +33,7 @@ class NpuSettings:
 
     @property
     def asks_for_an_npu(self) -> bool:
-        """Whether a setting needs an NPU, as no other device can do it."""
+        """Whether a setting has an effect on an NPU only."""
         return bool(
             self.precision_mode
             or self.modify_mixlist
@@ -49,12 +49,12 @@ def parameters(
 ) -> Dict[str, Any]:
     """Return the adapter's parameters by name; bool, int and str stand for its kinds b, i and s.
 
-    An adapter ignores a parameter that it does not know, or that has another kind, without a message.
+    An adapter silently ignores a parameter that it does not know or that has another kind.
 
     Args:
         settings: keys of [Device].
         precision: 'auto', 'float32' or 'mixed'.
-        steps_per_run: training steps that the device does in its own loop.
+        steps_per_run: training steps that the device runs in its own loop.
         num_ranks: processes of the training.
         is_newer: whether the adapter is that of December 2023, which has more parameters than that of February 2021.
 

@@ -1,4 +1,4 @@
-"""Runtime: what a device, or one process of many, offers to training and evaluation; harmless on a single CPU."""
+"""Runtime: the interface of a device, or of one process of many, for training and evaluation."""
 
 import io
 import json
@@ -10,7 +10,7 @@ from hourglass_pose.tf_compat import tf
 
 
 class Runtime:
-    """One process on one device. Callers never branch on the device.
+    """One process on one device. Callers never branch on the device; on a single CPU most methods do nothing.
 
     A runtime is open from the start: rank and world_size are known. The methods are called in this order:
     session_config, dropout, wrap_optimizer and loop_operation while the graph is built; prepare_session after the
@@ -23,12 +23,12 @@ class Runtime:
     description: str = ''
     """One line for the log: the device, its precision, and why it was chosen."""
     evaluation_block: int = 16
-    """Crops of one pass in evaluation. It is fixed for a device, as the last bits of a crop's heatmaps depend on how
-    many crops pass the network at once, and on its index among them."""
+    """Crops of one pass in evaluation. It is fixed for a device, as the last bits of a crop's heatmaps depend on the
+    number of crops in a pass and on the index of the crop among them."""
     skips_overflow: bool = False
     """Whether the wrapped optimizer skips a step whose gradient overflows, and goes on."""
     steps_per_run: int = 1
-    """Training steps of one run. More than one read their batches in the graph, not from feeds."""
+    """Training steps of one run. With more than one, batches are read in the graph and not fed."""
 
     @property
     def is_chief(self) -> bool:
@@ -53,10 +53,10 @@ class Runtime:
         return tf.where(keep, x / (1.0 - rate), tf.zeros_like(x))
 
     def wrap_optimizer(self, optimizer: Any) -> Any:
-        """Return the optimizer with loss scale and gradient exchange as the device needs them.
+        """Return the optimizer with the loss scaling and gradient exchange that the device needs.
 
         Its compute_gradients gives gradients of the unscaled loss, averaged over the processes. Its apply_gradients
-        counts the global step, unless the step overflowed and was skipped, on all processes alike.
+        counts the global step, unless the step overflowed and was skipped; this is the same on all processes.
         """
         return optimizer
 
@@ -70,8 +70,8 @@ class Runtime:
     def synchronise(self, session: Any) -> None:
         """Copy the chief's variables to all processes again.
 
-        Weights are the same anyway, but each process has the moving batch statistics of its own share of the data. A
-        validation that all processes share has to use the network that the chief saves.
+        The weights are equal already, but each process has the moving batch statistics of its own share of the data. A
+        validation that all processes share must use the network that the chief saves.
         """
 
     def run(self, session: Any, fetches: Any, feed_dict: Optional[Mapping[Any, Any]] = None) -> Any:
@@ -79,11 +79,11 @@ class Runtime:
         return session.run(fetches, feed_dict)
 
     def exchange_bytes(self, payload: bytes) -> List[bytes]:
-        """Return what every process passed, in order of rank, in each of them. Every process has to call it."""
+        """Return the payloads of all processes, in order of rank. Every process has to call it."""
         return [payload]
 
     def exchange(self, value: Any) -> List[Any]:
-        """Return the value of every process, in order of rank; values are what JSON can hold."""
+        """Return the value of every process, in order of rank; values are JSON-able."""
         return [json.loads(payload.decode()) for payload in self.exchange_bytes(json.dumps(value).encode())]
 
     def exchange_arrays(self, arrays: Dict[str, np.ndarray]) -> List[Dict[str, np.ndarray]]:
@@ -107,5 +107,5 @@ class Runtime:
     def close(self, failure: Optional[str] = None) -> None:
         """Release the device.
 
-        failure: why this process ends although the others may not have finished, in one line; the others end, too.
+        failure: one line on why this process ends before the others have finished; the others then end as well.
         """

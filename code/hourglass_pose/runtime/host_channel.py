@@ -1,4 +1,4 @@
-"""HostChannel: what the processes of one training tell each other over the hosts' network, beside their devices."""
+"""HostChannel: messages between the processes of one training over the hosts' network, apart from the devices."""
 
 import itertools
 import os
@@ -14,7 +14,7 @@ from hourglass_pose.errors import UserError
 from hourglass_pose.runtime.meeting import Link, gather, join
 
 LOST_RANK = 3
-"""Exit code of a process that ends because another one has."""
+"""Exit code of a process that ends because another process has ended."""
 
 _HEADER = struct.Struct('!cI')  # kind, number of the exchange
 _ALIVE, _DATA, _FAILURE, _END = b'A', b'D', b'F', b'E'
@@ -24,18 +24,18 @@ _GOODBYE_SECONDS = 1.0
 
 
 def end_process(message: str) -> None:
-    """Show why in one line and end at once, whatever the other threads are blocked in."""
+    """Print the reason in one line and end at once, even if other threads are blocked."""
     try:
         sys.stderr.write(f'error: {message}\n')
         sys.stderr.flush()
         sys.stdout.flush()
     finally:
-        # The reader of the streams may be gone as well, and then writing fails.
+        # Writing fails if the reader of the streams has ended too.
         os._exit(LOST_RANK)
 
 
 class _Peer:
-    """A connected process: its rank, and the payloads that it has sent."""
+    """A connected process: its rank, its link, and the payloads that it has sent."""
 
     def __init__(self, rank: int, link: Link, timeout: float) -> None:
         self.rank = rank
@@ -55,7 +55,7 @@ class _Peer:
                 self._sending.release()
 
     def receive(self) -> Tuple[bytes, int, bytes]:
-        """Return (kind, number, payload). Raises OSError where the connection breaks or is silent for too long."""
+        """Return (kind, number, payload). Raises OSError if the connection breaks or is silent for too long."""
         message = self.link.receive(_LONGEST)
         kind, number = _HEADER.unpack(message[: _HEADER.size])
         return kind, number, message[_HEADER.size :]
@@ -71,10 +71,10 @@ class HostChannel:
         port: where rank 0 listens.
         key: secret that all processes of one job share and no other job has.
         timeout: seconds without a sign of life after which a process counts as lost. A thread sends the signs, so a
-            process that computes or compiles for long is not lost.
+            process that computes or compiles for a long time is not lost.
         start_timeout: seconds for all to connect.
-        on_lost: called once with one line, from another thread, when a process is lost or has failed. It must not
-            return to work that needs the others.
+        on_lost: called once with one line, from another thread, when a process is lost or has failed. It must end
+            all work that needs the other processes.
 
     Raises:
         UserError: the processes do not find each other.
@@ -109,7 +109,7 @@ class HostChannel:
         threading.Thread(target=self._give_signs, daemon=True).start()
 
     def exchange(self, payload: bytes) -> List[bytes]:
-        """Return the bytes that each process gave, in order of rank. Every process has to call it."""
+        """Return the payloads of all processes, in order of rank. Every process has to call it."""
         self._number += 1
         payloads = [payload]
         peer = self._peers[1 if self.rank == 0 else 0]
@@ -127,7 +127,7 @@ class HostChannel:
             raise UserError(f'rank {peer.rank} is lost: {self._reason(error)}')
 
     def close(self, failure: Optional[str] = None) -> None:
-        """End the connections: after all have called it, or at once with a failure, which is sent to the others."""
+        """Close the connections: after all processes called it, or at once with a failure, which is sent to them."""
         if failure is None:
             self.exchange(b'')
         self._closing.set()
@@ -137,7 +137,7 @@ class HostChannel:
                     peer.send(_END)
                 else:
                     peer.send(_FAILURE, f'rank {self.rank} has ended: {failure}'.encode(), wait=_GOODBYE_SECONDS)
-                # One direction only: what was sent still arrives.
+                # In one direction only, so that sent messages still arrive.
                 peer.link.socket.shutdown(socket.SHUT_WR)
             except OSError:
                 continue
@@ -167,11 +167,11 @@ class HostChannel:
             for peer in self._peers.values():
                 try:
                     if not peer.has_ended:
-                        # A message that another thread is sending is a sign, too; one that stopped in the middle
-                        # must not keep the signs from the other processes.
+                        # A message that another thread is sending is also a sign of life; one that is stuck must not
+                        # delay the signs to the other processes.
                         peer.send(_ALIVE, wait=0)
                 except OSError:
-                    continue  # the thread that listens to it notices it, too
+                    continue  # the listening thread reports it
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, socket.timeout):
@@ -179,7 +179,7 @@ class HostChannel:
         return str(error)
 
     def _lose(self, rank: int, reason: str, message: str = '') -> None:
-        """End this process, and from rank 0 the others, because one is lost."""
+        """End this process, and on rank 0 also the others, because one is lost."""
         if self._closing.is_set() or not self._loss.acquire(blocking=False):
             return
         message = message or f'rank {rank} is lost: {reason}'
@@ -192,7 +192,7 @@ class HostChannel:
                 except OSError:
                     continue
         self._on_lost(
-            f'{message}; rank {self.rank} ends, too: the last checkpoint is untouched, start all ranks again to go on '
+            f'{message}; rank {self.rank} ends too: the last checkpoint is unchanged, start all ranks again to resume '
             'from it'
         )
 

@@ -1,4 +1,4 @@
-"""The key by which the processes of one job know each other, and no other job's."""
+"""The secret key that identifies the processes of one job to each other."""
 
 import os
 from typing import Mapping
@@ -19,7 +19,7 @@ def job_key(environment: Mapping[str, str] = os.environ) -> bytes:
     if not text:
         raise ConfigError(
             f'environment: {JOB_KEY}: expected the same secret text, or the path of a file with it, in all processes '
-            'of the job, found nothing and no JOB_ID either; set one of them on every server'
+            'of the job, found neither it nor JOB_ID; set one of them on every server'
         )
     if not (environment.get(JOB_KEY) and os.path.isabs(text)):
         return text.encode('utf-8', 'surrogateescape')
@@ -27,7 +27,7 @@ def job_key(environment: Mapping[str, str] = os.environ) -> bytes:
         with open(text, 'rb') as stream:
             content = stream.read().strip()
     except OSError as error:
-        raise ConfigError(f'environment: {JOB_KEY}: {text} cannot be read ({error.strerror}); name a file that can')
+        raise ConfigError(f'environment: {JOB_KEY}: {text} cannot be read ({error.strerror}); give a readable file')
     if len(content) < _SHORTEST_FILE:
         raise ConfigError(
             f'environment: {JOB_KEY}: expected at least {_SHORTEST_FILE} bytes in {text}, found {len(content)}; '

@@ -1,4 +1,4 @@
-"""How the processes of a job find each other: rank 0 listens, the others connect, both sides prove the job's key."""
+"""Connections between the processes of a job: rank 0 listens, the others connect, and both prove the job's key."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ from typing import Dict, List, Optional, Tuple
 from hourglass_pose.errors import UserError
 
 HANDSHAKE_SECONDS = 10.0
-"""Time limit of a handshake: whoever is silent or slow for longer is sent away."""
+"""Time limit of a handshake; slower connections are closed."""
 
 _LENGTH = struct.Struct('!Q')
 _HELLO = struct.Struct('!II32s32s')  # rank, number of ranks, nonce, proof
@@ -25,7 +25,7 @@ _ACCEPT_SECONDS = 0.05
 class Link:
     """A connection that carries messages: a length of 8 bytes, then as many bytes.
 
-    deadline: value of time.monotonic() at which reading ends; None leaves the timeout of the socket to every read.
+    deadline: value of time.monotonic() at which reading ends; None uses the timeout of the socket for every read.
     """
 
     def __init__(self, connection: socket.socket, deadline: Optional[float] = None) -> None:
@@ -38,10 +38,10 @@ class Link:
         self.socket.sendall(_LENGTH.pack(len(message)) + message)
 
     def receive(self, longest: int) -> bytes:
-        """Return the next message. Raises OSError for a broken connection, a timeout or a message that is longer."""
+        """Return the next message. Raises OSError for a broken connection, a timeout or a longer message."""
         (length,) = _LENGTH.unpack(self._read(_LENGTH.size))
         if length > longest:
-            raise OSError(f'a message of {length} bytes came, expected at most {longest}')
+            raise OSError(f'expected a message of at most {longest} bytes, found {length}')
         return self._read(length)
 
     def _read(self, count: int) -> bytes:
@@ -57,6 +57,42 @@ class Link:
         return b''.join(parts)
 
 
+class _Gathering:
+    """The other ranks as rank 0 sees them. links: {rank: Link}. refused: addresses that had another key."""
+
+    def __init__(self, world_size: int, key: bytes) -> None:
+        self.links: Dict[int, Link] = {}
+        self.refused: List[str] = []
+        self._world_size, self._key = world_size, key
+        self._turn = threading.Lock()
+
+    def missing(self) -> List[int]:
+        """Return the ranks that are not connected."""
+        return sorted(set(range(1, self._world_size)) - set(self.links))
+
+    def answer(self, connection: socket.socket, sender: str) -> None:
+        """Check the key and the rank of a new connection; keep it as a Link or close it."""
+        link = Link(connection, time.monotonic() + HANDSHAKE_SECONDS)
+        try:
+            challenge = os.urandom(_NONCE_BYTES)
+            link.send(challenge)
+            rank, size, nonce, proof = _HELLO.unpack(link.receive(_HELLO.size))
+            parts = (challenge, nonce, struct.pack('!II', rank, size))
+            with self._turn:
+                if not hmac.compare_digest(proof, _proof(self._key, b'join', *parts)):
+                    self.refused.append(sender)
+                    link.send(_OTHER_KEY)
+                elif size != self._world_size or not 0 < rank < size or rank in self.links:
+                    link.send(_OTHER_RANKS)
+                else:
+                    link.send(_proof(self._key, b'welcome', *parts))
+                    self.links[rank] = link
+                    return
+        except (OSError, struct.error):
+            pass  # not a process of a job
+        connection.close()
+
+
 def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: float) -> Dict[int, Link]:
     """Wait as rank 0 for the other ranks; each connection is answered in its own thread.
 
@@ -64,39 +100,15 @@ def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: floa
         world_size: number of processes, this one included.
         address: host and port to listen at; host '' is every address of this machine.
         key: the job's key.
-        deadline: value of time.monotonic() by which all have to be there.
+        deadline: value of time.monotonic() by which all must be connected.
 
     Returns:
         {rank: Link} of all other ranks.
 
     Raises:
-        UserError: the port cannot be opened, or a rank does not come.
+        UserError: the port cannot be opened, or a rank does not connect in time.
     """
-    links: Dict[int, Link] = {}
-    refused: List[str] = []
-    turn = threading.Lock()
-
-    def answer(connection: socket.socket, sender: str) -> None:
-        link = Link(connection, time.monotonic() + HANDSHAKE_SECONDS)
-        try:
-            challenge = os.urandom(_NONCE_BYTES)
-            link.send(challenge)
-            rank, size, nonce, proof = _HELLO.unpack(link.receive(_HELLO.size))
-            parts = (challenge, nonce, struct.pack('!II', rank, size))
-            with turn:
-                if not hmac.compare_digest(proof, _proof(key, b'join', *parts)):
-                    refused.append(sender)
-                    link.send(_OTHER_KEY)
-                elif size != world_size or not 0 < rank < world_size or rank in links:
-                    link.send(_OTHER_RANKS)
-                else:
-                    link.send(_proof(key, b'welcome', *parts))
-                    links[rank] = link
-                    return
-        except (OSError, struct.error):
-            pass  # not a process of a job
-        connection.close()
-
+    gathering = _Gathering(world_size, key)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -104,33 +116,32 @@ def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: floa
         except OSError as error:
             raise UserError(
                 f'port {address[1]} at {address[0] or "this host"}, where rank 0 meets the others, cannot be opened '
-                f'({error.strerror}); set another Device.rank_port'
+                f'({error.strerror}); choose another Device.rank_port'
             )
         listener.listen(max(world_size, 128))
         listener.settimeout(_ACCEPT_SECONDS)
-        while len(links) < world_size - 1:
+        while len(gathering.links) < world_size - 1:
             if time.monotonic() > deadline:
-                missing = sorted(set(range(1, world_size)) - set(links))
-                others = f'; {len(refused)} connections with another key, as from {refused[0]}' if refused else ''
+                ranks, refused = ', '.join(map(str, gathering.missing())), gathering.refused
+                others = f'; {len(refused)} connections had another key, such as from {refused[0]}' if refused else ''
                 raise UserError(
-                    f'rank {", ".join(map(str, missing))} did not connect to rank 0 at port {address[1]}{others}; '
-                    'look into the logs of these ranks'
+                    f'rank {ranks} did not connect to rank 0 at port {address[1]}{others}; see the logs of these ranks'
                 )
             try:
                 connection, (sender, _) = listener.accept()
             except socket.timeout:
                 continue
-            threading.Thread(target=answer, args=(connection, sender), daemon=True).start()
-    return links
+            threading.Thread(target=gathering.answer, args=(connection, sender), daemon=True).start()
+    return gathering.links
 
 
 def join(rank: int, world_size: int, address: Tuple[str, int], key: bytes, deadline: float) -> Link:
-    """Connect as another rank to rank 0, as soon as it listens.
+    """Connect to rank 0 from another rank, as soon as it listens.
 
-    Args: as those of gather; address is where rank 0 listens.
+    Args: as those of gather. address: host and port where rank 0 listens.
 
     Raises:
-        UserError: rank 0 is not reached until the deadline, or belongs to another job.
+        UserError: rank 0 cannot be reached before the deadline, or belongs to another job.
     """
     where = f'{address[0]}:{address[1]}'
     while True:
@@ -146,18 +157,17 @@ def join(rank: int, world_size: int, address: Tuple[str, int], key: bytes, deadl
         except OSError as error:
             if time.monotonic() > deadline:
                 raise UserError(
-                    f'rank {rank} does not reach rank 0 at {where} ({error.strerror or error}); look into the log of '
-                    'rank 0'
+                    f'rank {rank} does not reach rank 0 at {where} ({error.strerror or error}); see the log of rank 0'
                 )
             time.sleep(_RETRY_SECONDS)
             continue
         if verdict == _OTHER_RANKS:
             raise UserError(
-                f'rank {rank} of {world_size} is not admitted at {where}: that rank is there already, or the number '
-                'of ranks is another one; give every process of the job its own rank and the same number'
+                f'rank {rank} of {world_size} is refused at {where}: that rank is connected already, or the number '
+                'of ranks differs; give every process of the job its own rank and the same number'
             )
         raise UserError(
-            f'rank {rank} is not admitted at {where}: the process there belongs to another job, as it has another '
+            f'rank {rank} is refused at {where}: the process there belongs to another job, as it has another '
             'key; give all processes of a job the same HOURGLASS_JOB_KEY or JOB_ID, and every job on these hosts its '
             'own Device.rank_port'
         )

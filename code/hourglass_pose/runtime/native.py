@@ -10,7 +10,7 @@ _REWRITE_ON = 1  # RewriterConfig.ON
 
 
 def cpu_flags() -> Set[str]:
-    """Return the feature flags of the processor, none where the system does not list them."""
+    """Return the feature flags of the processor, an empty set if the system does not list them."""
     try:
         with open('/proc/cpuinfo') as stream:
             for line in stream:
@@ -22,10 +22,10 @@ def cpu_flags() -> Set[str]:
 
 
 def bfloat16_obstacle(version: Tuple[int, ...] = VERSION, flags: Optional[Set[str]] = None) -> Optional[str]:
-    """Return why mixed precision on this CPU does not help, or None where it does.
+    """Return why mixed precision is no faster on this CPU, or None if it is.
 
-    The graph rewrite to bfloat16 came after TensorFlow 1.15, and without the processor's own bfloat16
-    multiply-add (AVX512-BF16 or AMX) it is slower than float32.
+    TensorFlow 1.15 lacks the graph rewrite to bfloat16. Without the processor's bfloat16 multiply-add (AVX512-BF16 or
+    AMX), bfloat16 is slower than float32.
     """
     if version < (2, 16):
         return f'TensorFlow {version[0]}.{version[1]} has no bfloat16 rewrite'
@@ -35,14 +35,14 @@ def bfloat16_obstacle(version: Tuple[int, ...] = VERSION, flags: Optional[Set[st
 
 
 def gpu_names() -> List[Any]:
-    """Return the GPUs that TensorFlow can use, without taking their memory."""
+    """Return the GPUs that TensorFlow can use, without allocating their memory."""
     return [] if not tf.test.is_built_with_cuda() else tf.config.experimental.list_physical_devices('GPU')
 
 
 def forbid_tensor_float_32() -> None:
     """Make float32 on GPUs exact for the whole process: TensorFlow uses TensorFloat-32, with 10 bits of mantissa.
 
-    It does so by default since 2.4; 1.15 does not have it.
+    That is TensorFlow's default since 2.4; 1.15 does not have it.
     """
     if VERSION >= (2, 4):
         tf.config.experimental.enable_tensor_float_32_execution(False)
@@ -54,14 +54,14 @@ class NativeRuntime(Runtime):
     Args:
         device: 'cpu' or 'gpu'.
         precision: 'float32'; 'mixed', which is bfloat16 on a CPU and float16 with loss scaling on a GPU; or 'auto',
-            which is mixed on a CPU that gains by it, and float32 otherwise. float32 is never TensorFloat-32.
+            which is mixed on a CPU where that is faster, and float32 otherwise. float32 is never TensorFloat-32.
         intra_threads: threads of one operation, 0 for all cores.
         loss_scale: fixed scale of the loss in float16, None for a dynamic one, 'none' for none.
         reason: why the device was chosen, for the log.
-        steps_per_run: training steps of one run, which are made one after the other.
+        steps_per_run: training steps of one run, which are executed one after the other.
 
     Raises:
-        ConfigError: mixed precision on a CPU that does not have it.
+        ConfigError: mixed precision on a CPU that does not support it.
     """
 
     def __init__(
@@ -75,12 +75,12 @@ class NativeRuntime(Runtime):
     ) -> None:
         self.device = device
         if device == 'cpu':
-            # A CPU is as fast with one crop, and with it a person's heatmaps do not depend on any other person.
+            # On a CPU single crops are as fast, and then a person's heatmaps do not depend on other persons.
             self.evaluation_block = 1
         self.intra_threads = intra_threads
         self.loss_scale = loss_scale
         self.steps_per_run = steps_per_run
-        # Mixed precision on a GPU has not been run yet, so it is not a default.
+        # Mixed precision has not been tested on a GPU, so it is not a default there.
         obstacle = bfloat16_obstacle() if device == 'cpu' else None
         if precision == 'mixed' and obstacle:
             raise ConfigError(f"[Device] precision: 'mixed' cannot be used here, {obstacle}; set 'auto' or 'float32'")

@@ -1,4 +1,4 @@
-"""Rank tables: which process of a run works on which device of which server, as HCCL reads them."""
+"""Rank tables: the server and device of each process of a run, in the format of HCCL."""
 
 import ipaddress
 import json
@@ -10,7 +10,7 @@ from hourglass_pose.errors import ConfigError
 
 @dataclass(frozen=True)
 class Slot:
-    """Where one process of a run works. server: its address; device: number of the device there."""
+    """Server and device of one process. server: address of the server. device: number of the device there."""
 
     rank: int
     server: str
@@ -35,7 +35,7 @@ def read_rank_table(path: str) -> RankTable:
         with open(path, encoding='utf-8') as stream:
             table = json.load(stream)
     except OSError as error:
-        raise ConfigError(f'{path}: the rank table cannot be read ({error.strerror}); name another rank table')
+        raise ConfigError(f'{path}: the rank table cannot be read ({error.strerror}); give another rank table')
     except ValueError as error:
         raise ConfigError(f'{path}: expected a rank table in JSON ({error})')
     try:
@@ -58,7 +58,7 @@ def _checked(table: Any) -> RankTable:
         name = _text(server, 'server_id', 'server_list')
         where = f'server {name}'
         if name in servers:
-            raise ConfigError(f'server_id: {name} is there twice')
+            raise ConfigError(f'server_id: {name} occurs twice')
         servers.append(name)
         devices = server.get('device')
         if not isinstance(devices, list) or not devices:
@@ -82,7 +82,7 @@ def _require_distinct(slots: List[Slot], addresses: List[str]) -> None:
     for what, values in (('device_id', devices), ('device_ip', addresses)):
         twice = [value for value in values if values.count(value) > 1]
         if twice:
-            raise ConfigError(f'{what}: {twice[0]} is there twice')
+            raise ConfigError(f'{what}: {twice[0]} occurs twice')
 
 
 def _text(record: Dict[str, Any], key: str, where: str) -> str:

@@ -21,7 +21,7 @@ class RankEnvironment:
     key: bytes = b''
 
     def meeting_host(self, rank: int) -> str:
-        """Return the address at which rank 0 meets the others, as seen by a rank; '' for rank 0 to listen anywhere."""
+        """Return the address of rank 0 as seen by a rank; '' lets rank 0 listen at all its addresses."""
         if self.rank_table is not None and len(self.rank_table.servers) == 1:
             return _THIS_HOST
         if rank == 0:
@@ -32,8 +32,8 @@ class RankEnvironment:
 def rank_environment(environment: Mapping[str, str] = os.environ) -> RankEnvironment:
     """Return the RankEnvironment of a process.
 
-    RANK_SIZE belongs to a rank table, CM_WORKER_SIZE to the addresses of chief and worker; without either there is one
-    process.
+    RANK_SIZE belongs to a rank table, CM_WORKER_SIZE to the addresses of chief and worker. If neither is set, there is
+    one process.
 
     Raises:
         ConfigError: the environment is incomplete or contradicts itself.

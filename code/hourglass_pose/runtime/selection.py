@@ -1,4 +1,4 @@
-"""open_runtime: picks the device that the config asks for, or the best one that works, and reports why."""
+"""open_runtime: opens the device that the config names, or the best available one, and reports why."""
 
 import glob
 import importlib.util
@@ -16,7 +16,7 @@ _ANSWER_SECONDS = 20
 
 
 def npu_obstacle() -> Optional[str]:
-    """Return why no NPU can be used here, or None where one can."""
+    """Return why no NPU can be used here, or None if one can."""
     if importlib.util.find_spec('npu_bridge') is None:
         if importlib.util.find_spec('npu_device') is not None:
             return 'npu_device, the adapter of TensorFlow 2.6, is not supported: it has no loss scaling'
@@ -60,12 +60,12 @@ def open_runtime(
         npu: settings of an NPU.
 
     Raises:
-        ConfigError: the device is missing, or it cannot do what the settings ask for.
+        ConfigError: the device is missing, or it does not support the settings.
     """
     if device == 'npu':
         if importlib.util.find_spec('npu_bridge') is None:
             raise ConfigError(
-                f"[Device] device: 'npu' was asked for, but {npu_obstacle()}; source the toolkit's set_env.sh, or set "
+                f"[Device] device: 'npu' is set, but {npu_obstacle()}; source the toolkit's set_env.sh, or set "
                 "'auto', 'cpu' or 'gpu'"
             )
         return AscendRuntime(precision, loss_scale, steps_per_run, npu, 'as configured')
@@ -74,18 +74,18 @@ def open_runtime(
         return AscendRuntime(precision, loss_scale, steps_per_run, npu, 'npu_bridge is installed and a device answers')
     if npu.asks_for_an_npu:
         raise ConfigError(
-            f'[Device] the settings ask for an NPU, but {obstacle or "another is set"}; leave precision_mode, '
+            f'[Device] the settings need an NPU, but {obstacle or "another device is set"}; leave precision_mode, '
             'modify_mixlist, jit_compile, the dumps and profiling at their defaults'
         )
     gpus = gpu_names() if device in ('auto', 'gpu') else []
     if device == 'gpu' and not gpus:
         raise ConfigError(
-            "[Device] device: 'gpu' was asked for, but TensorFlow sees none; set 'auto' or 'cpu', "
+            "[Device] device: 'gpu' is set, but TensorFlow finds none; set 'auto' or 'cpu', "
             'or install "pip install .[gpu]" and the driver'
         )
     reason = 'as configured'
     if device == 'auto':
         reason = f'{len(gpus)} GPU found' if gpus else 'no GPU found'
-        # Without anything of Ascend installed, no user expects an NPU.
+        # If no software of Ascend is installed, no NPU is expected.
         reason += '' if obstacle == 'npu_bridge is not installed' else f', {obstacle}'
     return NativeRuntime('gpu' if gpus else 'cpu', precision, intra_threads, loss_scale, reason, steps_per_run)

@@ -16,8 +16,9 @@ class ScheduleSettings:
     milestone, a share of the run. cosine: half a cosine from lear_rate to 0 (Loshchilov and Hutter 2017, eq. 5, one
     period). Over the first warmup_persons persons the rate also rises linearly from zero.
 
-    persons_per_step, persons_offset: the persons learnt from after `step` applied steps are persons_offset + step *
-    persons_per_step. Both are constants of a graph, so a device that makes several steps a run computes the rate.
+    persons_per_step, persons_offset: after `step` applied steps the network has learnt from persons_offset + step *
+    persons_per_step persons. Both are constants in the graph, so that a device that runs several steps in its own loop
+    can compute the rate.
     """
 
     total_persons: int
@@ -32,7 +33,7 @@ class ScheduleSettings:
 
 
 def learning_rate(settings: ScheduleSettings, global_step: 'tf.Tensor') -> 'tf.Tensor':
-    """Return the scalar float32 rate of the step after `global_step` applied ones."""
+    """Return the scalar float32 learning rate of the step that follows `global_step` applied steps."""
     persons = tf.cast(global_step, tf.float32) * settings.persons_per_step + settings.persons_offset
     if settings.schedule == 'exponential':
         factor = tf.pow(settings.decay, tf.floor(persons / settings.decay_persons))
@@ -87,7 +88,7 @@ def make_optimizer(kind: str, rate: 'tf.Tensor', weight_decay: float = 0.0) -> '
 def create_state(optimizer: 'tf.train.Optimizer', variables: Iterable['tf.Variable']) -> None:
     """Create an optimizer's variables for the variables that it will change.
 
-    Loss scaling applies gradients inside a condition, and variables that are first made there carry its name: a
-    checkpoint of one device would lack the counters of another.
+    Loss scaling applies gradients inside a condition, and variables that are created there get its name as a prefix. A
+    checkpoint of one device would then lack the counters of another.
     """
     optimizer._create_slots(list(variables))

@@ -1,4 +1,4 @@
-"""Performance: how fast a process trains, without the first steps and without what is between the steps."""
+"""Performance: the training speed, without the first steps and without the time between steps."""
 
 import json
 import math
@@ -10,20 +10,20 @@ from hourglass_pose.files import write_whole
 
 PERFORMANCE = 'performance.json'
 
-# The first steps compile the network for its device, and find the queue of batches full or empty by chance.
+# The first steps compile the network for its device, and the queue of batches is full or empty by chance.
 FIRST_STEPS = 10
 
 _DEFINITION = (
-    'images of all processes by seconds, over the steps after the first; a step is from asking for its '
+    'images of all processes a second, over the steps after the first ones; a step lasts from the request of its '
     'batch to its loss on the host, whether it overflowed or not; validation, checkpoints, summaries and '
-    'pictures are not in it'
+    'pictures are not included'
 )
 
 
 class Performance:
-    """Measures training steps: begin() before a batch is asked for, end() when its loss is known.
+    """Measures training steps: call begin() before a batch is requested and end() when its loss is known.
 
-    Batches that are prepared during a validation, at most Train.prefetch of them, are found ready after it.
+    Up to Train.prefetch batches are prepared during a validation, and the steps after it do not wait for them.
     clock: function that returns seconds.
     """
 
@@ -39,7 +39,7 @@ class Performance:
         self._began = self._clock()
 
     def end(self, images: int, loss: float, steps: int = 1) -> None:
-        """Note that steps have been made since begin(). images: of all processes in these steps. loss: of the last."""
+        """Record the steps since begin(). images: of all processes in these steps. loss: of the last step."""
         part = (steps, self._clock() - self._began, images)
         if sum(first[0] for first in self._first) < FIRST_STEPS:
             self._first.append(part)
@@ -47,9 +47,9 @@ class Performance:
         self._loss = float(loss)
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return what was measured, JSON-able; None for what was not, as in a run of a single step.
+        """Return the measurements, JSON-able; None for what was not measured, as in a run of a single step.
 
-        The first ten steps are left out; of fewer than twenty, the first half.
+        The first ten steps are excluded; of fewer than twenty steps, the first half.
         """
         left_out = self._left_out()
         steps, seconds, images = [total - part for total, part in zip(self._total, _sum(left_out))]
@@ -72,7 +72,7 @@ class Performance:
         write_whole(os.path.join(folder, PERFORMANCE), (f'{json.dumps(content, indent=2)}\n').encode())
 
     def _left_out(self) -> List[Tuple[int, float, int]]:
-        """Return the (steps, seconds, images) that are not counted: whole runs of a device loop, at least one."""
+        """Return the (steps, seconds, images) of the excluded runs: whole runs of a device loop, at least one."""
         chosen: List[Tuple[int, float, int]] = []
         for part in self._first:
             made = sum(each[0] for each in chosen)

@@ -1,4 +1,4 @@
-"""Training batches as tensors: fed one at a time, or read in the graph by a device that makes several steps a run."""
+"""Training batches as tensors: fed for each step, or read in the graph by a device that runs several steps itself."""
 
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -8,7 +8,7 @@ from hourglass_pose.input.generator import Batch
 from hourglass_pose.tf_compat import tf
 
 OUTSIDE_CROP = -4.0
-"""Coordinate, in crop pixels, of a joint without a label; any outside would do, a small one suits half precision."""
+"""Coordinate, in crop pixels, of an unlabelled joint: outside the crop, and small enough for half precision."""
 
 Tensor = Any
 Arrays = Tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -17,8 +17,8 @@ Arrays = Tuple[np.ndarray, np.ndarray, np.ndarray]
 def training_arrays(batch: Batch) -> Arrays:
     """Return (images uint8 (B, S, S, 3), joints float32 (B, J, 2) in crop pixels, joint weights (B, J)) of a Batch.
 
-    A joint without a label is moved outside the crop, where its target is empty. Masked rows have no part in the loss;
-    batch normalisation sees them as the black crops that they are.
+    An unlabelled joint is moved outside the crop, where its target is empty. Masked rows are black crops: they do not
+    contribute to the loss, but to the statistics of batch normalisation.
     """
     joints = np.where(batch.labelled[..., None], batch.joints_crop, OUTSIDE_CROP).astype(np.float32)
     return batch.images, joints, batch.joint_weights * batch.mask[:, None]
@@ -47,9 +47,9 @@ class FedInput:
 
 
 class ReadInput:
-    """The next element of a dataset that a generator of the host fills; initialised again to continue elsewhere.
+    """The next element of a dataset that a generator on the host fills; `start` initialises it again.
 
-    A one-shot iterator is not possible: Ascend's adapter refuses it in a device loop.
+    It is no one-shot iterator, because Ascend's adapter refuses that in a device loop.
     """
 
     def __init__(self, types: Sequence[Any], shapes: Sequence[List[int]], names: Sequence[str]) -> None:
@@ -76,7 +76,7 @@ class ReadInput:
         return self._failure
 
     def _elements(self) -> Iterator[Arrays]:
-        # TensorFlow would turn the exception into one of its own, with a traceback for a message.
+        # TensorFlow replaces the exception by one of its own, whose message is a traceback.
         try:
             for batch in self._batches:
                 images, joints, weights = training_arrays(batch)

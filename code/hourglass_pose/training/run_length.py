@@ -1,4 +1,4 @@
-"""RunLength: how long a run is and where it stands, counted in persons."""
+"""RunLength: length and position of a run, counted in persons."""
 
 from dataclasses import dataclass
 from typing import Any, Dict, Optional
@@ -8,12 +8,12 @@ from typing import Any, Dict, Optional
 class RunLength:
     """Epochs in persons, so that batch size and number of processes may change when a run is resumed.
 
-    An epoch's length is fixed at the first start of a run and kept in the manifests.
+    The length of an epoch is fixed at the first start of a run and recorded in the manifests.
 
-    persons_per_epoch: persons of an epoch. first_joint_batch: persons of a step of all processes at the first start;
-    settings that count steps of the schedule count steps of this size. joint_batch: persons of a step now.
-    persons_offset, skipped_offset: what the persons of applied and of skipped steps exceed step * joint_batch by,
-    because earlier steps had another size.
+    persons_per_epoch: persons of an epoch. first_joint_batch: persons of one step of all processes at the first start;
+    the schedule's settings in steps mean steps of this size. joint_batch: persons of a step now. persons_offset,
+    skipped_offset: the persons of the applied and of the skipped steps minus steps * joint_batch; not 0 if earlier
+    steps had another size.
     """
 
     num_epochs: int
@@ -32,9 +32,9 @@ class RunLength:
     def of_resumed_run(
         cls, manifest: Dict[str, Any], num_epochs: int, joint_batch: int, earlier_joint_batch: Optional[int] = None
     ) -> 'RunLength':
-        """Return the length of a run that goes on from a checkpoint with this manifest.
+        """Return the length of a run that resumes from a checkpoint with this manifest.
 
-        earlier_joint_batch: persons of a step before, for manifests of versions that counted steps alone.
+        earlier_joint_batch: persons of an earlier step, for manifests of versions that counted only steps.
         """
         step, skipped = manifest['global_step'], manifest.get('skipped_steps', 0)
         if 'persons' in manifest:
@@ -54,31 +54,31 @@ class RunLength:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps of an epoch at the present size, rounded up."""
+        """Steps of an epoch at the current size, rounded up."""
         return -(-self.persons_per_epoch // self.joint_batch)
 
     def persons_at(self, step: int) -> int:
-        """Return how many persons the network has learnt from after so many applied steps."""
+        """Return the number of persons that the network has learnt from after `step` applied steps."""
         return self.persons_offset + step * self.joint_batch
 
     def position_at(self, step: int, skipped: int) -> int:
-        """Return the position in the order of the data, which skipped steps also move on."""
+        """Return the position in the order of the data, which skipped steps also advance."""
         return self.persons_at(step) + self.skipped_persons(skipped)
 
     def skipped_persons(self, skipped: int) -> int:
-        """Return the persons of so many skipped steps."""
+        """Return the number of persons in `skipped` skipped steps."""
         return self.skipped_offset + skipped * self.joint_batch
 
     def epochs_at(self, step: int) -> int:
-        """Return how many epochs are over after so many applied steps; a device loop may overshoot the last."""
+        """Return the number of epochs that end by `step` applied steps; a device loop may overshoot the last."""
         return min(self.persons_at(step) // self.persons_per_epoch, self.num_epochs)
 
     def last_step_at(self, step: int) -> int:
-        """Return the applied step at which the run will end, at the present size."""
+        """Return the number of the applied step at which the run will end, at the current size."""
         return step + max(0, -((self.persons_at(step) - self.total_persons) // self.joint_batch))
 
     def as_manifest(self, step: int, skipped: int) -> Dict[str, int]:
-        """Return what a checkpoint's manifest keeps, from which of_resumed_run makes the length again."""
+        """Return the entries of a manifest from which of_resumed_run restores the length."""
         return {
             'persons': self.persons_at(step),
             'skipped_persons': self.skipped_persons(skipped),
@@ -91,9 +91,9 @@ class RunLength:
 
 
 def earlier_world_size(num_persons: int, batch_size: int, steps_per_epoch: int, world_size: int) -> int:
-    """Return the number of processes behind the steps of an epoch that goes once through the persons.
+    """Return the number of processes that explains the steps of an epoch over all persons.
 
-    For manifests of versions that did not keep it. world_size: of now, which is preferred where it fits.
+    For manifests of versions that did not record it. world_size: the current one, which is preferred if it fits.
     """
     if max(1, round(num_persons / (batch_size * world_size))) == steps_per_epoch:
         return world_size

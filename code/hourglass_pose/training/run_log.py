@@ -20,7 +20,7 @@ class RunLog:
     """Writes summaries from the host: no summary operation runs on the device.
 
     folder: of the run, for history.csv. log_dir_train, log_dir_test: folders of the event files.
-    Raises UserError for a folder that cannot be made or written.
+    Raises UserError for a folder that cannot be created or written.
     """
 
     def __init__(self, folder: str, log_dir_train: str, log_dir_test: str) -> None:
@@ -29,7 +29,7 @@ class RunLog:
         self._rows: List[Dict[str, Any]] = []
 
     def start_at(self, step: int) -> None:
-        """Go on after a step; rows after it, which a killed run wrote, are dropped, for they will be trained again.
+        """Continue after a step. Later rows, which a killed run wrote, are dropped, as their steps are repeated.
 
         Raises UserError for a history.csv that no run has written.
         """
@@ -64,7 +64,7 @@ class RunLog:
     def epoch(self, row: Dict[str, Any]) -> None:
         """Append a row, which must hold 'step', to history.csv; None stays empty.
 
-        A row of the same step is one that an interrupted run wrote before it was killed, and is replaced.
+        A row of the same step, which an interrupted run wrote before it was killed, is replaced.
         """
         self._rows = [old for old in self._rows if int(old['step']) < row['step']]
         self._rows.append({name: '' if value is None else value for name, value in row.items()})
@@ -121,7 +121,7 @@ def _open_writer(folder: str) -> Any:
         return tf.summary.FileWriter(folder)
     except tf.errors.OpError as error:
         raise UserError(
-            f'{folder}: the folder of TensorBoard events cannot be written ({reason_of(error)}); name another as '
+            f'{folder}: the folder of TensorBoard events cannot be written ({reason_of(error)}); choose another by '
             'Saver.log_dir_train or Saver.log_dir_test'
         )
 
@@ -139,7 +139,7 @@ def _refusals() -> Iterator[None]:
 
 
 def read_history(path: str) -> List[Dict[str, str]]:
-    """Return the rows of a history.csv as dicts of text, none where there is no file."""
+    """Return the rows of a history.csv as dicts of text, none if there is no file."""
     if not os.path.isfile(path):
         return []
     with open(path, newline='') as stream:

@@ -1,4 +1,4 @@
-"""Start: what the variables of a run start from, and where in its epochs it then stands."""
+"""Start: the initial values of a run's variables, and the position in its epochs that follows from them."""
 
 import os
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from hourglass_pose.training.train_graph import TrainGraph
 class Start:
     """Random weights, or the variables of a checkpoint.
 
-    resumed: folder of a checkpoint of ours whose run goes on, and manifest: its manifest. initial_prefix: prefix of a
+    resumed: folder of our checkpoint from which a run resumes. manifest: its manifest. initial_prefix: prefix of a
     checkpoint whose variables a new run starts with. initialise: function of the session that sets initial values.
     split_hash: digest of the persons, which all processes must share.
     """
@@ -33,24 +33,24 @@ class Start:
         return self.manifest.get('progress', {})
 
     def set_variables(
-        self, session: Any, graph: TrainGraph, runtime: Runtime, say: Callable[[str], None]
+        self, session: Any, graph: TrainGraph, runtime: Runtime, report: Callable[[str], None]
     ) -> Tuple[int, int]:
-        """Initialise or restore the variables; return (applied, skipped) steps after which training goes on.
+        """Initialise or restore the variables; return the (applied, skipped) steps that training continues after.
 
-        Raises CheckpointError for a checkpoint that does not fit, or where the processes do not start alike.
+        Raises CheckpointError for a checkpoint that does not fit, or if the processes start from different positions.
         """
         session.run(graph.initialisation)
         if self.initialise:
             self.initialise(session)
         step, skipped, path = 0, 0, self.resumed or self.initial_prefix
         if path:
-            report = self.saver.restore(session, path)
-            if not report.is_complete:
-                say('\n'.join(report.lines()))
-            if graph.average and graph.average.has_any(report.fresh):
+            restored = self.saver.restore(session, path)
+            if not restored.is_complete:
+                report('\n'.join(restored.lines()))
+            if graph.average and graph.average.has_any(restored.fresh):
                 session.run(graph.average.reset())
             step, skipped = [
-                int(stored_number(path, variable) or 0) if variable.op.name in report.restored else 0
+                int(stored_number(path, variable) or 0) if variable.op.name in restored.restored else 0
                 for variable in (graph.global_step, graph.skipped_steps)
             ]
         starts = runtime.exchange([step, skipped, self.split_hash])
@@ -64,11 +64,11 @@ class Start:
         return step, skipped
 
     def finished_epochs(self, length: RunLength, step: int) -> int:
-        """Return how many epochs are finished: their last step is made and their validation, where due, is done."""
+        """Return how many epochs are finished: their last step and their validation, where one is due, are done."""
         finished = self.progress.get('finished_epochs')
-        # Of earlier versions and of checkpoints that no run has written: the epochs whose steps are made.
+        # Manifests of earlier versions and of imported weights lack it: the epochs whose steps are done.
         return length.epochs_at(step) if finished is None else min(finished, length.num_epochs)
 
     def is_in(self, folder: str) -> bool:
-        """Return whether the checkpoint whose run goes on lies in this folder of checkpoints."""
+        """Return whether the checkpoint that the run resumes from is in this folder of checkpoints."""
         return bool(self.resumed) and os.path.dirname(os.path.realpath(str(self.resumed))) == os.path.realpath(folder)

@@ -1,4 +1,4 @@
-"""Stepper: feeds a TrainGraph with the batches from its position in the data and returns what came of every run."""
+"""Stepper: runs the steps of a TrainGraph from a position in the data on, and returns the outcome of each run."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,10 +18,10 @@ _IMAGES_NAMED = 8
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What a run of one or several steps came to, the same in all processes.
+    """Outcome of a run of one or several steps, the same in all processes.
 
-    step: applied steps so far. skipped: steps so far that were left out for an overflow. applied: applied ones of this
-    run. loss_sum: of their losses. loss, rate: of the last step, loss being the mean over the processes.
+    step: applied steps so far. skipped: steps so far that were skipped because of an overflow. applied: applied steps
+    of this run. loss_sum: sum of their losses. loss, rate: of the last step; loss is the mean over the processes.
     """
 
     step: int
@@ -32,7 +32,7 @@ class StepOutcome:
     rate: float
 
     def passes(self, every: int) -> bool:
-        """Return whether this run passes a multiple of so many steps."""
+        """Return whether this run reaches or passes a multiple of `every` steps."""
         return self.step // every > (self.step - self.applied) // every
 
 
@@ -58,7 +58,7 @@ class Stepper:
         self._step = self._skipped = self._skipped_in_a_row = 0
 
     def start(self, session: Any, step: int, skipped: int) -> None:
-        """Go on after so many applied and skipped steps."""
+        """Continue after these numbers of applied and skipped steps."""
         self._session, self._step, self._skipped = session, step, skipped
         self._batches = self.data.training_batches(self.length.position_at(step, skipped))
         self.graph.input.start(session, self._batches)
@@ -66,8 +66,8 @@ class Stepper:
     def run(self) -> StepOutcome:
         """Train for runtime.steps_per_run steps and return the StepOutcome.
 
-        Raises ImageError when too many images cannot be read, TrainingError when the loss is not finite or nothing
-        but overflows is left.
+        Raises ImageError when too many images cannot be read, TrainingError when the loss is not finite or when every
+        step overflows.
         """
         feed = self.graph.input.next_feed()
         try:
@@ -78,7 +78,7 @@ class Stepper:
                 raise failure
             raise
         step, skipped = int(step), int(skipped)
-        # One message between the processes: whether all of it is finite, and the means.
+        # One message between the processes, for the check that all values are finite and for the means.
         losses = self.runtime.exchange([repr(float(loss)), repr(float(loss_sum)), repr(float(norm))])
         loss, loss_sum, norm = [float(np.mean([float(text) for text in column])) for column in zip(*losses)]
         self._check(step, skipped, loss, rate, norm)
@@ -92,9 +92,9 @@ class Stepper:
         return self.graph.input.batch or self.data.training_batch(position)
 
     def close(self) -> None:
-        """Let the workers go."""
+        """Stop the threads that prepare batches."""
         if self.runtime.steps_per_run == 1:
-            # In the other case the generator belongs to the session, which ends it.
+            # Otherwise the generator belongs to the session, which ends it.
             self._batches.close()
 
     def _check(self, step: int, skipped: int, loss: float, rate: float, norm: float) -> None:
@@ -106,12 +106,12 @@ class Stepper:
             raise TrainingError(
                 f'step {step}: the loss is {loss} and the norm of its gradient {norm}, at learning rate {rate:.3g}, on '
                 f'images {images}; the last checkpoint is untouched: lower Train.lear_rate, lengthen '
-                'Train.warmup_steps or set Train.clip_norm, then go on with load.py'
+                'Train.warmup_steps or set Train.clip_norm, then resume with load.py'
             )
         self._skipped_in_a_row = 0 if step > self._step else self._skipped_in_a_row + skipped - self._skipped
         if self._skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW:
             raise TrainingError(
-                f'step {step + 1}: the gradient has overflowed {self._skipped_in_a_row} times in a row, the loss being '
+                f'step {step + 1}: the gradient has overflowed {self._skipped_in_a_row} times in a row at the loss '
                 f'{loss:.4g}; the last checkpoint is untouched: lower Train.lear_rate or a fixed Device.loss_scale, '
-                'then go on with load.py'
+                'then resume with load.py'
             )

@@ -1,11 +1,11 @@
-"""StopRequest: SIGTERM and Ctrl-C as a request that the loop fulfils between two steps."""
+"""StopRequest: SIGTERM and Ctrl-C as a request that the training loop meets between two steps."""
 
 import signal
 from typing import Any, Dict
 
 
 class Stopped(Exception):
-    """A request to stop, met in the middle of a validation."""
+    """Raised when a request to stop comes during a validation."""
 
 
 class StopRequest:

@@ -1,10 +1,10 @@
-"""TrainGraph: the training and the evaluation tower of a network in one graph, with optimizer and averaged weights."""
+"""TrainGraph: training tower and evaluation tower of a network in one graph, with optimizer and averaged weights."""
 
 from typing import Any, List, Optional
 
 import numpy as np
 
-from hourglass_pose.evaluation.evaluator import in_blocks
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.representations.table import graph_half
@@ -16,23 +16,24 @@ from hourglass_pose.training.weight_average import WeightAverage
 
 _TYPES = (tf.uint8, tf.float32, tf.float32)
 _NAMES = ('images', 'joints_crop', 'joint_weights')
-_LAYER_STRIDE = 7919  # more than there are dropout layers, so that each has its own random numbers for each seed
+_LAYER_STRIDE = (
+    7919  # larger than the number of dropout layers, so that each layer has its own random numbers for each seed
+)
 
 Tensor = Any
 
 
 class TrainGraph:
-    """Inputs, tensors and the train operation; owns no session.
+    """Inputs, tensors and the train operation. It owns no session.
 
-    model: HourglassModel. codec: HeatmapCodec, how joints are represented. runtime: Runtime. schedule:
-    ScheduleSettings.
+    model: HourglassModel. codec: the representation of joints. runtime: the device. schedule: of the learning rate.
     ema_decay: decay of the moving average of the weights, used by the evaluation tower; 0 for none.
     clip_norm: largest global norm of the gradient, 0 for no limit.
 
     The global step counts the steps that were applied: the schedule, the epochs and the averages follow it.
-    `skipped_steps` counts those that were left out because their gradient overflowed; the sum of both is the position
-    in the order of the data. A run of one or several steps leaves: `finished` and `skipped`, int32, the counters after
-    it; `loss`, `rate` and `gradient_norm` of its last step; `loss_sum`, over its applied steps.
+    `skipped_steps` counts those that were skipped because their gradient overflowed; the sum of both is the position in
+    the order of the data. Tensors of a run of one or several steps: `finished` and `skipped`, int32, the counters after
+    it; `loss`, `rate` and `gradient_norm` of its last step; `loss_sum` over its applied steps.
     """
 
     def __init__(
@@ -50,8 +51,8 @@ class TrainGraph:
         seed: int = 0,
     ) -> None:
         self.model = model
-        traits = model.hyperparameters
-        size, joints = traits.input_size, traits.num_joints
+        hyperparameters = model.hyperparameters
+        size, joints = hyperparameters.input_size, hyperparameters.num_joints
         tf.set_random_seed(seed)
         self.global_step = tf.train.get_or_create_global_step()
         self.skipped_steps = tf.get_variable('skipped_steps', [], tf.int64, tf.zeros_initializer(), trainable=False)
@@ -71,7 +72,7 @@ class TrainGraph:
         self.rate = learning_rate(schedule, self.global_step)
         self.average: Optional[WeightAverage] = None
         applied = self._apply(runtime, optimizer, weight_decay, clip_norm)
-        updates = self._follow(applied, ema_decay, runtime.steps_per_run)
+        updates = self._updates_after(applied, ema_decay, runtime.steps_per_run)
         self.train_op = runtime.loop_operation(tf.group(*updates, name='train_op'))
         self.valid_logits = model.build_logits(
             self.valid_images, False, getter=self.average.getter if self.average else None
@@ -92,19 +93,19 @@ class TrainGraph:
         self.gradient_norm = tf.global_norm(gradients)
         if clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=self.gradient_norm)
-        # A cast makes a copy; the counter itself is changed in place.
+        # The cast makes a copy, while the counter itself changes.
         due = tf.cast(self.global_step, tf.int32) + 1
         # Devices read their overflow flag here, so all arithmetic on gradients, the norm included, comes first.
         with tf.control_dependencies([due, self.gradient_norm]):
             update = optimizer.apply_gradients(list(zip(gradients, variables)), self.global_step)
         with tf.control_dependencies([update]):
             # TensorFlow's graph optimizer moves a plain read, or the addition of a constant zero, before the step. It
-            # cannot know that this is zero.
+            # cannot infer that this tensor is zero.
             zero = tf.cast(tf.less(due, 0), tf.int64)
             self.finished = tf.cast(tf.assign_add(self.global_step, zero), tf.int32, name='finished_steps')
         return tf.equal(self.finished, due)
 
-    def _follow(self, is_applied: Tensor, ema_decay: float, steps_per_run: int) -> List[Tensor]:
+    def _updates_after(self, is_applied: Tensor, ema_decay: float, steps_per_run: int) -> List[Tensor]:
         """Return the operations that follow a step; statistics and averages change only after an applied one."""
         statistics = [
             tf.assign_sub(average, _where(is_applied, moving_change(average, value)))
@@ -124,13 +125,15 @@ class TrainGraph:
 
     def predict_logits(self, session: Any, images: np.ndarray) -> np.ndarray:
         """Return the evaluation tower's logits (N, H, W, J) of the last stack, of any number of crops."""
-        block = int(self.valid_images.shape[0])
-        run = in_blocks(lambda crops: session.run(self.valid_logits, {self.valid_images: crops})[:, -1], block)
-        return run(images)
+
+        def run(crops: np.ndarray) -> List[np.ndarray]:
+            return [session.run(self.valid_logits, {self.valid_images: crops})[:, -1]]
+
+        return run_in_passes(run, images, [int(self.valid_images.shape[0])])[0]
 
 
 def _where(condition: Tensor, value: Tensor) -> Tensor:
-    """Return the value, or zeros where the scalar condition is False, even if the value is not finite."""
+    """Return the value, or zeros if the scalar condition is False, even if the value is not finite."""
     return tf.where(condition, value, tf.zeros_like(value))
 
 

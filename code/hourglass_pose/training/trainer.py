@@ -1,4 +1,4 @@
-"""Trainer: the loop over steps and epochs; all that happens beside learning is in its hooks."""
+"""Trainer: the loop over steps and epochs; everything besides learning is in its hooks."""
 
 from typing import Any
 
@@ -11,19 +11,19 @@ from hourglass_pose.training.stopping import Stopped
 
 
 class Trainer(Training):
-    """Trains a network until its last epoch, until a hook ends the run, or until it is asked to stop.
+    """Trains a network until its last epoch, until a hook ends the run, or until a request to stop.
 
-    Each of many processes runs one, in step with the others. Hooks are called in their order.
+    Each of several processes has one and runs the same steps. Hooks are called in their order.
     """
 
     def train(self, start: Start) -> bool:
         """Train and return whether the run is finished.
 
-        Ctrl-C and SIGTERM in any of the processes end it early in all, after a checkpoint. Raises TrainingError when
-        the loss is not finite.
+        Ctrl-C or SIGTERM in any process ends the training early in all of them, after a checkpoint. Raises
+        TrainingError when the loss is not finite.
         """
         with self.stop_request, tf.Session(config=self.runtime.session_config()) as self.session:
-            self.step, self.skipped = start.set_variables(self.session, self.graph, self.runtime, self.say)
+            self.step, self.skipped = start.set_variables(self.session, self.graph, self.runtime, self.report)
             self.finished_epochs = start.finished_epochs(self.length, self.step)
             for hook in self.hooks:
                 hook.restore(start.progress)
@@ -41,7 +41,7 @@ class Trainer(Training):
         self._call('before_training')
         self.stepper.start(self.session, self.step, self.skipped)
         while not self.is_finished and not self.asked_to_stop():
-            # A run that was stopped in the validation after an epoch goes on with this validation.
+            # A run that was stopped during the validation after an epoch continues with this validation.
             if self.length.epochs_at(self.step) <= self.finished_epochs:
                 self._step()
             if self.length.epochs_at(self.step) > self.finished_epochs:

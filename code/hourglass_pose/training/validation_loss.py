@@ -1,4 +1,4 @@
-"""ValidationLoss: the mean loss on the validation persons, from the logits that a validation computes anyway."""
+"""ValidationLoss: the mean loss on the validation persons, from the logits that a validation computes."""
 
 from typing import Any, Iterable, Iterator, List, Optional, Tuple
 
@@ -14,10 +14,9 @@ from hourglass_pose.training.train_graph import TrainGraph
 
 
 class ValidationLoss:
-    """Adds its operations to the present graph. codec: how joints are represented.
+    """Adds its operations to the current graph. codec: the representation of joints.
 
-    It is the loss of the last stack on the crops as they are, not mirrored and not scaled, averaged over labelled
-    joints.
+    It is the loss of the last stack on the unchanged crops, neither mirrored nor scaled, averaged over labelled joints.
     """
 
     def __init__(self, graph: TrainGraph, codec: HeatmapCodec) -> None:
@@ -32,13 +31,13 @@ class ValidationLoss:
         self._parts: List[Tuple[float, float]] = []
 
     def watch(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Yield the batches of a validation, noting which one is evaluated."""
+        """Yield the batches of a validation and remember the current one."""
         self._parts = []
         for self._batch in batches:
             yield self._batch
 
     def add(self, session: Any, images: np.ndarray, logits: np.ndarray) -> None:
-        """Take the logits (B, H, W, J) of crops (B, S, S, 3) where these are the batch as it is."""
+        """Add the logits (B, H, W, J) of crops (B, S, S, 3), if these are the unchanged crops of the current batch."""
         batch = self._batch
         is_plain = batch is not None and (images is batch.images or np.array_equal(images, batch.images))
         if batch is None or not is_plain:

@@ -9,7 +9,7 @@ from hourglass_pose.tf_compat import tf
 class WeightAverage:
     """average <- d * average + (1 - d) * variable after step s = 1, 2, ..., with d = min(decay, (s - 1) / (s + 8)).
 
-    Since d is 0 after the first step and rises slowly, the random weights of the start leave no trace in it.
+    Since d is 0 after the first step and rises slowly, the random initial weights have no part in the average.
     tf.train.ExponentialMovingAverage cannot be used: its initialisation from reference variables inside a condition
     fails on TensorFlow 2.
     """
@@ -25,11 +25,11 @@ class WeightAverage:
         }
 
     def update(self, finished_steps: 'tf.Tensor', is_applied: 'tf.Tensor') -> 'tf.Operation':
-        """Return the operation that adds the present values to the averages.
+        """Return the operation that adds the current values to the averages.
 
-        finished_steps: integer tensor, this step included. It has to be the result of counting: TensorFlow's optimizer
-        of graphs moves a plain read of the counter to before the step. is_applied: bool tensor; False means that the
-        step was skipped, and the averages stay as they are.
+        finished_steps: integer tensor, this step included. It must be the result of the counting operation, because
+        TensorFlow's graph optimizer moves a plain read of the counter before the step. is_applied: bool tensor; False
+        means that the step was skipped, and the averages stay unchanged.
         """
         step = tf.cast(finished_steps, tf.float32)
         weight = 1.0 - tf.minimum(self._decay, (step - 1.0) / (step + 8.0))
@@ -37,7 +37,7 @@ class WeightAverage:
         updates = []
         for variable in self._variables:
             average = self._averages[variable.op.name]
-            # A reference variable may be read before the step; read_value is ordered after it.
+            # A reference variable may be read before the step; read_value is ordered after the step.
             updates.append(tf.assign_sub(average, weight * (average.read_value() - variable.read_value())))
         return tf.group(*updates)
 
@@ -46,9 +46,9 @@ class WeightAverage:
         return any(average.op.name in names for average in self._averages.values())
 
     def reset(self) -> 'tf.Operation':
-        """Return the operation that sets every average to its variable, where averages begin during a training."""
+        """Return the operation that sets every average to its variable, for averages that start during a training."""
         return tf.group(*[tf.assign(self._averages[variable.op.name], variable) for variable in self._variables])
 
     def getter(self, getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
-        """Custom getter for a tower that reads the averages in place of the variables."""
+        """Custom getter of a tower that reads the averages instead of the variables."""
         return self._averages[getter(name, *args, **kwargs).op.name]

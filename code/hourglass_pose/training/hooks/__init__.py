@@ -1,1 +1,1 @@
-"""What happens beside learning while a network is trained: one hook a file."""
+"""Hooks: everything that a training does besides learning, one hook a file."""

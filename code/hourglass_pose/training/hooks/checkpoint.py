@@ -1,4 +1,4 @@
-"""Checkpoint: saves the training after epochs, after minutes and when it ends."""
+"""Checkpoint: saves the training after epochs, after a number of minutes, and when it ends."""
 
 import time
 from typing import Any, Dict, Optional, Tuple
@@ -12,11 +12,11 @@ from hourglass_pose.training.stepper import StepOutcome
 
 
 class Checkpoint(Hook):
-    """The last in the list, so that the other hooks' states are those after the epoch.
+    """Writes checkpoints. It is the last hook, so that the states of the other hooks are those after the epoch.
 
     manifest: what every manifest holds besides the position of the training. every: epochs from one checkpoint to the
-    next; the best validation so far, the last epoch and the end of the training are saved besides. minutes: a
-    checkpoint is also due when the last one is older; 0 is never. resumed_here: whether the training goes on from a
+    next; the best validation so far, the last epoch and the end of the training are also saved. minutes: a checkpoint
+    is also due when the last one is older; 0 turns this off. resumed_here: whether the training resumes from a
     checkpoint in this folder.
     """
 
@@ -54,7 +54,7 @@ class Checkpoint(Hook):
             or epoch == training.length.num_epochs
             or self._is_overdue()
         )
-        # A checkpoint that is due is written before the validation, so that a kill in it does not cost the epoch.
+        # A checkpoint that is due is written before the validation, so that a kill during it does not lose the epoch.
         if self._is_due and self._validation.is_due(training, epoch):
             self._save(training)
 
@@ -66,7 +66,7 @@ class Checkpoint(Hook):
 
     def after_failure(self, training: Training) -> None:
         if training.runtime.is_chief:
-            # A device loop may have made some of its steps before the failure.
+            # A device loop may have completed some of its steps before the failure.
             counters = self._saver.values(training.session, [training.graph.global_step, training.graph.skipped_steps])
             training.step, training.skipped = [int(value) for value in counters.values()]
             self._save(training)
@@ -75,7 +75,7 @@ class Checkpoint(Hook):
         if not training.is_finished:
             self._save(training)
             end = training.length.last_step_at(training.step)
-            training.say(f'stopped at step {training.step} of {end}; "python load.py" goes on from here')
+            training.report(f'stopped at step {training.step} of {end}; "python load.py" continues from here')
 
     def _is_overdue(self) -> bool:
         return 0 < self._seconds < time.time() - self._time
@@ -92,7 +92,7 @@ class Checkpoint(Hook):
             **training.length.as_manifest(training.step, training.skipped),
         )
         if self._saved == (training.step, training.skipped):
-            # The variables are on the disk already.
+            # The variables of this step are on the disk already.
             self._folder.update(training.step, manifest, is_best)
         else:
             self._folder.write(

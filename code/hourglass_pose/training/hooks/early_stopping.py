@@ -1,4 +1,4 @@
-"""EarlyStopping: ends a run whose validations get no better."""
+"""EarlyStopping: ends a run whose validations no longer improve."""
 
 from typing import Any, Dict
 
@@ -7,7 +7,7 @@ from hourglass_pose.training.hooks.validation import Validation
 
 
 class EarlyStopping(Hook):
-    """Ends the run at a validation `patience` or more epochs after the best one; 0 never does."""
+    """Ends the run at a validation `patience` or more epochs after the best one; 0 turns it off."""
 
     def __init__(self, patience: int, validation: Validation) -> None:
         self._patience = patience
@@ -18,7 +18,7 @@ class EarlyStopping(Hook):
         return {'best_epoch': self._best_epoch, 'validated_epoch': self._validated_epoch}
 
     def restore(self, progress: Dict[str, Any]) -> None:
-        # Checkpoints of earlier versions do not know which epoch was the best: patience begins with this one.
+        # Checkpoints of earlier versions do not record the best epoch: patience is counted from the resume on.
         finished = progress.get('finished_epochs') or 0
         self._best_epoch = progress.get('best_epoch', finished)
         self._validated_epoch = progress.get('validated_epoch', finished)
@@ -37,7 +37,7 @@ class EarlyStopping(Hook):
         waited = self._validated_epoch - self._best_epoch
         if 0 < self._patience <= waited and not training.is_finished:
             training.ends_early = True
-            training.say(
+            training.report(
                 f'training ends early: no better validation in {waited} epochs since epoch {self._best_epoch} '
                 f'(Train.patience is {self._patience})'
             )

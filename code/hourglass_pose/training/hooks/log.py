@@ -11,8 +11,10 @@ from hourglass_pose.training.stepper import StepOutcome
 
 
 class Log(Hook):
-    """Writes to a RunLog every `every` steps and every epoch. histograms_of: saves the weights to show as histograms,
-    or None."""
+    """Writes to a RunLog every `every` steps and every epoch.
+
+    histograms_of: saver that reads the weights for histograms, or None.
+    """
 
     def __init__(
         self, run_log: Any, every: int, validation: Validation, histograms_of: Optional[VariableSaver] = None
@@ -74,7 +76,7 @@ class Log(Hook):
         shown = ''.join(f', {name} {value:.2f}' for name, value in means.items() if value is not None)
         best = ', the best so far' if means and self._validation.is_best else ''
         skips = f', {training.skipped} skipped' if training.skipped else ''
-        training.say(
+        training.report(
             f'epoch {epoch}/{training.length.num_epochs}, step {training.step}{skips}: loss {loss:.4f}{shown}{best}'
         )
         self._loss_sum, self._loss_count = 0.0, 0

@@ -1,4 +1,4 @@
-"""Pictures: what the network is shown, should predict and predicts, for TensorBoard."""
+"""Pictures: inputs, targets and predictions of the network, for TensorBoard."""
 
 from typing import Any, Optional
 

@@ -9,7 +9,7 @@ from hourglass_pose.training.stepper import StepOutcome
 
 
 class ProgressBar(Hook):
-    """Counts the persons of the present epoch. Only the chief of several processes shows it, and only on a terminal."""
+    """Counts the persons of the current epoch. Only the chief process shows it, and only on a terminal."""
 
     def __init__(self) -> None:
         self._bar: Any = None
@@ -23,7 +23,7 @@ class ProgressBar(Hook):
                 unit='person',
                 leave=False,
                 dynamic_ncols=True,
-                # None leaves it to tqdm, which asks for a terminal.
+                # None lets tqdm decide, which shows the bar on a terminal only.
                 disable=None if training.runtime.is_chief else True,
                 desc=f'epoch {epoch + 1}/{training.length.num_epochs}',
             )

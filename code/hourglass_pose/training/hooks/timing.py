@@ -6,7 +6,7 @@ from hourglass_pose.training.stepper import StepOutcome
 
 
 class Timing(Hook):
-    """Gives each step to a Performance. The first in the list, so that other hooks are not measured after a step."""
+    """Measures each step with a Performance. It is the first hook, so that the time of other hooks is not included."""
 
     def __init__(self) -> None:
         self.performance = Performance()

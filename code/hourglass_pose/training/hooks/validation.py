@@ -1,4 +1,4 @@
-"""Validation: measures the network after epochs and finds out which validation was the best."""
+"""Validation: evaluates the network after epochs and records the best result."""
 
 from typing import Any, Dict, Iterable, Iterator, Optional
 
@@ -16,7 +16,7 @@ from hourglass_pose.training.validation_loss import ValidationLoss
 class Validation(Hook):
     """Validates after every `every` epochs and after the last one.
 
-    best_metric: decides which validation is the best. loss: measures the loss where that decides, or None.
+    best_metric: decides which validation is the best. loss: measures the loss if the loss decides, otherwise None.
 
     Attributes: evaluation: the last Evaluation of this process, None before the first. is_best: whether it was the
     best so far.
@@ -52,7 +52,7 @@ class Validation(Hook):
             self._best_score, self._score = progress.get('best_score'), progress.get('score')
 
     def is_of(self, step: int) -> bool:
-        """Return whether the network has been validated after this step, by this process."""
+        """Return whether this process has validated the network after this step."""
         return self.evaluation is not None and self._validated_step == step
 
     def is_due(self, training: Training, epoch: int) -> bool:
@@ -60,7 +60,7 @@ class Validation(Hook):
         return epoch // self._every > training.finished_epochs // self._every or epoch == training.length.num_epochs
 
     def means(self, step: int) -> Dict[str, Optional[float]]:
-        """Return {metric: mean over joints} of the validation after this step, {} where there was none."""
+        """Return {metric: mean over joints} of the validation after this step, {} if there was none."""
         if not self.is_of(step):
             return {}
         means = {name: values['mean'] for name, values in self._metrics.items()}
@@ -81,19 +81,19 @@ class Validation(Hook):
 
     def after_training(self, training: Training) -> None:
         if training.is_finished and self.evaluation is None:
-            # A finished run was resumed: nothing is left to train, but its results are wanted.
+            # A finished run was resumed: nothing is left to train, but its results are written again.
             epochs = f'{training.finished_epochs} of {training.length.num_epochs} epochs'
-            training.say(f'the run is finished: {epochs}{", it ended early" if training.ends_early else ""}')
+            training.report(f'the run is finished: {epochs}{", it ended early" if training.ends_early else ""}')
             try:
                 self.evaluation = self._measure(training)
             except Stopped:
                 return
 
     def _measure(self, training: Training) -> Evaluation:
-        """Return the Evaluation of the network as it is. Raises Stopped where a request to stop comes first."""
+        """Return the Evaluation of the network in its current state. Raises Stopped at a request to stop."""
 
         def until_stopped(batches: Iterable[Batch]) -> Iterator[Batch]:
-            # All processes have the same number of batches, so all ask each other as often.
+            # All processes have the same number of batches, so all exchange the request equally often.
             for batch in tqdm(
                 self._loss.watch(batches) if self._loss else batches,
                 desc='validation',
@@ -103,9 +103,9 @@ class Validation(Hook):
                 total=self._evaluator.num_batches,
                 disable=None if training.runtime.is_chief else True,
             ):
-                _stop_where_asked(training)
+                _raise_if_stopped(training)
                 yield batch
-            _stop_where_asked(training)
+            _raise_if_stopped(training)
 
         def logits(images: np.ndarray) -> np.ndarray:
             found = training.graph.predict_logits(training.session, images)
@@ -117,6 +117,6 @@ class Validation(Hook):
         return self._evaluator.evaluate(logits, until_stopped, training.runtime.exchange_arrays)
 
 
-def _stop_where_asked(training: Training) -> None:
+def _raise_if_stopped(training: Training) -> None:
     if training.asked_to_stop():
         raise Stopped()

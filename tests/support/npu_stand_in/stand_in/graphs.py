@@ -70,7 +70,7 @@ class RunGraph:
         if 'IteratorGetNext' in self.types and not options.get('enable_data_pre_proc'):
             yield 'IteratorGetNext without enable_data_pre_proc'
         if loop > 1 and self.trains and not self.is_loop:
-            yield 'training without IterationOp, although iterations_per_loop is %d' % loop
+            yield f'training without IterationOp, although iterations_per_loop is {loop}'
         if self.is_loop and 'IteratorGetNext' not in self.types:
             yield 'IterationOp without IteratorGetNext: each of its steps would see the same batch'
         if self.is_loop and self.feeds:

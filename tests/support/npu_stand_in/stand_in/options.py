@@ -59,7 +59,7 @@ def read_options(config):
     others = [c.name for c in config.graph_options.rewrite_options.custom_optimizers if c.name != 'NpuOptimizer']
     if others or len(customs) > 1:
         raise StandInError(
-            'custom_optimizers: expected one NpuOptimizer, found %s' % (others + ['NpuOptimizer'] * len(customs))
+            f'custom_optimizers: expected one NpuOptimizer, found {others + ["NpuOptimizer"] * len(customs)}'
         )
     if not customs:
         return None

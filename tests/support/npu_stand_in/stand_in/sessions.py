@@ -64,7 +64,7 @@ class Watch:
             Watch.broadcast = Watch.clock
         if run_graph.trains and size() > 1:
             if 'HcomAllReduce' not in run_graph.kinds:
-                raise StandInError('%d ranks train without exchanging gradients' % size())
+                raise StandInError(f'{size()} ranks train without exchanging gradients')
             if Watch.broadcast <= Watch.variables_set:
                 raise StandInError('training before the variables were broadcast after initialisation or restore')
 
@@ -124,7 +124,7 @@ def loop_length(session, watch):
     )
     wanted = watch.options.get('iterations_per_loop', 1)
     if length != wanted:
-        raise StandInError('iterations_per_loop is %d in the session and %d in the graph' % (wanted, length))
+        raise StandInError(f'iterations_per_loop is {wanted} in the session and {length} in the graph')
     return length
 
 

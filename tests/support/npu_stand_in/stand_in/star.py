@@ -155,7 +155,7 @@ class Star:
         """Return the bytes that come of every rank's bytes: reduced, gathered, or those of the root."""
         with self._lock:
             count = self._counts[name] = self._counts.get(name, 0) + 1
-            key = '%s#%d' % (name, count)
+            key = f'{name}#{count}'
             entry = self._waiting[key] = [threading.Event(), None]
         header = {'key': key, 'reduction': reduction, 'dtype': str(dtype), 'root': root, 'count': len(data)}
         with self._send_lock:

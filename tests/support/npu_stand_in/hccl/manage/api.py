@@ -39,7 +39,7 @@ def require_ranks():
     if size() == 1:
         return
     if by_table == by_chief:
-        raise StandInError('%d ranks need either RANK_TABLE_FILE or CM_CHIEF_IP' % size())
+        raise StandInError(f'{size()} ranks need either RANK_TABLE_FILE or CM_CHIEF_IP')
     if by_chief:
         missing = [name for name in BY_CHIEF if not os.environ.get(name)]
         if missing or os.environ.get('RANK_SIZE'):
@@ -58,4 +58,4 @@ def require_ranks():
         and all(entry['device_ip'] for entry in devices)
         and all(isinstance(entry[key], str) for entry in devices for key in entry)
     ):
-        raise StandInError('RANK_TABLE_FILE: %d ranks, but the table says %s' % (size(), table))
+        raise StandInError(f'RANK_TABLE_FILE: {size()} ranks, but the table says {table}')

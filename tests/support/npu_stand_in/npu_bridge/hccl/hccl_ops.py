@@ -32,7 +32,7 @@ def allgather(tensor, rank_size, group='hccl_world_group', **fusion):
     if fusion and (state() == 'A21' or set(fusion) - {'fusion', 'fusion_id'}):
         raise StandInError(f'allgather: unknown arguments {sorted(fusion)}')
     if rank_size != size() or tensor.shape.ndims == 0:
-        raise StandInError('allgather: rank_size %r of %d, shape %s' % (rank_size, size(), tensor.shape))
+        raise StandInError(f'allgather: rank_size {rank_size!r} of {size()}, shape {tensor.shape}')
     return collective('HcomAllGather', [tensor], 'gather')[0]
 
 

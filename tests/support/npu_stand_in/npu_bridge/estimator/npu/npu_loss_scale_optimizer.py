@@ -23,9 +23,9 @@ class NPULossScaleOptimizer(tf.train.Optimizer):
         if hasattr(opt, 'scales_the_loss'):
             raise StandInError('the loss would be scaled twice')
         if size() > 1 and not is_distributed:
-            raise StandInError('%d ranks without is_distributed: their weights would drift apart' % size())
+            raise StandInError(f'{size()} ranks without is_distributed: their weights would drift apart')
         if size() > 1 and not hasattr(opt, 'averages_over_ranks'):
-            raise StandInError('%d ranks, but the inner optimizer does not average the gradients' % size())
+            raise StandInError(f'{size()} ranks, but the inner optimizer does not average the gradients')
         if size() == 1 and is_distributed:
             raise StandInError('is_distributed with one rank: there is no one to agree with')
         super().__init__(use_locking=False, name='NPULossScaleOptimizer')
