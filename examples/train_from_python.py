@@ -21,6 +21,7 @@ def train(annotations, images, steps=200, **settings):
     split, codec = experiment.split(), experiment.codec
     data = experiment.generator(split['train'], config.Train.batch_size)
 
+    tf.set_random_seed(config.Train.seed)
     # The graph: a training tower, its loss, and an evaluation tower over the same variables.
     model, joints = HourglassModel(config.hyperparameters()), len(experiment.skeleton)
     crops = model.declare_images()
