@@ -1,4 +1,7 @@
-"""Trains a network in a loop of one's own and evaluates it: python examples/train_from_python.py dataset.txt images/."""
+"""Trains a network in a loop of your own and evaluates it.
+
+python examples/train_from_python.py dataset.txt images
+"""
 
 import sys
 from itertools import islice

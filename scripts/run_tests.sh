@@ -45,7 +45,7 @@ case $tensorflow in
         python=$(find_python 3.7)
         # The newest releases that TensorFlow 1.15 works with.
         requirements=('tensorflow==1.15.5' 'protobuf<3.21' 'numpy<1.19' scipy 'h5py<3' 'opencv-python-headless>=4.8'
-                      'Pillow>=8' matplotlib tqdm jinja2 filelock 'tf2onnx<1.17' 'onnx<1.15' 'onnxruntime<1.11' "${tests[@]}")
+                      'Pillow>=8' matplotlib tqdm jinja2 'tf2onnx<1.17' 'onnx<1.15' 'onnxruntime<1.11' "${tests[@]}")
         ;;
     *)
         echo "error: --tensorflow: expected 2 or 1.15, found '$tensorflow'" >&2

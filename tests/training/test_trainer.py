@@ -346,7 +346,7 @@ def test_termination_of_the_command_saves_and_exits_with_zero(tmp_path, syntheti
             process.kill()
     manifest = verify(CheckpointFolder(folder).newest_intact(pytest.fail))
     text = log.read_text()
-    assert 'stopped at step %d of 200000; "python load.py" goes on' % manifest['global_step'] in text
+    assert 'stopped at step %d of 200000; "python load.py ' % manifest['global_step'] in text
     assert 'Traceback' not in text and manifest['global_step'] >= 4
 
 

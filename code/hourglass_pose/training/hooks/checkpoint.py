@@ -75,7 +75,9 @@ class Checkpoint(Hook):
         if not training.is_finished:
             self._save(training)
             end = training.length.last_step_at(training.step)
-            training.say(f'stopped at step {training.step} of {end}; "python load.py" goes on from here')
+            training.say(
+                f'stopped at step {training.step} of {end}; "python load.py {self._folder.folder}" goes on from here'
+            )
 
     def _is_overdue(self) -> bool:
         return 0 < self._seconds < time.time() - self._time
