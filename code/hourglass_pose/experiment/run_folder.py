@@ -27,8 +27,8 @@ def refuse_mixing(folder: str, fresh: bool) -> None:
     """Raise ConfigError if a new run would mix with an earlier one."""
     if not fresh and CheckpointFolder(folder).steps():
         raise ConfigError(
-            f'{folder} holds an earlier run; resume it by "python load.py", start over by --fresh, or choose '
-            'another folder by --set Saver.saver_directory=FOLDER'
+            f'{folder} holds an earlier run; resume it by "python load.py {folder}", start over by --fresh, or '
+            'choose another folder by --set Saver.saver_directory=FOLDER'
         )
 
 

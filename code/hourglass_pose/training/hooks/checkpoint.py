@@ -75,7 +75,9 @@ class Checkpoint(Hook):
         if not training.is_finished:
             self._save(training)
             end = training.length.last_step_at(training.step)
-            training.report(f'stopped at step {training.step} of {end}; "python load.py" continues from here')
+            training.report(
+                f'stopped at step {training.step} of {end}; "python load.py {self._folder.folder}" continues from here'
+            )
 
     def _is_overdue(self) -> bool:
         return 0 < self._seconds < time.time() - self._time
