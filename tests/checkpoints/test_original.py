@@ -79,7 +79,7 @@ def test_variables_of_another_network_are_refused_with_what_they_are_not():
         {'resnet/conv1/kernel': [7, 7, 3, 64]},
         shapes_of(make_hyperparameters(num_features=8, num_stacks=1)),
     ):
-        with pytest.raises(CheckpointError, match='has no variable model/preprocessing/conv_256_to_128/weights'):
+        with pytest.raises(CheckpointError, match='neither the variable model/preprocessing/conv_256_to_128/weights'):
             recognise(shapes)
     without_heads = {name: shape for name, shape in shapes_of(STANDARD).items() if '/out/' not in name}
     with pytest.raises(CheckpointError, match='but no model/stacks/stage_0/out/weights'):

@@ -112,7 +112,7 @@ def test_scoring_the_predictions_file_gives_the_metrics_of_evaluate(command_line
     score = score_files(predictions, [command_line_run.annotations])
     truth, protocol = score.truth, score.protocol
     assert protocol['rows_matched_by'] == 'person' and protocol['annotated_persons_without_prediction'] == 0
-    assert protocol['counting'].startswith('compared as they stand')
+    assert protocol['counting'].startswith('compared without a shift')
     for name in ('pckh@0.5', 'pckh@0.1', 'auc', 'pck@0.2'):
         assert score.result.metrics[name] == metrics[name]
     images = os.path.join(str(tmp_path), 'some')

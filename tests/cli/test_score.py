@@ -109,7 +109,7 @@ def test_random_predictions_score_as_the_published_protocol_in_loops(tmp_path, s
     savemat(str(tmp_path / 'p.mat'), {'preds': pred})
     metrics = run_score(tmp_path / 'p.mat', write_truth(tmp_path / 't.mat', joints, boxes, missing))
     assert_published(metrics, pred, joints, boxes, missing)
-    assert metrics['protocol']['counting'].startswith('compared as they stand')
+    assert metrics['protocol']['counting'].startswith('compared without a shift')
     assert 'argmax_accuracy' not in metrics
 
 
@@ -261,7 +261,7 @@ def test_damaged_files_and_files_of_another_kind_are_named(tmp_path, truth_file,
             message = refused(capsys, '--predictions', tmp_path / 'cut', '--annotations', truth_file)
             assert 'cut: damaged or truncated' in message or 'cut: no variable holds' in message
     for content, part in (
-        (b'', 'no file of predictions'),
+        (b'', 'not a file of predictions'),
         (b'{"a": 1}', '"format"'),
         (b'{"a"', 'damaged'),
         (b'{"format": "hourglass-pose predictions", "format_version": 2}', 'format_version 2'),

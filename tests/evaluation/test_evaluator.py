@@ -207,7 +207,7 @@ def test_persons_without_a_readable_picture_are_left_out_of_everything(persons):
 
 def test_no_readable_picture_at_all_is_one_line(persons):
     evaluator = evaluator_of(persons, cache=Unreadable(persons), max_unreadable=1.0)
-    with pytest.raises(ImageError, match='none of the 11 persons to measure has an image that can be read'):
+    with pytest.raises(ImageError, match='none of the 11 persons to evaluate has a readable image'):
         evaluator.evaluate(picture_network)
 
 

@@ -208,7 +208,7 @@ def test_submit_refuses_incomplete_submissions(command_line_run, tmp_path, rng, 
     write_mpii_mat(official, images)
     assert 'absent.jpg' in refused()
     savemat(official, {'preds': np.zeros((3, 16, 2))})
-    assert 'no official annotations' in refused()
+    assert 'not the official annotations' in refused()
     write_mpii_mat(official, official_images(rng, with_joints=False)[:3])
     assert 'no person of a test image' in refused()
     with pytest.raises(UserError, match='2 of 3 persons were predicted'):
