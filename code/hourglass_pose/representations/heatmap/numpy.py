@@ -159,7 +159,9 @@ def _neighbourhoods(planes: np.ndarray, cells: np.ndarray, radius: np.ndarray, s
     height, width = planes.shape[1:]
     rows = _kernel_rows(cells[:, 1], radius[:, 1], height, sigma_hm)
     columns = _kernel_rows(cells[:, 0], radius[:, 0], width, sigma_hm)
-    return np.matmul(np.matmul(rows, planes.astype(np.float64)), columns.swapaxes(1, 2))
+    # In one layout of memory NumPy multiplies in one order, so a map's result does not depend on the others.
+    contiguous = [np.ascontiguousarray(array, np.float64) for array in (rows, planes, columns.swapaxes(1, 2))]
+    return np.matmul(np.matmul(contiguous[0], contiguous[1]), contiguous[2])
 
 
 def _kernel_rows(cell: np.ndarray, radius: np.ndarray, size: int, sigma_hm: float) -> np.ndarray:
