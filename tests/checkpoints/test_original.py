@@ -131,9 +131,9 @@ def test_predict_and_evaluate_take_the_prefix_and_what_it_cannot_show(original, 
     photo = os.path.join(images, '000001.jpg')
     common = ['--checkpoint', original, '--device', 'cpu', '--output', str(tmp_path / 'out')]
     assert main(['predict', photo] + common) == 0
-    with open(str(tmp_path / 'out' / '000001.json')) as stream:
+    with open(str(tmp_path / 'out' / '000001.pose.json')) as stream:
         record = json.load(stream)
-    assert record['step'] == 7 and record['flip_test'] is True and len(record['joints']) == 16
+    assert record['step'] == 7 and record['flip_test'] is True and len(record['persons'][0]['joints']) == 16
     evaluate = ['evaluate', '--annotations', synthetic_people, '--images', images] + common
     assert main(evaluate + ['--set', 'Network.img_size=64', '--set', 'Validation.decoding=argmax']) == 0
     with open(str(tmp_path / 'out' / 'metrics.json')) as stream:
@@ -142,7 +142,7 @@ def test_predict_and_evaluate_take_the_prefix_and_what_it_cannot_show(original, 
     assert metrics['protocol']['decoding'] == 'argmax' and metrics['protocol']['step'] == 7
     capsys.readouterr()
     assert main(evaluate + ['--split', 'valid']) == 2
-    assert 'does not say whom it was trained on' in capsys.readouterr().err
+    assert 'does not record its training persons' in capsys.readouterr().err
 
 
 def test_setting_that_contradicts_the_variables_is_refused(original, tmp_path, capsys):
@@ -229,7 +229,7 @@ def test_training_continues_with_weights_and_slots_under_the_original_config(ori
         == 0
     )
     shown = capsys.readouterr().out
-    assert 'says nStack 4; the checkpoint has 2, which is used' in shown
+    assert 'sets nStack to 4; the checkpoint has 2, which is used' in shown
     slots = 2 * len([name for name in shapes_of(STANDARD) if name.endswith(('weights', 'beta'))])
     assert f'matched: {len(shapes_of(STANDARD))} variables of the network, {slots} others\n' in shown
     assert 'starts fresh: the count of steps (global_step, skipped_steps)\n' in shown

@@ -96,7 +96,9 @@ def test_our_graph_with_converted_weights_gives_the_maps_of_the_pytorch_modules(
     pictures = images()
     expected = module.forward(pictures)
     network = convert(module.state, option)
-    assert network.hyperparameters == make_hyperparameters(input_mean=tuple(module.input_mean), **hyperparameters)
+    assert network.hyperparameters == make_hyperparameters(
+        input_mean=tuple(map(float, module.input_mean)), **hyperparameters
+    )
     assert np.abs(expected).max() > 0.2
     np.testing.assert_allclose(maps_of_graph(network, pictures), expected, atol=1e-4, rtol=0)
 

@@ -152,7 +152,7 @@ def test_submit_predicts_the_official_persons_in_1_based_pixels(command_line_run
     write_mpii_mat(official, official_images(rng, with_joints=False))
     # The file names the first person of each image as one who stands apart.
     assert submit(command_line_run, official, output) == 0
-    assert '4 persons in 4 of 5 test images' in capsys.readouterr().out
+    assert '4 persons on the 5 test images' in capsys.readouterr().out
     count, single = read_back(output)
     assert count == 5
     assert [(pose.image, pose.rect_index) for pose in single] == [
