@@ -1,4 +1,4 @@
-"""The architecture, read from the sources: who may import whom, and the shape of every file."""
+"""The architecture, read from the sources: which room imports which, and the shape of every file."""
 
 import ast
 import functools

@@ -61,7 +61,7 @@ def photo(command_line_run):
 
 
 def below_a_file(tmp_path):
-    """Return a folder that cannot be created, not even by root, for whom permissions have no effect."""
+    """Return a folder that cannot be created, not even by root, who needs no permission."""
     (tmp_path / 'file').write_text('')
     return str(tmp_path / 'file' / 'folder')
 

@@ -86,7 +86,7 @@ def random_images(rng, count):
     """Return (images, expected): images for write_mpii_mat, and by person what a reader has to find in them.
 
     expected: dictionaries of name, index, training, joints {joint: (x, y, visible)} counted from 1, centre, scale and
-    head, in the order of the file; persons of whom nothing can be used have None in their place.
+    head, in the order of the file; None stands for persons without usable data.
     """
     images, expected = [], []
     for number in range(count):

@@ -25,7 +25,7 @@ def weights_of(name, shape, seed=0):
 def set_weights(session, variables, seed=0):
     """Give variables the weights of their names, and return {name: array}."""
     values = {variable.op.name: weights_of(variable.op.name, variable.shape.as_list(), seed) for variable in variables}
-    # One call for all: a call for each would optimise the graph anew each time.
+    # One call for all: a call for each would optimise the graph each time.
     session.run(
         [variable.initializer for variable in variables],
         {variable.initializer.inputs[1]: values[variable.op.name] for variable in variables},

@@ -69,7 +69,7 @@ def results_of_evaluation(
     """Return the Results of a network.
 
     Args:
-        all_persons: all annotated persons, among whom neighbours are counted.
+        all_persons: all annotated persons; neighbours are counted among them.
         sources, history, config_text: as in Results.
     """
     return Results(
