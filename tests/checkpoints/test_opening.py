@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from conftest import CODE
 
-from hourglass_pose.checkpoints import pytorch_import
 from hourglass_pose.checkpoints.opening import open_checkpoint
 from hourglass_pose.checkpoints.paths import ONNX, ORIGINAL, OURS, PYTORCH, identify
+from hourglass_pose.checkpoints.pytorch import network as pytorch_network
 from hourglass_pose.checkpoints.variables import load_network, reader_of
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.model import HourglassModel
@@ -65,7 +65,7 @@ def test_path_that_is_not_there_is_named(tmp_path):
 def test_weights_of_pytorch_open_as_a_network_with_its_settings(monkeypatch, tmp_path):
     module = Bearpaw(1, 1, 2, 4, 16, 1)
     expected = module.forward(np.zeros((1, 256, 256, 3)))
-    monkeypatch.setattr(pytorch_import, 'read_state_dict', lambda path: dict(module.state))
+    monkeypatch.setattr(pytorch_network, 'read_state_dict', lambda path: dict(module.state))
     stored = open_checkpoint(zip_with(tmp_path / 'hg.pth', 'hg/data.pkl'))
     assert stored.prefix is None and stored.manifest is None
     assert stored.source['code_base'] == 'bearpaw' and stored.source['file'] == 'hg.pth'

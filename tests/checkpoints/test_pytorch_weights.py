@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hourglass_pose.checkpoints import pytorch_weights as foreign_weights
-from hourglass_pose.checkpoints.pytorch_file import unwrap
-from hourglass_pose.checkpoints.pytorch_weights import convert
+from hourglass_pose.checkpoints.pytorch import weights as foreign_weights
+from hourglass_pose.checkpoints.pytorch.state_dict import unwrap
+from hourglass_pose.checkpoints.pytorch.weights import convert
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from hourglass_pose import Predictor
-from hourglass_pose.checkpoints import pytorch_import
 from hourglass_pose.checkpoints.description import describe_training
+from hourglass_pose.checkpoints.pytorch import network as pytorch_network
 from hourglass_pose.cli import main
 from hourglass_pose.config.config import load_config
 from hourglass_pose.experiment.experiment import Experiment
@@ -48,7 +48,7 @@ def write_file(folder):
 def import_weights(monkeypatch, module, option, folder):
     """Run the command on a module's state dict, as if PyTorch had read it; return (exit code, the module's maps)."""
     maps = module.forward(crops() / 255.0)
-    monkeypatch.setattr(pytorch_import, 'read_state_dict', lambda path: dict(module.state))
+    monkeypatch.setattr(pytorch_network, 'read_state_dict', lambda path: dict(module.state))
     return main(['import-weights', write_file(folder), '--from', option, '--output', str(folder / 'run')]), maps
 
 
@@ -171,7 +171,7 @@ def test_an_earlier_run_is_not_written_over(run, monkeypatch, tmp_path, capsys):
 def test_settings_that_lie_in_the_folder_are_not_written_over(monkeypatch, tmp_path, capsys):
     (tmp_path / 'run').mkdir()
     (tmp_path / 'run' / 'config.cfg').write_text('mine')
-    monkeypatch.setattr(pytorch_import, 'read_state_dict', lambda path: pytest.fail('nothing need be read'))
+    monkeypatch.setattr(pytorch_network, 'read_state_dict', lambda path: pytest.fail('nothing need be read'))
     assert main(['import-weights', write_file(tmp_path), '--from', 'bearpaw', '--output', str(tmp_path / 'run')]) == 2
     message = capsys.readouterr().err
     assert 'holds a config.cfg' in message and '--output' in message and message.count('\n') == 1

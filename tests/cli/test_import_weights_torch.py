@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hourglass_pose import Predictor
-from hourglass_pose.checkpoints.pytorch_file import read_state_dict
+from hourglass_pose.checkpoints.pytorch.state_dict import read_state_dict
 from hourglass_pose.cli import main
 from pytorch_hourglasses import Bearpaw, Princeton
 

@@ -89,7 +89,7 @@ def _open_original(prefix: str) -> StoredNetwork:
 
 
 def _open_pytorch(path: str) -> StoredNetwork:
-    from hourglass_pose.checkpoints.pytorch_import import import_state_dict
+    from hourglass_pose.checkpoints.pytorch.network import import_state_dict
 
     imported = import_state_dict(path)
     network = imported.network

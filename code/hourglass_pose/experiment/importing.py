@@ -41,10 +41,10 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
         raise ConfigError(f'{folder} holds an earlier run; name another folder by --output')
     if os.path.exists(os.path.join(folder, CONFIG_COPY)):
         raise ConfigError(f'{folder} holds a {CONFIG_COPY}, which would be replaced; name another folder by --output')
-    from hourglass_pose.checkpoints.pytorch_import import import_state_dict
+    from hourglass_pose.checkpoints.pytorch.network import import_state_dict
 
     imported = import_state_dict(path, code_base, report)
-    from hourglass_pose.checkpoints.pytorch_weights import CODE_BASES
+    from hourglass_pose.checkpoints.pytorch.weights import CODE_BASES
     from hourglass_pose.graph.summary import summarise_network
 
     network = imported.network

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Dict, Optional
 
 from hourglass_pose.checkpoints.inference import InferenceRecord
-from hourglass_pose.checkpoints.pytorch_file import read_state_dict
+from hourglass_pose.checkpoints.pytorch.state_dict import read_state_dict
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.files import file_sha256
 from hourglass_pose.graph.newell.hyperparameters import NewellHyperparameters
@@ -39,7 +39,7 @@ def import_state_dict(
     checksum = file_sha256(path)
     report(f'read: {len(state)} tensors in {path}, SHA-256 {checksum}')
     # TensorFlow takes seconds to load, so a wrong file is reported first.
-    from hourglass_pose.checkpoints.pytorch_weights import code_base_of, convert
+    from hourglass_pose.checkpoints.pytorch.weights import code_base_of, convert
 
     try:
         code_base = code_base or code_base_of(state)

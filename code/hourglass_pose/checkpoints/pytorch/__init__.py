@@ -1,0 +1,1 @@
+"""PyTorch hourglasses: their files, and their weights as a network of ours."""
