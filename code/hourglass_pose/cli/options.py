@@ -7,7 +7,6 @@ from typing import Any, Optional, Sequence
 CONFIG = 'config.cfg'
 DEVICES = ('auto', 'cpu', 'gpu', 'npu')
 PRECISIONS = ('auto', 'float32', 'mixed')
-DECODINGS = ('dark', 'quarter', 'argmax')
 
 CHECKPOINT_HELP = (
     'a run folder, a checkpoint in it such as RUN/best, a checkpoint of the original TensorFlow 1 code, or weights of '
@@ -36,6 +35,8 @@ def add_device_options(parser: argparse.ArgumentParser, precisions: Optional[Seq
 
 def add_decoding_option(parser: argparse.ArgumentParser) -> None:
     """Add --decoding."""
+    from hourglass_pose.representations.heatmap.numpy import DECODINGS
+
     parser.add_argument('--decoding', choices=DECODINGS, help='default: as in the training run')
 
 

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Callable, Dict, Tuple
 
-from hourglass_pose.cli.options import add_device_options
+from hourglass_pose.cli.options import add_decoding_option, add_device_options
 from hourglass_pose.experiment import original_settings
 
 LARGEST_ZOOM = 4.0
@@ -41,7 +41,7 @@ def integer_from(least: int) -> Callable[[str], int]:
 def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the prediction options."""
     parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
-    parser.add_argument('--decoding', choices=('dark', 'quarter', 'argmax'), help='default: as in the training run')
+    add_decoding_option(parser)
     parser.add_argument(
         '--crop-rule',
         choices=('box', 'centre_scale'),

@@ -4,6 +4,7 @@ import os
 
 from hourglass_pose.config.key import Contradictions, Key, Values
 from hourglass_pose.config.rules import folder, rising_shares
+from hourglass_pose.representations.heatmap.numpy import DECODINGS
 from hourglass_pose.representations.table import REPRESENTATIONS, codec_class
 from hourglass_pose.rules import boolean, choice, integer, number, or_none
 
@@ -158,7 +159,7 @@ TRAINING_KEYS = (
         'Validation',
         'decoding',
         'dark',
-        choice('dark', 'quarter', 'argmax'),
+        choice(*DECODINGS),
         'heatmap to joint: DARK (Zhang et al. 2020), a quarter cell towards the higher neighbour, or the highest cell',
     ),
     Key(
