@@ -26,7 +26,7 @@ class FixedLossScaleManager:
 
 class ExponentialUpdateLossScaleManager:
     """A scale that is multiplied by incr_ratio after incr_every_n_steps good steps in a row, and by decr_ratio after
-    decr_every_n_nan_or_inf bad ones, but never below 1; either way the counts start anew.
+    decr_every_n_nan_or_inf bad ones, but never below 1; in both cases the counts start again.
     """
 
     checks_overflow = True
