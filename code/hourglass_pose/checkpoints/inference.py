@@ -24,6 +24,7 @@ class InferenceRecord:
     box_margin, crop_rule, crop_corners: as in CropRule.
     flip_pairs: pairs of joints that a mirrored image exchanges; None derives them from their names.
     mean_pose_crop: (J, 2) crop pixels, the mean pose of the training persons, None if it is not known.
+    gives_person: whether the network has the output `person`, a logit for each crop.
     """
 
     joints: Tuple[str, ...]
@@ -41,6 +42,7 @@ class InferenceRecord:
     mean_pose_crop: Optional[Tuple[Tuple[float, float], ...]] = None
     gives_probabilities: bool = False
     flip_pairs: Optional[Tuple[Tuple[str, str], ...]] = None
+    gives_person: bool = False
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any], **network: Any) -> 'InferenceRecord':
