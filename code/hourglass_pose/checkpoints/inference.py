@@ -23,8 +23,8 @@ class InferenceRecord:
     flip_test: whether the maps of the mirrored crop are averaged in.
     box_margin, crop_rule, crop_corners: as in CropRule.
     flip_pairs: pairs of joints that a mirrored image exchanges; None derives them from their names.
+    gives_person: whether the network has the output `person`.
     mean_pose_crop: (J, 2) crop pixels, the mean pose of the training persons, None if it is not known.
-    gives_person: whether the network has the output `person`, a logit for each crop.
     """
 
     joints: Tuple[str, ...]

@@ -1,6 +1,7 @@
 """Predictor: a trained network opened for photos: joints in photo pixels, or the raw heatmaps of crops."""
 
 import os
+import sys
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -9,6 +10,7 @@ from hourglass_pose import geometry
 from hourglass_pose.checkpoints.exported import ExportedModel
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.checkpoints.opening import open_network
+from hourglass_pose.checkpoints.shipped import SHIPPED_NOTE, shipped_network
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
 from hourglass_pose.evaluation.passes import run_in_passes
@@ -33,7 +35,8 @@ Cut = Tuple[np.ndarray, np.ndarray, np.ndarray]
 class Predictor:
     """A trained network that is ready to predict.
 
-    checkpoint: a run folder or a checkpoint in it, such as 'runs/x/latest'; the prefix of a checkpoint of the original
+    checkpoint: None for the network that ships with the package, which a line on standard error says; a run folder or
+    a checkpoint in it, such as 'runs/x/latest'; the prefix of a checkpoint of the original
     TensorFlow 1 code, such as 'hg_200'; weights of a PyTorch hourglass; or an ONNX model that `export` made, such as
     'hourglass.onnx', which onnxruntime or OpenCV runs on the CPU. For every kind except ONNX, TensorFlow is loaded, and
     eager execution, resource variables and the second version of control flow are turned off for the whole process. If
@@ -48,7 +51,7 @@ class Predictor:
 
     def __init__(
         self,
-        checkpoint: Union[str, 'os.PathLike[str]'],
+        checkpoint: Union[str, 'os.PathLike[str]', None] = None,
         flip_test: Optional[bool] = None,
         decoding: Optional[str] = None,
         device: str = 'auto',
@@ -59,6 +62,9 @@ class Predictor:
         crop_rule: Optional[str] = None,
         folds_batch_norms: bool = True,
     ) -> None:
+        if checkpoint is None:
+            checkpoint = shipped_network()
+            print(SHIPPED_NOTE, file=sys.stderr)
         self.stored, self.engine = _open(checkpoint, device, precision, batch_size, hyperparameters, folds_batch_norms)
         trained = inference or self.stored.inference
         self.inference = trained.replaced(decoding=decoding, crop_rule=crop_rule)
