@@ -152,7 +152,7 @@ def paste(image: np.ndarray, part: np.ndarray, x: int, y: int) -> None:
 
 
 def background_patch(image: np.ndarray, person: Person, skeleton: Skeleton) -> Optional[np.ndarray]:
-    """Return the largest square of a photo away from all limbs of its person, or None if that is small or of a colour."""
+    """Return the largest square of a photo away from its person's limbs; None if that is small or of one colour."""
     joints = person.joints_img
     labelled = joints[person.labelled]
     free = np.full(image.shape[:2], 255, np.uint8)
@@ -175,7 +175,9 @@ def background_patch(image: np.ndarray, person: Person, skeleton: Skeleton) -> O
 def _overlap(box: np.ndarray, other: np.ndarray) -> float:
     """Return the common area of two boxes on the canvas as a share of the smaller one's."""
     canvas = np.array([0, 0, WIDTH - 1, HEIGHT - 1])
-    boxes = [np.concatenate([np.maximum(each[:2], canvas[:2]), np.minimum(each[2:], canvas[2:])]) for each in (box, other)]
+    boxes = [
+        np.concatenate([np.maximum(each[:2], canvas[:2]), np.minimum(each[2:], canvas[2:])]) for each in (box, other)
+    ]
     common = np.minimum(boxes[0][2:], boxes[1][2:]) - np.maximum(boxes[0][:2], boxes[1][:2]) + 1
     smaller = min(np.prod(each[2:] - each[:2] + 1) for each in boxes)
     return float(np.prod(np.maximum(common, 0)) / smaller)

@@ -4,8 +4,8 @@ import os
 
 import numpy as np
 import pytest
-
 from golden.make_golden import GOLDEN
+
 from hourglass_pose.export.half_weights import round_weights
 from hourglass_pose.export.offline_models import write_onnx
 from hourglass_pose.prediction.onnx_engine import OnnxRuntimeNetwork, OpenCvNetwork

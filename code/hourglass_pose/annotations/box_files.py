@@ -57,7 +57,8 @@ class BoxFile:
     def notes(self, photos: Sequence[str]) -> List[str]:
         """Return lines on what is not used. Raises AnnotationError if no photo has a box."""
         lacking = [photo for photo in photos if not self.of(photo)]
-        low = f'{self.left_out} boxes with a score below {self.least_score:g} were left out'
+        several = 'es' if self.left_out > 1 else ''
+        low = f'{self.left_out} box{several} with a score below {self.least_score:g} left out'
         if len(lacking) == len(photos):
             some = next(iter(self.by_image), None)
             raise AnnotationError(

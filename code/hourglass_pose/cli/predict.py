@@ -88,10 +88,7 @@ def run(options: argparse.Namespace) -> None:
     problems: List[str] = []
     counts: List[Tuple[str, int]] = []
     with Predictor(
-        checkpoint,
-        device=options.device,
-        precision=options.precision,
-        **original_settings.predictor_options(options),
+        checkpoint, device=options.device, precision=options.precision, **original_settings.predictor_options(options)
     ) as predictor:
         photos = _with_bar(_photo_poses(predictor, paths, options), paths)
         try:
@@ -118,7 +115,9 @@ def describe_persons(counts: Sequence[Tuple[str, int]]) -> str:
     total = sum(number for _, number in counts)
     empty = [os.path.basename(path) for path, number in counts if not number]
     if not total:
-        return 'no persons found; --min-person-score takes less certain ones, --whole-image the whole photo for a person'
+        return (
+            'no persons found; a lower --min-person-score finds less certain ones, --whole-image takes the photo as one'
+        )
     more = f' and {len(empty) - _NAMES_SHOWN} more' if len(empty) > _NAMES_SHOWN else ''
     return counted(total, 'person') + (f'; none in {", ".join(empty[:_NAMES_SHOWN])}{more}' if empty else '')
 

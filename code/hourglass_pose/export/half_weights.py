@@ -1,4 +1,4 @@
-"""Weights in float16: rounded in the graph, and stored in an ONNX file as float16 that a Cast widens when it is loaded."""
+"""Weights in float16: rounded in the graph, and stored so in an ONNX file, where a Cast widens them again."""
 
 from dataclasses import replace
 from typing import Any, Dict
@@ -7,7 +7,6 @@ import numpy as np
 
 from hourglass_pose.export.offline_graph import OfflineGraph
 from hourglass_pose.graph import rewrites
-from hourglass_pose.tf_compat import tf
 
 _CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative')
 _FLOAT, _FLOAT16 = 1, 10  # TensorProto.DataType of ONNX

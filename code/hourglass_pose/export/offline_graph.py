@@ -66,8 +66,7 @@ class OfflineGraph:
 
         Each of K additions in a row has an error of at most u = 2^-24 of its result in float32. The signs of these
         errors are practically random, so they add up to about u sqrt(K). The margin covers other operations and numbers
-        of different sizes. Weights in float16 change the result of a convolution by about 2^-11, whose signs are random,
-        too.
+        of different sizes. Weights in float16 change the result of a convolution by about 2^-11, with random signs, too.
         """
         by_sums = _UNIT_ROUNDOFF * math.sqrt(self.additions)
         return _ROUNDING_MARGIN * (by_sums + _UNIT_ROUNDOFF_16 * math.sqrt(self.rounded_convolutions))
@@ -78,7 +77,9 @@ class OfflineGraph:
         sums = f'{_ROUNDING_MARGIN} x 2^-24 x sqrt({self.additions} additions in a row)'
         if not self.rounded_convolutions:
             return sums
-        return f'{sums} + {_ROUNDING_MARGIN} x 2^-11 x sqrt({self.rounded_convolutions} convolutions with float16 weights)'
+        return (
+            f'{sums} + {_ROUNDING_MARGIN} x 2^-11 x sqrt({self.rounded_convolutions} convolutions with float16 weights)'
+        )
 
     def prepare(self, crops: np.ndarray) -> np.ndarray:
         """Return the graph's input for uint8 crops (B, S, S, 3): the crops, or what AIPP makes of them."""

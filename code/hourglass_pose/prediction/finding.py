@@ -14,7 +14,7 @@ from hourglass_pose.skeleton import Skeleton
 
 _MOST_CANDIDATES = 12  # windows that are looked at more closely
 _ROUNDS = 2
-_WINDOW_SHARE = 0.5  # a window's least score, as a share of the least score of a person
+_WINDOW_SHARE = 0.5  # a window's least score, as a share of the usual least score of a person
 _SAME_PERSON = 0.35  # OKS of two poses of one person
 
 # Side of the crop / longer side of the joints' tight box, where crops are the boxes of whole images, see
@@ -36,7 +36,8 @@ class FindingNetwork:
     """A network for find_persons.
 
     look: function of crops (N, S, S, 3) uint8, and of whether to average with the mirrored crops, to a Look.
-    rule: of its crops. kept_joints: bool (J,), those that the network was trained on.
+    rule: of its crops. kept_joints: bool (J,), those that the network was trained on. flip_test: whether final poses
+    are averaged so. usual_least_score: of persons.
     """
 
     look: Callable[[np.ndarray, bool], Look]
@@ -44,6 +45,7 @@ class FindingNetwork:
     rule: CropRule
     kept_joints: np.ndarray
     flip_test: bool
+    usual_least_score: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +78,9 @@ def find_persons(
     look = network.look(windows.crops, False)
     affines = windows.affines_crop_from_img
     found = _Found(_to_image(affines, look.joints_crop), look.scores, look.person_scores, np.zeros((len(affines), 4)))
-    rows = np.flatnonzero(found.person_scores >= _WINDOW_SHARE * min_person_score)
+    # A person who is not quite in the middle of any window has a lower score there.
+    least = _WINDOW_SHARE * min(min_person_score, network.usual_least_score)
+    rows = np.flatnonzero(found.person_scores >= least)
     found = _distinct(found.chosen(rows), network).chosen(slice(_MOST_CANDIDATES))
     for number in range(_ROUNDS):
         if not len(found.person_scores):

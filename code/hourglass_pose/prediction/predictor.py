@@ -175,8 +175,9 @@ class Predictor:
         None for the default of the network's kind, see `default_person_score`.
         """
         image = self._checked_image(image)
-        network = FindingNetwork(self.look, self.skeleton, self.rule, self.kept_joints, self.flip_test)
-        least = self.default_person_score if min_person_score is None else min_person_score
+        usual = self.default_person_score
+        network = FindingNetwork(self.look, self.skeleton, self.rule, self.kept_joints, self.flip_test, usual)
+        least = usual if min_person_score is None else min_person_score
         return find_persons(image, network, least, max_persons)
 
     @property
@@ -190,7 +191,13 @@ class Predictor:
             return []
         look = self.look(np.stack([crop for crop, _, _ in cuts]), self.flip_test)
         return [
-            Pose(self.skeleton.joints, geometry.transform_points(geometry.invert(affine), joints), scores, box_img, float(person_score))
+            Pose(
+                self.skeleton.joints,
+                geometry.transform_points(geometry.invert(affine), joints),
+                scores,
+                box_img,
+                float(person_score),
+            )
             for (_, affine, box_img), joints, scores, person_score in zip(cuts, *look)
         ]
 
@@ -211,9 +218,9 @@ class Predictor:
             flips = flip_test, self.skeleton.flip_permutation
             joints_crop, scores = self.codec.decode(flip_averaged_maps(last_logits, self.codec, crops, *flips))
         if not self.inference.gives_person:
-            return Look(joints_crop, scores, scores[:, self.kept_joints].mean(axis=1))
+            return Look(joints_crop, scores, scores[:, self.kept_joints].mean(axis=1, dtype=np.float64))
         # A crop and its mirror image are adjacent.
-        logits = outputs[0][-1].reshape((len(crops), -1)).mean(axis=1)
+        logits = outputs[0][-1].reshape((len(crops), -1)).mean(axis=1, dtype=np.float64)
         return Look(joints_crop, scores, 1 / (1 + np.exp(-np.clip(logits, -80, 80))))
 
     def close(self) -> None:

@@ -44,7 +44,7 @@ def cut_windows(image: np.ndarray, crop_size: int, padding: float) -> Windows:
             (size[0], size[1]),
             interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
         )
-        padded = cv2.copyMakeBorder(scaled, *[crop_size] * 4, borderType=cv2.BORDER_CONSTANT)
+        padded = np.pad(scaled, [(crop_size, crop_size)] * 2 + [(0, 0)])
         factors = np.array(size) / [width, height]
         for centre in centres:
             first = np.floor((np.array(centre) + 0.5) * factors - crop_size / 2 + 0.5).astype(int)
