@@ -115,18 +115,18 @@ class CanvasMaker:
     ) -> Optional[PastedPerson]:
         """Paste a person's photo where it covers no other, with all joints on the canvas; None if there is no place."""
         labelled = person.joints_img[person.labelled].astype(np.float64)
-        # A pixel less, so that a person as high as the canvas has a place after rounding.
-        scale = (share * HEIGHT - 2) / (labelled.max(0) - labelled.min(0)).max()
+        # A little less, so that a person as high as the canvas has a place after rounding.
+        scale = (share * HEIGHT - 4) / (labelled.max(0) - labelled.min(0)).max()
         photo = self._image(person)
         size = np.round(np.array(photo.shape[1::-1]) * scale).astype(int)
         factors = size / photo.shape[1::-1]
         joints = (person.joints_img + 0.5) * factors - 0.5
         lower, upper = joints[person.labelled].min(0), joints[person.labelled].max(0)
-        space = np.array([WIDTH, HEIGHT]) - 1 - (upper - lower)
+        space = np.array([WIDTH, HEIGHT]) - 2 - (upper - lower)
         if (space < 0).any():
             return None
         for _ in range(_TRIES):
-            corner = np.floor(rng.uniform(0, 1, 2) * space - lower).astype(int)
+            corner = np.ceil(rng.uniform(0, 1, 2) * space - lower).astype(int)
             box = np.concatenate([corner, corner + size - 1])
             if all(_overlap(box, other.box_img) <= _OVERLAP for other in others):
                 resized = cv2.resize(

@@ -104,17 +104,18 @@ def measure(predictor: Predictor, maker: CanvasMaker, count: int) -> Dict[str, A
     one = {}
     any_number: Dict[str, Matches] = {}
     for kind, (most, _) in kinds().items():
-        canvases = [canvas for canvas in (maker.canvas(kind, number) for number in range(count))]
+        canvases = [maker.canvas(kind, number) for number in range(count)]
         if most == 1:
             one[kind] = measure_one(predictor, [canvas for canvas in canvases if canvas.persons])
             continue
         found = [(canvas, predictor.find(canvas.image, min_person_score=_LEAST_SCORE)) for canvas in canvases]
         any_number[kind] = matches_of(found, predictor.skeleton)
-    rows = []
-    for threshold in np.round(np.arange(0.05, 1.0, 0.05), 2).tolist() + [predictor.default_person_score]:
-        share, false_ones = any_number['one to four'].at(threshold)
-        rows.append([threshold, share, false_ones, any_number['none'].at(threshold)[1]])
-    return {'canvases': count, 'one': one, 'any': sorted(rows), 'default_score': predictor.default_person_score}
+    thresholds = sorted({*np.round(np.arange(0.05, 1.0, 0.05), 2).tolist(), predictor.default_person_score})
+    rows = [
+        [threshold, *any_number['one to four'].at(threshold), any_number['none'].at(threshold)[1]]
+        for threshold in thresholds
+    ]
+    return {'canvases': count, 'one': one, 'any': rows, 'default_score': predictor.default_person_score}
 
 
 def lines_of(results: Dict[str, Any]) -> List[str]:

@@ -1,7 +1,8 @@
 """People of three coloured spots, red head, green neck and blue pelvis, and a network that sees them in crops.
 
 The network's map of a joint is the brightness of its colour, averaged over 4 x 4 pixels, near the pelvis that is
-nearest to the middle of the crop. Its person logit is high where this person is in the middle and as large as in training.
+nearest to the middle of the crop. Its person logit is high where this person is in the middle and as large as in
+training.
 """
 
 from types import SimpleNamespace

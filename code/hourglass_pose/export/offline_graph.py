@@ -66,7 +66,7 @@ class OfflineGraph:
 
         Each of K additions in a row has an error of at most u = 2^-24 of its result in float32. The signs of these
         errors are practically random, so they add up to about u sqrt(K). The margin covers other operations and numbers
-        of different sizes. Weights in float16 change the result of a convolution by about 2^-11, with random signs, too.
+        of different sizes. Weights in float16 change the result of a convolution by about 2^-11, also of random sign.
         """
         by_sums = _UNIT_ROUNDOFF * math.sqrt(self.additions)
         return _ROUNDING_MARGIN * (by_sums + _UNIT_ROUNDOFF_16 * math.sqrt(self.rounded_convolutions))
