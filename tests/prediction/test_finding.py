@@ -82,14 +82,20 @@ def test_without_a_person_output_the_score_is_the_mean_of_the_joints(monkeypatch
     assert matched(poses, PEOPLE[1:2]) and poses[0].score == pytest.approx(poses[0].scores.mean())
 
 
-def test_the_score_of_a_person_is_the_sigmoid_of_the_mean_logit_of_crop_and_mirror_image(predictor, monkeypatch):
+def test_a_joint_that_was_not_trained_does_not_count_in_the_score(monkeypatch):
+    predictor = spot_predictor(monkeypatch, SpotEngine(gives_person=False), kept_joints=(True, False, True))
+    pose = predictor.find(photo(PEOPLE[1:2]), max_persons=1)[0]
+    assert pose.score == pytest.approx(pose.scores[[0, 2]].mean())
+
+
+def test_the_score_joins_the_persons_and_the_joints_of_crop_and_mirror_image(predictor, monkeypatch):
     image = photo(PEOPLE[1:2])[:, 190:410][:, :, ::-1].copy()
     crop, _, _ = predictor.cut(image)
     logits = [predictor.engine.run(one[None])[-1][0] for one in (crop, crop[:, ::-1])]
-    expected = 1 / (1 + np.exp(-np.mean(logits)))
-    assert predictor.predict(image).score == pytest.approx(expected, abs=1e-6)
-    plain = spot_predictor(monkeypatch, flip_test=False)
-    assert plain.predict(image).score == pytest.approx(1 / (1 + np.exp(-logits[0])), abs=1e-6)
+    for used, opened in ((logits, predictor), (logits[:1], spot_predictor(monkeypatch, flip_test=False))):
+        pose = opened.predict(image)
+        probability = 1 / (1 + np.exp(-np.mean(used)))
+        assert pose.score == pytest.approx(np.sqrt(probability * pose.scores.mean()), abs=1e-6)
 
 
 def test_a_search_takes_a_bounded_number_of_crops(predictor, rng):

@@ -24,7 +24,7 @@ from hourglass_pose.prediction.pose import Pose, box_in_photo
 # Interpolation can give floats slightly below 0 or above 1; bytes that were only cast to float are far above.
 _LEAST_FLOAT, _LARGEST_FLOAT = -0.5, 1.5
 
-# Least scores of a person: of the network's own output, and of the mean of the joints' scores.
+# Least scores of a person with the network's own output for it, and by the joints' scores alone.
 _LEAST_PERSON_SCORE, _LEAST_MAP_SCORE = 0.5, 0.3
 
 Box = Sequence[float]
@@ -204,7 +204,8 @@ class Predictor:
     def look(self, crops: np.ndarray, flip_test: bool) -> Look:
         """Return the Look of uint8 crops (N, S, S, 3); flip_test: whether it is averaged with the mirrored crops.
 
-        A person's score is the sigmoid of the network's output for it, or the mean of the joints' scores.
+        A person's score is the mean of the joints' comparable scores, or, where the network has an output for it, the
+        geometric mean of this and of the sigmoid of that output: a person with doubtful joints is a doubtful find.
         """
         outputs: List[List[np.ndarray]] = []
 
@@ -217,11 +218,12 @@ class Predictor:
         else:
             flips = flip_test, self.skeleton.flip_permutation
             joints_crop, scores = self.codec.decode(flip_averaged_maps(last_logits, self.codec, crops, *flips))
+        by_maps = self.codec.comparable_scores(scores[:, self.kept_joints]).mean(axis=1, dtype=np.float64)
         if not self.inference.gives_person:
-            return Look(joints_crop, scores, scores[:, self.kept_joints].mean(axis=1, dtype=np.float64))
+            return Look(joints_crop, scores, by_maps)
         # A crop and its mirror image are adjacent.
         logits = outputs[0][-1].reshape((len(crops), -1)).mean(axis=1, dtype=np.float64)
-        return Look(joints_crop, scores, 1 / (1 + np.exp(-np.clip(logits, -80, 80))))
+        return Look(joints_crop, scores, np.sqrt(by_maps / (1 + np.exp(-np.clip(logits, -80, 80)))))
 
     def close(self) -> None:
         """Release the device."""
