@@ -47,7 +47,7 @@ def run(stored, hyperparameters, joints, images):
         model = HourglassModel(hyperparameters)
         logits = model.build_logits(tf.constant(images), False)
         session.run(tf.global_variables_initializer())
-        lines = initialise_from(session, VariableSaver('net'), model.variables(), hyperparameters, joints, stored)
+        lines = initialise_from(session, VariableSaver('net'), hyperparameters, joints, stored)
         names = [variable.op.name for variable in model.variables()]
         return lines, session.run(logits), dict(zip(names, session.run(model.variables())))
 
