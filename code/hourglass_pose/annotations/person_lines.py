@@ -12,6 +12,7 @@ line is one person:
     centre scale  approximate centre [x, y] of the person, and its height / 200 px, as MPII defines them
     split         "train", "valid" or "test"
     person_index  index of the person among those of its image, from 0
+    area          of the person's segment in square pixels, for OKS
 
 The first four are in every line, the others if they are known. Coordinates are pixels of the image, 0-based, x right,
 y down, pixel centres at integers. Other keys are ignored, so that other programs can add their own.
@@ -124,6 +125,7 @@ def _record_of(person: Person) -> Dict[str, Any]:
         ('scale', None if person.scale is None else float(person.scale)),
         ('split', person.split),
         ('person_index', None if person.person_index is None else int(person.person_index)),
+        ('area', None if person.area is None else float(person.area)),
     )
     record.update((key, value) for key, value in optional if value is not None)
     return record
@@ -204,6 +206,7 @@ def _person(record: Dict[str, Any], layout: _Layout, image_folder: str, source: 
         scale=_number(record, 'scale', (int, float)),
         split=record.get('split'),
         person_index=_number(record, 'person_index', (int,)),
+        area=_number(record, 'area', (int, float)),
     )
 
 

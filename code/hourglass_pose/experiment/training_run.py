@@ -138,7 +138,7 @@ class TrainingRun:
                 device=self.runtime.description,
             )
             if finished and validation.evaluation:
-                self._write_results(validation.evaluation)
+                self._write_results(validation.evaluation, validation.best)
         return finished
 
     def _initialise(self, session: Any, graph: TrainGraph, saver: VariableSaver, stored: StoredNetwork) -> None:
@@ -286,7 +286,7 @@ class TrainingRun:
             ),
         ]
 
-    def _write_results(self, evaluation: Evaluation) -> None:
+    def _write_results(self, evaluation: Evaluation, best: Dict[str, Any]) -> None:
         config, data = self.config, self.config.DataSetHG
         protocol = {
             'data': ', '.join(
@@ -298,6 +298,7 @@ class TrainingRun:
             'crop_rule': data.crop_rule,
             'crop_corners': data.crop_corners,
             'box_margin': data.box_margin,
+            **best,
             'checkpoint': os.path.join(config.Saver.saver_directory, 'latest'),
             'command': self.command,
             'versions': describe_versions(),

@@ -97,6 +97,8 @@ def evaluate_persons(
         'command': command,
         'versions': predictor.engine.versions(),
     }
+    progress = (predictor.stored.manifest or {}).get('progress', {})
+    protocol.update((key, progress[key]) for key in ('best_by', 'best_score') if progress.get(key) is not None)
     history = _history_of(predictor.stored)
     results = results_of_evaluation(
         evaluation, predictor.skeleton, protocol, annotations.persons, files, history, config_text

@@ -9,6 +9,7 @@ import numpy as np
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.evaluation.breakdown import PersonAttributes, attributes_of_persons, break_down, worst_persons
 from hourglass_pose.evaluation.evaluator import Evaluation
+from hourglass_pose.evaluation.headline import shown_metrics
 from hourglass_pose.evaluation.pckh import PckhResult
 from hourglass_pose.files import write_whole
 from hourglass_pose.report.drawing import write_png
@@ -160,7 +161,7 @@ def write_results(folder: Optional[str], results: Results, show: Callable[[str],
         results.subject,
         metrics,
         curve if np.isfinite(results.result.curves['mean']).all() else None,
-        history_figures(results.history),
+        history_figures(results.history, shown_metrics(metrics)),
         images.worst,
         images.best,
         results.config_text,

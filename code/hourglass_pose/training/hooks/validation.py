@@ -34,14 +34,13 @@ class Validation(Hook):
         self._validated_step = 0
         self._metrics: Dict[str, Any] = {}
 
+    @property
+    def best(self) -> Dict[str, Any]:
+        """'best_by', the name of the metric that decides which validation is the best, and the 'best_score' so far."""
+        return {'best_by': self._best_metric.name, 'best_score': self._best_score}
+
     def state(self) -> Dict[str, Any]:
-        return {
-            'best_score': self._best_score,
-            'best_by': self._best_metric.name,
-            'score': self._score,
-            'validated_step': self._validated_step,
-            'metrics': self._metrics,
-        }
+        return {**self.best, 'score': self._score, 'validated_step': self._validated_step, 'metrics': self._metrics}
 
     def restore(self, progress: Dict[str, Any]) -> None:
         self._validated_step = progress.get('validated_step', 0)
