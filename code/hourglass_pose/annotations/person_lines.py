@@ -29,6 +29,7 @@ from hourglass_pose.annotations.checking import checked_person
 from hourglass_pose.annotations.gzip_files import create_bytes, lines_of, open_bytes
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import AnnotationError, excerpt
+from hourglass_pose.invocation import command
 
 FORMAT, VERSION = 'hourglass-pose persons', 1
 FRAME = 'pixels of the image, 0-based, x right, y down, pixel centres at integers'
@@ -140,7 +141,7 @@ def _layout(path: str, line: bytes, num_joints: int, joint_names: Optional[Seque
     if not is_header(line):
         raise AnnotationError(
             f'{path}:1: expected the first line {{"format": "{FORMAT}", "version": {VERSION}, ...}}; create the file '
-            'with "python -m hourglass_pose prepare"'
+            f'with "{command("prepare")}"'
         )
     header = json.loads(line.decode('utf-8-sig'))
     if header.get('version') != VERSION:

@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterable, Iterator, Optional
 import numpy as np
 from tqdm import tqdm
 
+from hourglass_pose.errors import counted
 from hourglass_pose.evaluation.best import BestMetric
 from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator
 from hourglass_pose.input.generator import Batch
@@ -81,7 +82,7 @@ class Validation(Hook):
     def after_training(self, training: Training) -> None:
         if training.is_finished and self.evaluation is None:
             # A finished run was resumed: nothing is left to train, but its results are written again.
-            epochs = f'{training.finished_epochs} of {training.length.num_epochs} epochs'
+            epochs = f'{training.finished_epochs} of {counted(training.length.num_epochs, "epoch")}'
             training.report(f'the run is finished: {epochs}{", it ended early" if training.ends_early else ""}')
             try:
                 self.evaluation = self._measure(training)
