@@ -66,7 +66,8 @@ def test_a_finished_run_has_a_page_with_its_epochs_persons_and_settings(command_
         'how-it-was-measured',
         'settings',
     ]
-    assert '<h1>dataset.txt</h1>' in page and '[Train]' in page and page.count('<img ') >= 8
+    folder = os.path.basename(os.path.dirname(command_line_run.annotations))
+    assert f'<h1>{folder}</h1>' in page and '[Train]' in page and page.count('<img ') >= 8
 
 
 def test_all_files_are_written_and_named(results, folder):

@@ -3,6 +3,7 @@
 import textwrap
 from typing import Any, Dict, List, Sequence
 
+from hourglass_pose.errors import counted
 from hourglass_pose.evaluation.breakdown import Breakdown
 from hourglass_pose.evaluation.headline import METRIC_TITLES, shown_metrics
 from hourglass_pose.scoring.coco import CocoScore
@@ -94,7 +95,7 @@ def _cell(value: Any) -> str:
 
 def _describe_protocol(metrics: Dict[str, Any]) -> str:
     protocol = metrics['protocol']
-    parts = [f'{protocol["num_persons"]} persons']
+    parts = [counted(protocol['num_persons'], 'person')]
     areas = {'areas_for_OKS': metrics['oks']['areas']} if 'oks' in metrics else {}
     for key, value in {**protocol, **areas}.items():
         if key in ('head_sizes', 'torso_sizes', 'areas_for_OKS'):
