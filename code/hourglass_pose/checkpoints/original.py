@@ -1,10 +1,9 @@
 """Checkpoints of the original TensorFlow 1 code, recognised by their variables."""
 
 import re
-from typing import Any, Dict, Mapping, Sequence
+from typing import Any, Dict, Iterable, Mapping, Sequence
 
 from hourglass_pose.checkpoints.inference import InferenceRecord
-from hourglass_pose.checkpoints.variable_names import count_distinct
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.modelzoo.hyperparameters import ATTENTION_FEATURES, ModelzooHyperparameters
 from hourglass_pose.skeleton import MPII_JOINTS
@@ -107,3 +106,8 @@ def original_inference(hyperparameters: ModelzooHyperparameters) -> InferenceRec
         box_margin=0.2,
         gives_probabilities=hyperparameters.gives_probabilities,
     )
+
+
+def count_distinct(pattern: str, names: Iterable[str]) -> int:
+    """Return the number of distinct texts that the group of a pattern matches at the start of the names."""
+    return len({match.group(1) for match in map(re.compile(pattern).match, names) if match})
