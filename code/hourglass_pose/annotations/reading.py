@@ -103,7 +103,8 @@ def _paired(annotation_files: Paths, image_folders: Optional[Paths]) -> Tuple[Tu
     for path in files:
         if not os.path.isfile(path):
             raise AnnotationError(
-                f'no annotation file at {os.path.abspath(path)}; create it, or set another by '
+                f'no annotation file at {os.path.abspath(path)}{", which is a folder" if os.path.isdir(path) else ""}; '
+                'create it, or set another by '
                 'DataSetHG.training_txt_file or --annotations'
             )
     for folder in folders if image_folders is not None else ():
