@@ -15,6 +15,7 @@ PACKAGE = 'hourglass_pose'
 ROOMS = (
     '',
     'errors',
+    'invocation',
     'cores',
     'files',
     'rules',
@@ -47,6 +48,7 @@ ROOMS = (
 # Everything here loads without TensorFlow; the other rooms need a session.
 WITHOUT_TENSORFLOW = (
     'errors',
+    'invocation',
     'cores',
     'files',
     'rules',

@@ -146,7 +146,7 @@ def test_checkpoint_of_another_network_names_the_differing_hyperparameters(tmp_p
     other = make_hyperparameters(**dict(HYPERPARAMETERS.as_dict(), num_stacks=4, num_features=16))
     with pytest.raises(CheckpointError) as caught:
         check_hyperparameters(folder, other)
-    assert 'another network (checkpoint / config): num_stacks: 1 / 4, num_features: 8 / 16;' in str(caught.value)
+    assert 'another network (checkpoint / config): nStack: 1 / 4, nFeat: 8 / 16;' in str(caught.value)
 
 
 def test_folder_that_cannot_be_written_is_an_os_error(tmp_path):
