@@ -1,7 +1,7 @@
 """Person labels of crops, and negative views: crops that do not show one whole person in their middle."""
 
 from dataclasses import dataclass, replace
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -18,13 +18,13 @@ _WHOLE, _OTHER_SIZE = 1.5, 2.0
 
 # Half a person, a far larger or smaller one, a gap between two persons, nobody.
 _HALF, _SIZE, _GAP, _NOBODY = _KINDS = range(4)
-
-_CANDIDATES = 8
+_CANDIDATES = 12
+# Black beyond the photo is no sign of a negative: plain crops have some, too.
+_MOST_OUTSIDE = 0.4
 _STREAM = 1  # separates the random numbers of negative views from those of augmentation
 
 
-@dataclass(frozen=True)
-class PersonLabel:
+class PersonLabel(NamedTuple):
     """target: 1 for a crop that shows one whole person in its middle, otherwise 0. weight: 0 if neither is certain."""
 
     target: float
@@ -45,6 +45,20 @@ def label_of(offsets: np.ndarray, sizes: np.ndarray) -> PersonLabel:
     return PersonLabel(0.0, 1.0 if is_apart else 0.0)
 
 
+@dataclass(frozen=True, eq=False)
+class _Photo:
+    """The persons of a photo: centres_img (P, 2) and sides_img (P,) of their plain training crops, and the labelled
+    joints_img (K, 2) of all of them."""
+
+    centres_img: np.ndarray
+    sides_img: np.ndarray
+    joints_img: np.ndarray
+
+    def label(self, centre_img: np.ndarray, side_img: float) -> PersonLabel:
+        """Return the label of a square crop."""
+        return label_of(np.linalg.norm(self.centres_img - centre_img, axis=1) / side_img, self.sides_img / side_img)
+
+
 class NegativeViews:
     """Labels crops of photos, and replaces a share of the training views by negative ones.
 
@@ -54,22 +68,22 @@ class NegativeViews:
     def __init__(self, persons: Sequence[Person], rule: CropRule, probability: float) -> None:
         self.rule = rule
         self.probability = probability
-        self._of_image: Dict[str, List[Person]] = {}
+        self._persons: Dict[str, List[Person]] = {}
+        self._photos: Dict[str, _Photo] = {}
         for person in persons:
-            self._of_image.setdefault(person.image_path, []).append(person)
+            self._persons.setdefault(person.image_path, []).append(person)
 
     def label(self, person: Person, affine_crop_from_img: np.ndarray) -> PersonLabel:
         """Return the PersonLabel of a crop of a person's photo."""
-        centre, side = geometry.square_of_affine(affine_crop_from_img, self.rule.crop_size)
-        centres, sides = self._squares(self._of_image[person.image_path])
-        return label_of(np.linalg.norm(centres - centre, axis=1) / side, sides / side)
+        return self._photo(person).label(*geometry.square_of_affine(affine_crop_from_img, self.rule.crop_size))
 
     def sample(
         self, seed: int, epoch: int, index: int, person: Person, view: View, size_wh: Tuple[int, int]
     ) -> Optional[View]:
         """Return the negative view that replaces a training view, or None if it stays.
 
-        It depends only on (seed, epoch, index), the photo's persons and the view, whose rotation and flip it keeps.
+        It depends only on (seed, epoch, index), the photo's persons and the view, whose rotation and flip it keeps. A
+        view stays, too, where none of several samples is certainly negative and shows enough of the photo.
 
         Args:
             view: the sampled view of the person.
@@ -80,63 +94,65 @@ class NegativeViews:
         draws = rng.uniform(size=(_CANDIDATES, 4))
         if not happens:
             return None
-        everyone = self._of_image[person.image_path]
-        for number, draw in enumerate(draws):
-            # Another kind is tried where the photo has no place for the first one.
-            kind_now = kind if number < _CANDIDATES // 2 else (kind + number) % len(_KINDS)
-            candidate = self._candidate(kind_now, draw, person, everyone, view, size_wh)
-            if candidate is None:
+        photo, number = self._photo(person), self._persons[person.image_path].index(person)
+        for tried, draw in enumerate(draws):
+            # Other kinds follow where the photo has no place for the first one.
+            kind_now = kind if tried < _CANDIDATES // 3 else (kind + tried) % len(_KINDS)
+            if kind_now == _GAP and len(photo.sides_img) == 1:
+                kind_now = _NOBODY
+            centre, side = _square(kind_now, draw, photo, number, size_wh)
+            if _share_outside(centre, side, size_wh) > _MOST_OUTSIDE:
                 continue
-            affine = self.rule.training_affine(person, candidate)
-            if kind_now == _NOBODY and self._shows_a_joint(everyone, affine):
+            # The circle around the square, because the view may be rotated.
+            if kind_now == _NOBODY and (np.linalg.norm(photo.joints_img - centre, axis=1) < side / np.sqrt(2)).any():
                 continue
-            if self.label(person, affine) == PersonLabel(0.0, 1.0):
-                return candidate
+            if photo.label(centre, side) == PersonLabel(0.0, 1.0):
+                shift_x, shift_y = (photo.centres_img[number] - centre) / side
+                return replace(view, scale=photo.sides_img[number] / side, shift_x=shift_x, shift_y=shift_y)
         return None
 
-    def _candidate(
-        self, kind: int, draw: np.ndarray, person: Person, everyone: List[Person], view: View, size_wh: Tuple[int, int]
-    ) -> Optional[View]:
-        """Return a view of one kind; draw: four uniform numbers of [0, 1)."""
-        (centre,), (side,) = self._squares([person])
-        if kind == _HALF:
-            return _shifted(view, np.interp(draw[0], [0, 1], [_APART, 0.8]), 2 * np.pi * draw[1])
-        if kind == _SIZE:
-            factor = _between(draw[0], _OTHER_SIZE, 3.5)
-            scale = factor if draw[1] < 0.5 else 1.0 / factor
-            # A large person's middle part, or a small one that is whole.
-            reach = 0.35 * scale if scale > 1 else (1.0 - scale) / 2
-            shift_x, shift_y = (2 * draw[2:] - 1) * reach
-            return replace(view, scale=scale, shift_x=shift_x, shift_y=shift_y)
-        others = [other for other in everyone if other is not person]
-        if kind == _GAP and others:
-            (other,), (other_side,) = self._squares([others[int(draw[0] * len(others))]])
-            share = np.interp(draw[1], [0, 1], [0.25, 0.75])
-            target, wanted = centre + share * (other - centre), side * (other_side / side) ** draw[2] / view.scale
-        elif kind == _NOBODY:
-            target, wanted = draw[:2] * size_wh - 0.5, side * _between(draw[2], 0.2, 1.5)
-        else:
-            return None
-        shift_x, shift_y = (centre - target) / wanted
-        return replace(view, scale=side / wanted, shift_x=shift_x, shift_y=shift_y)
-
-    def _squares(self, persons: Sequence[Person]) -> Tuple[np.ndarray, np.ndarray]:
-        """Return (centres_img (P, 2), sides_img (P,)) of the plain training crops of persons."""
-        squares = [
-            geometry.square_of_affine(self.rule.training_affine(person, View()), self.rule.crop_size)
-            for person in persons
-        ]
-        return np.array([centre for centre, _ in squares]), np.array([side for _, side in squares])
-
-    def _shows_a_joint(self, persons: Sequence[Person], affine_crop_from_img: np.ndarray) -> bool:
-        joints_img = np.concatenate([person.joints_img[person.labelled] for person in persons])
-        joints_crop = geometry.transform_points(affine_crop_from_img, joints_img)
-        return bool(geometry.inside_crop(joints_crop, self.rule.crop_size).any())
+    def _photo(self, person: Person) -> _Photo:
+        photo = self._photos.get(person.image_path)
+        if photo is None:
+            persons, size = self._persons[person.image_path], self.rule.crop_size
+            squares = [geometry.square_of_affine(self.rule.training_affine(one, View()), size) for one in persons]
+            photo = self._photos[person.image_path] = _Photo(
+                np.array([centre for centre, _ in squares]),
+                np.array([side for _, side in squares]),
+                np.concatenate([one.joints_img[one.labelled] for one in persons]),
+            )
+        return photo
 
 
-def _shifted(view: View, distance: float, angle: float) -> View:
-    """Return a view with the person's centre at a distance from the middle, in sides of the crop."""
-    return replace(view, shift_x=distance * np.cos(angle), shift_y=distance * np.sin(angle))
+def _square(
+    kind: int, draw: np.ndarray, photo: _Photo, number: int, size_wh: Tuple[int, int]
+) -> Tuple[np.ndarray, float]:
+    """Return (centre_img, side_img) of a square of one kind around a photo's person; draw: four numbers of [0, 1)."""
+    centre, side = photo.centres_img[number], photo.sides_img[number]
+    if kind == _SIZE:
+        factor = _between(draw[0], _OTHER_SIZE, 3.5)
+        factor = factor if draw[1] < 0.5 else 1.0 / factor
+        # The middle of a person that is too large is in the crop, and one that is too small is whole.
+        reach = 0.35 * side if factor > 1 else (1.0 / factor - 1.0) * side / 2
+        return centre + (2 * draw[2:] - 1) * reach, side / factor
+    if kind == _GAP:
+        others = np.flatnonzero(np.arange(len(photo.sides_img)) != number)
+        other = others[int(draw[0] * len(others))]
+        share = 0.25 + 0.5 * draw[1]
+        size = side * (photo.sides_img[other] / side) ** draw[2] * _between(draw[3], 0.7, 1.4)
+        return centre + share * (photo.centres_img[other] - centre), size
+    if kind == _NOBODY:
+        return draw[:2] * size_wh - 0.5, side * _between(draw[2], 0.2, 1.5)
+    half = side * _between(draw[0], 0.6, 1.4)
+    distance, angle = (_APART + (0.8 - _APART) * draw[1]) * half, 2 * np.pi * draw[2]
+    return centre + distance * np.array([np.cos(angle), np.sin(angle)]), half
+
+
+def _share_outside(centre: np.ndarray, side: float, size_wh: Tuple[int, int]) -> float:
+    """Return the share of an upright square that lies outside a photo."""
+    lower = np.maximum(centre - side / 2, -0.5)
+    upper = np.minimum(centre + side / 2, np.array(size_wh) - 0.5)
+    return 1.0 - float(np.prod(np.maximum(upper - lower, 0.0))) / side**2
 
 
 def _between(share: float, least: float, largest: float) -> float:
