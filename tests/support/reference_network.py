@@ -52,7 +52,7 @@ class Network:
         self.features = None
 
     def forward(self, images):
-        """Return the logits (N, S, H, W, J) of images (N, size, size, 3) in [0, 1]; `features` are then the last ones."""
+        """Return the logits (N, S, H, W, J) of images (N, size, size, 3) in [0, 1]; keep the last features."""
         x = self.normalise_relu(self.conv(images - 0.5, 'model/stem/conv_in', 2), 'model/stem/batch_norm')
         x = self.residual(x, 'model/stem/residual_0')
         x = self.residual(max_pool(x), 'model/stem/residual_1')

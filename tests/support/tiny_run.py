@@ -72,6 +72,12 @@ def quick_config(folder, annotations, *overrides):
     )
 
 
+def person_config(folder, annotations, *overrides):
+    """Return the Config of a tiny run of two epochs whose network has a person output."""
+    settings = ('Network.person=True', 'DataSetHG.negative_prob=0.4', 'Train.nEpochs=2', 'Validation.valid_every=2')
+    return tiny_config(folder, annotations, *settings, *overrides)
+
+
 def train_one_layer(patch):
     """Train a network of one layer in place of the hourglass, and write no results. patch: a pytest.MonkeyPatch."""
     patch.setattr(session, 'HourglassModel', OneLayerModel)
