@@ -73,9 +73,10 @@ def quick_config(folder, annotations, *overrides):
 
 
 def person_config(folder, annotations, *overrides):
-    """Return the Config of a tiny run of two epochs whose network has a person output."""
-    settings = ('Network.person=True', 'DataSetHG.negative_prob=0.4', 'Train.nEpochs=2', 'Validation.valid_every=2')
-    return tiny_config(folder, annotations, *settings, *overrides)
+    """Return the Config of a quick run of two epochs of two steps whose network has a person output."""
+    length = ('Train.nEpochs=2', 'Train.epoch_size=2')
+    settings = ('Network.person=True', 'DataSetHG.negative_prob=0.4')
+    return quick_config(folder, annotations, *length, *settings, *overrides)
 
 
 def train_one_layer(patch):
