@@ -118,6 +118,7 @@ TRAINING_KEYS = (
         0.1,
         number(0, above=True),
         'factor on the cross-entropy of the person output in the loss; Network.person only',
+        note="For loss 'softmax'. The values of 'mse' and 'sigmoid' are smaller, and a smaller factor suits them.",
     ),
     Key('Train', 'clip_norm', 0.0, number(0), 'largest global norm of the gradients; 0 is off'),
     Key('Train', 'w_summary', False, boolean(), 'histograms of the weights in TensorBoard', anywhere=True),
