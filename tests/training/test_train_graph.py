@@ -84,6 +84,7 @@ def batch_of(rng, mask=(1, 1, 1, 1)):
         np.array(mask, np.float32),
         np.arange(ROWS),
         None,
+        np.zeros((ROWS, 2), np.float32),
     )
 
 

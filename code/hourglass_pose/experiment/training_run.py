@@ -345,4 +345,5 @@ def train_graph(
         ema_decay=train.ema_decay,
         clip_norm=train.clip_norm,
         seed=train.seed,
+        person_weight=train.person_weight,
     )

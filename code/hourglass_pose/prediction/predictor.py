@@ -164,7 +164,7 @@ class Predictor:
     def _decode(self, crops: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
         """Return (joints_crop (N, J, 2), scores (N, J)) of uint8 crops."""
         if self.engine.gives_joints:
-            joints, scores = self._run(self.engine.run, crops)
+            joints, scores = self._run(self.engine.run, crops)[:2]
             return joints.astype(np.float64), scores
         maps = flip_averaged_maps(self.last_logits, self.codec, crops, self.flip_test, self.skeleton.flip_permutation)
         return self.codec.decode(maps)

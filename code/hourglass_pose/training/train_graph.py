@@ -12,11 +12,12 @@ from hourglass_pose.representations.table import graph_half
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import ScheduleSettings, create_state, learning_rate, make_optimizer
+from hourglass_pose.training.person_loss import person_loss
 from hourglass_pose.training.pipeline import FedInput, ReadInput
 from hourglass_pose.training.weight_average import WeightAverage
 
-_TYPES = (tf.uint8, tf.float32, tf.float32)
-_NAMES = ('images', 'joints_crop', 'joint_weights')
+_TYPES = (tf.uint8, tf.float32, tf.float32, tf.float32)
+_NAMES = ('images', 'joints_crop', 'joint_weights', 'person_labels')
 _LAYER_STRIDE = (
     7919  # larger than the number of dropout layers, so that each layer has its own random numbers for each seed
 )
@@ -29,7 +30,8 @@ class TrainGraph:
 
     model: HourglassModel. codec: the representation of joints. runtime: the device. schedule: of the learning rate.
     ema_decay: decay of the moving average of the weights, used by the evaluation tower; 0 for none.
-    clip_norm: largest global norm of the gradient, 0 for no limit.
+    clip_norm: largest global norm of the gradient, 0 for no limit. person_weight: factor on the loss of the person
+    output, which `loss` includes; networks without this output do not use it.
 
     The global step counts the steps that were applied: the schedule, the epochs and the averages follow it.
     `skipped_steps` counts those that were skipped because their gradient overflowed; the sum of both is the position in
@@ -50,6 +52,7 @@ class TrainGraph:
         ema_decay: float = 0.0,
         clip_norm: float = 0.0,
         seed: int = 0,
+        person_weight: float = 0.0,
     ) -> None:
         self.model = model
         hyperparameters = model.hyperparameters
@@ -57,16 +60,18 @@ class TrainGraph:
         tf.set_random_seed(seed)
         self.global_step = tf.train.get_or_create_global_step()
         self.skipped_steps = tf.get_variable('skipped_steps', [], tf.int64, tf.zeros_initializer(), trainable=False)
-        shapes = ([batch_size, size, size, 3], [batch_size, joints, 2], [batch_size, joints])
+        shapes = [[batch_size, size, size, 3], [batch_size, joints, 2], [batch_size, joints]]
+        if hyperparameters.gives_person:
+            shapes.append([batch_size, 2])
         self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES, shapes, _NAMES)
-        self.images, self.joints_crop, self.joint_weights = self.input.tensors
+        self.images, self.joints_crop, self.joint_weights = self.input.tensors[:3]
         self.valid_images = tf.placeholder(tf.uint8, [valid_batch_size, size, size, 3], 'valid_images')
 
         position = tf.cast(self.global_step, tf.int32) + tf.cast(self.skipped_steps, tf.int32)
         salt = seed + runtime.rank
         self.storage = Storage(declared_variables(model), runtime.joins_variables)
         weights = getter_of(self.storage.groups)
-        self.logits = model.build_logits(
+        self.logits, person = model.build_outputs(
             self.images,
             True,
             lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer),
@@ -75,12 +80,14 @@ class TrainGraph:
         representation = graph_half(codec)
         target = representation.target(self.joints_crop, codec)
         self.loss = representation.loss(self.logits, target, self.joint_weights)
+        if person is not None:
+            self.loss += person_weight * person_loss(person, self.input.tensors[3])
         self.rate = learning_rate(schedule, self.global_step)
         self.average: Optional[WeightAverage] = None
         applied = self._apply(runtime, optimizer, weight_decay, clip_norm)
         updates = self._updates_after(applied, ema_decay, runtime.steps_per_run)
         self.train_op = runtime.loop_operation(tf.group(*updates, name='train_op'))
-        self.valid_logits = model.build_logits(
+        self.valid_logits, self.valid_person = model.build_outputs(
             self.valid_images, False, getter=self.average.getter() if self.average else weights
         )
         self.initialisation = tf.group(
@@ -134,6 +141,14 @@ class TrainGraph:
 
         def run(crops: np.ndarray) -> List[np.ndarray]:
             return [session.run(self.valid_logits, {self.valid_images: crops})[:, -1]]
+
+        return run_in_passes(run, images, [int(self.valid_images.shape[0])])[0]
+
+    def predict_person(self, session: Any, images: np.ndarray) -> np.ndarray:
+        """Return the evaluation tower's person logits (N,) of any number of crops."""
+
+        def run(crops: np.ndarray) -> List[np.ndarray]:
+            return [session.run(self.valid_person, {self.valid_images: crops})]
 
         return run_in_passes(run, images, [int(self.valid_images.shape[0])])[0]
 
