@@ -19,6 +19,7 @@ ROOMS = (
     'files',
     'rules',
     'images',
+    'videos',
     'skeleton',
     'geometry',
     'tf_compat',
@@ -51,6 +52,7 @@ WITHOUT_TENSORFLOW = (
     'files',
     'rules',
     'images',
+    'videos',
     'skeleton',
     'geometry',
     'annotations',
@@ -71,6 +73,7 @@ WITHOUT_TENSORFLOW = (
     'prediction.pose',
     'prediction.pose_files',
     'prediction.predictor',
+    'prediction.video',
     # What a path is, is found out without TensorFlow.
     'checkpoints.folder',
     'checkpoints.manifest',
