@@ -5,8 +5,8 @@ python benchmarks/smoothing.py [--people N]
 The joints are those of rendered people, with independent normal noise on each coordinate of each frame. All lengths are
 shares of the person's size, the diagonal of the box of the joints. Jitter: root mean square of the steps from frame to
 frame minus those of the true joints. Error: root mean square distance from the true joints. Lag: the delay of the true
-joints that the smoothed ones are nearest to. Chosen is the least jitter standing of the parameters whose error running is
-at most half more than that without a filter, with much noise and with little.
+joints that the smoothed ones are nearest to. Chosen is the least jitter standing of the parameters whose error running
+is at most half more than that without a filter, with much noise and with little.
 """
 
 import argparse

@@ -45,7 +45,7 @@ class VideoReader:
     def __init__(
         self,
         source: Union[str, int],
-        open_capture: Callable[[Union[str, int]], Any] = cv2.VideoCapture,
+        open_capture: Callable[..., Any] = cv2.VideoCapture,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         _silence_opencv()
@@ -122,7 +122,7 @@ class VideoWriter:
         self._partial = f'{os.path.splitext(path)[0]}.{os.getpid()}.partial.mp4'
         # MPEG-4 stores the rate as a fraction of two 16-bit numbers.
         self._writer: Any = cv2.VideoWriter(
-            self._partial, cv2.VideoWriter_fourcc(*_CODEC), round(fps, 2), (size_wh[0] & ~1, size_wh[1] & ~1)
+            self._partial, cv2.VideoWriter.fourcc(*_CODEC), round(fps, 2), (size_wh[0] & ~1, size_wh[1] & ~1)
         )
         if not self._writer.isOpened():
             self._writer.release()

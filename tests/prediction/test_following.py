@@ -4,10 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from stand_in_predictor import SIZE_WH, StandInPredictor, numbered_image
 
 from hourglass_pose.prediction.video.following import SEARCH_EVERY, Follower
 from hourglass_pose.synthetic.walks import SyntheticVideo
+from stand_in_predictor import SIZE_WH, StandInPredictor, numbered_image
 
 FPS = 25.0
 

@@ -7,7 +7,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from stand_in_predictor import SIZE_WH, StandInPredictor, number_of, numbered_image
 
 from hourglass_pose.errors import ImageError, UserError
 from hourglass_pose.prediction.video.following import FollowedFrame
@@ -15,6 +14,7 @@ from hourglass_pose.prediction.video.recording import FORMAT, record_video, rend
 from hourglass_pose.skeleton import SKELETONS
 from hourglass_pose.synthetic.walks import SyntheticVideo
 from hourglass_pose.videos import VideoReader, VideoWriter
+from stand_in_predictor import SIZE_WH, StandInPredictor, number_of, numbered_image
 
 
 class Camera:

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from crossings import poses_of_crossing
 
+from crossings import poses_of_crossing
 from hourglass_pose.prediction.video.tracking import FORGET_S, Tracker
 from hourglass_pose.skeleton import SKELETONS
 from hourglass_pose.synthetic.walks import SyntheticVideo
@@ -22,9 +22,7 @@ def numbers_of_crossing(seed, hidden, behind_each_other):
     return given
 
 
-@pytest.mark.parametrize(
-    'hidden, behind_each_other', [(0, False), (5, False), (15, False), (5, True), (15, True)]
-)
+@pytest.mark.parametrize('hidden, behind_each_other', [(0, False), (5, False), (15, False), (5, True), (15, True)])
 def test_people_who_cross_keep_their_numbers(hidden, behind_each_other):
     given = [numbers_of_crossing(seed, hidden, behind_each_other) for seed in range(20)]
     assert all(len(numbers) == 2 for numbers in given)

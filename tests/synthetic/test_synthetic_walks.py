@@ -21,9 +21,7 @@ def test_a_frame_depends_on_the_seed_and_its_index_alone():
     first, second = (SyntheticVideo(4, 2, 20, SIZE) for _ in range(2))
     second.image(3)
     assert np.array_equal(first.image(11), second.image(11))
-    assert all(
-        np.array_equal(a.joints_img, b.joints_img) for a, b in zip(first.persons(11), second.persons(11))
-    )
+    assert all(np.array_equal(a.joints_img, b.joints_img) for a, b in zip(first.persons(11), second.persons(11)))
     assert not np.array_equal(first.image(11), SyntheticVideo(5, 2, 20, SIZE).image(11))
     assert not np.array_equal(first.image(11), first.image(12))
 
@@ -76,9 +74,7 @@ def test_people_cross_in_the_middle_behind_the_post(seed, hidden):
     apart = centres(video, 1)[:, 0] - centres(video, 2)[:, 0]
     assert np.sign(apart[0]) == -np.sign(apart[-1])
     assert abs(int(np.argmin(np.abs(apart))) - 35) <= 3
-    counts = [
-        sum(not video.persons(index)[number].visible.any() for index in range(20, 50)) for number in (0, 1)
-    ]
+    counts = [sum(not video.persons(index)[number].visible.any() for index in range(20, 50)) for number in (0, 1)]
     assert min(counts) == hidden
 
 

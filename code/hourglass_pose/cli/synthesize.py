@@ -1,14 +1,14 @@
 """synthesize: a data set or a video of rendered people."""
 
 import argparse
-from typing import Tuple
+from typing import Any, Dict, Tuple
 
 from hourglass_pose.cli.prediction_options import integer_from
 
 HELP = 'render a data set of people: JPEGs and a dataset.txt; or a video of people with their joints'
 
 _SMALLEST, _LARGEST = 64, 4096
-_VIDEO_DEFAULTS = {'people': 1, 'frames': 250, 'size': (640, 480), 'motion': 'walk', 'crossing': None}
+_VIDEO_DEFAULTS: Dict[str, Any] = {'people': 1, 'frames': 250, 'size': (640, 480), 'motion': 'walk', 'crossing': None}
 
 
 def size_argument(text: str) -> Tuple[int, int]:

@@ -6,7 +6,7 @@ positive from the next axis to the one after it, in the cyclic order (left, up, 
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -270,8 +270,8 @@ def joint_points(
     pelvis: np.ndarray,
     trunk: np.ndarray,
     head: np.ndarray,
-    legs: Dict[str, Sequence[float]],
-    arms: Dict[str, Sequence[float]],
+    legs: Mapping[str, Sequence[float]],
+    arms: Mapping[str, Sequence[float]],
 ) -> Dict[str, np.ndarray]:
     """Return Figure.points of a body.
 

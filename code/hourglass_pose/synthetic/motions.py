@@ -72,7 +72,8 @@ def _gait(
     hip_at, knee_at = _periodic(hip), _periodic(knee)
 
     def posture(phase: float) -> Posture:
-        legs, arms = {}, {}
+        legs: Dict[str, Angles] = {}
+        arms: Dict[str, Angles] = {}
         for side, shift in (('l', 0.0), ('r', 0.5)):
             legs[side] = (3.0, hip_at(phase + shift), max(knee_at(phase + shift), 0.0))
             # An arm swings with the other leg.

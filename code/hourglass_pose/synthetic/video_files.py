@@ -10,9 +10,7 @@ from hourglass_pose.videos import FrameLines, VideoWriter
 TRUTH_FORMAT = 'hourglass-pose true joints 1'
 
 
-def write_synthetic_video(
-    folder: str, name: str, video: SyntheticVideo, progress: Callable[[Any], Any] = iter
-) -> str:
+def write_synthetic_video(folder: str, name: str, video: SyntheticVideo, progress: Callable[[Any], Any] = iter) -> str:
     """Write NAME.mp4 and NAME.jsonl into a folder and return the path of the video.
 
     progress: as tqdm, takes a sized iterable and returns it; one item of it is one frame.

@@ -7,7 +7,7 @@ import numpy as np
 
 from hourglass_pose.prediction.finding import box_around
 from hourglass_pose.prediction.pose import Pose
-from hourglass_pose.prediction.predictor import Predictor
+from hourglass_pose.prediction.predictor import Box, Predictor
 from hourglass_pose.prediction.similarity import joint_sigmas, pose_similarities
 from hourglass_pose.prediction.video.smoothing import OneEuroFilter
 from hourglass_pose.prediction.video.tracking import Track, Tracker
@@ -63,7 +63,8 @@ class Follower:
     """Follows the people of a video.
 
     Each person is looked for by one crop a frame, in a box around the last joints, moved on by the person's velocity.
-    The whole image is searched in the first frame, every `search_every` frames, and more often while nobody is followed.
+    The whole image is searched in the first frame, then every `search_every` frames, and more often while nobody is
+    followed.
 
     predictor: of any kind; without flip test it is twice as fast. max_persons: largest number of people, None for all;
     while so many are followed nobody is searched. min_joint_score: see MIN_JOINT_SCORE. min_person_score: of a person
@@ -109,9 +110,9 @@ class Follower:
         persons = [self._smoothed(track, pose, time_s) for track, pose in followed]
         return sorted(persons, key=lambda person: person.track)
 
-    def _boxes(self, image: np.ndarray, time_s: float) -> List[Tuple[float, ...]]:
+    def _boxes(self, image: np.ndarray, time_s: float) -> List[Box]:
         """Return a box (x, y, width, height) for each person who is followed and expected in the image."""
-        boxes = []
+        boxes: List[Box] = []
         height, width = image.shape[:2]
         for track in self._tracker.tracks(time_s):
             joints = track.expected_at(time_s)[track.known & self._predictor.kept_joints]

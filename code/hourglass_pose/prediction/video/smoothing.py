@@ -14,7 +14,7 @@ SPEED_CUTOFF_HZ = 1.0
 class OneEuroFilter:
     """The filter of Casiez, Roussel and Vogel, "1 EUR filter: a simple speed-based low-pass filter" (CHI 2012).
 
-    Each joint goes through a low-pass filter with a cutoff of min_cutoff_hz + beta * speed, where speed is the length of
+    Each joint goes through a low-pass filter with a cutoff of min_cutoff_hz + beta * speed. The speed is the length of
     the joint's velocity, in person sizes per second, after a low-pass filter of its own (speed_cutoff_hz). This is the
     paper's filter on coordinates divided by the person's size, with two differences: a size that changes does not move
     the joints, and x and y share one speed, so that the result does not depend on how the camera is turned.
@@ -53,6 +53,6 @@ class OneEuroFilter:
 
 
 def _weight(cutoff_hz: Union[float, np.ndarray], past_s: np.ndarray) -> np.ndarray:
-    """Return the weight of a new value in a first-order low-pass filter: 1 / (1 + tau / Te), tau = 1 / (2 pi cutoff)."""
+    """Return the weight of a new value in a low-pass filter: 1 / (1 + tau / Te), tau = 1 / (2 pi cutoff)."""
     weight: np.ndarray = 1.0 / (1.0 + 1.0 / (2 * math.pi * cutoff_hz * past_s))
     return weight

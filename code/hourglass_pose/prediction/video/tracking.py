@@ -19,7 +19,7 @@ _DOUBT_S = 0.5
 _VELOCITY_S = 0.3
 # Time constant with which a person's size falls after the pose has become smaller, for instance in a squat.
 _SIZE_S = 4.0
-# The box of an upright person's joints is about 0.37 as wide as it is high: its area as a share of its diagonal squared.
+# Area of the box of an upright person's joints, about 0.37 as wide as high, as a share of its diagonal squared.
 _BOX_AREA = 0.37 / (1 + 0.37**2)
 # For joints whose sigma nobody has published: that of a shoulder.
 _USUAL_SIGMA = 0.079
