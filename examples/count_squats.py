@@ -10,17 +10,18 @@ from hourglass_pose.prediction.video.following import Follower
 from hourglass_pose.videos import VideoReader
 
 
-def count_squats(video, predictor):
-    """Return {number of a person: squats}; in a squat the hips go down to the knees and come up again."""
-    squats, is_down = {}, {}
-    for frame in Follower(predictor).frames(VideoReader(video)):
+def count_squats(video, predictor, persons=1):
+    """Return {number of a person: squats}; in a squat the hips come near the feet and go up again."""
+    squats, longest, is_down = {}, {}, {}
+    for frame in Follower(predictor, persons).frames(VideoReader(video)):
         for person in frame.persons:
             joints = dict(zip(person.pose.names, person.smoothed_img))
-            hip, knee, ankle = (joints[f'l_{part}'][1] + joints[f'r_{part}'][1] for part in ('hip', 'knee', 'ankle'))
-            height = (knee - hip) / (ankle - knee)  # of the hips: 1 upright, 0 at the knees, NaN if not all are seen
-            if height < 0.5:
+            hips, feet = (joints[f'l_{name}'][1] + joints[f'r_{name}'][1] for name in ('hip', 'ankle'))
+            height = feet - hips  # NaN if not all are seen
+            longest[person.track] = max(longest.get(person.track, 0), height)
+            if height < 0.65 * longest[person.track]:
                 is_down[person.track] = True
-            elif height > 0.7 and is_down.pop(person.track, False):
+            elif height > 0.85 * longest[person.track] and is_down.pop(person.track, False):
                 squats[person.track] = squats.get(person.track, 0) + 1
     return squats
 

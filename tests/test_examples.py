@@ -47,4 +47,4 @@ def test_the_squats_of_rendered_people_are_counted(tmp_path, monkeypatch):
     phases = [(actor.phases[0], actor.phases[-1]) for actor in video._actors]
     assert all(abs(edge % 1 - 0.5) > 0.25 for edges in phases for edge in edges)
     expected = [round(last) - round(first) for first, last in phases]
-    assert sorted(count_squats(path, StandInPredictor(video, 0.3)).values()) == sorted(expected) == [3, 3]
+    assert sorted(count_squats(path, StandInPredictor(video, 0.3), persons=2).values()) == sorted(expected) == [3, 3]

@@ -55,7 +55,7 @@ def test_a_newcomer_is_found_by_the_next_search():
 def test_an_empty_video_is_searched_every_few_frames_without_a_crop():
     predictor = StandInPredictor(SyntheticVideo(0, 1, 40, SIZE_WH))
     predictor._people = lambda image: []
-    assert tracks(follow(predictor, range(20))) == [[]] * 20
+    assert tracks(follow(predictor, range(40))) == [[]] * 40
     assert (predictor.searches, predictor.crops) == (4, 0)
 
 

@@ -14,11 +14,11 @@ from hourglass_pose.prediction.video.tracking import Track, Tracker
 
 MIN_JOINT_SCORE = 0.2
 """Joints with a lower score are neither followed nor smoothed."""
-SEARCH_EVERY = 50
+SEARCH_EVERY = 75
 """Frames from one search of the whole image to the next, for people who have come in."""
 
 # While nobody is followed.
-_SEARCH_EVERY_ALONE = 5
+_SEARCH_EVERY_ALONE = 10
 # A person who is followed is kept down to this share of the score that a new one needs.
 _KEPT_SHARE = 0.6
 # Two poses of a frame that are more similar are of one person.
