@@ -125,7 +125,7 @@ def test_standing_people_jitter_less_after_smoothing():
 
 def test_a_new_track_starts_with_an_unsmoothed_pose():
     predictor = StandInPredictor(SyntheticVideo(0, 1, 40, SIZE_WH), 1.0)
-    follower = Follower(predictor)
+    follower = Follower(predictor, search_every=1)
     for index in range(5):
         follower.follow(numbered_image(index), index / FPS)
     (person,) = follower.follow(numbered_image(30), 30.0)

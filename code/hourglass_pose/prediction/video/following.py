@@ -130,7 +130,9 @@ class Follower:
         self._since_search += 1
         if self._max_persons is not None and num_followed >= self._max_persons:
             return False
-        return self._since_search >= (self._search_every if num_followed else _SEARCH_EVERY_ALONE)
+        return self._since_search >= (
+            self._search_every if num_followed else min(self._search_every, _SEARCH_EVERY_ALONE)
+        )
 
     def _seen(self, pose: Pose) -> np.ndarray:
         usable = (pose.scores >= self._min_joint_score) & self._predictor.kept_joints
