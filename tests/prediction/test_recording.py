@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hourglass_pose.errors import ImageError, UserError
-from hourglass_pose.prediction.video.following import FollowedFrame
+from hourglass_pose.prediction.video.following import FollowedFrame, FollowedPerson
 from hourglass_pose.prediction.video.recording import FORMAT, record_video, render_frame
 from hourglass_pose.skeleton import SKELETONS
 from hourglass_pose.synthetic.walks import SyntheticVideo
@@ -87,8 +87,6 @@ def test_every_frame_of_a_video_has_a_line_and_a_picture(tmp_path, predictor):
 
 def test_the_video_shows_the_skeleton_and_the_number(predictor):
     person = predictor.find(numbered_image(0))[0]
-    from hourglass_pose.prediction.video.following import FollowedPerson
-
     image = np.full((96, 128, 3), 128, np.uint8)
     frame = FollowedFrame(0, 0.0, image, (FollowedPerson(1, person, person.joints_img),))
     picture = render_frame(frame, SKELETONS['mpii'])

@@ -1,7 +1,7 @@
 """record_video: the files of a video's prediction, a video with skeletons and a line of JSON for each frame."""
 
 import os
-from typing import Callable, Optional, Union
+from typing import Callable, Optional
 
 import cv2
 import numpy as np
@@ -41,7 +41,9 @@ def record_video(
     Raises ImageError if there is no frame, UserError if the files cannot be written or would replace others.
     """
     follower = Follower(predictor, max_persons, min_joint_score, min_person_score)
-    progress = tqdm(total=reader.num_frames, unit='frame', desc=reader.name, dynamic_ncols=True, disable=None)
+    progress = tqdm(
+        total=reader.num_frames, unit='frame', desc=os.path.basename(stem_path), dynamic_ncols=True, disable=None
+    )
     files: Optional[_Files] = None
     with StopRequest() as stop, progress:
         try:
@@ -115,7 +117,7 @@ def render_frame(frame: FollowedFrame, skeleton: Skeleton) -> np.ndarray:
     return picture
 
 
-def _write_number(picture: np.ndarray, number: Union[int, str], x: float, top: float) -> None:
+def _write_number(picture: np.ndarray, number: int, x: float, top: float) -> None:
     """Write a number above a point, in place, large enough for the picture."""
     scale = max(0.4, picture.shape[0] / 700)
     thickness = max(1, int(round(1.6 * scale)))
