@@ -23,6 +23,7 @@ class InferenceRecord:
     flip_test: whether the maps of the mirrored crop are averaged in.
     box_margin, crop_rule, crop_corners: as in CropRule.
     flip_pairs: pairs of joints that a mirrored image exchanges; None derives them from their names.
+    gives_person: whether the network has the output `person`.
     mean_pose_crop: (J, 2) crop pixels, the mean pose of the training persons, None if it is not known.
     """
 
@@ -41,6 +42,7 @@ class InferenceRecord:
     mean_pose_crop: Optional[Tuple[Tuple[float, float], ...]] = None
     gives_probabilities: bool = False
     flip_pairs: Optional[Tuple[Tuple[str, str], ...]] = None
+    gives_person: bool = False
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any], **network: Any) -> 'InferenceRecord':
