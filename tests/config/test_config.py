@@ -94,6 +94,11 @@ def test_file_in_the_layout_of_the_original_code_loads(load):
             "config.cfg [Train] weighted_loss: expected True, as loss 'integral' cannot train empty maps, found False",
         ),
         (
+            "[Train]\nloss: 'integral'\n[Validation]\ndecoding: 'quarter'",
+            "config.cfg [Validation] decoding: expected 'dark', the default, as loss 'integral' takes the mean cell "
+            "and searches no peak, found 'quarter'",
+        ),
+        (
             '[Train]\nseed: 99999999999',
             'config.cfg [Train] seed: expected an integer >= 0 and < 2^31, found 99999999999',
         ),

@@ -3,6 +3,7 @@
 from hourglass_pose.config.key import Contradictions, Key, Values
 from hourglass_pose.config.rules import joint_names, joint_pairs, paths, zeros_and_ones
 from hourglass_pose.input.augmentations.table import SETTINGS
+from hourglass_pose.input.centre_scale import CORNERS
 from hourglass_pose.rules import choice, integer, number, or_none
 from hourglass_pose.skeleton import SKELETONS, Skeleton
 
@@ -104,7 +105,7 @@ DATA_KEYS = (
         _SECTION,
         'crop_corners',
         'exact',
-        choice('exact', 'princeton', 'bearpaw'),
+        choice(*CORNERS),
         "corners of a crop by crop_rule 'centre_scale': exact, or as the code of imported weights cuts them",
     ),
     Key(

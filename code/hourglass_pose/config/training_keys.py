@@ -211,7 +211,7 @@ TRAINING_KEYS = (
 
 
 def training_contradictions(values: Values) -> Contradictions:
-    """Yield the contradictions between the keys of [Train]."""
+    """Yield the contradictions between the keys of [Train] and [Validation]."""
     if values['weight_decay'] > 0 and values['optimizer'] != 'adamw':
         yield (
             'weight_decay',
@@ -220,3 +220,9 @@ def training_contradictions(values: Values) -> Contradictions:
         )
     if not values['weighted_loss'] and not codec_class(values['loss']).teaches_absence:
         yield 'weighted_loss', f'True, as loss {values["loss"]!r} cannot train empty maps', 'False'
+    if not codec_class(values['loss']).searches_peak and values['decoding'] != DECODINGS[0]:
+        yield (
+            'decoding',
+            f'{DECODINGS[0]!r}, the default, as loss {values["loss"]!r} takes the mean cell and searches no peak',
+            repr(values['decoding']),
+        )

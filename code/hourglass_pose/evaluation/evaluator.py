@@ -1,6 +1,6 @@
 """Evaluator: runs a network function on crops and scores its joints, together with baselines."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from hourglass_pose import geometry
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.baselines import centre_pose, mean_pose
+from hourglass_pose.evaluation.box_metrics import box_metrics
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult, argmax_accuracies
 from hourglass_pose.evaluation.person_output import PersonMeasure, PredictPerson, measure_person_output
 from hourglass_pose.evaluation.scales import average_over_scales
@@ -239,14 +240,17 @@ class Evaluator:
 
     def _result(self, name: str, columns: Columns, persons: List[Person]) -> PckhResult:
         """Return the PckhResult of the poses of the network or of a baseline."""
+        joints_img, kept_joints = columns[f'joints_{name}'], self.generator.sample_maker.kept_joints
         measured = PckhEvaluator(self.skeleton)
         measured.add(
             columns['indices'],
-            columns[f'joints_{name}'],
+            joints_img,
             np.array([person.joints_img for person in persons]),
             np.array([person.labelled for person in persons]),
             [person.head_box_img for person in persons],
             columns[f'argmax_{name}'],
-            self.generator.sample_maker.kept_joints,
+            kept_joints,
         )
-        return measured.result()
+        result = measured.result()
+        by_box = box_metrics(joints_img, persons, kept_joints, self.skeleton)
+        return replace(result, metrics={**result.metrics, **by_box})

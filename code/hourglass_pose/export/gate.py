@@ -72,7 +72,7 @@ def _compare_heatmaps(
     bound = offline.relative_bound * largest
     line = (
         f'largest difference of heatmaps {difference:.2g}, of values up to {largest:.3g}; bound {bound:.2g}, '
-        f'{offline.relative_bound:.2g} of these: 16 x 2^-24 x sqrt({offline.additions} additions in a row)'
+        f'{offline.relative_bound:.2g} of these: {offline.bound_formula}'
     )
     return [line], difference <= bound, {'largest_difference': difference, 'largest_value': largest, 'bound': bound}
 

@@ -18,7 +18,7 @@ from hourglass_pose.tf_compat import tf
 INPUT = 'image'
 HEATMAPS, JOINTS, SCORES, PERSON = 'heatmaps', 'joints', 'scores', 'person'
 
-_UNIT_ROUNDOFF = 2.0**-24
+_UNIT_ROUNDOFF, _UNIT_ROUNDOFF_16 = 2.0**-24, 2.0**-11
 _ROUNDING_MARGIN = 16
 
 
@@ -29,7 +29,8 @@ class OfflineGraph:
     input_shape, output_shapes: static. input_type: 'uint8', RGB of 0 to 255, or 'float32', RGB of [0, 1] minus
     input_mean. folded, spelled_out: batch norms that became part of a convolution, and that became a factor and an
     offset. upsamplings: how many there are. additions: numbers summed up one after another on the longest path from
-    the input to an output. network: hyperparameters of the network, JSON-able.
+    the input to an output. network: hyperparameters of the network, JSON-able. rounded_convolutions: of those whose
+    weights were rounded to float16, how many are on the longest path; 0 if none were.
     """
 
     graph_def: 'tf.GraphDef'
@@ -43,6 +44,7 @@ class OfflineGraph:
     upsamplings: int
     additions: int
     network: Dict[str, Any]
+    rounded_convolutions: int = 0
 
     @property
     def is_decoded(self) -> bool:
@@ -64,9 +66,20 @@ class OfflineGraph:
 
         Each of K additions in a row has an error of at most u = 2^-24 of its result in float32. The signs of these
         errors are practically random, so they add up to about u sqrt(K). The margin covers other operations and numbers
-        of different sizes.
+        of different sizes. Weights in float16 change the result of a convolution by about 2^-11, also of random sign.
         """
-        return _ROUNDING_MARGIN * _UNIT_ROUNDOFF * math.sqrt(self.additions)
+        by_sums = _UNIT_ROUNDOFF * math.sqrt(self.additions)
+        return _ROUNDING_MARGIN * (by_sums + _UNIT_ROUNDOFF_16 * math.sqrt(self.rounded_convolutions))
+
+    @property
+    def bound_formula(self) -> str:
+        """The formula of relative_bound with its numbers, for people."""
+        sums = f'{_ROUNDING_MARGIN} x 2^-24 x sqrt({self.additions} additions in a row)'
+        if not self.rounded_convolutions:
+            return sums
+        return (
+            f'{sums} + {_ROUNDING_MARGIN} x 2^-11 x sqrt({self.rounded_convolutions} convolutions with float16 weights)'
+        )
 
     def prepare(self, crops: np.ndarray) -> np.ndarray:
         """Return the graph's input for uint8 crops (B, S, S, 3): the crops, or what AIPP makes of them."""

@@ -46,6 +46,7 @@ def describe_model(
         **describe_tensors(predictor, offline),
         'averaged_weights': bool(manifest and manifest['averaged_weights']),
         'network': offline.network,
+        'weights': 'float16' if offline.rounded_convolutions else 'float32',
         'batch_norms': {'folded': offline.folded, 'factor_and_offset': offline.spelled_out},
         'gate': gate,
         'versions': predictor.engine.versions(),

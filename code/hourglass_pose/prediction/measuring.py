@@ -11,7 +11,7 @@ from tqdm import tqdm
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.reading import AnnotationSet
 from hourglass_pose.annotations.splits import split_persons
-from hourglass_pose.errors import UserError
+from hourglass_pose.errors import UserError, counted
 from hourglass_pose.evaluation.evaluator import Evaluator, predict_persons
 from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.input.generator import DataGenerator
@@ -79,7 +79,7 @@ def evaluate_persons(
     """
     persons = persons_of_split(annotations.persons, split, predictor.stored)
     report(f'device: {predictor.engine.description}')
-    report(f'data: {annotations.describe()}; {len(persons)} persons measured')
+    report(f'data: {annotations.describe()}; {counted(len(persons), "person")} measured')
     generator = person_generator(persons, predictor, **generator_options)
     evaluator = Evaluator(generator, predictor.codec, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test)
     evaluation = evaluator.evaluate(predictor.last_logits, progress_bar(generator))
@@ -101,6 +101,8 @@ def evaluate_persons(
         'command': command,
         'versions': predictor.engine.versions(),
     }
+    progress = (predictor.stored.manifest or {}).get('progress', {})
+    protocol.update((key, progress[key]) for key in ('best_by', 'best_score') if progress.get(key) is not None)
     history = _history_of(predictor.stored)
     results = results_of_evaluation(
         evaluation, predictor.skeleton, protocol, annotations.persons, files, history, config_text

@@ -7,8 +7,10 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 import numpy as np
 
 from hourglass_pose.annotations.person import Person
+from hourglass_pose.errors import counted
 from hourglass_pose.evaluation.breakdown import PersonAttributes, attributes_of_persons, break_down, worst_persons
 from hourglass_pose.evaluation.evaluator import Evaluation
+from hourglass_pose.evaluation.headline import shown_metrics
 from hourglass_pose.evaluation.pckh import PckhResult
 from hourglass_pose.evaluation.person_output import PersonMeasure
 from hourglass_pose.files import write_whole
@@ -76,7 +78,7 @@ def results_of_evaluation(
         sources, history, config_text: as in Results.
     """
     return Results(
-        title=', '.join(os.path.basename(path) for path in sources),
+        title=', '.join(map(_data_title, sources)),
         subject='this network',
         result=evaluation.result,
         baselines=evaluation.baselines,
@@ -117,6 +119,12 @@ def results_of_score(score: Score, image_folder: Optional[str] = None) -> Result
         persons=persons,
         joints_img=score.joints - truth.count_from,
     )
+
+
+def _data_title(path: str) -> str:
+    """Return the name of an annotation file, or of its folder if the file has the name that all data sets share."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.basename(folder) or name if name == 'dataset.txt' else name
 
 
 def write_results(folder: Optional[str], results: Results, show: Callable[[str], Any] = print) -> None:
@@ -167,7 +175,7 @@ def write_results(folder: Optional[str], results: Results, show: Callable[[str],
         results.subject,
         metrics,
         curve if np.isfinite(results.result.curves['mean']).all() else None,
-        history_figures(results.history),
+        history_figures(results.history, shown_metrics(metrics)),
         images.worst,
         images.best,
         results.config_text,
@@ -227,7 +235,7 @@ def write_coco_score(
         protocol = {
             'predictions': predictions_path,
             'ground_truth': ', '.join(annotation_paths),
-            'read_as': f'COCO results, {len(coco.results)} persons',
+            'read_as': f'COCO results, {counted(len(coco.results), "person")}',
             'notes': list(coco.notes),
             'command': command,
         }

@@ -6,6 +6,7 @@ import numpy as np
 
 from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
+from hourglass_pose.graph.storage import Storage, declared_variables, getter_of
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.representations.table import graph_half
 from hourglass_pose.runtime.base import Runtime
@@ -68,8 +69,13 @@ class TrainGraph:
 
         position = tf.cast(self.global_step, tf.int32) + tf.cast(self.skipped_steps, tf.int32)
         salt = seed + runtime.rank
+        self.storage = Storage(declared_variables(model), runtime.joins_variables)
+        weights = getter_of(self.storage.groups)
         self.logits, person = model.build_outputs(
-            self.images, True, lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer)
+            self.images,
+            True,
+            lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer),
+            weights,
         )
         representation = graph_half(codec)
         target = representation.target(self.joints_crop, codec)
@@ -82,7 +88,7 @@ class TrainGraph:
         updates = self._updates_after(applied, ema_decay, runtime.steps_per_run)
         self.train_op = runtime.loop_operation(tf.group(*updates, name='train_op'))
         self.valid_logits, self.valid_person = model.build_outputs(
-            self.valid_images, False, getter=self.average.getter if self.average else None
+            self.valid_images, False, getter=self.average.getter() if self.average else weights
         )
         self.initialisation = tf.group(
             tf.global_variables_initializer(), tf.local_variables_initializer(), name='initialisation'
@@ -90,13 +96,12 @@ class TrainGraph:
 
     def _apply(self, runtime: Runtime, kind: str, weight_decay: float, clip_norm: float) -> Tensor:
         """Build the update of the weights and of the step counter; return a bool tensor: whether it was applied."""
-        plain = make_optimizer(kind, self.rate, weight_decay)
+        plain = make_optimizer(kind, self.rate, weight_decay, self.storage.weights)
         optimizer = runtime.wrap_optimizer(plain)
-        pairs = [
-            pair for pair in optimizer.compute_gradients(self.loss, tf.trainable_variables()) if pair[0] is not None
-        ]
+        trained = [group.variable for group in self.storage.weights]
+        pairs = [pair for pair in optimizer.compute_gradients(self.loss, trained) if pair[0] is not None]
         gradients, variables = zip(*pairs)
-        create_state(plain, variables)
+        create_state(plain, [group for group in self.storage.weights if group.variable in variables])
         self.gradient_norm = tf.global_norm(gradients)
         if clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=self.gradient_norm)
@@ -114,9 +119,10 @@ class TrainGraph:
 
     def _updates_after(self, is_applied: Tensor, ema_decay: float, steps_per_run: int) -> List[Tensor]:
         """Return the operations that follow a step; statistics and averages change only after an applied one."""
+        values = {average.op.name: value for average, value in tf.get_collection(MOVING_STATISTICS)}
         statistics = [
-            tf.assign_sub(average, _where(is_applied, moving_change(average, value)))
-            for average, value in tf.get_collection(MOVING_STATISTICS)
+            tf.assign_sub(group.variable, _where(is_applied, moving_change(group.variable, group.joined(values))))
+            for group in self.storage.statistics
         ]
         skips = tf.cast(tf.logical_not(is_applied), tf.int64)
         self.skipped = tf.cast(tf.assign_add(self.skipped_steps, skips), tf.int32, name='skipped_steps_so_far')
@@ -125,7 +131,7 @@ class TrainGraph:
             self.loss_sum = _sum_of_run(self.loss_sum, steps_per_run)
         updates = statistics + [self.skipped, self.loss_sum]
         if ema_decay > 0:
-            self.average = WeightAverage(self.model.variables(), ema_decay)
+            self.average = WeightAverage(self.storage.groups, ema_decay)
             with tf.control_dependencies(statistics):
                 updates.append(self.average.update(self.finished, is_applied))
         return updates

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, Iterator, Optional
 import numpy as np
 from tqdm import tqdm
 
+from hourglass_pose.errors import counted
 from hourglass_pose.evaluation.best import BestMetric
 from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator
 from hourglass_pose.input.generator import Batch
@@ -35,14 +36,13 @@ class Validation(Hook):
         self._validated_step = 0
         self._metrics: Dict[str, Any] = {}
 
+    @property
+    def best(self) -> Dict[str, Any]:
+        """'best_by', the name of the metric that decides which validation is the best, and the 'best_score' so far."""
+        return {'best_by': self._best_metric.name, 'best_score': self._best_score}
+
     def state(self) -> Dict[str, Any]:
-        return {
-            'best_score': self._best_score,
-            'best_by': self._best_metric.name,
-            'score': self._score,
-            'validated_step': self._validated_step,
-            'metrics': self._metrics,
-        }
+        return {**self.best, 'score': self._score, 'validated_step': self._validated_step, 'metrics': self._metrics}
 
     def restore(self, progress: Dict[str, Any]) -> None:
         self._validated_step = progress.get('validated_step', 0)
@@ -83,7 +83,7 @@ class Validation(Hook):
     def after_training(self, training: Training) -> None:
         if training.is_finished and self.evaluation is None:
             # A finished run was resumed: nothing is left to train, but its results are written again.
-            epochs = f'{training.finished_epochs} of {training.length.num_epochs} epochs'
+            epochs = f'{training.finished_epochs} of {counted(training.length.num_epochs, "epoch")}'
             training.report(f'the run is finished: {epochs}{", it ended early" if training.ends_early else ""}')
             try:
                 self.evaluation = self._measure(training)
