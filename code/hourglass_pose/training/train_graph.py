@@ -63,7 +63,7 @@ class TrainGraph:
         shapes = [[batch_size, size, size, 3], [batch_size, joints, 2], [batch_size, joints]]
         if hyperparameters.gives_person:
             shapes.append([batch_size, 2])
-        self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES, shapes, _NAMES)
+        self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES[: len(shapes)], shapes, _NAMES)
         self.images, self.joints_crop, self.joint_weights = self.input.tensors[:3]
         self.valid_images = tf.placeholder(tf.uint8, [valid_batch_size, size, size, 3], 'valid_images')
 
