@@ -15,10 +15,12 @@ PACKAGE = 'hourglass_pose'
 ROOMS = (
     '',
     'errors',
+    'invocation',
     'cores',
     'files',
     'rules',
     'images',
+    'videos',
     'skeleton',
     'geometry',
     'tf_compat',
@@ -47,10 +49,12 @@ ROOMS = (
 # Everything here loads without TensorFlow; the other rooms need a session.
 WITHOUT_TENSORFLOW = (
     'errors',
+    'invocation',
     'cores',
     'files',
     'rules',
     'images',
+    'videos',
     'skeleton',
     'geometry',
     'annotations',
@@ -71,6 +75,7 @@ WITHOUT_TENSORFLOW = (
     'prediction.pose',
     'prediction.pose_files',
     'prediction.predictor',
+    'prediction.video',
     # What a path is, is found out without TensorFlow.
     'checkpoints.folder',
     'checkpoints.manifest',

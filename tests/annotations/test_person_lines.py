@@ -42,7 +42,7 @@ def read(path, *lines, **settings):
 
 
 def assert_same(a, b):
-    for field in ('image', 'person_id', 'scale', 'split', 'person_index'):
+    for field in ('image', 'person_id', 'scale', 'split', 'person_index', 'area'):
         assert getattr(a, field) == getattr(b, field)
     for field in ('box_img', 'joints_img', 'labelled', 'head_box_img', 'visible', 'centre_img'):
         first, second = getattr(a, field), getattr(b, field)
@@ -81,6 +81,7 @@ def persons(draw):
         scale=maybe(st.floats(0, 1e6, exclude_min=True)),
         split=maybe(st.sampled_from(['train', 'valid', 'test'])),
         person_index=maybe(st.integers(0, 10**6)),
+        area=maybe(st.floats(0, 1e12, exclude_min=True)),
     )
 
 
@@ -175,6 +176,7 @@ def test_a_wrong_header_stops_the_reading(path, header, message):
         (dict(GOOD, head_box=3), 'head_box is 3'),
         (dict(GOOD, centre=[1]), r'centre is \[1\]'),
         (dict(GOOD, scale=0), 'scale is 0; expected a number > 0'),
+        (dict(GOOD, area=-4), 'area is -4; expected a number > 0'),
         (dict(GOOD, split='val'), "split is 'val'; expected one of 'train'"),
         (dict(GOOD, person_index=-1), 'person_index is -1'),
         (dict(GOOD, person_index=1.0), 'person_index is 1.0'),

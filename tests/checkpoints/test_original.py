@@ -10,7 +10,8 @@ import pytest
 
 from hourglass_pose import HourglassModel, Predictor
 from hourglass_pose.checkpoints.opening import open_checkpoint
-from hourglass_pose.checkpoints.original import find_original, recognise
+from hourglass_pose.checkpoints.original import recognise
+from hourglass_pose.checkpoints.paths import find_original
 from hourglass_pose.checkpoints.variables import network_values
 from hourglass_pose.cli import main
 from hourglass_pose.errors import CheckpointError

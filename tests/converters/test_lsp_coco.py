@@ -178,6 +178,12 @@ def test_the_keypoints_of_coco_are_kept_as_its_category_names_them(tmp_path, rng
         np.testing.assert_array_equal(person.joints_img, np.where(points[:, 2:] > 0, points[:, :2], 0))
 
 
+def test_areas_of_coco_are_kept_and_0_is_unknown(tmp_path, rng):
+    items = [annotation(rng, 7, [2] * 17, area=area) for area in (812.5, 0, None)] + [annotation(rng, 7, [2] * 17)]
+    persons = list(read_coco_json(write_coco(tmp_path / 'x.json', items)))
+    assert [person.area for person in persons] == [812.5, None, None, None]
+
+
 def test_other_keypoints_are_read_by_name(tmp_path):
     names = ['neck', 'LWrist', 'RWrist']
     items = [{'image_id': 7, 'category_id': 5, 'bbox': [0, 0, 9, 9], 'keypoints': [1, 2, 2, 3, 4, 2, 5, 6, 2]}] * 2
@@ -206,6 +212,8 @@ def test_other_keypoints_are_read_by_name(tmp_path):
         ({'bbox': None}, ''),
         ({'bbox': [1, 2, float('inf'), 4]}, 'box is'),
         ({'keypoints': [2e7, 5, 2] * 17}, 'joint 1 is 2e'),
+        ({'area': -3}, 'area is -3'),
+        ({'area': 'wide'}, "area is 'wide'"),
     ],
 )
 def test_a_wrong_annotation_of_coco_is_named_and_the_next_is_read(tmp_path, rng, changes, message):

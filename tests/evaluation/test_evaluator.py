@@ -96,6 +96,8 @@ def test_network_that_knows_the_truth_has_every_joint_within_half_a_cell(persons
     means = {name: values['mean'] for name, values in evaluation.result.metrics.items()}
     assert means['pckh@0.5'] == means['pck@0.2'] == 100
     assert means['argmax_accuracy'] == pytest.approx(100)
+    assert means['oks'] > 80 and means['box_pck_auc'] > 95
+    assert evaluation.result.metrics['oks']['mean'] > evaluation.baselines['mean_pose'].metrics['oks']['mean']
 
 
 def test_truth_by_softmax_and_dark_is_a_hundredfold_finer(persons):

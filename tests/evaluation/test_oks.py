@@ -42,7 +42,7 @@ def test_every_pair_is_as_cocoeval_has_it(seed):
         if not persons or not found:
             continue
         pred = np.array([each['keypoints'] for each in found], float).reshape(-1, 17, 3)[..., :2]
-        ours = keypoint_similarity(pred, *truth_arrays(persons), COCO_SIGMAS)
+        ours = keypoint_similarity(pred[:, None], *truth_arrays(persons), COCO_SIGMAS)
         np.testing.assert_allclose(ours, evaluation.computeOks(image['id'], 1), rtol=0, atol=1e-12)
         compared += ours.size
         ignored += sum(person['num_keypoints'] == 0 for person in persons)
@@ -53,11 +53,11 @@ def test_a_perfect_pose_has_1_and_one_joint_off_by_two_sigmas_of_the_size_has_it
     joints = np.zeros((1, 17, 2))
     labelled = np.ones((1, 17), bool)
     box, area = np.array([[0, 0, 99, 99]]), np.array([10000.0])
-    assert keypoint_similarity(joints, joints, labelled, area, box, COCO_SIGMAS)[0, 0] == 1
+    assert keypoint_similarity(joints, joints, labelled, area, box, COCO_SIGMAS)[0] == 1
     off = joints.copy()
     # d = 2 sigma x the square root of the area: exp(-1/2).
     off[0, 0, 0] = 2 * COCO_SIGMAS[0] * 100
-    similarity = keypoint_similarity(off, joints, labelled, area, box, COCO_SIGMAS)[0, 0]
+    similarity = keypoint_similarity(off, joints, labelled, area, box, COCO_SIGMAS)[0]
     assert similarity == pytest.approx((16 + np.exp(-0.5)) / 17, abs=1e-12)
 
 
@@ -66,8 +66,8 @@ def test_joints_that_are_not_found_are_wrong_and_unlabelled_ones_do_not_count():
     pred = joints.copy()
     pred[0, 1] = np.nan
     box, area, sigmas = np.array([[0, 0, 9, 9]]), np.array([100.0]), np.array([0.1, 0.1])
-    assert keypoint_similarity(pred, joints, np.array([[True, True]]), area, box, sigmas)[0, 0] == 0.5
-    assert keypoint_similarity(pred, joints, np.array([[True, False]]), area, box, sigmas)[0, 0] == 1
+    assert keypoint_similarity(pred, joints, np.array([[True, True]]), area, box, sigmas)[0] == 0.5
+    assert keypoint_similarity(pred, joints, np.array([[True, False]]), area, box, sigmas)[0] == 1
 
 
 def test_areas_are_annotated_or_53_hundredths_of_the_box():

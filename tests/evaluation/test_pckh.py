@@ -174,7 +174,7 @@ def test_result_depends_neither_on_order_nor_on_size_of_batches():
         assert parts.metrics == whole.metrics
         assert parts.head_sources == whole.head_sources
         np.testing.assert_array_equal(parts.person_indices, np.arange(53))
-        np.testing.assert_array_equal(parts.person_pckh, whole.person_pckh)
+        np.testing.assert_array_equal(parts.head_distances, whole.head_distances)
 
 
 def test_head_size_comes_from_the_box_else_from_neck_and_head_top():
@@ -211,7 +211,7 @@ def test_data_without_heads_has_null_pckh_and_still_a_pck():
     assert result.metrics['pckh@0.1']['joints']['r_knee'] is None
     assert 'head' not in result.metrics['pck@0.2']
     assert result.metrics['pck@0.2']['mean'] == 100.0
-    assert np.isnan(result.person_pckh).all()
+    assert np.isnan(result.head_distances).all()
 
 
 def test_prediction_that_is_not_finite_is_wrong_and_not_left_out():
@@ -221,7 +221,8 @@ def test_prediction_that_is_not_finite_is_wrong_and_not_left_out():
     pred[1, SKELETON.index('head'), 0] = np.inf
     result = evaluate(pred, true, np.ones((4, len(SKELETON)), bool))
     assert result.metrics['pckh@0.5']['head'] == 50.0
-    np.testing.assert_allclose(result.person_pckh, [100 * 13 / 14, 100 * 13 / 14, 100, 100])
+    wrong = result.head_distances[:, SKELETON.mean_joints] > 0.5
+    assert wrong.sum(axis=1).tolist() == [1, 1, 0, 0]
 
 
 def test_area_under_a_straight_line_and_under_a_step_in_closed_form():

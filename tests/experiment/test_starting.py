@@ -115,7 +115,7 @@ def test_network_that_is_built_differently_is_refused_before_the_folder_is_writt
     arguments = ['train', '--config', command_line_run.config, '--quiet', '--initialise-from', command_line_run.folder]
     arguments += ['--set', 'Network.nFeat=16', '--set', f'Saver.saver_directory={folder}']
     assert main(arguments) == 2
-    assert 'num_features: 8 / 16' in capsys.readouterr().err
+    assert 'nFeat: 8 / 16' in capsys.readouterr().err
     assert not (folder / 'config.cfg').exists()
 
 

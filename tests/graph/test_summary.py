@@ -137,3 +137,10 @@ def test_tiny_network_costs_at_most_half_at_the_same_width(features):
         for tiny in (False, True)
     ]
     assert tiny.gflops <= standard.gflops / 2
+
+
+def test_small_networks_have_their_count_and_their_arithmetic_in_full():
+    summary = summarise_network(make_hyperparameters(num_stacks=1, num_features=8, num_poolings=2, input_size=32))
+    assert summary.parameters < 1e5 and summary.gflops < 0.1
+    line = summary.describe()
+    assert f': {summary.parameters:,} parameters, {summary.gflops * 1000:.2f} MFLOPs' in line and '1 stack of' in line

@@ -1,6 +1,7 @@
 """Arguments of scripts/run_npu.sh: the settings that they become, and one line for each wrong one."""
 
 import os
+import shutil
 
 import pytest
 from conftest import CODE
@@ -59,7 +60,7 @@ def test_arguments_become_settings_of_the_device(arguments, changes):
         (['--device_ids=0,1', '--device_id=2'], 'give one of them'),
         (['--device_ids=0,1', '--rank_size=8'], '2 processes follow from --device_ids'),
         (['--over_dump', '--data_dump_flag'], 'one of them at a time'),
-        (['--ckpt_path=nowhere'], 'neither a run folder nor the prefix of a checkpoint'),
+        (['--ckpt_path=nowhere'], 'nowhere: there is no such checkpoint; give a run folder'),
         (['--device_ids=0,1', '--set=Device.device=cpu'], "expected 'npu' for 2 processes"),
     ],
 )
@@ -76,12 +77,26 @@ def test_two_ways_of_listing_the_ranks_are_refused(capsys, monkeypatch):
     assert 'unset CM_CHIEF_IP' in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_a_run_instead_of_the_run_is_refused(tmp_path, capsys):
-    folder = tmp_path / 'run' / 'step-00000004'
+@pytest.mark.parametrize('path', ['', '/latest', '/step-00000004', '/step-00000004/hourglass.index'])
+def test_every_path_of_a_run_means_the_run(tmp_path, capsys, path):
+    run = tmp_path / 'run'
+    folder = run / 'step-00000004'
     folder.mkdir(parents=True)
     (folder / 'manifest.json').write_text('{}')
-    assert main([f'--ckpt_path={folder}']) == 2
-    assert f'give the run folder, {folder.parent}\n' in capsys.readouterr().err
+    (folder / 'hourglass.index').write_text('')
+    (run / 'latest').symlink_to('step-00000004')
+    shutil.copy(os.path.join(CODE, 'config.cfg'), str(run / 'config.cfg'))
+    assert main([f'--ckpt_path={run}{path}', '--dry_run', f'--output={tmp_path / "output"}']) == 0
+    printed = capsys.readouterr().out
+    assert f'load.py {run} --set' in printed and '--config' not in printed
+
+
+def test_a_checkpoint_outside_of_a_run_is_refused(tmp_path, capsys):
+    (tmp_path / 'alone').mkdir()
+    (tmp_path / 'alone' / 'manifest.json').write_text('{}')
+    assert main([f'--ckpt_path={tmp_path / "alone"}']) == 2
+    errors = capsys.readouterr().err
+    assert 'not in a run folder' in errors and '--initialise-from' in errors
 
 
 def test_help_lists_every_argument(capsys):

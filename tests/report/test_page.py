@@ -83,7 +83,7 @@ def full_content(rng, protocol=PROTOCOL, **changes):
         subject='this network',
         metrics=build_metrics(result, baselines, protocol, breakdown),
         curve=pckh_figure(result, baselines),
-        history=history_figures(HISTORY),
+        history=history_figures(HISTORY, ['pckh@0.5', 'pck@0.2']),
         worst=[PersonImage(image, 'im1.jpgA', '0 %')],
         config_text='[Train]\nbatch_size: 8\n',
     )

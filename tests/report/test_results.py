@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 
 from annotated import SKELETON, STANDING, person
 from hourglass_pose.config.config import format_sections, load_config
+from hourglass_pose.evaluation.box_metrics import box_metrics
 from hourglass_pose.evaluation.evaluator import Evaluation
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.report.results import results_of_evaluation, write_results
+from hourglass_pose.skeleton import Skeleton
 
 FILES = {'metrics.json', 'pckh.png', 'report.html', 'predictions.json', 'predictions.png', 'worst.png'}
 
@@ -63,7 +66,8 @@ def test_a_finished_run_has_a_page_with_its_epochs_persons_and_settings(command_
         'how-it-was-measured',
         'settings',
     ]
-    assert '<h1>dataset.txt</h1>' in page and '[Train]' in page and page.count('<img ') >= 8
+    folder = os.path.basename(os.path.dirname(command_line_run.annotations))
+    assert f'<h1>{folder}</h1>' in page and '[Train]' in page and page.count('<img ') >= 8
 
 
 def test_all_files_are_written_and_named(results, folder):
@@ -72,6 +76,51 @@ def test_all_files_are_written_and_named(results, folder):
     assert set(os.listdir(folder)) == FILES
     assert all(name in lines[-1] for name in FILES)
     assert json.loads(read(folder, 'predictions.json'))['predictions'][0]['source'] == 'some/a.txt'
+
+
+def with_box_metrics(results, **protocol):
+    """Return results with the metrics that need a box, and with further items of the protocol."""
+    metrics = box_metrics(results.joints_img, results.persons, np.ones(len(results.skeleton), bool), results.skeleton)
+    result = replace(results.result, metrics={**results.result.metrics, **metrics})
+    return replace(results, result=result, protocol={**results.protocol, **protocol})
+
+
+def test_oks_is_in_the_table_in_metrics_json_and_on_the_page(results, folder):
+    lines = []
+    with_oks = with_box_metrics(results)
+    write_results(folder, with_oks, lines.append)
+    oks = json.loads(read(folder, 'metrics.json'))['oks']
+    assert 0 < oks['share@0.75'] < oks['share@0.5'] < 100 and oks['areas'] == {'annotated': 0, '0.53 x box': 5}
+    numbers = [f'{oks[name]:.2f}' for name in ('mean', 'share@0.5', 'share@0.75')]
+    rows = lines[0].split('\n')
+    start = next(index for index, row in enumerate(rows) if row.startswith('OKS'))
+    assert rows[start].split()[1:] == ['Mean', '@0.5', '@0.75'] and rows[start + 1].split()[-3:] == numbers
+    page = read(folder, 'report.html')
+    table = page[page.index('Object keypoint similarity') :]
+    assert all(f'<td>{number}</td>' in table for number in numbers)
+
+
+def test_pck_by_box_is_shown_where_it_decides_best(results, folder):
+    for best_by, is_shown in (('pckh@0.5', False), ('box_pck_auc', True)):
+        lines = []
+        write_results(folder, with_box_metrics(results, best_by=best_by, best_score=41.23456789), lines.append)
+        score = json.loads(read(folder, 'metrics.json'))['box_pck_auc']['mean']
+        assert ('PCK by box' in lines[0]) == is_shown == ('PCK by box' in read(folder, 'report.html'))
+        assert (f'{score:.2f}' in lines[0]) == is_shown
+        assert f'best by {best_by}' in lines[0] and 'best score 41.2346' in lines[0].replace('\n', ' ')
+
+
+def test_pck_by_box_is_the_headline_of_joints_without_head_and_torso(results, folder):
+    skeleton = Skeleton(tuple(f'finger_{index}' for index in range(16)))
+    evaluator = PckhEvaluator(skeleton)
+    evaluator.add(np.arange(5), results.joints_img, [STANDING] * 5, np.ones((5, 16), bool))
+    lines = []
+    write_results(
+        folder, with_box_metrics(replace(results, skeleton=skeleton, result=evaluator.result())), lines.append
+    )
+    assert 'PCK by box' in lines[0] and 'OKS' not in lines[0]
+    page = read(folder, 'report.html')
+    assert '<div class="tile first"><span>PCK by box</span>' in page and 'joints' in sections_of(page)
 
 
 def test_without_a_folder_the_tables_are_shown_and_nothing_is_written(results, folder):

@@ -184,6 +184,52 @@ def test_processes_that_change_twice_take_everyone_once_an_epoch(train, tmp_path
     assert [int(row['epoch']) for row in alone.history()][-3:] == [6, 7, 8]
 
 
+@pytest.mark.slow
+def test_a_run_of_1_then_2_then_1_processes_is_one_training(train, tmp_path, synthetic_people):
+    epochs, warmup, rate = 6, 4, 0.01
+    settings = (
+        'Train.epoch_size=None',
+        f'Train.nEpochs={epochs}',
+        'Train.schedule=cosine',
+        f'Train.warmup_steps={warmup}',
+        f'Train.lear_rate={rate}',
+    )
+    rows, made = [], []
+    # Two stops in the middle of an epoch, and then the end. The processes end where the settings say, which are the
+    # same at each start.
+    for number, (count, command, stop) in enumerate(((1, 'start', '21'), (2, 'go_on', '10'), (1, 'go_on', ''))):
+        with train(count, *settings, command=command, job=f'job{number}', TERMINATE_AFTER=stop) as ranks:
+            runs = finish(ranks)
+        made += zip(*[run.steps() for run in runs])
+        # History is only appended to; the last epoch's validation adds columns.
+        found = runs[0].history()
+        assert [{name: row[name] for name in old} for old, row in zip(rows, found)] == rows
+        rows = found
+        shutil.rmtree(str(tmp_path / 'seen'))
+    config = tiny_run.tiny_config(str(tmp_path / 'other'), synthetic_people)
+    people = len(Experiment(config, report=lambda line: None).split()['train'])
+    epoch = 2 * round(people / 2)
+    persons = [sum((indices for indices, _ in step), []) for step in made]
+    sizes = [len(step) for step in persons]
+    assert sizes[:31] == [2] * 21 + [4] * 10 and set(sizes[31:]) == {2}
+    # Every person once an epoch, in the order of one process.
+    order = sum(persons, [])
+    assert len(order) >= epochs * epoch
+    assert order == list(order_of_one_process(people, config.Train.seed, 0, len(order)))
+    # The processes have one schedule: a rise over the persons of the first joint batches, then half a cosine.
+    assert all(len({rate for _, rate in step}) == 1 for step in made)
+    before = np.cumsum([0] + sizes[:-1])
+    found = np.array([step[0][1] for step in made])
+    expected = 0.5 * rate * (1 + np.cos(np.pi * np.minimum(before / (epochs * epoch), 1)))
+    expected *= np.minimum(1, (before / 2 + 1) / warmup)
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert (np.diff(found[warmup:]) < 0).all()
+    # An epoch ends with the first step that reaches its persons.
+    ends = np.cumsum(sizes)
+    assert [int(row['epoch']) for row in rows] == list(range(1, epochs + 1))
+    assert [int(row['persons']) for row in rows] == [min(ends[ends >= k * epoch]) for k in range(1, epochs + 1)]
+
+
 def require_chief_alone(ranks, folder, epochs):
     """Check that rank 0 has written the checkpoints and events, once, and that the others were silent."""
     assert f'epoch {epochs}/{epochs}, step 9' in ranks.log(0)

@@ -168,4 +168,5 @@ def test_evaluate_writes_results_and_gives_ap(command_line_run, tmp_path, needs_
     # The file scores as evaluate did.
     assert coco.score_coco_files(os.path.join(output, 'coco_results.json'), [str(tmp_path / 'a.json')]).stats == stats
     with open(os.path.join(output, 'report.html'), encoding='utf-8') as stream:
-        assert '<h3>COCO</h3>' in stream.read()
+        page = stream.read()
+    assert '<h3>COCO</h3>' in page and '<h3>Object keypoint similarity</h3>' in page

@@ -1,8 +1,9 @@
 """Program of forked_ranks.py: a tiny training run on the stand-in, as one of its ranks or alone.
 
 Arguments: 'start' or 'go_on', the folder of the run, the annotations, and overrides of the config. Into the folder
-'seen' beside the run go, of each rank: the persons of each training step (persons-RANK.json), the variables at the
-end of the session (variables-RANK.npz) and what the last evaluation measured (evaluation-RANK.npz). With
+'seen' beside the run go, of each rank: the persons of each batch that is handed out (persons-RANK.json), persons and
+learning rate of each step that is made (steps-RANK.json), the variables at the end of the session (variables-RANK.npz)
+and what the last evaluation measured (evaluation-RANK.npz). With
 TERMINATE_AFTER=N in the environment the process sends itself SIGTERM when the N-th batch is handed out.
 """
 
@@ -20,6 +21,7 @@ from hourglass_pose.experiment import training_run as session
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.runtime import ascend
 from hourglass_pose.tf_compat import tf
+from hourglass_pose.training.stepper import Stepper
 from one_layer_model import OneLayerModel
 
 OVERRIDES = (
@@ -67,6 +69,7 @@ class Watching:
         )
         self._replace(session, 'write_results', lambda original: self._write_evaluation)
         self._replace(DataGenerator, 'training_batches', self._noting_persons)
+        self._replace(Stepper, 'run', self._noting_steps)
         self._replace(tf.Session, '__exit__', self._saving_variables)
         return self
 
@@ -98,6 +101,16 @@ class Watching:
                 yield batch
 
         return training_batches
+
+    def _noting_steps(self, original):
+        def run(stepper):
+            outcome = original(stepper)
+            with open(f'{self._path("steps")}.json', 'a') as stream:
+                persons = [int(index) for index in stepper.last_batch().indices]
+                stream.write(f'{json.dumps([persons, float(outcome.rate)])}\n')
+            return outcome
+
+        return run
 
     def _saving_variables(self, original):
         def leave(entered, *exception):

@@ -26,6 +26,11 @@ class Run:
         with open(self._path % ('persons', '.json')) as stream:
             return [json.loads(line) for line in stream]
 
+    def steps(self):
+        """Return [indices of the persons, learning rate] of each step that was made, in order."""
+        with open(self._path % ('steps', '.json')) as stream:
+            return [json.loads(line) for line in stream]
+
     def evaluation(self):
         """Return {name: array} of the last evaluation of a finished run."""
         with np.load(self._path % ('evaluation', '.npz')) as stored:

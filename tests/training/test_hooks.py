@@ -9,7 +9,7 @@ import tiny_run as tiny
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.errors import ImageError
-from hourglass_pose.evaluation import best
+from hourglass_pose.evaluation import evaluator
 from hourglass_pose.evaluation.best import BestMetric
 from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.experiment import training_run as session
@@ -106,7 +106,9 @@ def test_best_is_chosen_for_joints_without_head_and_torso(tmp_path, synthetic_pe
     names = [f'finger_{number}' for number in range(16)]
     lines, areas = [], [10.0, 30.0, 20.0]
     # What it measures is tested beside it; so small a network does not learn in a few steps.
-    monkeypatch.setattr(best, 'box_pck', lambda *arguments: areas[len(epochs(tmp_path))])
+    monkeypatch.setattr(
+        evaluator, 'box_metrics', lambda *arguments: {'box_pck_auc': {'mean': areas[len(epochs(tmp_path))]}}
+    )
     monkeypatch.setattr('tqdm.tqdm.write', lines.append)
     config = config_of(
         tmp_path, synthetic_people, f'DataSetHG.joint_list={names}', 'DataSetHG.flip_prob=0', 'Train.nEpochs=3'
@@ -128,13 +130,13 @@ def test_best_by_loss_is_the_validation_of_least_loss(tmp_path, synthetic_people
 
 
 def test_another_metric_at_a_resume_compares_with_no_score_of_the_old_one():
-    validation = Validation(None, 1, BestMetric('pck', None, None))
+    validation = Validation(None, 1, BestMetric('pck'))
     progress = {'best_score': 90.0, 'metrics': {'pckh@0.5': {'mean': 90.0}, 'pck@0.2': {'mean': 50.0}}}
     validation.restore(progress)
     assert validation.state()['best_score'] is None
     validation.restore(dict(progress, best_by='pck@0.2'))
     assert validation.state()['best_score'] == 90.0
-    same = Validation(None, 1, BestMetric('pckh', None, None))
+    same = Validation(None, 1, BestMetric('pckh'))
     same.restore(progress)
     assert same.state()['best_score'] == 90.0
 

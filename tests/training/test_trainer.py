@@ -348,7 +348,9 @@ def test_termination_of_the_command_saves_and_exits_with_zero(tmp_path, syntheti
             process.kill()
     manifest = verify(CheckpointFolder(folder).newest_intact(pytest.fail))
     text = log.read_text()
-    stopped = f'stopped at step {manifest["global_step"]} of 200000; "python load.py {folder}" continues'
+    stopped = (
+        f'stopped at step {manifest["global_step"]} of 200000; "python -m hourglass_pose resume {folder}" continues'
+    )
     assert stopped in text
     assert 'Traceback' not in text and manifest['global_step'] >= 4
 

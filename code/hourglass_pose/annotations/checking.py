@@ -43,6 +43,7 @@ def checked_person(
     scale: Any = None,
     split: Optional[str] = None,
     person_index: Any = None,
+    area: Any = None,
 ) -> Person:
     """Return the Person of values that a reader has read, converted to the types of Person.
 
@@ -67,9 +68,10 @@ def checked_person(
         source=source,
         visible=None if visible is None else _array('visible', visible, (count,)).astype(bool),
         centre_img=None if centre_img is None else checked_pixels('centre', centre_img, 2),
-        scale=None if scale is None else _scale(scale),
+        scale=None if scale is None else _positive('scale', scale, LARGEST, 'the height of the person / 200 px'),
         split=_split(split),
         person_index=None if person_index is None else _index(person_index),
+        area=None if area is None else _positive('area', area, LARGEST**2, 'square pixels'),
     )
 
 
@@ -154,11 +156,11 @@ def _name(key: str, value: Any) -> str:
     return value
 
 
-def _scale(value: Any) -> float:
-    scale = float(_array('scale', value, ()))
-    if not 0 < scale <= LARGEST:
-        raise AnnotationError(f'scale is {scale:g}; expected a number > 0, the height of the person / 200 px')
-    return scale
+def _positive(name: str, value: Any, largest: float, meaning: str) -> float:
+    number = float(_array(name, value, ()))
+    if not 0 < number <= largest:
+        raise AnnotationError(f'{name} is {number:g}; expected a number > 0, {meaning}')
+    return number
 
 
 def _split(value: Any) -> Optional[str]:

@@ -23,6 +23,7 @@ class Person:
     None if the data has none.
     split: 'train', 'valid' or 'test' if the data assigns the person to a split, otherwise None.
     person_index: index of the person among the annotated ones of its image, from 0; None if unknown.
+    area: of the person's segment in square pixels, as COCO gives it; None if unknown.
     """
 
     image: str
@@ -38,3 +39,4 @@ class Person:
     scale: Optional[float] = None
     split: Optional[str] = None
     person_index: Optional[int] = None
+    area: Optional[float] = None

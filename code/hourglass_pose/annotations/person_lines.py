@@ -12,6 +12,7 @@ line is one person:
     centre scale  approximate centre [x, y] of the person, and its height / 200 px, as MPII defines them
     split         "train", "valid" or "test"
     person_index  index of the person among those of its image, from 0
+    area          of the person's segment in square pixels, for OKS
 
 The first four are in every line, the others if they are known. Coordinates are pixels of the image, 0-based, x right,
 y down, pixel centres at integers. Other keys are ignored, so that other programs can add their own.
@@ -28,6 +29,7 @@ from hourglass_pose.annotations.checking import checked_person
 from hourglass_pose.annotations.gzip_files import create_bytes, lines_of, open_bytes
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import AnnotationError, excerpt
+from hourglass_pose.invocation import command
 
 FORMAT, VERSION = 'hourglass-pose persons', 1
 FRAME = 'pixels of the image, 0-based, x right, y down, pixel centres at integers'
@@ -124,6 +126,7 @@ def _record_of(person: Person) -> Dict[str, Any]:
         ('scale', None if person.scale is None else float(person.scale)),
         ('split', person.split),
         ('person_index', None if person.person_index is None else int(person.person_index)),
+        ('area', None if person.area is None else float(person.area)),
     )
     record.update((key, value) for key, value in optional if value is not None)
     return record
@@ -138,7 +141,7 @@ def _layout(path: str, line: bytes, num_joints: int, joint_names: Optional[Seque
     if not is_header(line):
         raise AnnotationError(
             f'{path}:1: expected the first line {{"format": "{FORMAT}", "version": {VERSION}, ...}}; create the file '
-            'with "python -m hourglass_pose prepare"'
+            f'with "{command("prepare")}"'
         )
     header = json.loads(line.decode('utf-8-sig'))
     if header.get('version') != VERSION:
@@ -204,6 +207,7 @@ def _person(record: Dict[str, Any], layout: _Layout, image_folder: str, source: 
         scale=_number(record, 'scale', (int, float)),
         split=record.get('split'),
         person_index=_number(record, 'person_index', (int,)),
+        area=_number(record, 'area', (int, float)),
     )
 
 

@@ -12,6 +12,7 @@ from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import is_header, read_person_lines
 from hourglass_pose.errors import AnnotationError, counted
 from hourglass_pose.files import kind_of_bytes
+from hourglass_pose.invocation import command
 
 # Kinds of files that "prepare" converts to annotations.
 _TO_PREPARE = {'matlab': 'a MATLAB file', 'matlab73': 'a MATLAB file', 'hdf5': 'an HDF5 file', 'json': 'JSON'}
@@ -102,7 +103,8 @@ def _paired(annotation_files: Paths, image_folders: Optional[Paths]) -> Tuple[Tu
     for path in files:
         if not os.path.isfile(path):
             raise AnnotationError(
-                f'no annotation file at {os.path.abspath(path)}; create it, or set another by '
+                f'no annotation file at {os.path.abspath(path)}{", which is a folder" if os.path.isdir(path) else ""}; '
+                'create it, or set another by '
                 'DataSetHG.training_txt_file or --annotations'
             )
     for folder in folders if image_folders is not None else ():
@@ -128,9 +130,7 @@ def _read(
         return read_person_lines(path, num_joints, image_folder, source, joint_names)
     kind = kind_of_bytes(head)
     if kind in _TO_PREPARE:
-        raise AnnotationError(
-            f'{path}: this is {_TO_PREPARE[kind]}; convert it with "python -m hourglass_pose prepare"'
-        )
+        raise AnnotationError(f'{path}: this is {_TO_PREPARE[kind]}; convert it with "{command("prepare")}"')
     return read_dataset_txt(path, num_joints, image_folder, source)
 
 

@@ -7,6 +7,8 @@ from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.checkpoints.manifest import Manifest
 from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.checkpoints.variables import report_on_network
+from hourglass_pose.errors import counted
+from hourglass_pose.graph.hyperparameters import key_name
 from hourglass_pose.graph.summary import summarise_network
 
 Text = Union[str, List[str]]
@@ -17,7 +19,8 @@ def describe(stored: StoredNetwork) -> Dict[str, Text]:
     record: Dict[str, Text] = {'checkpoint': stored.path}
     record['files'] = _files(stored)
     record['network'] = summarise_network(stored.hyperparameters).describe()
-    record['hyperparameters'] = [f'{name}: {value!r}' for name, value in stored.hyperparameters.as_dict().items()]
+    values = stored.hyperparameters.as_dict()
+    record['hyperparameters'] = [f'{key_name(name)}: {value!r}' for name, value in values.items()]
     record['variables'] = report_on_network(stored).lines()
     if stored.manifest:
         record.update(describe_training(stored.manifest))
@@ -25,7 +28,7 @@ def describe(stored: StoredNetwork) -> Dict[str, Text]:
         record['training'] = 'by another program; the file does not record its data and joint names'
         record.update(_source(stored.source))
     else:
-        steps = '' if stored.step is None else f', {stored.step} steps'
+        steps = '' if stored.step is None else f', {counted(stored.step, "step")}'
         record['training'] = (
             f'by the original TensorFlow 1 code{steps}; it carries no manifest, so its dropout rate, data and '
             'joint names are not known'
@@ -53,6 +56,8 @@ def describe_training(manifest: Manifest) -> Iterator[Tuple[str, Text]]:
         for name, values in progress['metrics'].items()
         if values['mean'] is not None
     ]
+    if progress.get('best_score') is not None and progress.get('best_by'):
+        metrics.append(f'{progress["best_by"]} {progress["best_score"]:.4g} (the best so far, which decides)')
     yield 'metrics', metrics or 'not validated yet'
     yield 'data', _data(manifest)
     yield 'device', manifest['device']
@@ -70,8 +75,9 @@ def _prediction(inference: InferenceRecord) -> str:
     else:
         crops = f'centre and scale, corners {inference.crop_corners}'
     return (
-        f'loss {inference.loss}, sigma {inference.sigma:.3g}, decoding {inference.decoding}, flip test '
+        f'loss {inference.loss}, sigma {inference.sigma:.3g}, decoding {inference.codec().decoding}, flip test '
         f'{"on" if inference.flip_test else "off"}, crops by {crops}'
+        f'{", person output" if inference.gives_person else ""}'
     )
 
 

@@ -17,6 +17,7 @@ from typing import Callable, List, Optional
 from hourglass_pose.checkpoints.manifest import MANIFEST, Manifest, read_manifest, rewrite_manifest, verify
 from hourglass_pose.checkpoints.manifest import write_manifest as _write_manifest
 from hourglass_pose.errors import CheckpointError, UserError
+from hourglass_pose.invocation import command
 
 LINKS = ('latest', 'best')
 _FOLDER_PATTERN = re.compile(r'^step-(\d{8,})$')
@@ -191,7 +192,7 @@ class CheckpointFolder:
         return CheckpointError(
             f'{self.folder}: the checkpoint of step {step} cannot be written '
             f'({getattr(error, "strerror", None) or error}); earlier checkpoints are unchanged: free some space or '
-            'correct the permissions of the folder, then resume with load.py'
+            f'correct the permissions of the folder, then "{command("resume")} {self.folder}"'
         )
 
     def _prune(self, newest: int) -> None:

@@ -1,11 +1,9 @@
-"""Checkpoints of the original TensorFlow 1 code: found by their prefix, recognised by their variables."""
+"""Checkpoints of the original TensorFlow 1 code, recognised by their variables."""
 
-import os
 import re
-from typing import Any, Dict, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, Mapping, Sequence
 
 from hourglass_pose.checkpoints.inference import InferenceRecord
-from hourglass_pose.checkpoints.variable_names import count_distinct
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.modelzoo.hyperparameters import ATTENTION_FEATURES, ModelzooHyperparameters
 from hourglass_pose.skeleton import MPII_JOINTS
@@ -15,31 +13,6 @@ ORIGINAL_SIGMA = 3.0 / 2.3548
 
 _STEM = 'model/preprocessing/conv_256_to_128/weights'
 _ATTENTION_STEM = 'preprocessing/conv/weights'
-
-
-def find_original(path: str) -> Optional[str]:
-    """Return the prefix of the TensorFlow checkpoint that a path means, or None.
-
-    path: a prefix such as 'hg_200', one of its files, or a folder, which means the checkpoint that its file
-    `checkpoint` names, otherwise the one that was written last.
-    """
-    prefix = re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', path)
-    if os.path.isfile(f'{prefix}.index'):
-        return prefix
-    if not os.path.isdir(path):
-        return None
-    try:
-        with open(os.path.join(path, 'checkpoint')) as stream:
-            named = re.search(r'^model_checkpoint_path: "(.*)"', stream.read(), re.MULTILINE)
-        # The folder may have been moved since the file was written.
-        if named:
-            prefix = os.path.join(path, os.path.basename(named.group(1)))
-            if os.path.isfile(f'{prefix}.index'):
-                return prefix
-    except (OSError, UnicodeDecodeError):
-        pass
-    indices = [os.path.join(path, name) for name in os.listdir(path) if name.endswith('.index')]
-    return max(indices, key=lambda name: (os.path.getmtime(name), name))[: -len('.index')] if indices else None
 
 
 def recognise(shapes: Mapping[str, Sequence[int]]) -> ModelzooHyperparameters:
@@ -133,3 +106,8 @@ def original_inference(hyperparameters: ModelzooHyperparameters) -> InferenceRec
         box_margin=0.2,
         gives_probabilities=hyperparameters.gives_probabilities,
     )
+
+
+def count_distinct(pattern: str, names: Iterable[str]) -> int:
+    """Return the number of distinct texts that the group of a pattern matches at the start of the names."""
+    return len({match.group(1) for match in map(re.compile(pattern).match, names) if match})

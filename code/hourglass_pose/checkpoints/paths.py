@@ -1,13 +1,18 @@
 """identify: the kind of network that a path means, or a message that describes what is there instead."""
 
 import os
+import re
 import zipfile
 from dataclasses import dataclass
+from typing import Optional
 
-from hourglass_pose.checkpoints.folder import find_checkpoint
+from hourglass_pose.checkpoints.folder import CheckpointFolder, find_checkpoint, run_folder_of
 from hourglass_pose.checkpoints.manifest import MANIFEST
-from hourglass_pose.checkpoints.original import find_original
 from hourglass_pose.errors import CheckpointError
+from hourglass_pose.invocation import command
+
+CONFIG_COPY = 'config.cfg'
+"""Name of the file with the settings of a run, in its folder."""
 
 OURS, ORIGINAL, PYTORCH, ONNX = 'ours', 'original', 'pytorch', 'onnx'
 
@@ -67,6 +72,54 @@ def identify(path: str) -> IdentifiedPath:
         if not description:
             raise
         raise CheckpointError(f'{path}: this is no checkpoint, it is {description}; expected {_READS}') from error
+
+
+def find_original(path: str) -> Optional[str]:
+    """Return the prefix of the TensorFlow checkpoint that a path means, or None.
+
+    path: a prefix such as 'hg_200', one of its files, or a folder, which means the checkpoint that its file
+    `checkpoint` names, otherwise the one that was written last.
+    """
+    prefix = re.sub(r'\.(index|meta|data-\d{5}-of-\d{5})$', '', path)
+    if os.path.isfile(f'{prefix}.index'):
+        return prefix
+    if not os.path.isdir(path):
+        return None
+    try:
+        with open(os.path.join(path, 'checkpoint')) as stream:
+            named = re.search(r'^model_checkpoint_path: "(.*)"', stream.read(), re.MULTILINE)
+        # The folder may have been moved since the file was written.
+        if named:
+            prefix = os.path.join(path, os.path.basename(named.group(1)))
+            if os.path.isfile(f'{prefix}.index'):
+                return prefix
+    except (OSError, UnicodeDecodeError):
+        pass
+    indices = [os.path.join(path, name) for name in os.listdir(path) if name.endswith('.index')]
+    return max(indices, key=lambda name: (os.path.getmtime(name), name))[: -len('.index')] if indices else None
+
+
+def run_to_resume(path: str) -> Optional[str]:
+    """Return the folder of the run that a path resumes, or None for a checkpoint of the original code.
+
+    Args:
+        path: a run folder, a checkpoint in it or one of its files, or a checkpoint of the original code.
+
+    Raises:
+        CheckpointError: the path means no network, or one outside of a run.
+    """
+    if CheckpointFolder(path).steps():
+        return path
+    found = identify(path)
+    if found.kind == ORIGINAL:
+        return None
+    run = run_folder_of(found.path) if found.kind == OURS else None
+    if run is None or not os.path.isfile(os.path.join(run, CONFIG_COPY)):
+        raise CheckpointError(
+            f'{path}: this checkpoint is not in a run folder, so there is no run to resume; start a new run with '
+            f'its weights by "{command("train")} --initialise-from {path}"'
+        )
+    return run
 
 
 def is_pytorch_file(path: str) -> bool:

@@ -9,7 +9,7 @@ from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.checkpoints.manifest import Manifest, read_manifest
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.architectures import hyperparameters_from_dict
-from hourglass_pose.graph.hyperparameters import Hyperparameters
+from hourglass_pose.graph.hyperparameters import Hyperparameters, key_name
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def check_transferable(stored: StoredNetwork, hyperparameters: Hyperparameters, 
     """Raise CheckpointError if weights of a stored network would have another meaning in a network."""
     found, wanted = stored.hyperparameters.as_dict(), hyperparameters.as_dict()
     differences = [
-        f'{name}: {found.get(name)} / {wanted[name]}'
+        f'{key_name(name)}: {found.get(name)} / {wanted[name]}'
         for name in wanted
         if name not in hyperparameters.free_in_transfer and found.get(name) != wanted[name]
     ]

@@ -8,6 +8,7 @@ from typing import Callable, List, NoReturn, Optional, Sequence
 
 from hourglass_pose import __version__
 from hourglass_pose.errors import UserError
+from hourglass_pose.invocation import command
 
 # 1 is also Python's own exit code for an uncaught exception; the traceback distinguishes the two.
 DONE, BAD_FINDING, USERS_MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -44,7 +45,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     _show_every_name()
-    parser = _Parser(prog='hourglass-pose', description='Stacked-hourglass human pose estimation.')
+    parser = _Parser(prog=command(), description='Stacked-hourglass human pose estimation.')
     parser.add_argument('--version', action='version', version=__version__)
     subparsers = parser.add_subparsers(dest='subcommand', metavar='SUBCOMMAND')
     # All modules are imported only to show their names and help texts.

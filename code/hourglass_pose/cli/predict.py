@@ -6,6 +6,7 @@ from typing import Any, Iterable, Iterator, List, Sequence, Tuple
 
 from hourglass_pose.cli.options import add_device_options, add_original_options
 from hourglass_pose.cli.prediction_options import integer_from
+from hourglass_pose.cli.video_prediction import add_video_arguments, predict_videos, videos_of
 from hourglass_pose.errors import ImageError, UserError, counted
 from hourglass_pose.experiment import original_settings
 
@@ -31,7 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a run folder, a checkpoint in it such as RUN/best, or an exported .onnx model, which needs no TensorFlow '
         '(default: the network that ships with this package)',
     )
-    parser.add_argument('images', nargs='+', metavar='IMAGE_OR_FOLDER', help='photos, or folders of photos')
+    parser.add_argument(
+        'images', nargs='*', metavar='IMAGE_OR_FOLDER', help='photos, folders of photos, or videos instead of them'
+    )
+    add_video_arguments(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         '--box',
@@ -58,16 +62,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"(default: what suits the network; {BOX_SCORE:g} for a detector's boxes)",
     )
     parser.add_argument(
-        '--min-score', type=float, default=0.0, help='leave joints with a lower score out of the picture (default: 0)'
+        '--min-score',
+        type=float,
+        help='leave joints with a lower score out of the picture (default: 0; of a video 0.2)',
     )
     add_device_options(parser)
     parser.add_argument(
-        '--output', required=True, metavar='DIR', help='folder for NAME.pose.json and NAME.pose.png of each photo'
+        '--output',
+        required=True,
+        metavar='DIR',
+        help='folder for NAME.pose.json and NAME.pose.png of a photo, NAME.pose.jsonl and NAME.pose.mp4 of a video',
     )
     add_original_options(parser)
 
 
 def run(options: argparse.Namespace) -> None:
+    videos = videos_of(options)
+    if videos:
+        predict_videos(options, videos)
+        return
     if options.min_person_score is not None and (options.box or options.whole_image):
         raise UserError('--min-person-score: the persons are given by their boxes; leave it out')
     from hourglass_pose.checkpoints.shipped import SHIPPED_NOTE, shipped_network
@@ -98,7 +111,7 @@ def run(options: argparse.Namespace) -> None:
                     if photo.problem:
                         raise photo.problem
                     stem_path = os.path.join(options.output, stem)
-                    write_poses(stem_path, photo.path, photo.image, photo.poses, predictor, options.min_score)
+                    write_poses(stem_path, photo.path, photo.image, photo.poses, predictor, options.min_score or 0.0)
                     counts.append((photo.path, len(photo.poses)))
                 except UserError as error:
                     problems.append(str(error))

@@ -4,6 +4,7 @@ import argparse
 
 from hourglass_pose.cli.options import add_original_options
 from hourglass_pose.cli.prediction_options import add_prediction_arguments, prediction_options
+from hourglass_pose.errors import counted
 
 HELP = "write a network's poses of MPII's test persons as a submission .mat"
 
@@ -51,4 +52,5 @@ def run(options: argparse.Namespace) -> None:
         )
     print(f'writing {options.output} and reading it again; this takes a minute for all of MPII')
     write_checked(options.output, images, poses, joint_ids, len(persons))
-    print(f'{options.output}: {len(poses)} persons on the {len(images)} test images of {options.annotations}')
+    persons_text = counted(len(poses), 'person')
+    print(f'{options.output}: {persons_text} on the {len(images)} test images of {options.annotations}')

@@ -3,6 +3,7 @@
 from hourglass_pose.config.key import Contradictions, Key, Values
 from hourglass_pose.config.rules import joint_names, joint_pairs, paths, zeros_and_ones
 from hourglass_pose.input.augmentations.table import SETTINGS
+from hourglass_pose.input.centre_scale import CORNERS
 from hourglass_pose.rules import choice, integer, number, or_none
 from hourglass_pose.skeleton import SKELETONS, Skeleton
 
@@ -104,7 +105,7 @@ DATA_KEYS = (
         _SECTION,
         'crop_corners',
         'exact',
-        choice('exact', 'princeton', 'bearpaw'),
+        choice(*CORNERS),
         "corners of a crop by crop_rule 'centre_scale': exact, or as the code of imported weights cuts them",
     ),
     Key(
@@ -126,6 +127,14 @@ DATA_KEYS = (
     ),
     Key(_SECTION, 'joints_margin', 0.16, number(0, 2), "margin in place of box_margin with train_crop 'joints'"),
     *(Key(_SECTION, key.name, key.default, number(0, key.highest), key.effect) for key in SETTINGS),
+    Key(
+        _SECTION,
+        'negative_prob',
+        0.0,
+        number(0, 1, below=True),
+        'share of the training crops replaced by ones without a whole person in their middle, for Network.person',
+        note='0.25 is a good start. These crops teach no joints.',
+    ),
     Key(_SECTION, 'synthetic_images', 4000, integer(2), 'images that --synthetic renders'),
 )
 

@@ -13,21 +13,11 @@ from hourglass_pose.graph.architectures import (
     field_names,
     find_architecture,
 )
-from hourglass_pose.graph.hyperparameters import HyperparameterError, Hyperparameters, setting_of
+from hourglass_pose.graph.hyperparameters import HyperparameterError, Hyperparameters, key_name, setting_of
 from hourglass_pose.rules import choice, integer, or_none
 
 _SECTION = 'Network'
 
-# Hyperparameters whose keys have the names of the original code's config.cfg; the others are keys of the same name.
-_KEY_NAMES = {
-    'num_stacks': 'nStack',
-    'num_features': 'nFeat',
-    'num_poolings': 'nLow',
-    'num_modules': 'nModules',
-    'num_joints': 'outputDim',
-    'input_size': 'img_size',
-    'stem_features': 'stem_feat',
-}
 _OTHER_SPELLINGS = {
     'nStack': 'nStacks',
     'nFeat': 'nFeats',
@@ -42,7 +32,7 @@ _ANYWHERE = ('nStack', 'nFeat', 'nLow', 'nModules', 'outputDim', 'img_size', 'ti
 def network_hyperparameters(values: Values) -> Hyperparameters:
     """Return the hyperparameters that a configuration selects. Raises HyperparameterError."""
     architecture = find_architecture(values['arch'], values)
-    return architecture(**{name: values[_key_name(name)] for name in field_names(architecture)})
+    return architecture(**{name: values[key_name(name)] for name in field_names(architecture)})
 
 
 def network_contradictions(values: Values) -> Contradictions:
@@ -51,7 +41,7 @@ def network_contradictions(values: Values) -> Contradictions:
         network = network_hyperparameters(values)
     except HyperparameterError as error:
         for name, expected, found in error.mistakes:
-            yield _key_name(name), _with_key_names(expected), str(found)
+            yield key_name(name), _with_key_names(expected), str(found)
         return
     if values['hm_size'] != network.heatmap_size:
         yield 'hm_size', f'None or img_size / {network.stride} = {network.heatmap_size}', f'{values["hm_size"]}'
@@ -108,7 +98,7 @@ def _own_keys() -> Dict[str, Key]:
     for architecture in ARCHITECTURES.values():
         for declared in fields(architecture):
             if declared.name not in common and declared.name not in keys:
-                key, setting = _key_name(declared.name), setting_of(declared)
+                key, setting = key_name(declared.name), setting_of(declared)
                 keys[declared.name] = Key(
                     _SECTION,
                     key,
@@ -142,16 +132,12 @@ def _derived(attribute: str) -> Callable[[Values], Optional[Any]]:
 
     def derive(values: Values) -> Optional[Any]:
         try:
-            return getattr(network_hyperparameters({**values, _key_name(attribute): None}), attribute, None)
+            return getattr(network_hyperparameters({**values, key_name(attribute): None}), attribute, None)
         except HyperparameterError:
             return None
 
     return derive
 
 
-def _key_name(hyperparameter: str) -> str:
-    return _KEY_NAMES.get(hyperparameter, hyperparameter)
-
-
 def _with_key_names(text: str) -> str:
-    return re.sub(r'\b\w+\b', lambda word: _key_name(word.group()), text)
+    return re.sub(r'\b\w+\b', lambda word: key_name(word.group()), text)

@@ -112,6 +112,14 @@ TRAINING_KEYS = (
         'decay a step of the moving average of the weights, which evaluation then uses; 0 is off',
         note='0.999 averages over about the last thousand steps.',
     ),
+    Key(
+        'Train',
+        'person_weight',
+        0.1,
+        number(0, above=True),
+        'factor on the cross-entropy of the person output in the loss; Network.person only',
+        note="For loss 'softmax'. The values of 'mse' and 'sigmoid' are smaller, and a smaller factor suits them.",
+    ),
     Key('Train', 'clip_norm', 0.0, number(0), 'largest global norm of the gradients; 0 is off'),
     Key('Train', 'w_summary', False, boolean(), 'histograms of the weights in TensorBoard', anywhere=True),
     Key(
@@ -203,7 +211,7 @@ TRAINING_KEYS = (
 
 
 def training_contradictions(values: Values) -> Contradictions:
-    """Yield the contradictions between the keys of [Train]."""
+    """Yield the contradictions between the keys of [Train] and [Validation]."""
     if values['weight_decay'] > 0 and values['optimizer'] != 'adamw':
         yield (
             'weight_decay',
@@ -212,3 +220,9 @@ def training_contradictions(values: Values) -> Contradictions:
         )
     if not values['weighted_loss'] and not codec_class(values['loss']).teaches_absence:
         yield 'weighted_loss', f'True, as loss {values["loss"]!r} cannot train empty maps', 'False'
+    if not codec_class(values['loss']).searches_peak and values['decoding'] != DECODINGS[0]:
+        yield (
+            'decoding',
+            f'{DECODINGS[0]!r}, the default, as loss {values["loss"]!r} takes the mean cell and searches no peak',
+            repr(values['decoding']),
+        )

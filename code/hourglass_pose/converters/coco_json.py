@@ -92,6 +92,7 @@ def _person(
     labelled = (chosen[:, 2] > 0) & ~np.isnan(chosen[:, :2]).any(axis=1)
     if not labelled.any():
         return Skipped(NO_JOINTS)
-    return make_person(
-        image, index, chosen[:, :2], labelled, chosen[:, 2] == 2, [x, y, x + width - 1, y + height - 1], split
-    )
+    box_img = [x, y, x + width - 1, y + height - 1]
+    # An area of 0 is none.
+    area = item.get('area') or None
+    return make_person(image, index, chosen[:, :2], labelled, chosen[:, 2] == 2, box_img, split, area=area)

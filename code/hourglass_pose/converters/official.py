@@ -93,6 +93,7 @@ def make_person(
     scale: Any = None,
     head_box: Any = None,
     indexed: bool = True,
+    area: Any = None,
 ) -> Person:
     """Return a Person named after its image, without image_path, which the annotation format does not store.
 
@@ -111,6 +112,7 @@ def make_person(
         scale=scale,
         split=split,
         person_index=index if indexed else None,
+        area=area,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.doctor.findings import Finding
-from hourglass_pose.errors import ImageError
+from hourglass_pose.errors import ImageError, counted
 from hourglass_pose.report.sheets import contact_sheet
 
 # Every optimizer has two slots for each trained parameter: two moments, or a mean square and a momentum.
@@ -142,10 +142,8 @@ def check_time(
             f'{", twice with the flip test" if plan.flip_test else ""})',
         ]
         heading = f'about {time_text(max([training] + needed) + validation)}'
-    message = (
-        f'{heading} for {plan.steps:,} steps of {plan.batch_size} persons in {plan.epochs} epochs: {"; ".join(parts)}'
-    )
-    return Finding('time', False, message)
+    length = f'{counted(plan.steps, "step")} of {counted(plan.batch_size, "person")} in {counted(plan.epochs, "epoch")}'
+    return Finding('time', False, f'{heading} for {length}: {"; ".join(parts)}')
 
 
 def check_settings(plan: RunPlan) -> List[Finding]:
@@ -158,7 +156,7 @@ def check_settings(plan: RunPlan) -> List[Finding]:
         )
         findings.append(Finding('settings', True, message))
     if plan.batch_size > plan.num_train:
-        message = f'Train.batch_size is {plan.batch_size}, but there are {plan.num_train} persons to train on'
+        message = f'Train.batch_size is {plan.batch_size}, but only {counted(plan.num_train, "person")} to train on'
         findings.append(Finding('settings', False, message))
     seen = plan.steps * plan.batch_size
     if seen < plan.num_train:

@@ -7,18 +7,8 @@ import numpy as np
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.evaluation.evaluator import Evaluation
-from hourglass_pose.evaluation.pckh import (
-    area_under_curve,
-    head_boxes_of,
-    measure_heads,
-    measure_torsos,
-    normalised_distances,
-    percent_within,
-)
+from hourglass_pose.evaluation.pckh import head_boxes_of, measure_heads, measure_torsos
 from hourglass_pose.skeleton import Skeleton
-
-# Up to the whole side: with a lower limit, errors beyond it would count alike, and few joints decide by chance.
-_BOX_THRESHOLDS = np.arange(101) / 100.0
 
 _NAMES = {'pckh': 'pckh@0.5', 'pck': 'pck@0.2', 'box_pck': 'box_pck_auc', 'loss': 'loss'}
 _TITLES = {
@@ -29,13 +19,11 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class BestMetric:
-    """kind: 'pckh', 'pck', 'box_pck' or 'loss'. kept_joints: bool (J,), the joints that are scored."""
+    """kind: 'pckh', 'pck', 'box_pck' or 'loss'."""
 
     kind: str
-    skeleton: Skeleton
-    kept_joints: np.ndarray
 
     @property
     def name(self) -> str:
@@ -49,8 +37,6 @@ class BestMetric:
 
     def score(self, evaluation: Evaluation) -> Optional[float]:
         """Return the value in percent, None if it is not defined. Not for 'loss', which does not follow from poses."""
-        if self.kind == 'box_pck':
-            return box_pck(evaluation, self.kept_joints, self.skeleton)
         return evaluation.result.metrics[self.name]['mean']
 
     def is_better(self, score: Optional[float], best: Optional[float]) -> bool:
@@ -70,7 +56,7 @@ def choose_best_metric(
     In this order: PCKh@0.5, PCK@0.2 of the torso, PCK by the box, which every person with a labelled joint has.
     """
     if best_by != 'auto':
-        return BestMetric(best_by, skeleton, kept_joints)
+        return BestMetric(best_by)
     joints = np.array([person.joints_img for person in persons], np.float64)
     labelled = np.array([person.labelled for person in persons], bool)
     boxes = head_boxes_of([person.head_box_img for person in persons])
@@ -79,25 +65,5 @@ def choose_best_metric(
     torsos = measure_torsos(joints, labelled, skeleton)[0]
     for kind, sizes in (('pckh', heads), ('pck', torsos)):
         if (np.isfinite(sizes) & scored).any():
-            return BestMetric(kind, skeleton, kept_joints)
-    return BestMetric('box_pck', skeleton, kept_joints)
-
-
-def box_pck(evaluation: Evaluation, kept_joints: np.ndarray, skeleton: Skeleton) -> Optional[float]:
-    """Return the area under the curve of PCK by the longer side of the box, thresholds 0 to 1, in percent.
-
-    PCK by the longer side is that of Yang and Ramanan (2013). With few joints, the percentage within one threshold
-    takes few values, so the best one is a matter of chance; the area under the curve changes with every error. Mean
-    over joints, None if no joint is labelled.
-    """
-    persons = evaluation.persons
-    boxes = np.array([person.box_img for person in persons], np.float64)
-    distances = normalised_distances(
-        evaluation.joints_img,
-        np.array([person.joints_img for person in persons], np.float64),
-        np.array([person.labelled for person in persons], bool) & kept_joints,
-        np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0).max(axis=1),
-    )
-    curve, _ = percent_within(distances, _BOX_THRESHOLDS)
-    areas = area_under_curve(curve)[skeleton.mean_joints]
-    return float(areas[np.isfinite(areas)].mean()) if np.isfinite(areas).any() else None
+            return BestMetric(kind)
+    return BestMetric('box_pck')

@@ -1,6 +1,6 @@
 """Evaluator: runs a network function on crops and scores its joints, together with baselines."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 import numpy as np
@@ -9,7 +9,9 @@ from hourglass_pose import geometry
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.baselines import centre_pose, mean_pose
+from hourglass_pose.evaluation.box_metrics import box_metrics
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult, argmax_accuracies
+from hourglass_pose.evaluation.person_output import PersonMeasure, PredictPerson, measure_person_output
 from hourglass_pose.evaluation.scales import average_over_scales
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import Batch, DataGenerator
@@ -28,6 +30,7 @@ class Evaluation:
 
     result, baselines: PckhResult of the network, and of 'mean_pose', if it is known, and 'centre'.
     persons: the N evaluated persons. joints_img: (N, J, 2) float64. scores: (N, J) float32.
+    person: PersonMeasure of the network's person output, None if it has none or it was not measured.
     """
 
     result: PckhResult
@@ -35,6 +38,7 @@ class Evaluation:
     persons: List[Person]
     joints_img: np.ndarray
     scores: np.ndarray
+    person: Optional[PersonMeasure] = None
 
 
 def mean_training_pose(persons: List[Person], rule: CropRule) -> np.ndarray:
@@ -200,6 +204,12 @@ class Evaluator:
         network = self._result('network', columns, persons)
         return Evaluation(network, baselines, persons, columns['joints_network'], columns['scores'])
 
+    def measure_person(
+        self, predict_person: PredictPerson, gather: Callable[[Columns], List[Columns]] = lambda columns: [columns]
+    ) -> PersonMeasure:
+        """Return the PersonMeasure of a network's person output; the arguments are those of measure_person_output."""
+        return measure_person_output(self.generator, predict_person, gather, self.limit)
+
     def _columns(self, batches: Iterable[Batch], predict_logits: PredictLogits) -> Columns:
         """Return the columns of this process's part of the persons: their indices and predictions."""
         codec, maker, joints = self.codec, self.generator.sample_maker, len(self.skeleton)
@@ -230,14 +240,17 @@ class Evaluator:
 
     def _result(self, name: str, columns: Columns, persons: List[Person]) -> PckhResult:
         """Return the PckhResult of the poses of the network or of a baseline."""
+        joints_img, kept_joints = columns[f'joints_{name}'], self.generator.sample_maker.kept_joints
         measured = PckhEvaluator(self.skeleton)
         measured.add(
             columns['indices'],
-            columns[f'joints_{name}'],
+            joints_img,
             np.array([person.joints_img for person in persons]),
             np.array([person.labelled for person in persons]),
             [person.head_box_img for person in persons],
             columns[f'argmax_{name}'],
-            self.generator.sample_maker.kept_joints,
+            kept_joints,
         )
-        return measured.result()
+        result = measured.result()
+        by_box = box_metrics(joints_img, persons, kept_joints, self.skeleton)
+        return replace(result, metrics={**result.metrics, **by_box})

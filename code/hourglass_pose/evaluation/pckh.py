@@ -30,7 +30,6 @@ class PckhResult:
         PCKh and AUC exclude 'none'.
     torso_sources: 'l_shoulder_to_r_hip', 'r_shoulder_to_l_hip', 'none' -> number of persons, likewise for PCK.
     person_indices: int64 (N,), ascending, the indices passed to add().
-    person_pckh: float64 (N,), PCKh@0.5 in percent of each person's own joints, NaN where undefined.
     head_distances, torso_distances: float64 (N, J), errors in head sizes and in torsos, NaN where not scored.
     """
 
@@ -39,7 +38,6 @@ class PckhResult:
     head_sources: Dict[str, int]
     torso_sources: Dict[str, int]
     person_indices: np.ndarray
-    person_pckh: np.ndarray
     head_distances: np.ndarray
     torso_distances: np.ndarray
 
@@ -120,7 +118,6 @@ class PckhEvaluator:
         by_torso = normalised_distances(pred, true, scored, torso_sizes)
         curve, labelled_with_head = percent_within(by_head, CURVE_THRESHOLDS)
         torso_percent, labelled_with_torso = percent_within(by_torso, [0.2])
-        person_percent, _ = percent_within(by_head[:, self._skeleton.mean_joints].T, [0.5])
         by_joint = {
             'pckh@0.5': (curve[50], labelled_with_head),
             'pckh@0.1': (curve[10], labelled_with_head),
@@ -136,7 +133,6 @@ class PckhEvaluator:
             head_sources=head_sources,
             torso_sources=torso_sources,
             person_indices=indices,
-            person_pckh=person_percent[0],
             head_distances=by_head,
             torso_distances=by_torso,
         )

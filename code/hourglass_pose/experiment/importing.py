@@ -6,11 +6,12 @@ from typing import Any, Callable, Dict
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.inference import InferenceRecord
+from hourglass_pose.checkpoints.paths import CONFIG_COPY
 from hourglass_pose.config.config import Config, config_from_dict, format_config
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.experiment.experiment import Experiment, make_folder
-from hourglass_pose.experiment.run_folder import CONFIG_COPY
 from hourglass_pose.files import write_whole
+from hourglass_pose.invocation import command
 
 # Optimizer and learning rate of each code base.
 _OPTIMIZERS = {'bearpaw': ('rmsprop', 2.5e-4), 'princeton': ('adam', 2e-4)}
@@ -66,10 +67,10 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
     report(f'licence: {_LICENCES[code_base]}; importing them changes no licence')
     run = shlex.quote(folder.rstrip('/') or '/')
     report(
-        f'next: python -m hourglass_pose predict --checkpoint {run}/latest PHOTO.jpg --output predictions\n'
-        f'      python -m hourglass_pose evaluate --checkpoint {run} --annotations FILE --images FOLDER --output '
+        f'next: {command("predict")} --checkpoint {run}/latest PHOTO.jpg --output predictions\n'
+        f'      {command("evaluate")} --checkpoint {run} --annotations FILE --images FOLDER --output '
         'results\n'
-        f'      python -m hourglass_pose resume {run} --set DataSetHG.training_txt_file=FILE --set '
+        f'      {command("resume")} {run} --set DataSetHG.training_txt_file=FILE --set '
         'DataSetHG.img_directory=FOLDER'
     )
 

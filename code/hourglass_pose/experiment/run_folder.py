@@ -6,11 +6,12 @@ import time
 from typing import Callable, List
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
+from hourglass_pose.checkpoints.paths import CONFIG_COPY
 from hourglass_pose.config.config import Config, format_config, load_config
 from hourglass_pose.errors import ConfigError, UserError
 from hourglass_pose.files import write_whole
+from hourglass_pose.invocation import command
 
-CONFIG_COPY = 'config.cfg'
 GIVEN_CONFIG = 'config.given.cfg'
 
 # The files that the program writes into a run folder. Checkpoints are moved last: as long as one exists, the folder
@@ -27,7 +28,7 @@ def refuse_mixing(folder: str, fresh: bool) -> None:
     """Raise ConfigError if a new run would mix with an earlier one."""
     if not fresh and CheckpointFolder(folder).steps():
         raise ConfigError(
-            f'{folder} holds an earlier run; resume it by "python load.py {folder}", start over by --fresh, or '
+            f'{folder} holds an earlier run; resume it by "{command("resume")} {folder}", start over by --fresh, or '
             'choose another folder by --set Saver.saver_directory=FOLDER'
         )
 

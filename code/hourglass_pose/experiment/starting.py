@@ -8,19 +8,19 @@ from typing import Callable, List, Optional, Sequence
 from tqdm import tqdm
 
 import hourglass_pose
-from hourglass_pose.checkpoints.folder import CheckpointFolder, run_folder_of
+from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.manifest import read_manifest
 from hourglass_pose.checkpoints.opening import open_checkpoint
-from hourglass_pose.checkpoints.original import find_original
-from hourglass_pose.checkpoints.paths import ORIGINAL, OURS, identify
+from hourglass_pose.checkpoints.paths import CONFIG_COPY, find_original, run_to_resume
 from hourglass_pose.checkpoints.run_lock import FolderLock
 from hourglass_pose.checkpoints.stored import StoredNetwork, check_hyperparameters, check_transferable
 from hourglass_pose.config.config import Config, format_config, load_config
-from hourglass_pose.errors import CheckpointError
+from hourglass_pose.errors import CheckpointError, counted
 from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.experiment.original_settings import config_of_original, notes_on_original
-from hourglass_pose.experiment.run_folder import CONFIG_COPY, refuse_mixing, set_earlier_run_aside, write_config_copy
+from hourglass_pose.experiment.run_folder import refuse_mixing, set_earlier_run_aside, write_config_copy
 from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
+from hourglass_pose.invocation import command
 
 # The folder of load.py; the original code's manual tells its users to put a downloaded checkpoint there.
 PROGRAM_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
@@ -98,20 +98,12 @@ def resume(path: Optional[str], config_path: Optional[str], overrides: Sequence[
     """
     if path is None:
         path = _default_path(load_config(config_path, overrides).Saver.saver_directory)
-    if CheckpointFolder(path).steps():
-        _resume_run(path, overrides, [])
-        return
-    found = identify(path)
-    if found.kind == ORIGINAL:
+    run = run_to_resume(path)
+    if run is None:
         _continue_original(open_checkpoint(path), config_path, overrides, quiet)
         return
-    run = run_folder_of(found.path) if found.kind == OURS else None
-    if run is None or not os.path.isfile(os.path.join(run, CONFIG_COPY)):
-        raise CheckpointError(
-            f'{path}: this checkpoint is not in a run folder, so there is no run to resume; start a new run with '
-            f'its weights by "python train_launcher.py --initialise-from {path}"'
-        )
-    _resume_run(run, overrides, [f'note: the run in {run} resumes from its newest checkpoint, whichever is given'])
+    notes = [] if run == path else [f'note: the run in {run} resumes from its newest checkpoint, whichever is given']
+    _resume_run(run, overrides, notes)
 
 
 def _with_rendered_people(config: Config, is_chief: bool, barrier: Callable[[], None]) -> Config:
@@ -145,7 +137,7 @@ def _default_path(folder: str) -> str:
             return candidate
     raise CheckpointError(
         f'{folder} and {PROGRAM_FOLDER}: there is no checkpoint to resume from; give a run folder or the prefix of a '
-        'checkpoint, or start a run by "python train_launcher.py"'
+        f'checkpoint, or start a run by "{command("train")}"'
     )
 
 
@@ -153,8 +145,7 @@ def _resume_run(folder: str, overrides: Sequence[str], notes: List[str]) -> None
     newest = CheckpointFolder(folder).newest_intact(lambda message: notes.append(f'damaged: {message}'))
     if newest is None:
         raise CheckpointError(
-            f'{folder}: no checkpoint of this run is intact; {notes[-1]}; start over by "python train_launcher.py '
-            '--fresh"'
+            f'{folder}: no checkpoint of this run is intact; {notes[-1]}; start over by "{command("train")} --fresh"'
         )
     # The settings that the run was started with, not those of a config.cfg that may have changed since. The folder may
     # have been moved.
@@ -180,7 +171,7 @@ def _continue_original(
 ) -> None:
     """Start a run with the weights of the original code's checkpoint, and the optimizer's state where it fits."""
     config = config_of_original(stored, config_path, overrides)
-    trained = '' if stored.step is None else f', trained for {stored.step} steps'
+    trained = '' if stored.step is None else f', trained for {counted(stored.step, "step")}'
     notes = [f'continuing the training of {stored.path}{trained}', *notes_on_original(stored, config_path, config)]
     train(config, initial=stored, quiet=quiet, notes=notes)
 

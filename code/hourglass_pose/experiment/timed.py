@@ -9,6 +9,7 @@ import numpy as np
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.benchmark.timed import Timed, TimedInput, TimedMatmul, TimedPrediction, TimedTraining
 from hourglass_pose.config.config import Config, load_config
+from hourglass_pose.errors import counted
 from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.experiment.training_run import open_device, train_graph
 from hourglass_pose.graph.summary import summarise_network
@@ -60,7 +61,7 @@ def timed_input(config: Config) -> TimedInput:
     experiment = Experiment(config, report=_silent)
     persons, train = experiment.split()['train'], config.Train
     generator = experiment.generator(persons, train.batch_size)
-    description = f'{generator.workers} threads; batch {train.batch_size}; {len(persons)} persons'
+    description = f'{counted(generator.workers, "thread")}; batch {train.batch_size}; {counted(len(persons), "person")}'
     return TimedInput(generator.training_batches(0), train.batch_size, train.prefetch, description)
 
 

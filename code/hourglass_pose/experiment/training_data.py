@@ -10,6 +10,7 @@ from hourglass_pose.config.config import Config, config_from_dict
 from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import AnnotationError
 from hourglass_pose.experiment.experiment import make_folder
+from hourglass_pose.invocation import command
 
 SYNTHETIC_SEED = 0
 """Seed of the rendered people. Train.seed, which is for weights and the order of the data, does not change them."""
@@ -23,7 +24,7 @@ def require_data(config: Config) -> None:
         raise AnnotationError(
             f'no training data: {", ".join(missing)} does not exist; download MPII (human-pose.mpi-inf.mpg.de: images '
             'and annotations), name your own files by --set DataSetHG.training_txt_file=FILE --set '
-            'DataSetHG.img_directory=FOLDER, or add --synthetic to train on rendered people'
+            f'DataSetHG.img_directory=FOLDER, or train on rendered people by "{command("train")} --synthetic"'
         )
 
 

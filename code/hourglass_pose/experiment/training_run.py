@@ -12,7 +12,7 @@ from hourglass_pose.checkpoints.stored import StoredNetwork, check_hyperparamete
 from hourglass_pose.checkpoints.transfer import initialise_from
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.config.config import Config, format_config
-from hourglass_pose.errors import ConfigError, TrainingError
+from hourglass_pose.errors import ConfigError, TrainingError, counted
 from hourglass_pose.evaluation.best import choose_best_metric
 from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator, mean_training_pose
 from hourglass_pose.experiment.experiment import Experiment
@@ -138,13 +138,13 @@ class TrainingRun:
                 device=self.runtime.description,
             )
             if finished and validation.evaluation:
-                self._write_results(validation.evaluation)
+                self._write_results(validation.evaluation, validation.best)
         return finished
 
     def _initialise(self, session: Any, graph: TrainGraph, saver: VariableSaver, stored: StoredNetwork) -> None:
         """Set the initialised variables of a graph to the weights of the network that the run starts from."""
         joints = self.experiment.skeleton.joints
-        lines = initialise_from(session, saver, graph.model.variables(), self.hyperparameters, joints, stored)
+        lines = initialise_from(session, saver, self.hyperparameters, joints, stored)
         if graph.average:
             session.run(graph.average.reset())
         for line in lines:
@@ -155,7 +155,7 @@ class TrainingRun:
         manifest = self._manifest()
         graph = train_graph(self.config, self.hyperparameters, self.experiment.codec, self.runtime, self.length)
         self._describe(manifest)
-        saver, weights_from = VariableSaver(self.config.Network.name, graph.model.variables()), self.weights_from
+        saver, weights_from = VariableSaver(self.config.Network.name, graph.storage.shapes), self.weights_from
         start = Start(
             saver,
             manifest['split_hash'],
@@ -198,8 +198,8 @@ class TrainingRun:
         self.report(f'device: {self.runtime.description}; TensorFlow {TF_VERSION}')
         self.report(f'network: {summarise_network(self.hyperparameters).describe()}')
         self.report(
-            f'run: {length.num_epochs} epochs of {length.steps_per_epoch} steps with {length.joint_batch} persons '
-            f'each, in {self.config.Saver.saver_directory}'
+            f'run: {counted(length.num_epochs, "epoch")} of {counted(length.steps_per_epoch, "step")} with '
+            f'{counted(length.joint_batch, "person")} each, in {self.config.Saver.saver_directory}'
         )
         self.report(f'best checkpoint by: {self.best_metric.title}')
 
@@ -229,8 +229,8 @@ class TrainingRun:
         length = RunLength.of_resumed_run(earlier, train.nEpochs, joint_batch, before * world_size)
         if earlier.get('joint_batch', before * world_size) != joint_batch:
             self.report(
-                f'note: a step now has {joint_batch} persons; the run continues after '
-                f'{length.persons_at(earlier["global_step"])} of {length.total_persons} persons'
+                f'note: a step now has {counted(joint_batch, "person")}; the run continues after '
+                f'{length.persons_at(earlier["global_step"])} of {counted(length.total_persons, "person")}'
             )
         return length
 
@@ -286,7 +286,7 @@ class TrainingRun:
             ),
         ]
 
-    def _write_results(self, evaluation: Evaluation) -> None:
+    def _write_results(self, evaluation: Evaluation, best: Dict[str, Any]) -> None:
         config, data = self.config, self.config.DataSetHG
         protocol = {
             'data': ', '.join(
@@ -298,6 +298,7 @@ class TrainingRun:
             'crop_rule': data.crop_rule,
             'crop_corners': data.crop_corners,
             'box_margin': data.box_margin,
+            **best,
             'checkpoint': os.path.join(config.Saver.saver_directory, 'latest'),
             'command': self.command,
             'versions': describe_versions(),
@@ -344,4 +345,5 @@ def train_graph(
         ema_decay=train.ema_decay,
         clip_norm=train.clip_norm,
         seed=train.seed,
+        person_weight=train.person_weight,
     )

@@ -16,7 +16,7 @@ from hourglass_pose.representations.table import graph_half
 from hourglass_pose.tf_compat import tf
 
 INPUT = 'image'
-HEATMAPS, JOINTS, SCORES = 'heatmaps', 'joints', 'scores'
+HEATMAPS, JOINTS, SCORES, PERSON = 'heatmaps', 'joints', 'scores', 'person'
 
 _UNIT_ROUNDOFF, _UNIT_ROUNDOFF_16 = 2.0**-24, 2.0**-11
 _ROUNDING_MARGIN = 16
@@ -100,8 +100,9 @@ def build_offline_graph(
 
     hyperparameters: its own, or what replaces them. codec: HeatmapCodec to decode with. decode: whether the outputs
     are joints (N, J, 2), in crop pixels, and scores (N, J) in place of the last stack's heatmaps (N, H, W, J), which
-    are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves the division by 255 and the
-    subtraction of the mean to what runs before the graph.
+    are Predictor.heatmaps(crops)[:, -1]; the person logits (N,) follow where the network has them.
+    normalise: 'in_graph' takes uint8, 'aipp' leaves the division by 255 and the subtraction of the mean to what runs
+    before the graph.
     Raises CheckpointError for a checkpoint that does not fit.
     """
     mean, is_normalised = hyperparameters.input_mean, normalise == 'aipp'
@@ -111,15 +112,18 @@ def build_offline_graph(
             input_type, [batch_size, hyperparameters.input_size, hyperparameters.input_size, 3], INPUT
         )
         model = HourglassModel(hyperparameters)
-        # The input of the last operation, which joins the stacks and is not needed for a single one.
-        logits = model.build_logits(
+        stacks, person = model.build_outputs(
             images, is_training=False, getter=constants_of(stored), is_normalised=is_normalised
-        ).op.inputs[-1]
+        )
+        # The input of the last operation, which joins the stacks and is not needed for a single one.
+        logits = stacks.op.inputs[-1]
         if decode:
             joints, scores = graph_half(codec).decode(logits, codec)
             outputs = [tf.identity(joints, JOINTS), tf.identity(scores, SCORES)]
         else:
             outputs = [tf.identity(model.output_of(logits), HEATMAPS)]
+        if person is not None:
+            outputs.append(tf.identity(person, PERSON))
         with tf.Session(graph=graph, config=tf.ConfigProto(device_count={'GPU': 0})) as session:
             nodes = rewrites.freeze(session, outputs)
         additions = _longest_sum(outputs)
@@ -143,7 +147,8 @@ def build_offline_graph(
 def _longest_sum(outputs: Sequence['tf.Tensor']) -> int:
     """Return how many numbers are added one after another on the longest path to a tensor of `outputs`.
 
-    A convolution adds all cells of its window in all channels; any other operation counts as one.
+    A convolution adds all cells of its window in all channels, a mean those of its window; any other operation counts
+    as one.
     """
     lengths: Dict[str, int] = {}
     for operation in outputs[0].graph.get_operations():
@@ -152,5 +157,7 @@ def _longest_sum(outputs: Sequence['tf.Tensor']) -> int:
         if operation.type in ('Conv2D', 'DepthwiseConv2dNative'):
             kernel = operation.inputs[1].shape.as_list()
             own = kernel[0] * kernel[1] * (kernel[2] if operation.type == 'Conv2D' else 1)
+        elif operation.type == 'AvgPool':
+            own = int(np.prod(operation.get_attr('ksize')))
         lengths[operation.name] = before + own
     return max(lengths[tensor.op.name] for tensor in outputs)

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Sequence
 
-from hourglass_pose.export.offline_graph import HEATMAPS, INPUT, JOINTS, SCORES, OfflineGraph
+from hourglass_pose.export.offline_graph import HEATMAPS, INPUT, JOINTS, PERSON, SCORES, OfflineGraph
 from hourglass_pose.input.cropping import BARE_BOX_MARGIN
 from hourglass_pose.prediction.predictor import Predictor
 
@@ -73,5 +73,6 @@ def _output(name: str, shape: Sequence[int], predictor: Predictor) -> Dict[str, 
         HEATMAPS: ('batch, row, column, joint', f'last stack: {values}'),
         JOINTS: ('batch, joint, x and y', 'x, y in pixels of the crop'),
         SCORES: ('batch, joint', 'highest value of the heatmap, held within [0, 1]'),
+        PERSON: ('batch', 'logit, above 0 where the crop shows one whole person in its middle'),
     }[name]
     return {'name': name, 'shape': list(shape), 'dtype': 'float32', 'layout': layout, 'meaning': meaning}

@@ -3,10 +3,28 @@
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, ClassVar, Dict, Iterator, List, Tuple
 
+from hourglass_pose.errors import counted
 from hourglass_pose.rules import Rule, boolean, integer, number
 
 Mistake = Tuple[str, str, Any]
 """(name of a hyperparameter, a noun phrase for what is allowed and why, the value)."""
+
+
+# Hyperparameters whose keys have the names of the original code's config.cfg; the others are keys of the same name.
+_KEY_NAMES = {
+    'num_stacks': 'nStack',
+    'num_features': 'nFeat',
+    'num_poolings': 'nLow',
+    'num_modules': 'nModules',
+    'num_joints': 'outputDim',
+    'input_size': 'img_size',
+    'stem_features': 'stem_feat',
+}
+
+
+def key_name(hyperparameter: str) -> str:
+    """Return the name of a hyperparameter in config.cfg and in messages."""
+    return _KEY_NAMES.get(hyperparameter, hyperparameter)
 
 
 class HyperparameterError(ValueError):
@@ -48,9 +66,11 @@ class NetworkOutputs:
 
     heatmaps: the logits, tensors (N, H, W, J) from the first stack to the last. Training supervises all of them,
     prediction takes the last.
+    person: logits (N,), above 0 where a crop shows one whole person in its middle; None for a network without it.
     """
 
     heatmaps: List[Any]
+    person: Any = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +140,11 @@ class Hyperparameters:
         return False
 
     @property
+    def gives_person(self) -> bool:
+        """Whether the network has the output `person`."""
+        return False
+
+    @property
     def free_in_transfer(self) -> Tuple[str, ...]:
         """Fields in which two networks may differ although variables of one name have the same meaning."""
         return ('num_stacks', 'num_joints', 'input_size', 'drop_rate')
@@ -130,7 +155,7 @@ class Hyperparameters:
 
     def describe_sizes(self) -> str:
         """Return the sizes of input and output in a few words."""
-        return f'{self.num_joints} joints, input {self.input_size}, heatmaps {self.heatmap_size}'
+        return f'{counted(self.num_joints, "joint")}, input {self.input_size}, heatmaps {self.heatmap_size}'
 
     def as_dict(self) -> Dict[str, Any]:
         """Return a dict for JSON; architectures.hyperparameters_from_dict inverts it."""
@@ -138,11 +163,13 @@ class Hyperparameters:
         return {'arch': self.arch, **values}
 
     def differences(self, other: 'Hyperparameters') -> List[str]:
-        """Return lines 'name: ours / theirs' for every hyperparameter in which two networks differ."""
+        """Return lines 'key: ours / theirs' for every hyperparameter in which two networks differ."""
         mine, theirs = self.as_dict(), other.as_dict()
         names = list(mine) + [name for name in theirs if name not in mine]
         return [
-            f'{name}: {mine.get(name)} / {theirs.get(name)}' for name in names if mine.get(name) != theirs.get(name)
+            f'{key_name(name)}: {mine.get(name)} / {theirs.get(name)}'
+            for name in names
+            if mine.get(name) != theirs.get(name)
         ]
 
 
@@ -187,5 +214,4 @@ class StackedHourglass(Hyperparameters):
 
     def describe(self) -> str:
         name = ' '.join([self.arch] + [flag for flag in self.flags if getattr(self, flag)])
-        stacks = f'{self.num_stacks} {"stack" if self.num_stacks == 1 else "stacks"}'
-        return f'{name}, {stacks} of {self.num_features} features, {self.describe_sizes()}'
+        return f'{name}, {counted(self.num_stacks, "stack")} of {self.num_features} features, {self.describe_sizes()}'

@@ -24,7 +24,9 @@ class NetworkSummary:
 
     def describe(self) -> str:
         """Return one line for the log."""
-        return f'{self.hyperparameters.describe()}: {self.parameters / 1e6:.2f} M parameters, {self.gflops:.2f} GFLOPs'
+        count = f'{self.parameters / 1e6:.2f} M' if self.parameters >= 1e5 else f'{self.parameters:,}'
+        work = f'{self.gflops:.2f} GFLOPs' if self.gflops >= 0.1 else f'{self.gflops * 1000:.2f} MFLOPs'
+        return f'{self.hyperparameters.describe()}: {count} parameters, {work}'
 
 
 def summarise_network(hyperparameters: Hyperparameters) -> NetworkSummary:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import hourglass_pose
+from hourglass_pose.checkpoints.paths import CONFIG_COPY, run_to_resume
 from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.config.keys import KEY_BY_SPELLING
 from hourglass_pose.cores import available_cores
@@ -67,7 +68,8 @@ class Plan:
 
 def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapping[str, str], output: str) -> Plan:
     """Return the Plan. output: absolute folder of the logs. Raises LaunchError and ConfigError."""
-    resumed = _run_folder(arguments.ckpt_path)
+    run = run_to_resume(arguments.ckpt_path) if arguments.ckpt_path else None
+    resumed = run and os.path.abspath(run)
     source = os.path.abspath(arguments.config or os.path.join(CODE, CONFIG))
     settings, data_problem = settings_of(arguments), None
     if arguments.data_path:
@@ -75,7 +77,7 @@ def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapp
         settings = chosen + settings
     # As in load.py: a run is resumed in its folder, which may have been renamed since it began.
     config = (
-        load_config(os.path.join(resumed, CONFIG), [f'Saver.saver_directory={resumed!r}'] + settings)
+        load_config(os.path.join(resumed, CONFIG_COPY), [f'Saver.saver_directory={resumed!r}'] + settings)
         if resumed
         else load_config(source, settings)
     )
@@ -86,7 +88,7 @@ def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapp
         )
     program = 'load.py' if arguments.ckpt_path else 'train_launcher.py'
     command = [environ.get('PYTHON') or sys.executable, os.path.join(CODE, program)]
-    command += [os.path.abspath(arguments.ckpt_path)] if arguments.ckpt_path else []
+    command += [resumed or os.path.abspath(arguments.ckpt_path)] if arguments.ckpt_path else []
     command += [] if resumed else ['--config', source]
     command += ['--fresh'] if arguments.fresh and not arguments.ckpt_path else []
     for setting in settings:
@@ -161,22 +163,6 @@ def _process(
     return Process(
         slot.rank, slot.device, environment, tuple(command), folder, os.path.join(folder, f'train_{device}.log')
     )
-
-
-def _run_folder(path: Optional[str]) -> Optional[str]:
-    """Return the absolute run folder of a ckpt_path, or None for the prefix of the original code's checkpoint."""
-    if not path:
-        return None
-    if os.path.isdir(path) and os.path.isfile(os.path.join(path, CONFIG)):
-        return os.path.abspath(path)
-    if os.path.isfile(os.path.join(path, 'manifest.json')):
-        raise LaunchError(
-            f'--ckpt_path={path}: this is one checkpoint of a run, which resumes from its newest one; give the '
-            f'run folder, {os.path.dirname(os.path.abspath(path))}'
-        )
-    if os.path.isdir(path) or glob.glob(f'{glob.escape(path)}.*'):
-        return None
-    raise LaunchError(f'--ckpt_path={path}: neither a run folder nor the prefix of a checkpoint; give one of them')
 
 
 def data_settings(folder: str, given: Sequence[str]) -> Tuple[List[str], Optional[str]]:

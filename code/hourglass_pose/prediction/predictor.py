@@ -73,6 +73,11 @@ class Predictor:
         self.codec = self.inference.codec()
         self.rule = self.inference.rule()
         self.kept_joints = np.array(self.inference.kept_joints, bool)
+        if decoding is not None and not self.codec.searches_peak:
+            raise UserError(
+                f'{self.stored.path}: decoding {decoding!r}: this network was trained by loss {self.codec.loss!r}, '
+                'which takes the mean cell of a map and searches no peak; leave decoding out'
+            )
         if flip_test or decoding not in (None, trained.decoding):
             self._require_maps()
         # The flip test averages heatmaps.

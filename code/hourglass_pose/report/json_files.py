@@ -19,6 +19,9 @@ _DEFINITIONS = {
     'groups': 'mean of the joints of a group; head is the head top',
     'mean': 'mean over all joints but pelvis and thorax',
     'mean_weighted': 'the same, weighted by the number of labelled joints',
+    'box_pck_auc': "area under the curve of PCK by the longer side of the person's box, thresholds 0 to 1",
+    'oks': "mean of COCO's object keypoint similarity over persons, and the shares of persons with at least 0.5 and "
+    '0.75; a person without an annotated area has 0.53 x that of its box',
     'auc': 'integral of PCKh over thresholds 0 to 0.5 by trapezia of width 0.01, divided by 0.5',
     'argmax_accuracy': "100 x (1 - distance of the heatmaps' largest cells / (91 / 64 x heatmap side))",
 }

@@ -8,11 +8,11 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import cv2
 import numpy as np
 
-from hourglass_pose.evaluation.headline import METRIC_TITLES, headline_metric
+from hourglass_pose.evaluation.headline import METRIC_TITLES, headline_metric, shown_metrics
 from hourglass_pose.files import write_whole
 from hourglass_pose.report.palette import PAGE_COLOURS, SIDE_COLOURS, TRUTH_COLOUR
 from hourglass_pose.report.plots import svg_of
-from hourglass_pose.report.tables import column_title, score_columns
+from hourglass_pose.report.tables import OKS_TITLES, column_title, score_columns
 
 PAGE = 'report.html'
 _JPEG_QUALITY = 85
@@ -74,6 +74,7 @@ def render_page(content: PageContent) -> str:
         content=content,
         metrics=metrics,
         titles=METRIC_TITLES,
+        oks_titles=OKS_TITLES,
         headline=headline_metric(metrics),
         measured=measured,
         without_image={name: _best_baseline(metrics, name) for name in measured},
@@ -105,7 +106,7 @@ def printable(text: str) -> str:
 
 def _measured(metrics: dict) -> List[str]:
     """Return the names of the metrics that the data allows, the headline metric first."""
-    names = [name for name in METRIC_TITLES if name in metrics and metrics[name]['mean'] is not None]
+    names = [name for name in shown_metrics(metrics) if metrics[name]['mean'] is not None]
     return sorted(names, key=lambda name: name != headline_metric(metrics))
 
 
@@ -127,7 +128,7 @@ def _plain(value: Any) -> str:
         return 'on' if value else 'off'
     if isinstance(value, (list, tuple)):
         return ', '.join(map(str, value))
-    return str(value)
+    return f'{value:g}' if isinstance(value, float) else str(value)
 
 
 def _jpeg(image_rgb: np.ndarray) -> Dict[str, Any]:

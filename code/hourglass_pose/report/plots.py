@@ -38,11 +38,12 @@ def pckh_figure(result: PckhResult, baselines: Dict[str, PckhResult], title: str
     return figure
 
 
-def history_figures(history: Sequence[Dict[str, str]]) -> List[Tuple[Any, str]]:
+def history_figures(history: Sequence[Dict[str, str]], metrics: Sequence[str]) -> List[Tuple[Any, str]]:
     """Return [(figure, description)] of a run's epochs: the loss and the validation metrics; [] for less than two.
 
     Args:
         history: rows of texts by column, as in a run's history.csv.
+        metrics: names of the validation metrics, as in METRIC_TITLES.
     """
     if len(history) < 2:
         return []
@@ -52,9 +53,14 @@ def history_figures(history: Sequence[Dict[str, str]]) -> List[Tuple[Any, str]]:
     if np.isfinite(loss).any():
         figure, axes = _history_axes('training loss')
         axes.plot(epochs, loss, color=light_colour('accent'), linewidth=2.2, label=f'training loss  {loss[-1]:.4g}')
+        valid_loss = _column(history, 'valid_loss')
+        known = np.isfinite(valid_loss)
+        if known.any():
+            label = f'validation loss  {valid_loss[known][-1]:.4g}'
+            axes.plot(epochs[known], valid_loss[known], color=curve_colour(1), linewidth=2.2, label=label)
         _legend(axes)
         figures.append((figure, 'training loss over the epochs'))
-    validated = {title: _column(history, f'valid_{metric}') for metric, title in METRIC_TITLES.items()}
+    validated = {METRIC_TITLES[metric]: _column(history, f'valid_{metric}') for metric in metrics}
     validated = {title: values for title, values in validated.items() if np.isfinite(values).any()}
     if validated:
         figure, axes = _history_axes('validation [%]')

@@ -7,9 +7,12 @@ from typing import Any, Callable, Dict, Iterable, List, NamedTuple, Optional, Se
 import numpy as np
 
 from hourglass_pose.annotations.person import Person
+from hourglass_pose.errors import counted
 from hourglass_pose.evaluation.breakdown import PersonAttributes, attributes_of_persons, break_down, worst_persons
 from hourglass_pose.evaluation.evaluator import Evaluation
+from hourglass_pose.evaluation.headline import shown_metrics
 from hourglass_pose.evaluation.pckh import PckhResult
+from hourglass_pose.evaluation.person_output import PersonMeasure
 from hourglass_pose.files import write_whole
 from hourglass_pose.report.drawing import write_png
 from hourglass_pose.report.json_files import Prediction, build_metrics, write_json, write_predictions
@@ -36,8 +39,9 @@ class Results:
     protocol: how it was measured, as build_metrics takes it. attributes: of the N persons. names: of the N persons.
     persons: the N persons if their photos are known, otherwise None. joints_img: (N, J, 2) float64, predicted, in
     photo pixels; needed with persons. scores: (N, J), for predictions.json, which is not written without them.
-    sources: annotation files by Person.source. coco: AP and AR, if COCO's annotations were given.
-    history: rows of the run's history.csv. config_text: its settings.
+    sources: annotation files by Person.source. person: PersonMeasure of the network, if it was measured.
+    coco: AP and AR, if COCO's annotations were given. history: rows of the run's history.csv.
+    config_text: its settings.
     """
 
     title: str
@@ -52,6 +56,7 @@ class Results:
     joints_img: Optional[np.ndarray] = None
     scores: Optional[np.ndarray] = None
     sources: Sequence[str] = ()
+    person: Optional[PersonMeasure] = None
     coco: Optional[CocoScore] = None
     history: Sequence[Dict[str, str]] = ()
     config_text: str = ''
@@ -73,7 +78,7 @@ def results_of_evaluation(
         sources, history, config_text: as in Results.
     """
     return Results(
-        title=', '.join(os.path.basename(path) for path in sources),
+        title=', '.join(map(_data_title, sources)),
         subject='this network',
         result=evaluation.result,
         baselines=evaluation.baselines,
@@ -85,6 +90,7 @@ def results_of_evaluation(
         joints_img=evaluation.joints_img,
         scores=evaluation.scores,
         sources=sources,
+        person=evaluation.person,
         history=history,
         config_text=config_text,
     )
@@ -115,6 +121,12 @@ def results_of_score(score: Score, image_folder: Optional[str] = None) -> Result
     )
 
 
+def _data_title(path: str) -> str:
+    """Return the name of an annotation file, or of its folder if the file has the name that all data sets share."""
+    folder, name = os.path.split(os.path.abspath(path))
+    return os.path.basename(folder) or name if name == 'dataset.txt' else name
+
+
 def write_results(folder: Optional[str], results: Results, show: Callable[[str], Any] = print) -> None:
     """Show the tables of an evaluation, and write all its files into a folder.
 
@@ -133,6 +145,9 @@ def write_results(folder: Optional[str], results: Results, show: Callable[[str],
     metrics = build_metrics(results.result, results.baselines, results.protocol, breakdown, worst)
     show(format_table(metrics, subject=results.subject))
     show(f'\n{format_breakdown(breakdown)}\n')
+    if results.person is not None:
+        metrics['person'] = results.person.as_dict()
+        show(f'{results.person.line()}\n')
     if results.coco is not None:
         metrics['coco'] = results.coco.stats
         show(f'{format_coco(results.coco)}\n')
@@ -160,7 +175,7 @@ def write_results(folder: Optional[str], results: Results, show: Callable[[str],
         results.subject,
         metrics,
         curve if np.isfinite(results.result.curves['mean']).all() else None,
-        history_figures(results.history),
+        history_figures(results.history, shown_metrics(metrics)),
         images.worst,
         images.best,
         results.config_text,
@@ -220,7 +235,7 @@ def write_coco_score(
         protocol = {
             'predictions': predictions_path,
             'ground_truth': ', '.join(annotation_paths),
-            'read_as': f'COCO results, {len(coco.results)} persons',
+            'read_as': f'COCO results, {counted(len(coco.results), "person")}',
             'notes': list(coco.notes),
             'command': command,
         }

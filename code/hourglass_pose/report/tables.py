@@ -3,11 +3,14 @@
 import textwrap
 from typing import Any, Dict, List, Sequence
 
+from hourglass_pose.errors import counted
 from hourglass_pose.evaluation.breakdown import Breakdown
-from hourglass_pose.evaluation.headline import METRIC_TITLES
+from hourglass_pose.evaluation.headline import METRIC_TITLES, shown_metrics
 from hourglass_pose.scoring.coco import CocoScore
 
 _NOT_GROUPS = ('mean', 'mean_weighted', 'joints')
+
+OKS_TITLES = {'mean': 'Mean', 'share@0.5': '@0.5', 'share@0.75': '@0.75'}
 
 # Names for the sources of measure_heads and measure_torsos in the text under the table.
 _SOURCE_TITLES = {
@@ -46,17 +49,20 @@ def format_table(metrics: dict, width: int = 100, subject: str = 'this network')
         return f'{first:12} {second:13}' + ''.join(f'{cell:>{size}}' for size, cell in zip(widths, cells))
 
     lines = [line('percent', '', titles)]
-    for metric, title in METRIC_TITLES.items():
-        if metric not in metrics:
-            continue
+    for metric in shown_metrics(metrics):
         lines.append('-' * len(lines[0]))
         # A metric that is undefined for the data, such as PCKh without heads, has a single row.
         defined = poses if metrics[metric]['mean'] is not None else poses[:1]
         for row, (pose, scores) in enumerate(defined):
             cells = [_cell(scores[metric][name]) for name in columns]
-            lines.append(line('' if row else title, pose, cells))
+            lines.append(line('' if row else METRIC_TITLES[metric], pose, cells))
     lines.append('-' * len(lines[0]))
-    return '\n'.join(lines + textwrap.wrap(_describe_protocol(metrics['protocol']), width))
+    if 'oks' in metrics:
+        lines.append(line('OKS', '', list(OKS_TITLES.values())))
+        for pose, scores in poses:
+            lines.append(line('', pose, [_cell(scores['oks'][name]) for name in OKS_TITLES]))
+        lines.append('-' * len(lines[0]))
+    return '\n'.join(lines + textwrap.wrap(_describe_protocol(metrics), width))
 
 
 def format_breakdown(breakdown: Breakdown) -> str:
@@ -87,16 +93,20 @@ def _cell(value: Any) -> str:
     return '-' if value is None else f'{value:.2f}'
 
 
-def _describe_protocol(protocol: Dict[str, Any]) -> str:
-    parts = [f'{protocol["num_persons"]} persons']
-    for key, value in protocol.items():
-        if key in ('head_sizes', 'torso_sizes'):
+def _describe_protocol(metrics: Dict[str, Any]) -> str:
+    protocol = metrics['protocol']
+    parts = [counted(protocol['num_persons'], 'person')]
+    areas = {'areas_for_OKS': metrics['oks']['areas']} if 'oks' in metrics else {}
+    for key, value in {**protocol, **areas}.items():
+        if key in ('head_sizes', 'torso_sizes', 'areas_for_OKS'):
             counts = ', '.join(
                 f'{_SOURCE_TITLES.get(source, source)}: {count}' for source, count in value.items() if count
             )
             parts.append(f'{key.replace("_", " ")} ({counts})')
         elif isinstance(value, bool):
             parts.append(f'{key.replace("_", " ")} {"on" if value else "off"}')
-        elif isinstance(value, (str, int, float)) and key not in ('num_persons', 'command'):
+        elif isinstance(value, float):
+            parts.append(f'{key.replace("_", " ")} {value:g}')
+        elif isinstance(value, (str, int)) and key not in ('num_persons', 'command'):
             parts.append(f'{key.replace("_", " ")} {value}')
     return '; '.join(parts)

@@ -18,7 +18,7 @@ def kind_of(path: str) -> str:
     try:
         return _KINDS.get(kind_of_file(path) or '', 'other')
     except OSError as error:
-        raise UserError(f'{path}: cannot be read ({error.strerror}); name a file of poses')
+        raise UserError(f'{path}: cannot be read ({error.strerror}); name a readable file')
 
 
 def read_arrays(path: str, kind: Optional[str] = None) -> Dict[str, np.ndarray]:

@@ -99,11 +99,13 @@ def name_images(predictions: PredictedPoses, images: Sequence[OfficialImage]) ->
 
 
 def load_json(path: str) -> Any:
-    """Return the content of a JSON file. Raises UserError where it is damaged."""
+    """Return the content of a JSON file. Raises UserError if it cannot be read or is damaged."""
     try:
         with open(path, encoding='utf-8-sig') as stream:
             return json.load(stream)
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise UserError(f'{path}: cannot be read ({error.strerror or error}); name a JSON file')
+    except (ValueError, RecursionError) as error:
         raise UserError(f'{path}: damaged or truncated JSON ({" ".join(str(error).split())[:100]})')
 
 

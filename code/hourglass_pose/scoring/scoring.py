@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import numpy as np
 
 from hourglass_pose.errors import UserError
+from hourglass_pose.evaluation.box_metrics import box_metrics
 from hourglass_pose.evaluation.headline import headline_metric
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult
 from hourglass_pose.scoring.ground_truth import GroundTruth
@@ -108,6 +109,9 @@ def _score(joints: np.ndarray, rows: np.ndarray, truth: GroundTruth) -> Score:
     result = evaluator.result()
     # Without heatmaps, argmax accuracy is not defined.
     metrics = {name: value for name, value in result.metrics.items() if name != 'argmax_accuracy'}
+    if truth.persons is not None:
+        persons = [truth.persons[row] for row in rows]
+        metrics.update(box_metrics(joints, persons, np.ones(len(skeleton), bool), skeleton))
     return Score(replace(result, metrics=metrics), joints, rows, skeleton, truth)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.files import write_whole
+from hourglass_pose.invocation import command
 from hourglass_pose.tf_compat import reason_of, tf
 
 HISTORY = 'history.csv'
@@ -134,7 +135,7 @@ def _refusals() -> Iterator[None]:
     except (tf.errors.OpError, RuntimeError) as error:
         raise UserError(
             f'the TensorBoard events cannot be written ({reason_of(error)}); free some space or mend the folder, then '
-            'go on with load.py'
+            f'go on by "{command("resume")}"'
         )
 
 

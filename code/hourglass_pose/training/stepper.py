@@ -7,6 +7,7 @@ import numpy as np
 
 from hourglass_pose.errors import ImageError, TrainingError
 from hourglass_pose.input.generator import Batch, DataGenerator
+from hourglass_pose.invocation import command
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.run_length import RunLength
@@ -106,12 +107,12 @@ class Stepper:
             raise TrainingError(
                 f'step {step}: the loss is {loss} and the norm of its gradient {norm}, at learning rate {rate:.3g}, on '
                 f'images {images}; the last checkpoint is untouched: lower Train.lear_rate, lengthen '
-                'Train.warmup_steps or set Train.clip_norm, then resume with load.py'
+                f'Train.warmup_steps or set Train.clip_norm, then "{command("resume")}"'
             )
         self._skipped_in_a_row = 0 if step > self._step else self._skipped_in_a_row + skipped - self._skipped
         if self._skipped_in_a_row >= MOST_SKIPPED_IN_A_ROW:
             raise TrainingError(
                 f'step {step + 1}: the gradient has overflowed {self._skipped_in_a_row} times in a row at the loss '
                 f'{loss:.4g}; the last checkpoint is untouched: lower Train.lear_rate or a fixed Device.loss_scale, '
-                'then resume with load.py'
+                f'then "{command("resume")}"'
             )

@@ -6,7 +6,7 @@ from typing import Any, Callable, Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from hourglass_pose.checkpoints.variable_names import count_distinct
+from hourglass_pose.checkpoints.original import count_distinct
 from hourglass_pose.checkpoints.variables import shapes_of
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.newell.hyperparameters import NewellHyperparameters

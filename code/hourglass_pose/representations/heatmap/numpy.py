@@ -31,6 +31,8 @@ class HeatmapCodec:
     """Description of the network's output, for the record of an exported model."""
     teaches_absence = True
     """Whether a joint without a position can be trained, towards an empty map (weighted_loss False)."""
+    searches_peak = True
+    """Whether `decoding` has an effect: it says how a joint follows from the highest cell."""
 
     def __init__(self, heatmap_size: int, stride: int, sigma: float, decoding: str) -> None:
         if decoding not in DECODINGS:

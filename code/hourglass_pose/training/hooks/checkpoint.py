@@ -5,6 +5,7 @@ from typing import Any, Dict, Optional, Tuple
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.variables import VariableSaver
+from hourglass_pose.invocation import command
 from hourglass_pose.tf_compat import describe_versions
 from hourglass_pose.training.hooks.hook import Hook, Training
 from hourglass_pose.training.hooks.validation import Validation
@@ -76,7 +77,8 @@ class Checkpoint(Hook):
             self._save(training)
             end = training.length.last_step_at(training.step)
             training.report(
-                f'stopped at step {training.step} of {end}; "python load.py {self._folder.folder}" continues from here'
+                f'stopped at step {training.step} of {end}; "{command("resume")} {self._folder.folder}" continues from '
+                'here'
             )
 
     def _is_overdue(self) -> bool:

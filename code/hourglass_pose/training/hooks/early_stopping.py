@@ -2,6 +2,7 @@
 
 from typing import Any, Dict
 
+from hourglass_pose.errors import counted
 from hourglass_pose.training.hooks.hook import Hook, Training
 from hourglass_pose.training.hooks.validation import Validation
 
@@ -38,6 +39,6 @@ class EarlyStopping(Hook):
         if 0 < self._patience <= waited and not training.is_finished:
             training.ends_early = True
             training.report(
-                f'training ends early: no better validation in {waited} epochs since epoch {self._best_epoch} '
-                f'(Train.patience is {self._patience})'
+                f'training ends early: no better validation in {counted(waited, "epoch")} since epoch '
+                f'{self._best_epoch} (Train.patience is {self._patience})'
             )

@@ -1,10 +1,12 @@
 """Validation: evaluates the network after epochs and records the best result."""
 
+from dataclasses import replace
 from typing import Any, Dict, Iterable, Iterator, Optional
 
 import numpy as np
 from tqdm import tqdm
 
+from hourglass_pose.errors import counted
 from hourglass_pose.evaluation.best import BestMetric
 from hourglass_pose.evaluation.evaluator import Evaluation, Evaluator
 from hourglass_pose.input.generator import Batch
@@ -34,14 +36,13 @@ class Validation(Hook):
         self._validated_step = 0
         self._metrics: Dict[str, Any] = {}
 
+    @property
+    def best(self) -> Dict[str, Any]:
+        """'best_by', the name of the metric that decides which validation is the best, and the 'best_score' so far."""
+        return {'best_by': self._best_metric.name, 'best_score': self._best_score}
+
     def state(self) -> Dict[str, Any]:
-        return {
-            'best_score': self._best_score,
-            'best_by': self._best_metric.name,
-            'score': self._score,
-            'validated_step': self._validated_step,
-            'metrics': self._metrics,
-        }
+        return {**self.best, 'score': self._score, 'validated_step': self._validated_step, 'metrics': self._metrics}
 
     def restore(self, progress: Dict[str, Any]) -> None:
         self._validated_step = progress.get('validated_step', 0)
@@ -82,12 +83,19 @@ class Validation(Hook):
     def after_training(self, training: Training) -> None:
         if training.is_finished and self.evaluation is None:
             # A finished run was resumed: nothing is left to train, but its results are written again.
-            epochs = f'{training.finished_epochs} of {training.length.num_epochs} epochs'
+            epochs = f'{training.finished_epochs} of {counted(training.length.num_epochs, "epoch")}'
             training.report(f'the run is finished: {epochs}{", it ended early" if training.ends_early else ""}')
             try:
                 self.evaluation = self._measure(training)
             except Stopped:
                 return
+        graph, session, runtime = training.graph, training.session, training.runtime
+        if training.is_finished and self.evaluation and graph.valid_person is not None:
+            # Once a run, because it costs as much as a validation without the flip test.
+            person = self._evaluator.measure_person(
+                lambda images: graph.predict_person(session, images), runtime.exchange_arrays
+            )
+            self.evaluation = replace(self.evaluation, person=person)
 
     def _measure(self, training: Training) -> Evaluation:
         """Return the Evaluation of the network in its current state. Raises Stopped at a request to stop."""
