@@ -38,6 +38,16 @@ def tiny_run(tmp_path_factory, synthetic_people):
     return folder
 
 
+@pytest.fixture(scope='session')
+def person_run(tmp_path_factory, synthetic_people):
+    """Return the folder of a finished run whose network has a person output. Not to be written to."""
+    import tiny_run
+
+    folder = str(tmp_path_factory.mktemp('person') / 'run')
+    tiny_run.start(tiny_run.person_config(folder, synthetic_people))
+    return folder
+
+
 COMMAND_LINE_SETTINGS = {
     'Network': {'nFeat': 8, 'nStack': 2, 'nLow': 1, 'img_size': 32},
     'Train': {'nEpochs': 2, 'epoch_size': 2, 'batch_size': 4, 'ema_decay': 0.9, 'warmup_steps': 0, 'workers': 0},

@@ -14,6 +14,7 @@ from hourglass_pose.geometry import (
     inside_crop,
     invert,
     square_box,
+    square_of_affine,
     transform_points,
 )
 from mirrored import flip_points
@@ -59,6 +60,14 @@ def test_the_centre_comes_to_the_middle_of_the_crop_whatever_the_view(rotation, 
     # A similarity: every length is multiplied by CROP / side, a mirror image has a negative determinant.
     np.testing.assert_allclose(np.linalg.det(affine[:, :2]), (-1 if flip else 1) * (CROP / side) ** 2, rtol=1e-9)
     np.testing.assert_allclose(affine[:, :2].dot(affine[:, :2].T), np.eye(2) * (CROP / side) ** 2, atol=1e-9)
+
+
+@FEW
+@given(st.floats(-180, 180), st.floats(1, 2000), st.booleans(), COORDINATES, COORDINATES)
+def test_the_square_of_an_affine_is_the_one_it_was_made_from(rotation, side, flip, x, y):
+    centre, found = square_of_affine(crop_affine(np.array([x, y]), side, CROP, rotation, flip), CROP)
+    np.testing.assert_allclose(centre, [x, y], atol=1e-8)
+    np.testing.assert_allclose(found, side, rtol=1e-9)
 
 
 def test_outer_edges_of_the_square_come_to_the_outer_edges_of_the_crop():

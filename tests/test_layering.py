@@ -20,6 +20,7 @@ ROOMS = (
     'files',
     'rules',
     'images',
+    'videos',
     'skeleton',
     'geometry',
     'tf_compat',
@@ -53,6 +54,7 @@ WITHOUT_TENSORFLOW = (
     'files',
     'rules',
     'images',
+    'videos',
     'skeleton',
     'geometry',
     'annotations',
@@ -73,6 +75,7 @@ WITHOUT_TENSORFLOW = (
     'prediction.pose',
     'prediction.pose_files',
     'prediction.predictor',
+    'prediction.video',
     # What a path is, is found out without TensorFlow.
     'checkpoints.folder',
     'checkpoints.manifest',

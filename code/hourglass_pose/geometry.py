@@ -42,6 +42,16 @@ def crop_affine(
     return compose(flip_affine(crop_size), affine) if flip else affine
 
 
+def square_of_affine(affine_crop_from_img: np.ndarray, crop_size: int) -> Tuple[np.ndarray, float]:
+    """Return (centre_img (2,), side_img) of the square that crop_affine maps to a crop, whatever its rotation and flip.
+
+    For an affine map that shows a rectangle the side is the square root of its area.
+    """
+    img_from_crop = invert(affine_crop_from_img)
+    centre = transform_points(img_from_crop, [(crop_size - 1) / 2.0] * 2)
+    return centre, crop_size * float(np.sqrt(abs(np.linalg.det(img_from_crop[:, :2]))))
+
+
 def flip_affine(width: int) -> np.ndarray:
     """Return the affine map of the horizontal flip of an image or map `width` wide: x to width - 1 - x."""
     return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])

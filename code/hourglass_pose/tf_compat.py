@@ -4,6 +4,7 @@ Importing this module changes TensorFlow for the whole process: eager execution,
 version of control flow are off, and only errors are logged. `import hourglass_pose` alone does not import it.
 """
 
+import importlib
 import os
 import platform
 import re
@@ -120,6 +121,11 @@ if VERSION < (1, 15):
     raise UserError(f'TensorFlow {TF_VERSION} is too old; this project runs on {SUPPORTED}')
 if not is_supported(VERSION):
     print(f'TensorFlow {TF_VERSION} has not been tested; this project is tested on {SUPPORTED}', file=sys.stderr)
+
+# TensorFlow has no public name for what its Saver takes in place of a variable; it is the same from 1.15 to 2.21.
+_saving = importlib.import_module('tensorflow.python.training.saving.saveable_object')
+SaveableObject: Any = _saving.SaveableObject
+SaveSpec: Any = _saving.SaveSpec
 
 tf = _tensorflow.compat.v1
 tf.logging.set_verbosity(tf.logging.ERROR)

@@ -47,7 +47,7 @@ def run(stored, hyperparameters, joints, images):
         model = HourglassModel(hyperparameters)
         logits = model.build_logits(tf.constant(images), False)
         session.run(tf.global_variables_initializer())
-        lines = initialise_from(session, VariableSaver('net'), model.variables(), hyperparameters, joints, stored)
+        lines = initialise_from(session, VariableSaver('net'), hyperparameters, joints, stored)
         names = [variable.op.name for variable in model.variables()]
         return lines, session.run(logits), dict(zip(names, session.run(model.variables())))
 
@@ -104,6 +104,19 @@ def test_joints_of_one_name_keep_their_maps_in_another_order_and_number(stored, 
     assert values['model/stack_0/heatmaps/weights'][0, 0, :, 0].std() > 0
     text = '\n'.join(lines)
     assert '2 of 4 joints' in text and 'nose, tail' in text and 'left out: the maps of the joints r_wrist' in text
+
+
+def test_a_person_output_starts_fresh_and_one_that_is_not_wanted_is_left_out(stored, images, expected):
+    lines, logits, values = run(stored, replace(HYPERPARAMETERS, person=True), JOINTS, images)
+    np.testing.assert_array_equal(logits, expected)
+    fresh = sorted(name for name in values if name not in stored.variables)
+    assert fresh and all(name.startswith('model/person/') for name in fresh)
+    assert 'starts fresh: 4 variables, the first: model/person/hidden/' in '\n'.join(lines)
+    variables = {name: weights_of(name, value.shape) for name, value in values.items()}
+    with_person = replace(stored, hyperparameters=replace(HYPERPARAMETERS, person=True), variables=variables)
+    lines, logits, values = run(with_person, HYPERPARAMETERS, JOINTS, images)
+    np.testing.assert_array_equal(logits, expected)
+    assert set(values) == set(stored.variables) and 'person' not in '\n'.join(lines)
 
 
 def test_no_shared_joint_starts_all_heads_fresh(stored, images):

@@ -6,11 +6,13 @@ import signal
 import numpy as np
 import pytest
 
+from graph_values import graph_values
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.stored import StoredNetwork, check_hyperparameters
 from hourglass_pose.checkpoints.variables import VariableSaver, load_network
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.architectures import make_hyperparameters
+from hourglass_pose.graph.storage import Storage, declared_variables
 from hourglass_pose.tf_compat import reason_of, tf
 from hourglass_pose.training.weight_average import WeightAverage
 from one_layer_model import OneLayerModel
@@ -79,10 +81,9 @@ def test_variables_that_the_graph_does_not_know_are_no_obstacle(tmp_path, rng):
 @pytest.mark.parametrize('averaged', [False, True])
 def test_network_is_loaded_with_its_averages_where_there_are_any(tmp_path, rng, averaged):
     def network():
-        model = OneLayerModel()
-        model.build_logits(tf.zeros([1, 8, 8, 3]), True)
+        storage = Storage(declared_variables(OneLayerModel()), joins=False)
         if averaged:
-            WeightAverage(model.variables(), 0.9)
+            WeightAverage(storage.groups, 0.9)
 
     folder, values = save(tmp_path, network, rng)
     ending = '/ExponentialMovingAverage' if averaged else ''
@@ -92,6 +93,51 @@ def test_network_is_loaded_with_its_averages_where_there_are_any(tmp_path, rng, 
         load_network(session, model, StoredNetwork(folder, os.path.join(folder, 'net'), HYPERPARAMETERS, {}))
         for variable in model.variables():
             assert np.array_equal(session.run(variable), values[variable.op.name + ending])
+
+
+def randomised(rng, joins):
+    """Return (session, saver) of a graph with the network of one layer and its averages at random values."""
+    session = tf.Session()
+    storage = Storage(declared_variables(OneLayerModel()), joins)
+    average = WeightAverage(storage.groups, 0.9)
+    saver = VariableSaver('net', storage.shapes)
+    session.run(tf.global_variables_initializer())
+    saver.set(session, {name: rng.normal(size=shape) for name, shape in storage.shapes.items()})
+    session.run(average.reset())
+    return session, saver
+
+
+@pytest.mark.parametrize('joins', [False, True])
+def test_checkpoints_of_joined_and_of_separate_variables_are_the_same(tmp_path, rng, joins):
+    with tf.Graph().as_default():
+        session, saver = randomised(rng, joins)
+        with session:
+            saved = graph_values(session)
+            folder = CheckpointFolder(str(tmp_path)).write(1, {}, lambda folder: saver.save(session, folder))
+    with tf.Graph().as_default():
+        session, saver = randomised(rng, not joins)
+        with session:
+            assert saver.restore(session, folder).is_complete
+            found = graph_values(session)
+    assert set(found) == set(saved) and len(found) == 12
+    assert all(np.array_equal(found[name], saved[name]) for name in found)
+
+
+def test_parts_of_a_joined_vector_that_a_checkpoint_lacks_stay_unchanged(tmp_path, rng):
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.get_variable('model/conv/weights', initializer=np.ones((1, 1, 3, 3), np.float32))
+        session.run(tf.global_variables_initializer())
+        saver = VariableSaver('net')
+        folder = CheckpointFolder(str(tmp_path)).write(1, {}, lambda folder: saver.save(session, folder))
+    with tf.Graph().as_default():
+        session, _ = randomised(rng, joins=True)
+        with session:
+            before = graph_values(session)
+            restored = VariableSaver('net', {}).restore(session, folder)
+            after = graph_values(session)
+    assert restored.restored == ('model/conv/weights',) and len(restored.fresh) == 11
+    assert [name for name in after if not np.array_equal(before[name], after[name])] == ['model/conv/weights']
+    assert (after['model/conv/weights'] == 1).all()
 
 
 def test_checkpoint_of_another_network_names_the_differing_hyperparameters(tmp_path, rng):

@@ -71,7 +71,7 @@ def below_a_file(tmp_path):
 def test_a_command_line_that_cannot_be_understood_is_answered_in_one_line(refuse):
     assert 'SUBCOMMAND' in refuse()
     assert "'tarin'" in refuse('tarin')
-    assert '--checkpoint' in refuse('predict', 'photo.jpg', '--output', 'out')
+    assert '--output' in refuse('predict', 'photo.jpg')
 
 
 def test_a_subcommand_loads_its_own_module_only():
@@ -409,7 +409,16 @@ def test_predict_reads_every_kind_of_photo_and_names_those_it_cannot(refuse, com
     os.mkdir(folder)
     sizes = write_odd_pictures(folder)
     cut, huge = refuse(
-        'predict', '--checkpoint', command_line_run.folder, folder, '--device', 'cpu', '--output', output, lines=2
+        'predict',
+        '--checkpoint',
+        command_line_run.folder,
+        folder,
+        '--whole-image',
+        '--device',
+        'cpu',
+        '--output',
+        output,
+        lines=2,
     ).splitlines()
     assert 'cut.jpg: damaged or truncated' in cut
     assert 'huge.png: 20000 x 10000 pixels' in huge

@@ -133,6 +133,19 @@ def test_file_in_the_layout_of_the_original_code_loads(load):
             'config.cfg [DataSetHG] flip_pairs: expected pairs of different joints of joint_list (flip_pairs names '
             "'left_eye', which is not a joint), found (('left_eye', 'right_eye'),)",
         ),
+        (
+            '[Network]\nperson: True',
+            'config.cfg [DataSetHG] negative_prob: expected a number > 0 with person True, for instance 0.25, found 0',
+        ),
+        (
+            '[DataSetHG]\nnegative_prob: 0.5',
+            'config.cfg [DataSetHG] negative_prob: expected 0, or person True, found 0.5 with person False',
+        ),
+        (
+            "[Network]\narch: 'modelzoo'\nperson: True\n[DataSetHG]\nnegative_prob: 0.5",
+            "config.cfg [Network] person: expected False, or arch 'newell' or 'newell_attention', found True with arch "
+            "'modelzoo'",
+        ),
         ('[Train]\nbatch_size:', 'config.cfg [Train] batch_size: expected an integer >= 1, found nothing'),
     ],
 )

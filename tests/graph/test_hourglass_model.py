@@ -111,7 +111,7 @@ def test_a_stack_sees_the_heatmaps_of_the_one_before_but_does_not_teach_back():
         first = [v for v in model.variables() if v.op.name == 'model/stack_0/heatmaps/weights']
         later = [v for v in tf.trainable_variables() if v.op.name.startswith('model/stack_1/') or '_back/' in v.op.name]
         assert len(first) == 1 and len(later) > 10
-        to_later = tf.gradients(tf.reduce_sum(tf.square(logits[:, 0])), later)
+        to_later = tf.gradients(tf.reduce_sum(tf.square(logits[:, 0])), later, unconnected_gradients='zero')
         to_first = tf.gradients(tf.reduce_sum(tf.square(logits[:, 1])), first)
         with session_of(graph) as session:
             back, through = session.run([to_later, to_first])

@@ -386,3 +386,26 @@ def test_scores_are_shares_and_no_logit_overflows(loss, rng):
 def test_wrong_settings_are_named(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         make_codec(SIZE, **wrong)
+
+
+@pytest.mark.parametrize('uncertainty', [0.0, 1.5, 4.0])
+def test_comparable_scores_of_softmax_maps_depend_on_the_uncertainty_and_not_on_sigma(uncertainty):
+    found = []
+    for sigma in (1.5, 2.0, 3.0):
+        codec = make_codec(64, sigma=sigma, loss='softmax')
+        offsets = np.arange(64) - 32
+        squares = offsets[:, None] ** 2 + offsets[None] ** 2
+        # The joint's Gaussian, convolved with the distribution of its position.
+        logits = -0.5 * squares / (sigma**2 + uncertainty**2)
+        scores = codec.scores(codec.maps_of_logits(logits[..., None]))
+        found.append(float(codec.comparable_scores(scores)[0]))
+        if sigma == 2.0:
+            assert found[-1] == pytest.approx(float(scores[0]), abs=1e-6)
+    # Sums over cells in place of integrals.
+    np.testing.assert_allclose(found, 4 / (4 + uncertainty**2), rtol=1e-3)
+
+
+@pytest.mark.parametrize('loss', ['mse', 'sigmoid', 'integral'])
+def test_heights_of_other_maps_compare_as_they_are(loss):
+    scores = np.array([0.0, 0.3, 1.0])
+    assert np.array_equal(make_codec(64, sigma=1.0, loss=loss).comparable_scores(scores), scores)

@@ -13,20 +13,23 @@ class OneLayerModel:
     def __init__(
         self,
         hyperparameters=SimpleNamespace(
-            input_size=8, heatmap_size=2, num_joints=3, drop_rate=0.0, input_mean=(0.5, 0.5, 0.5)
+            input_size=8, heatmap_size=2, num_joints=3, drop_rate=0.0, input_mean=(0.5, 0.5, 0.5), gives_person=False
         ),
     ):
         self.hyperparameters = hyperparameters
         self._variables = None
 
-    def build_logits(self, images, is_training, dropout=None, getter=None):
+    def build_logits(self, *arguments, **options):
+        return self.build_outputs(*arguments, **options)[0]
+
+    def build_outputs(self, images, is_training, dropout=None, getter=None):
         with tf.variable_scope('model', reuse=self._variables is not None, custom_getter=getter):
             x = normalise(images)[:, ::4, ::4]
             if is_training and self.hyperparameters.drop_rate:
                 x = dropout(x, self.hyperparameters.drop_rate, 0)
             y = batch_norm(conv(x, self.hyperparameters.num_joints), is_training)
         self._variables = self._variables or tf.global_variables('model/')
-        return tf.expand_dims(y, 1)
+        return tf.expand_dims(y, 1), None
 
     def variables(self):
         return self._variables

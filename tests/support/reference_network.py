@@ -49,9 +49,10 @@ class Network:
         self.weights = {name: np.asarray(array, np.float64) for name, array in weights.items()}
         self.is_training = is_training
         self.used = set()
+        self.features = None
 
     def forward(self, images):
-        """Return the logits (N, S, H, W, J) of images (N, size, size, 3) in [0, 1]."""
+        """Return the logits (N, S, H, W, J) of images (N, size, size, 3) in [0, 1]; keep the last features."""
         x = self.normalise_relu(self.conv(images - 0.5, 'model/stem/conv_in', 2), 'model/stem/batch_norm')
         x = self.residual(x, 'model/stem/residual_0')
         x = self.residual(max_pool(x), 'model/stem/residual_1')
@@ -63,9 +64,19 @@ class Network:
             y = self.residuals(y, f'{scope}residual')
             y = self.normalise_relu(self.conv(y, f'{scope}linear'), f'{scope}batch_norm')
             maps.append(self.conv(y, f'{scope}heatmaps'))
+            self.features = y
             if index + 1 < self.hyperparameters.num_stacks:
                 x = x + self.conv(y, f'{scope}features_back') + self.conv(maps[-1], f'{scope}heatmaps_back')
         return np.stack(maps, axis=1)
+
+    def person(self, cells):
+        """Return the person logits (N,) of the last features: their means over cells x cells parts, two full layers."""
+        count, side, _, channels = self.features.shape
+        parts = self.features.reshape(count, cells, side // cells, cells, side // cells, channels).mean(axis=(2, 4))
+        hidden = self.take('model/person/hidden/weights').reshape(cells * cells * channels, -1)
+        hidden = np.maximum(parts.reshape(count, -1).dot(hidden) + self.take('model/person/hidden/biases'), 0)
+        last = self.take('model/person/logit/weights').reshape(-1, 1)
+        return (hidden.dot(last) + self.take('model/person/logit/biases'))[:, 0]
 
     def hourglass(self, x, order, scope):
         branch = self.residuals(x, f'{scope}/up')

@@ -72,6 +72,13 @@ def quick_config(folder, annotations, *overrides):
     )
 
 
+def person_config(folder, annotations, *overrides):
+    """Return the Config of a quick run of two epochs of two steps whose network has a person output."""
+    length = ('Train.nEpochs=2', 'Train.epoch_size=2')
+    settings = ('Network.person=True', 'DataSetHG.negative_prob=0.4')
+    return quick_config(folder, annotations, *length, *settings, *overrides)
+
+
 def train_one_layer(patch):
     """Train a network of one layer in place of the hourglass, and write no results. patch: a pytest.MonkeyPatch."""
     patch.setattr(session, 'HourglassModel', OneLayerModel)

@@ -3,23 +3,32 @@
 import numpy as np
 import pytest
 
+from graph_values import graph_values
+from hourglass_pose.graph.storage import Declared, Storage
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import ScheduleSettings, learning_rate, make_optimizer
 
 RATE, WEIGHT_DECAY = 0.01, 0.3
 
 
-def train(kind, gradients, start, rate=RATE, weight_decay=0.0):
+def train(kind, gradients, start, rate=RATE, weight_decay=0.0, joins=False):
     """Return the values of variables after each step. gradients: for each step, an array a variable."""
     with tf.Graph().as_default(), tf.Session() as session:
-        variables = [tf.get_variable(f'v{i}', initializer=array) for i, array in enumerate(start)]
-        feeds = [tf.placeholder(tf.float32, array.shape) for array in start]
-        step = make_optimizer(kind, rate, weight_decay).apply_gradients(zip(feeds, variables))
+        names = [f'v{index}' for index in range(len(start))]
+        declared = [
+            Declared(name, array.shape, lambda shape, *_, array=array, **__: tf.constant(array), True)
+            for name, array in zip(names, start)
+        ]
+        groups = Storage(declared, joins).weights
+        feeds = {name: tf.placeholder(tf.float32, array.shape) for name, array in zip(names, start)}
+        pairs = [(group.joined(feeds), group.variable) for group in groups]
+        step = make_optimizer(kind, rate, weight_decay, groups).apply_gradients(pairs)
         session.run(tf.global_variables_initializer())
         history = []
         for values in gradients:
-            session.run(step, dict(zip(feeds, values)))
-            history.append(session.run(variables))
+            session.run(step, dict(zip(feeds.values(), values)))
+            found = graph_values(session)
+            history.append([found[name] for name in names])
         return history
 
 
@@ -48,18 +57,21 @@ def test_adam_steps_equal_numpy(problem):
             np.testing.assert_allclose(found[index], wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_adamw_steps_equal_numpy_and_leave_biases_undecayed(problem):
+@pytest.mark.parametrize('joins', [False, True])
+def test_adamw_steps_equal_numpy_and_leave_biases_undecayed(problem, joins):
     start, gradients = problem
-    history = train('adamw', gradients, start, weight_decay=WEIGHT_DECAY)
+    history = train('adamw', gradients, start, weight_decay=WEIGHT_DECAY, joins=joins)
     for index, decay in ((0, WEIGHT_DECAY), (1, 0.0)):
         expected = adam_reference([step[index] for step in gradients], start[index], weight_decay=decay)
         for found, wanted in zip(history, expected):
             np.testing.assert_allclose(found[index], wanted, rtol=1e-4, atol=1e-6)
 
 
-def test_adamw_without_gradient_shrinks_kernels_alone(problem):
+@pytest.mark.parametrize('joins', [False, True])
+def test_adamw_without_gradient_shrinks_kernels_alone(problem, joins):
     start, gradients = problem
-    kernel, bias = train('adamw', [[0 * array for array in start]], start, weight_decay=WEIGHT_DECAY)[0]
+    none = [[0 * array for array in start]]
+    kernel, bias = train('adamw', none, start, weight_decay=WEIGHT_DECAY, joins=joins)[0]
     np.testing.assert_allclose(kernel, start[0] * (1 - RATE * WEIGHT_DECAY), rtol=1e-6)
     assert np.array_equal(bias, start[1])
 

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from graph_values import graph_values
+from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.input.generator import Batch
@@ -15,11 +17,12 @@ from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import ScheduleSettings
 from hourglass_pose.training.pipeline import training_arrays
 from hourglass_pose.training.train_graph import TrainGraph
-from named_weights import set_weights
+from named_weights import weights_of
 from one_layer_model import OneLayerModel
 from reference_network import EPSILON
 
 ROWS = 4
+_OF_NETWORK = ('weights', 'biases', 'gamma', 'beta', 'moving_mean', 'moving_variance')
 CPU = NativeRuntime('cpu', 'float32', intra_threads=1)
 CONSTANT_RATE = ScheduleSettings(100, 0.05, 'exponential', decay=1.0)
 
@@ -60,26 +63,16 @@ class Trained:
 
     def everything(self):
         """Return {name: value} of all that a checkpoint would hold."""
-        with self.graph.as_default():
-            variables = tf.global_variables()
-        return dict(zip([variable.op.name for variable in variables], self.session.run(variables)))
+        return graph_values(self.session)
 
     def values(self, ending=''):
         """Return {name: value} of the network's variables, or of those with another ending of the name."""
-        with self.graph.as_default():
-            variables = [
-                v
-                for v in tf.global_variables('model/')
-                if v.op.name.split('/')[-1]
-                in (
-                    ('weights', 'biases', 'gamma', 'beta', 'moving_mean', 'moving_variance')
-                    if not ending
-                    else (ending,)
-                )
-            ]
-        return dict(
-            zip([v.op.name[: len(v.op.name) - len(ending)].rstrip('/') for v in variables], self.session.run(variables))
-        )
+        endings = (ending,) if ending else _OF_NETWORK
+        return {
+            name[: len(name) - len(ending)].rstrip('/'): value
+            for name, value in self.everything().items()
+            if name.startswith('model/') and name.split('/')[-1] in endings
+        }
 
 
 def batch_of(rng, mask=(1, 1, 1, 1)):
@@ -91,6 +84,7 @@ def batch_of(rng, mask=(1, 1, 1, 1)):
         np.array(mask, np.float32),
         np.arange(ROWS),
         None,
+        np.zeros((ROWS, 2), np.float32),
     )
 
 
@@ -245,7 +239,10 @@ def run_of(trained, batches):
     """Train on batches in runs of the runtime; return [(finished, loss_sum)] of the runs."""
     graph = trained.train
     # Where the graph is another one, the seed alone gives other weights.
-    set_weights(trained.session, graph.model.variables())
+    shapes = graph.storage.shapes
+    with trained.graph.as_default():
+        saver = VariableSaver('net', shapes)
+    saver.set(trained.session, {name: weights_of(name, shape) for name, shape in shapes.items()})
     graph.input.start(trained.session, iter(batches))
     found = []
     for _ in range(len(batches) // trained.runtime.steps_per_run):
@@ -254,6 +251,48 @@ def run_of(trained, batches):
         )
         found.append((int(finished), float(loss_sum)))
     return found
+
+
+class Separate(NativeRuntime):
+    """A CPU that keeps each variable by itself, as an NPU does."""
+
+    joins_variables = False
+
+
+@pytest.mark.parametrize('optimizer', ['adam', 'adamw', 'rmsprop'])
+def test_joined_variables_are_trained_as_separate_ones(rng, optimizer):
+    batches, found = [batch_of(rng) for _ in range(3)], []
+    for runtime in (CPU, Separate('cpu', 'float32', 1)):
+        with Trained(runtime, optimizer=optimizer, weight_decay=0.1, ema_decay=0.5, clip_norm=0.5, seed=1) as trained:
+            for batch in batches:
+                trained.step(batch)
+            found.append(trained.everything())
+            joined = [variable.op.name for variable in trained.graph.get_collection('variables')]
+            assert any(name.startswith('joined/') for name in joined) == (runtime is CPU)
+    # Biases before a batch norm have no gradient; separate ones have no slots.
+    assert {name for name in found[0] if name not in found[1]} <= {
+        name for name in found[0] if name.startswith('model/conv/biases/')
+    }
+    for name in found[1]:
+        np.testing.assert_allclose(found[0][name], found[1][name], rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+def test_biases_before_a_batch_norm_move_its_mean_and_nothing_else(rng):
+    batch, found = batch_of(rng), []
+    bias = np.array([0.5, -2.0, 1.0], np.float32)
+    for added in (np.zeros(3, np.float32), bias):
+        with Trained(seed=1) as trained:
+            with trained.graph.as_default():
+                VariableSaver('net', {}).set(trained.session, {'model/conv/biases': added})
+            trained.step(batch)
+            found.append(trained.values())
+    first, second = found
+    np.testing.assert_allclose(
+        second['model/batch_norm/moving_mean'] - first['model/batch_norm/moving_mean'], 0.1 * bias, rtol=1e-5
+    )
+    assert np.array_equal(second['model/conv/biases'], bias)
+    for name in set(first) - {'model/conv/biases', 'model/batch_norm/moving_mean'}:
+        np.testing.assert_allclose(second[name], first[name], rtol=1e-6, err_msg=name)
 
 
 def test_runs_of_several_steps_on_read_batches_are_those_of_single_steps_on_fed_ones(rng):

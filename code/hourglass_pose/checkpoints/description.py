@@ -77,6 +77,7 @@ def _prediction(inference: InferenceRecord) -> str:
     return (
         f'loss {inference.loss}, sigma {inference.sigma:.3g}, decoding {inference.codec().decoding}, flip test '
         f'{"on" if inference.flip_test else "off"}, crops by {crops}'
+        f'{", person output" if inference.gives_person else ""}'
     )
 
 

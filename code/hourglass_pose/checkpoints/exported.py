@@ -38,7 +38,12 @@ class ExportedModel:
     @property
     def gives_joints(self) -> bool:
         """Whether the outputs are joints and scores in place of heatmaps."""
-        return len(self.outputs) > 1
+        return 'joints' in self.outputs
+
+    @property
+    def gives_person(self) -> bool:
+        """Whether the last output is the person logits."""
+        return 'person' in self.outputs
 
 
 def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:

@@ -7,7 +7,7 @@ import numpy as np
 
 from hourglass_pose.checkpoints.restore_report import listed
 from hourglass_pose.checkpoints.stored import StoredNetwork, check_transferable
-from hourglass_pose.checkpoints.variables import VariableSaver, assign, network_values, shapes_of
+from hourglass_pose.checkpoints.variables import VariableSaver, network_values, shapes_of
 from hourglass_pose.graph.hyperparameters import Hyperparameters
 
 
@@ -25,12 +25,7 @@ class Transfer:
 
 
 def initialise_from(
-    session: Any,
-    saver: VariableSaver,
-    variables: Sequence[Any],
-    hyperparameters: Hyperparameters,
-    joints: Sequence[str],
-    stored: StoredNetwork,
+    session: Any, saver: VariableSaver, hyperparameters: Hyperparameters, joints: Sequence[str], stored: StoredNetwork
 ) -> List[str]:
     """Set the initialised variables of a network from a stored network, and return lines on what was taken.
 
@@ -40,7 +35,6 @@ def initialise_from(
     Args:
         session: holds the variables.
         saver: of all variables of the graph.
-        variables: of the network.
         hyperparameters: of the network.
         joints: names of its joints.
         stored: network to take the weights from.
@@ -51,12 +45,11 @@ def initialise_from(
     check_transferable(stored, hyperparameters, joints)
     transfer = plan_transfer(stored, hyperparameters, joints)
     values = dict(transfer.values)
-    mixed = [variable for variable in variables if variable.op.name in transfer.joint_axes]
-    if mixed:
-        initial = saver.values(session, mixed)
+    if transfer.joint_axes:
+        initial = saver.values(session, list(transfer.joint_axes))
         for name, axis in transfer.joint_axes.items():
             values[name] = _with_shared_joints(initial[name], values[name], axis, joints, stored.inference.joints)
-    assign(session, variables, values)
+    saver.set(session, values)
     return _lines(transfer, joints, stored)
 
 

@@ -12,21 +12,28 @@ from hourglass_pose.checkpoints.stored import StoredNetwork, checkpoint_prefix
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.tf_compat import reason_of, tf
+from hourglass_pose.graph.storage import Group, declared_variables, joined_groups
+from hourglass_pose.tf_compat import SaveableObject, SaveSpec, reason_of, tf
 
 
 class VariableSaver:
-    """Saves and restores all variables of the current graph.
+    """Saves and restores all variables of the current graph under their names, those of joined vectors one by one.
 
-    prefix: file name of the checkpoint's parts. network: the variables that a checkpoint must hold; those of the
-    optimizer may start fresh. None requires every variable of the graph.
+    prefix: file name of the checkpoint's parts. network: {name: shape} of the variables that a checkpoint must hold;
+    those of the optimizer may start fresh. None requires every variable of the graph.
     """
 
-    def __init__(self, prefix: str, network: Optional[Sequence['tf.Variable']] = None) -> None:
+    def __init__(self, prefix: str, network: Optional[Mapping[str, Sequence[int]]] = None) -> None:
         self.prefix = prefix
-        self._variables = tf.global_variables()
-        self._network = self._variables if network is None else list(network)
-        self._saver = tf.train.Saver(self._variables, max_to_keep=None, save_relative_paths=True)
+        self._joined = joined_groups()
+        vectors = {group.variable.op.name for group in self._joined}
+        self._plain = [variable for variable in tf.global_variables() if variable.op.name not in vectors]
+        self._shapes = {variable.op.name: variable.shape.as_list() for variable in self._plain}
+        for group in self._joined:
+            self._shapes.update(zip(group.names, map(list, group.shapes)))
+        self._network = self._shapes if network is None else {name: list(shape) for name, shape in network.items()}
+        everything = self._plain + [_JoinedSaveable(group) for group in self._joined]
+        self._saver = tf.train.Saver(everything, max_to_keep=None, save_relative_paths=True)
 
     def save(self, session: 'tf.Session', folder: str) -> None:
         """Write the variables into a folder. Raises OSError if they cannot be written."""
@@ -38,7 +45,7 @@ class VariableSaver:
             # Saver reports an unwritable folder by this exception.
             raise OSError(str(error))
 
-    def values(self, session: 'tf.Session', variables: Sequence['tf.Variable']) -> Dict[str, np.ndarray]:
+    def values(self, session: 'tf.Session', names: Sequence[str]) -> Dict[str, np.ndarray]:
         """Return {name: array} of variables.
 
         They are saved and read back, because on an NPU another fetch is another graph to compile, which takes minutes.
@@ -46,7 +53,17 @@ class VariableSaver:
         with tempfile.TemporaryDirectory() as folder:
             self.save(session, folder)
             reader = tf.train.NewCheckpointReader(os.path.join(folder, self.prefix))
-            return {variable.op.name: reader.get_tensor(variable.op.name) for variable in variables}
+            return {name: reader.get_tensor(name) for name in names}
+
+    def set(self, session: 'tf.Session', arrays: Mapping[str, np.ndarray]) -> None:
+        """Set variables to arrays {name: array}; variables without an array stay unchanged."""
+        assign(session, self._plain, arrays)
+        for group in self._joined:
+            vector = np.array(session.run(group.variable))
+            for name, view in group.views(vector).items():
+                if name in arrays:
+                    view[...] = arrays[name]
+            assign(session, [group.variable], {group.variable.op.name: vector})
 
     def restore(self, session: 'tf.Session', path: str) -> RestoreReport:
         """Set the graph's variables from a checkpoint and return the RestoreReport; missing ones stay unchanged.
@@ -56,23 +73,34 @@ class VariableSaver:
         """
         prefix = checkpoint_prefix(path) if os.path.isdir(path) else path
         found = tf.train.NewCheckpointReader(prefix).get_variable_to_shape_map()
-        check_variables(path, found, {variable.op.name: variable.shape.as_list() for variable in self._network})
-        fitting = [
-            variable
-            for variable in self._variables
-            if list(found.get(variable.op.name, ('missing',))) == variable.shape.as_list()
-        ]
+        check_variables(path, found, self._network)
+        fitting = [name for name, shape in self._shapes.items() if list(found.get(name, ('missing',))) == shape]
         with _readable(path):
-            saver = self._saver if len(fitting) == len(self._variables) else tf.train.Saver(fitting)
-            saver.restore(session, prefix)
-        restored = [variable.op.name for variable in fitting]
-        names = [variable.op.name for variable in self._variables]
+            if len(fitting) == len(self._shapes):
+                self._saver.restore(session, prefix)
+            else:
+                reader = tf.train.NewCheckpointReader(prefix)
+                self.set(session, {name: reader.get_tensor(name) for name in fitting})
         return RestoreReport(
-            tuple(restored),
-            tuple(name for name in names if name not in set(restored)),
-            tuple(sorted(set(found) - set(restored))),
-            tuple(variable.op.name for variable in self._network),
+            tuple(fitting),
+            tuple(name for name in self._shapes if name not in set(fitting)),
+            tuple(sorted(set(found) - set(fitting))),
+            tuple(self._network),
         )
+
+
+class _JoinedSaveable(SaveableObject):
+    """What tf.train.Saver needs to save the parts of a joined vector under their names and shapes."""
+
+    def __init__(self, group: Group) -> None:
+        self._variable = group.variable
+        specs = [SaveSpec(tensor, '', name) for name, tensor in group.tensors().items()]
+        super().__init__(group.variable, specs, group.variable.op.name)
+
+    def restore(self, restored_tensors: List[Any], restored_shapes: Any) -> Any:
+        """Return the operation that sets the vector."""
+        del restored_shapes
+        return tf.assign(self._variable, tf.concat([tf.reshape(part, [-1]) for part in restored_tensors], axis=0))
 
 
 def stored_number(path: str, variable: 'tf.Variable') -> Optional[float]:
@@ -153,10 +181,7 @@ def report_on_network(stored: StoredNetwork) -> RestoreReport:
 
 def shapes_of(hyperparameters: Hyperparameters) -> Dict[str, List[int]]:
     """Return {name: shape} of the variables of a network."""
-    with tf.Graph().as_default():
-        model = HourglassModel(hyperparameters)
-        model.build(tf.zeros([1, hyperparameters.input_size, hyperparameters.input_size, 3]), is_training=False)
-        return {variable.op.name: variable.shape.as_list() for variable in model.variables()}
+    return {each.name: list(each.shape) for each in declared_variables(HourglassModel(hyperparameters))}
 
 
 def check_variables(path: str, found: Mapping[str, Sequence[int]], wanted: Mapping[str, Sequence[int]]) -> None:

@@ -31,6 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--opset', type=int, choices=range(11, 16), default=15, help="version of ONNX's operators (default: 15)"
     )
+    parser.add_argument(
+        '--store-float16',
+        action='store_true',
+        help='half the size of an ONNX file: weights in float16, which are float32 again when it is loaded',
+    )
     parser.add_argument('--soc-version', default='Ascend910A', help='type of the NPU, for ATC (default: Ascend910A)')
     parser.add_argument(
         '--precision-mode',
@@ -65,6 +70,8 @@ def run(options: argparse.Namespace) -> Optional[int]:
     for name in ('batch', 'persons'):
         if getattr(options, name) < 1:
             raise UserError(f'--{name}: expected an integer >= 1, found {getattr(options, name)}')
+    if options.store_float16 and options.format != 'onnx':
+        raise UserError(f'--store-float16: expected --format onnx, found {options.format}; leave it out')
     if bool(options.annotations) != bool(options.images):
         raise UserError('--annotations and --images: expected both, or neither to compare on rendered people')
     from hourglass_pose.experiment.experiment import make_folder
@@ -81,6 +88,7 @@ def run(options: argparse.Namespace) -> Optional[int]:
         options.soc_version,
         options.precision_mode,
         options.benchmark,
+        options.store_float16,
     )
     make_folder(options.output)
     check_target(settings, options.output)

@@ -127,6 +127,14 @@ DATA_KEYS = (
     ),
     Key(_SECTION, 'joints_margin', 0.16, number(0, 2), "margin in place of box_margin with train_crop 'joints'"),
     *(Key(_SECTION, key.name, key.default, number(0, key.highest), key.effect) for key in SETTINGS),
+    Key(
+        _SECTION,
+        'negative_prob',
+        0.0,
+        number(0, 1, below=True),
+        'share of the training crops replaced by ones without a whole person in their middle, for Network.person',
+        note='0.25 is a good start. These crops teach no joints.',
+    ),
     Key(_SECTION, 'synthetic_images', 4000, integer(2), 'images that --synthetic renders'),
 )
 

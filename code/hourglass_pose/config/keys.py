@@ -21,4 +21,8 @@ def contradictions(values: Values) -> Contradictions:
     yield from data_contradictions(values)
     yield from network_contradictions(values)
     yield from training_contradictions(values)
+    if values['person'] and not values['negative_prob']:
+        yield 'negative_prob', 'a number > 0 with person True, for instance 0.25', '0'
+    if values['negative_prob'] and not values['person']:
+        yield 'negative_prob', '0, or person True', f'{values["negative_prob"]:g} with person False'
     yield from device_contradictions(values)

@@ -112,6 +112,14 @@ TRAINING_KEYS = (
         'decay a step of the moving average of the weights, which evaluation then uses; 0 is off',
         note='0.999 averages over about the last thousand steps.',
     ),
+    Key(
+        'Train',
+        'person_weight',
+        0.1,
+        number(0, above=True),
+        'factor on the cross-entropy of the person output in the loss; Network.person only',
+        note="For loss 'softmax'. The values of 'mse' and 'sigmoid' are smaller, and a smaller factor suits them.",
+    ),
     Key('Train', 'clip_norm', 0.0, number(0), 'largest global norm of the gradients; 0 is off'),
     Key('Train', 'w_summary', False, boolean(), 'histograms of the weights in TensorBoard', anywhere=True),
     Key(

@@ -11,6 +11,7 @@ from hourglass_pose.errors import ImageError
 from hourglass_pose.evaluation.baselines import centre_pose, mean_pose
 from hourglass_pose.evaluation.box_metrics import box_metrics
 from hourglass_pose.evaluation.pckh import PckhEvaluator, PckhResult, argmax_accuracies
+from hourglass_pose.evaluation.person_output import PersonMeasure, PredictPerson, measure_person_output
 from hourglass_pose.evaluation.scales import average_over_scales
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import Batch, DataGenerator
@@ -29,6 +30,7 @@ class Evaluation:
 
     result, baselines: PckhResult of the network, and of 'mean_pose', if it is known, and 'centre'.
     persons: the N evaluated persons. joints_img: (N, J, 2) float64. scores: (N, J) float32.
+    person: PersonMeasure of the network's person output, None if it has none or it was not measured.
     """
 
     result: PckhResult
@@ -36,6 +38,7 @@ class Evaluation:
     persons: List[Person]
     joints_img: np.ndarray
     scores: np.ndarray
+    person: Optional[PersonMeasure] = None
 
 
 def mean_training_pose(persons: List[Person], rule: CropRule) -> np.ndarray:
@@ -200,6 +203,12 @@ class Evaluator:
         baselines = {name: self._result(name, columns, persons) for name in self.baseline_poses}
         network = self._result('network', columns, persons)
         return Evaluation(network, baselines, persons, columns['joints_network'], columns['scores'])
+
+    def measure_person(
+        self, predict_person: PredictPerson, gather: Callable[[Columns], List[Columns]] = lambda columns: [columns]
+    ) -> PersonMeasure:
+        """Return the PersonMeasure of a network's person output; the arguments are those of measure_person_output."""
+        return measure_person_output(self.generator, predict_person, gather, self.limit)
 
     def _columns(self, batches: Iterable[Batch], predict_logits: PredictLogits) -> Columns:
         """Return the columns of this process's part of the persons: their indices and predictions."""

@@ -15,6 +15,7 @@ from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.input.augmentations.table import SETTINGS
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
+from hourglass_pose.input.negatives import NegativeViews
 from hourglass_pose.input.samples import ImageCache, SampleMaker
 from hourglass_pose.representations.table import make_codec
 from hourglass_pose.skeleton import Skeleton, require_sides
@@ -74,6 +75,9 @@ class Experiment:
     ) -> DataGenerator:
         """Return the DataGenerator of some persons."""
         data, train = self.config.DataSetHG, self.config.Train
+        negatives = (
+            NegativeViews(persons, self.rule, data.negative_prob) if self.hyperparameters().gives_person else None
+        )
         maker = SampleMaker(
             self.cache,
             self.rule,
@@ -82,6 +86,7 @@ class Experiment:
             self.augmentation,
             train.seed,
             train.weighted_loss,
+            negatives=negatives,
         )
         return DataGenerator(
             persons,
@@ -114,6 +119,9 @@ class Experiment:
             crop_corners=self.rule.corners,
             mean_pose_crop=None if mean_pose_crop is None else tuple(map(tuple, np.asarray(mean_pose_crop).tolist())),
             gives_probabilities=hyperparameters.gives_probabilities,
+            gives_person=hyperparameters.gives_person,
+            train_crop=self.rule.train_crop,
+            joints_margin=self.rule.joints_margin,
         )
 
     def require_sides(self) -> None:

@@ -144,7 +144,7 @@ class TrainingRun:
     def _initialise(self, session: Any, graph: TrainGraph, saver: VariableSaver, stored: StoredNetwork) -> None:
         """Set the initialised variables of a graph to the weights of the network that the run starts from."""
         joints = self.experiment.skeleton.joints
-        lines = initialise_from(session, saver, graph.model.variables(), self.hyperparameters, joints, stored)
+        lines = initialise_from(session, saver, self.hyperparameters, joints, stored)
         if graph.average:
             session.run(graph.average.reset())
         for line in lines:
@@ -155,7 +155,7 @@ class TrainingRun:
         manifest = self._manifest()
         graph = train_graph(self.config, self.hyperparameters, self.experiment.codec, self.runtime, self.length)
         self._describe(manifest)
-        saver, weights_from = VariableSaver(self.config.Network.name, graph.model.variables()), self.weights_from
+        saver, weights_from = VariableSaver(self.config.Network.name, graph.storage.shapes), self.weights_from
         start = Start(
             saver,
             manifest['split_hash'],
@@ -345,4 +345,5 @@ def train_graph(
         ema_decay=train.ema_decay,
         clip_norm=train.clip_norm,
         seed=train.seed,
+        person_weight=train.person_weight,
     )

@@ -10,6 +10,7 @@ from hourglass_pose.errors import UserError
 from hourglass_pose.export import ascend_files
 from hourglass_pose.export.gate import compare, measure_speed
 from hourglass_pose.export.gate_crops import GateCrops
+from hourglass_pose.export.half_weights import round_weights
 from hourglass_pose.export.offline_graph import OfflineGraph, build_offline_graph
 from hourglass_pose.export.offline_models import (
     DEFAULT_OPSET,
@@ -38,6 +39,7 @@ class ExportSettings:
 
     decode: whether it gives joints and scores in place of heatmaps. normalise: 'in_graph' or 'aipp', as in
     build_offline_graph. opset: of ONNX. soc_version, precision_mode: for ATC. benchmark: whether its speed is measured.
+    store_float16: whether an ONNX file has the weights in float16.
     """
 
     format: str
@@ -48,6 +50,7 @@ class ExportSettings:
     soc_version: str = 'Ascend910A'
     precision_mode: str = ascend_files.PRECISION_MODES[0]
     benchmark: bool = False
+    store_float16: bool = False
 
 
 def check_target(settings: ExportSettings, folder: str) -> None:
@@ -73,6 +76,8 @@ def export_model(
     offline = build_offline_graph(
         stored, engine.hyperparameters, predictor.codec, settings.batch_size, settings.decode, settings.normalise
     )
+    if settings.store_float16:
+        offline = round_weights(offline)
     for line in offline.lines():
         report(line)
     # A model that has not passed must not be used, so it is written into a temporary folder and moved afterwards.

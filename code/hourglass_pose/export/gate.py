@@ -8,6 +8,7 @@ import numpy as np
 
 from hourglass_pose import geometry
 from hourglass_pose.evaluation.headline import METRIC_TITLES, headline_metric
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.export.gate_crops import GateCrops
 from hourglass_pose.export.offline_graph import OfflineGraph
@@ -47,6 +48,10 @@ def compare(predictor: Predictor, offline: OfflineGraph, model: OfflineModel, cr
         maps = _sigmoid(logits) if inference.gives_probabilities else logits
         poses.append(_decode(predictor.codec, inference.logits_of_output(outputs[0]))[0])
         lines, passed, record = _compare_heatmaps(maps, outputs[0], offline)
+    if predictor.engine.gives_person:
+        expected = run_in_passes(predictor.engine.run, crops.images, predictor.engine.pass_sizes(1))[-1]
+        line, is_same, record['person'] = _compare_person(expected, outputs[-1], offline.relative_bound)
+        lines, passed = [*lines, line], passed and is_same
     metric, scores = _scores(predictor, crops, poses)
     record.update(metric=metric, checkpoint=scores[0], offline=scores[1])
     lines.append(
@@ -67,9 +72,18 @@ def _compare_heatmaps(
     bound = offline.relative_bound * largest
     line = (
         f'largest difference of heatmaps {difference:.2g}, of values up to {largest:.3g}; bound {bound:.2g}, '
-        f'{offline.relative_bound:.2g} of these: 16 x 2^-24 x sqrt({offline.additions} additions in a row)'
+        f'{offline.relative_bound:.2g} of these: {offline.bound_formula}'
     )
     return [line], difference <= bound, {'largest_difference': difference, 'largest_value': largest, 'bound': bound}
+
+
+def _compare_person(expected: np.ndarray, found: np.ndarray, relative_bound: float) -> Tuple[str, bool, Dict[str, Any]]:
+    """Compare person logits. The terms of a logit near 0 are not, so its bound is that of a logit of at least 1."""
+    largest = max(float(np.abs(expected).max()), 1.0)
+    difference = float(np.where(np.isfinite(found), np.abs(found - expected), np.inf).max())
+    bound = relative_bound * largest
+    line = f'largest difference of person logits {difference:.2g}; bound {bound:.2g}'
+    return line, difference <= bound, {'largest_difference': difference, 'bound': bound}
 
 
 def _compare_poses(

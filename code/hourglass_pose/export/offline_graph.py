@@ -16,9 +16,9 @@ from hourglass_pose.representations.table import graph_half
 from hourglass_pose.tf_compat import tf
 
 INPUT = 'image'
-HEATMAPS, JOINTS, SCORES = 'heatmaps', 'joints', 'scores'
+HEATMAPS, JOINTS, SCORES, PERSON = 'heatmaps', 'joints', 'scores', 'person'
 
-_UNIT_ROUNDOFF = 2.0**-24
+_UNIT_ROUNDOFF, _UNIT_ROUNDOFF_16 = 2.0**-24, 2.0**-11
 _ROUNDING_MARGIN = 16
 
 
@@ -29,7 +29,8 @@ class OfflineGraph:
     input_shape, output_shapes: static. input_type: 'uint8', RGB of 0 to 255, or 'float32', RGB of [0, 1] minus
     input_mean. folded, spelled_out: batch norms that became part of a convolution, and that became a factor and an
     offset. upsamplings: how many there are. additions: numbers summed up one after another on the longest path from
-    the input to an output. network: hyperparameters of the network, JSON-able.
+    the input to an output. network: hyperparameters of the network, JSON-able. rounded_convolutions: of those whose
+    weights were rounded to float16, how many are on the longest path; 0 if none were.
     """
 
     graph_def: 'tf.GraphDef'
@@ -43,6 +44,7 @@ class OfflineGraph:
     upsamplings: int
     additions: int
     network: Dict[str, Any]
+    rounded_convolutions: int = 0
 
     @property
     def is_decoded(self) -> bool:
@@ -64,9 +66,20 @@ class OfflineGraph:
 
         Each of K additions in a row has an error of at most u = 2^-24 of its result in float32. The signs of these
         errors are practically random, so they add up to about u sqrt(K). The margin covers other operations and numbers
-        of different sizes.
+        of different sizes. Weights in float16 change the result of a convolution by about 2^-11, also of random sign.
         """
-        return _ROUNDING_MARGIN * _UNIT_ROUNDOFF * math.sqrt(self.additions)
+        by_sums = _UNIT_ROUNDOFF * math.sqrt(self.additions)
+        return _ROUNDING_MARGIN * (by_sums + _UNIT_ROUNDOFF_16 * math.sqrt(self.rounded_convolutions))
+
+    @property
+    def bound_formula(self) -> str:
+        """The formula of relative_bound with its numbers, for people."""
+        sums = f'{_ROUNDING_MARGIN} x 2^-24 x sqrt({self.additions} additions in a row)'
+        if not self.rounded_convolutions:
+            return sums
+        return (
+            f'{sums} + {_ROUNDING_MARGIN} x 2^-11 x sqrt({self.rounded_convolutions} convolutions with float16 weights)'
+        )
 
     def prepare(self, crops: np.ndarray) -> np.ndarray:
         """Return the graph's input for uint8 crops (B, S, S, 3): the crops, or what AIPP makes of them."""
@@ -87,8 +100,9 @@ def build_offline_graph(
 
     hyperparameters: its own, or what replaces them. codec: HeatmapCodec to decode with. decode: whether the outputs
     are joints (N, J, 2), in crop pixels, and scores (N, J) in place of the last stack's heatmaps (N, H, W, J), which
-    are Predictor.heatmaps(crops)[:, -1]. normalise: 'in_graph' takes uint8, 'aipp' leaves the division by 255 and the
-    subtraction of the mean to what runs before the graph.
+    are Predictor.heatmaps(crops)[:, -1]; the person logits (N,) follow where the network has them.
+    normalise: 'in_graph' takes uint8, 'aipp' leaves the division by 255 and the subtraction of the mean to what runs
+    before the graph.
     Raises CheckpointError for a checkpoint that does not fit.
     """
     mean, is_normalised = hyperparameters.input_mean, normalise == 'aipp'
@@ -98,15 +112,18 @@ def build_offline_graph(
             input_type, [batch_size, hyperparameters.input_size, hyperparameters.input_size, 3], INPUT
         )
         model = HourglassModel(hyperparameters)
-        # The input of the last operation, which joins the stacks and is not needed for a single one.
-        logits = model.build_logits(
+        stacks, person = model.build_outputs(
             images, is_training=False, getter=constants_of(stored), is_normalised=is_normalised
-        ).op.inputs[-1]
+        )
+        # The input of the last operation, which joins the stacks and is not needed for a single one.
+        logits = stacks.op.inputs[-1]
         if decode:
             joints, scores = graph_half(codec).decode(logits, codec)
             outputs = [tf.identity(joints, JOINTS), tf.identity(scores, SCORES)]
         else:
             outputs = [tf.identity(model.output_of(logits), HEATMAPS)]
+        if person is not None:
+            outputs.append(tf.identity(person, PERSON))
         with tf.Session(graph=graph, config=tf.ConfigProto(device_count={'GPU': 0})) as session:
             nodes = rewrites.freeze(session, outputs)
         additions = _longest_sum(outputs)
@@ -130,7 +147,8 @@ def build_offline_graph(
 def _longest_sum(outputs: Sequence['tf.Tensor']) -> int:
     """Return how many numbers are added one after another on the longest path to a tensor of `outputs`.
 
-    A convolution adds all cells of its window in all channels; any other operation counts as one.
+    A convolution adds all cells of its window in all channels, a mean those of its window; any other operation counts
+    as one.
     """
     lengths: Dict[str, int] = {}
     for operation in outputs[0].graph.get_operations():
@@ -139,5 +157,7 @@ def _longest_sum(outputs: Sequence['tf.Tensor']) -> int:
         if operation.type in ('Conv2D', 'DepthwiseConv2dNative'):
             kernel = operation.inputs[1].shape.as_list()
             own = kernel[0] * kernel[1] * (kernel[2] if operation.type == 'Conv2D' else 1)
+        elif operation.type == 'AvgPool':
+            own = int(np.prod(operation.get_attr('ksize')))
         lengths[operation.name] = before + own
     return max(lengths[tensor.op.name] for tensor in outputs)

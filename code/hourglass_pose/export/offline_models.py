@@ -11,6 +11,7 @@ import numpy as np
 from hourglass_pose.checkpoints.exported import METADATA_KEY
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.passes import run_in_passes
+from hourglass_pose.export.half_weights import store_as_float16
 from hourglass_pose.export.offline_graph import INPUT, OfflineGraph
 from hourglass_pose.files import write_whole
 from hourglass_pose.prediction.onnx_engine import OnnxRuntimeNetwork
@@ -47,7 +48,7 @@ def write_onnx(
 ) -> None:
     """Write an OfflineGraph as an ONNX model; the layout of input and outputs is TensorFlow's (N, H, W, C).
 
-    metadata: JSON-able description to store in the file.
+    Weights that were rounded to float16 are stored so. metadata: JSON-able description to store in the file.
     """
     converter, _ = require_onnx()
     logging.getLogger('tf2onnx').setLevel(logging.ERROR)
@@ -60,6 +61,8 @@ def write_onnx(
         opset=opset,
         tensors_to_rename={tensor: tensor[:-2] for tensor in tensors},
     )
+    if offline.rounded_convolutions:
+        store_as_float16(model)
     if metadata is not None:
         model.metadata_props.add(key=METADATA_KEY, value=json.dumps(metadata))
     write_whole(path, model.SerializeToString())

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Sequence
 
-from hourglass_pose.export.offline_graph import HEATMAPS, INPUT, JOINTS, SCORES, OfflineGraph
+from hourglass_pose.export.offline_graph import HEATMAPS, INPUT, JOINTS, PERSON, SCORES, OfflineGraph
 from hourglass_pose.input.cropping import BARE_BOX_MARGIN
 from hourglass_pose.prediction.predictor import Predictor
 
@@ -46,6 +46,7 @@ def describe_model(
         **describe_tensors(predictor, offline),
         'averaged_weights': bool(manifest and manifest['averaged_weights']),
         'network': offline.network,
+        'weights': 'float16' if offline.rounded_convolutions else 'float32',
         'batch_norms': {'folded': offline.folded, 'factor_and_offset': offline.spelled_out},
         'gate': gate,
         'versions': predictor.engine.versions(),
@@ -72,5 +73,6 @@ def _output(name: str, shape: Sequence[int], predictor: Predictor) -> Dict[str, 
         HEATMAPS: ('batch, row, column, joint', f'last stack: {values}'),
         JOINTS: ('batch, joint, x and y', 'x, y in pixels of the crop'),
         SCORES: ('batch, joint', 'highest value of the heatmap, held within [0, 1]'),
+        PERSON: ('batch', 'logit, above 0 where the crop shows one whole person in its middle'),
     }[name]
     return {'name': name, 'shape': list(shape), 'dtype': 'float32', 'layout': layout, 'meaning': meaning}

@@ -66,9 +66,11 @@ class NetworkOutputs:
 
     heatmaps: the logits, tensors (N, H, W, J) from the first stack to the last. Training supervises all of them,
     prediction takes the last.
+    person: logits (N,), above 0 where a crop shows one whole person in its middle; None for a network without it.
     """
 
     heatmaps: List[Any]
+    person: Any = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,11 @@ class Hyperparameters:
     @property
     def gives_probabilities(self) -> bool:
         """Whether the network's output is the sigmoid of its logits."""
+        return False
+
+    @property
+    def gives_person(self) -> bool:
+        """Whether the network has the output `person`."""
         return False
 
     @property

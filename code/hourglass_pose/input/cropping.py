@@ -40,14 +40,18 @@ class CropRule:
         """Whether persons need a centre and a scale."""
         return self.crop_rule == 'centre_scale'
 
+    @property
+    def bare_box_margin(self) -> float:
+        """Widening of a bare box on each side, as a share of its longer side, see evaluation_affine."""
+        return BARE_BOX_MARGIN if self.needs_centre else self.box_margin
+
     def evaluation_affine(self, box_img: np.ndarray) -> np.ndarray:
         """Return affine_crop_from_img of a bare box (x0, y0, x1, y1), first and last pixel inclusive.
 
         With 'centre_scale' the crop is the box widened by BARE_BOX_MARGIN, not by box_margin. That is the square of
         scale = 1.64 x longer side / 250 and of the box's centre raised by 15 x scale.
         """
-        margin = BARE_BOX_MARGIN if self.needs_centre else self.box_margin
-        return self._affine(box_img, margin, View())
+        return self._affine(box_img, self.bare_box_margin, View())
 
     def person_affine(self, person: Person) -> np.ndarray:
         """Return affine_crop_from_img of an annotated person in evaluation."""

@@ -24,8 +24,9 @@ class Batch:
 
     images: (B, S, S, 3) uint8 RGB. joints_crop: (B, J, 2) float64. labelled: (B, J) bool. joint_weights: (B, J)
     float32. mask: (B,) float32. indices: (B,) int, index of each row's person in the generator, 0 for padding.
-    affines_crop_from_img: (B, 2, 3) float64. zoomed: (Z, B, S, S, 3) uint8, the crops of a validation batch at each of
-    SampleMaker.scales, Z = 0 if that is only scale 1.
+    affines_crop_from_img: (B, 2, 3) float64. person_labels: (B, 2) float32, target and weight of each row's
+    PersonLabel. zoomed: (Z, B, S, S, 3) uint8, the crops of a validation batch at each of SampleMaker.scales, Z = 0 if
+    that is only scale 1.
     """
 
     images: np.ndarray
@@ -35,6 +36,7 @@ class Batch:
     mask: np.ndarray
     indices: np.ndarray
     affines_crop_from_img: np.ndarray
+    person_labels: np.ndarray
     zoomed: Union[np.ndarray, Sequence[np.ndarray]] = ()
 
 
@@ -190,6 +192,7 @@ class DataGenerator:
             mask=np.zeros(rows, np.float32),
             indices=np.zeros(rows, np.int64),
             affines_crop_from_img=np.tile(np.eye(2, 3), (rows, 1, 1)),
+            person_labels=np.zeros((rows, 2), np.float32),
             zoomed=np.zeros((zooms, rows, size, size, 3), np.uint8),
         )
 
@@ -209,6 +212,7 @@ class DataGenerator:
         batch.labelled[row] = sample.labelled
         batch.joint_weights[row] = sample.joint_weights
         batch.affines_crop_from_img[row] = sample.affine_crop_from_img
+        batch.person_labels[row] = sample.person_label.target, sample.person_label.weight
         for zoomed, crop in zip(batch.zoomed, sample.zoomed):
             zoomed[row] = crop
         batch.mask[row] = 1

@@ -13,6 +13,7 @@ from hourglass_pose.images import read_image
 from hourglass_pose.input.augmentations.base import View
 from hourglass_pose.input.augmentations.table import sample_change
 from hourglass_pose.input.cropping import CropRule, warp_crop
+from hourglass_pose.input.negatives import NegativeViews, PersonLabel
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +25,7 @@ class Sample:
     each joint in the loss. affine_crop_from_img: (2, 3) float64, including the mirroring.
     zoomed: (Z, S, S, 3) uint8, for evaluation at Z scales: the crop enlarged by each scale about its centre; the other
     fields describe the crop at scale 1.
+    person_label: whether the crop shows one whole person in its middle; of weight 0 where nothing samples negatives.
     """
 
     crop: np.ndarray
@@ -32,6 +34,7 @@ class Sample:
     joint_weights: np.ndarray
     affine_crop_from_img: np.ndarray
     zoomed: Union[np.ndarray, Sequence[np.ndarray]] = ()
+    person_label: PersonLabel = PersonLabel(1.0, 0.0)
 
 
 class ImageCache:
@@ -77,6 +80,8 @@ class SampleMaker:
     weighted_loss: if False, a joint that is unlabelled or outside the crop is trained towards an empty map, as in the
     original TensorFlow 1 code.
     scales: zoom factors of the evaluation crops.
+    negatives: labels training crops for the person output, and replaces some by crops without a whole person in the
+    middle, whose joints are unlabelled and have weight 0.
     """
 
     def __init__(
@@ -89,6 +94,7 @@ class SampleMaker:
         seed: int = 0,
         weighted_loss: bool = True,
         scales: Sequence[float] = (1.0,),
+        negatives: Optional[NegativeViews] = None,
     ) -> None:
         self.cache = cache
         self.rule = rule
@@ -98,13 +104,18 @@ class SampleMaker:
         self.seed = seed
         self.weighted_loss = weighted_loss
         self.scales = tuple(float(scale) for scale in scales)
+        self.negatives = negatives
 
     def training_sample(self, person: Person, epoch: int, index: int) -> Sample:
         """Return the augmented Sample of a person, a function of (seed, epoch, index). Raises ImageError."""
         change = sample_change(self.seed, epoch, index, self.augmentation)
-        view = change.view(View())
-        affine = self.rule.training_affine(person, view)
-        crop = change.pixels(warp_crop(self.cache.read(person.image_path), affine, self.rule.crop_size))
+        view, image = change.view(View()), self.cache.read(person.image_path)
+        negative = None
+        if self.negatives:
+            size_wh = image.shape[1], image.shape[0]
+            negative = self.negatives.sample(self.seed, epoch, index, person, view, size_wh)
+        affine = self.rule.training_affine(person, negative or view)
+        crop = change.pixels(warp_crop(image, affine, self.rule.crop_size))
         joints = transform_points(affine, person.joints_img)
         labelled = person.labelled
         if view.flip:
@@ -113,6 +124,11 @@ class SampleMaker:
         sample = self._sample(crop, joints, labelled, affine)
         if not self.weighted_loss:
             sample = replace(sample, joint_weights=self.kept_joints.astype(np.float32))
+        if self.negatives:
+            sample = replace(sample, person_label=self.negatives.label(person, affine))
+        if negative:
+            none = np.zeros_like(sample.labelled)
+            sample = replace(sample, labelled=none, joint_weights=none.astype(np.float32))
         return sample
 
     def evaluation_sample(self, person: Person) -> Sample:

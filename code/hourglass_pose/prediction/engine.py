@@ -17,6 +17,8 @@ class Engine:
     """Persons of one pass."""
     gives_joints = False
     """Whether `run` gives joints, in crop pixels, and scores in place of the last stack's logits."""
+    gives_person = False
+    """Whether the last array that `run` gives is the person logits."""
 
     def pass_sizes(self, crops_per_person: int) -> Tuple[int, ...]:
         """Return the numbers of crops that `run` may be called with, ascending."""
@@ -27,6 +29,9 @@ class Engine:
 
     def run(self, crops: np.ndarray) -> List[np.ndarray]:
         """Return [the last stack's logits (N, H, W, J)], or [joints (N, J, 2), scores (N, J)].
+
+        If gives_person, another array follows: float32 (N,), one logit a crop, above 0 where it shows one whole person
+        in its middle. It is of the crop alone; a flip test takes the mean with that of the mirrored crop.
 
         crops: (N, S, S, 3) RGB, uint8 or float32 in [0, 1].
         """

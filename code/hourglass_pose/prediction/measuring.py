@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from hourglass_pose.annotations.reading import AnnotationSet
 from hourglass_pose.annotations.splits import split_persons
 from hourglass_pose.errors import UserError, counted
 from hourglass_pose.evaluation.evaluator import Evaluator, predict_persons
+from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.samples import ImageCache, SampleMaker
 from hourglass_pose.prediction.predictor import Predictor
@@ -81,6 +83,8 @@ def evaluate_persons(
     generator = person_generator(persons, predictor, **generator_options)
     evaluator = Evaluator(generator, predictor.codec, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test)
     evaluation = evaluator.evaluate(predictor.last_logits, progress_bar(generator))
+    if predictor.engine.gives_person:
+        evaluation = replace(evaluation, person=evaluator.measure_person(partial(_person_logits, predictor)))
     files = [path for path, _ in annotations.sources]
     protocol = {
         'data': ', '.join(files),
@@ -158,6 +162,11 @@ def progress_bar(generator: DataGenerator) -> Callable[[Any], Any]:
     return lambda batches: tqdm(
         batches, total=generator.num_validation_batches, unit=unit, leave=False, dynamic_ncols=True, disable=None
     )
+
+
+def _person_logits(predictor: Predictor, crops: np.ndarray) -> np.ndarray:
+    """Return the person logits (N,) of crops, without flip test."""
+    return run_in_passes(predictor.engine.run, crops, predictor.engine.pass_sizes(1))[-1]
 
 
 def _score_by_coco(results: Results, coco: CocoAnnotations) -> CocoScore:

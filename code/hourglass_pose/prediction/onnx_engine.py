@@ -25,7 +25,7 @@ class OnnxEngine(Engine):
 
     def __init__(self, model: ExportedModel, library: Optional[str] = None) -> None:
         self.model = model
-        self.gives_joints = model.gives_joints
+        self.gives_joints, self.gives_person = model.gives_joints, model.gives_person
         self._network = _open_network(model, library)
         self.description = f'CPU, float32, {self._network.name} {self._network.version}'
         self._crops = model.input_shape[0]
@@ -36,7 +36,12 @@ class OnnxEngine(Engine):
 
     def run(self, crops: np.ndarray) -> List[np.ndarray]:
         outputs = self._network.run(self._input_of(crops))
-        return outputs if self.gives_joints else [self.model.inference.logits_of_output(outputs[0])]
+        if not self.gives_joints:
+            outputs[0] = self.model.inference.logits_of_output(outputs[0])
+        if self.gives_person:
+            # Arrays of OpenCV 4 have at least two axes.
+            outputs[-1] = outputs[-1].reshape(-1)
+        return outputs
 
     def run_stacks(self, crops: np.ndarray) -> List[np.ndarray]:
         # The model has only the last stack.

@@ -5,7 +5,7 @@ import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Deque, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -87,30 +87,47 @@ def _describe_others(folder: str, photos: Sequence[str], results: Sequence[str])
 
 
 def predict_photos(
-    predictor: Predictor, paths: Sequence[str], boxes: Sequence[Optional[Box]] = (None,)
+    predictor: Predictor, paths: Sequence[str], boxes_of: Callable[[str], Sequence[Optional[Box]]] = lambda path: [None]
 ) -> Iterator[PhotoPoses]:
     """Yield the PhotoPoses of photos in their order; a photo that fails has a problem and does not stop the others.
 
-    boxes: of the persons in every photo, (x, y, width, height); None is the whole photo.
+    boxes_of: function from a path to the boxes (x, y, width, height) of its persons; None is the whole photo.
     Threads read and crop ahead of the network, which takes Predictor.batch_size persons at once. If that is more than
     one, the last bits of a result can depend on the other photos of the batch.
     """
+    batch: List[_Cropped] = []
+    for cropped in _read_ahead(lambda path: _crop(predictor, path, boxes_of(path)), paths):
+        batch.append(cropped)
+        if sum(len(cropped.cuts) for cropped in batch) >= predictor.batch_size:
+            yield from _predicted(predictor, batch)
+            batch = []
+    yield from _predicted(predictor, batch)
+
+
+def find_in_photos(
+    predictor: Predictor,
+    paths: Sequence[str],
+    max_persons: Optional[int] = None,
+    min_person_score: Optional[float] = None,
+) -> Iterator[PhotoPoses]:
+    """Yield the PhotoPoses of the persons that Predictor.find finds in photos, as predict_photos does."""
+    for read in _read_ahead(lambda path: _crop(predictor, path, []), paths):
+        poses = () if read.image is None else tuple(predictor.find(read.image, max_persons, min_person_score))
+        yield PhotoPoses(read.path, read.image, poses, read.problem)
+
+
+def _read_ahead(read: Callable[[str], '_Cropped'], paths: Sequence[str]) -> Iterator['_Cropped']:
+    """Yield what `read` returns for paths, in their order; threads are a few paths ahead."""
     with ThreadPoolExecutor(_READERS) as pool:
         waiting = iter(paths)
         reading: Deque[Future[_Cropped]] = deque()
-        batch: List[_Cropped] = []
-
-        def read_more(count: int) -> None:
-            for path in itertools.islice(waiting, count):
-                reading.append(pool.submit(_crop, predictor, path, boxes))
-
-        read_more(2 * _READERS)
+        for path in itertools.islice(waiting, 2 * _READERS):
+            reading.append(pool.submit(read, path))
         while reading:
-            batch.append(reading.popleft().result())
-            read_more(1)
-            if sum(len(cropped.cuts) for cropped in batch) >= predictor.batch_size or not reading:
-                yield from _predicted(predictor, batch)
-                batch = []
+            finished = reading.popleft().result()
+            for path in itertools.islice(waiting, 1):
+                reading.append(pool.submit(read, path))
+            yield finished
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,21 +14,23 @@ class Pose:
 
     names: J joints. joints_img: (J, 2) float64, photo pixels. scores: (J,) float32 in [0, 1].
     box_img: (x0, y0, x1, y1), first and last pixel inclusive, the box that the crop was cut around.
+    score: in [0, 1], how surely this is a person with these joints, see Predictor.look.
     """
 
     names: Tuple[str, ...]
     joints_img: np.ndarray
     scores: np.ndarray
     box_img: np.ndarray
+    score: float
 
     def as_dict(self) -> Dict[str, Any]:
-        """Return a JSON-able dict: joints by name as [x, y, score], and the box as [x, y, width, height]."""
+        """Return a JSON-able dict: score, joints by name as [x, y, score], and the box as [x, y, width, height]."""
         x0, y0, x1, y1 = [float(value) for value in self.box_img]
         joints = {
             name: [float(x), float(y), float(score)]
             for name, (x, y), score in zip(self.names, self.joints_img, self.scores)
         }
-        return {'joints': joints, 'box': [x0, y0, x1 - x0 + 1, y1 - y0 + 1]}
+        return {'score': self.score, 'joints': joints, 'box': [x0, y0, x1 - x0 + 1, y1 - y0 + 1]}
 
 
 def box_in_photo(box: Optional[Sequence[float]], width: int, height: int) -> np.ndarray:

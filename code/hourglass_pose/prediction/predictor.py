@@ -1,6 +1,7 @@
 """Predictor: a trained network opened for photos: joints in photo pixels, or the raw heatmaps of crops."""
 
 import os
+import sys
 from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
@@ -9,17 +10,22 @@ from hourglass_pose import geometry
 from hourglass_pose.checkpoints.exported import ExportedModel
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.checkpoints.opening import open_network
+from hourglass_pose.checkpoints.shipped import SHIPPED_NOTE, shipped_network
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
 from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.images import read_image
 from hourglass_pose.input.cropping import warp_crop
 from hourglass_pose.prediction.engine import Engine
+from hourglass_pose.prediction.finding import FindingNetwork, Look, find_persons
 from hourglass_pose.prediction.onnx_engine import OnnxEngine
 from hourglass_pose.prediction.pose import Pose, box_in_photo
 
 # Interpolation can give floats slightly below 0 or above 1; bytes that were only cast to float are far above.
 _LEAST_FLOAT, _LARGEST_FLOAT = -0.5, 1.5
+
+# Least scores of a person with the network's own output for it, and by the joints' scores alone.
+_LEAST_PERSON_SCORE, _LEAST_MAP_SCORE = 0.5, 0.3
 
 Box = Sequence[float]
 Cut = Tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -29,7 +35,8 @@ Cut = Tuple[np.ndarray, np.ndarray, np.ndarray]
 class Predictor:
     """A trained network that is ready to predict.
 
-    checkpoint: a run folder or a checkpoint in it, such as 'runs/x/latest'; the prefix of a checkpoint of the original
+    checkpoint: None for the network that ships with the package, which a line on standard error says; a run folder or
+    a checkpoint in it, such as 'runs/x/latest'; the prefix of a checkpoint of the original
     TensorFlow 1 code, such as 'hg_200'; weights of a PyTorch hourglass; or an ONNX model that `export` made, such as
     'hourglass.onnx', which onnxruntime or OpenCV runs on the CPU. For every kind except ONNX, TensorFlow is loaded, and
     eager execution, resource variables and the second version of control flow are turned off for the whole process. If
@@ -44,7 +51,7 @@ class Predictor:
 
     def __init__(
         self,
-        checkpoint: Union[str, 'os.PathLike[str]'],
+        checkpoint: Union[str, 'os.PathLike[str]', None] = None,
         flip_test: Optional[bool] = None,
         decoding: Optional[str] = None,
         device: str = 'auto',
@@ -55,6 +62,9 @@ class Predictor:
         crop_rule: Optional[str] = None,
         folds_batch_norms: bool = True,
     ) -> None:
+        if checkpoint is None:
+            checkpoint = shipped_network()
+            print(SHIPPED_NOTE, file=sys.stderr)
         self.stored, self.engine = _open(checkpoint, device, precision, batch_size, hyperparameters, folds_batch_norms)
         trained = inference or self.stored.inference
         self.inference = trained.replaced(decoding=decoding, crop_rule=crop_rule)
@@ -108,6 +118,14 @@ class Predictor:
         self._require_maps()
         return self._run(self.engine.run, crops)[0]
 
+    @staticmethod
+    def _checked_image(image: Union[str, 'os.PathLike[str]', np.ndarray]) -> np.ndarray:
+        if not isinstance(image, np.ndarray):
+            return read_image(os.fspath(image))
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+            raise ValueError(f'image: expected uint8 RGB (H, W, 3), found {image.dtype} {image.shape}')
+        return image
+
     def _run(self, run: Callable[[np.ndarray], List[np.ndarray]], crops: np.ndarray) -> List[np.ndarray]:
         return run_in_passes(run, self._checked(crops), self.engine.pass_sizes(self._crops_per_person))
 
@@ -140,34 +158,77 @@ class Predictor:
         self, image: Union[str, 'os.PathLike[str]', np.ndarray], boxes: Sequence[Optional[Box]]
     ) -> List[Pose]:
         """Return the Poses of the persons in some boxes of one photo; the arguments are those of `predict`."""
-        image = image if isinstance(image, np.ndarray) else read_image(os.fspath(image))
+        image = self._checked_image(image)
         return self.poses_of([self.cut(image, box) for box in boxes])
 
     def cut(self, image: np.ndarray, box: Optional[Box] = None) -> Cut:
         """Return the Cut of a person in a photo. image: an array. box, and the exceptions: as in `predict`."""
-        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-            raise ValueError(f'image: expected uint8 RGB (H, W, 3), found {image.dtype} {image.shape}')
+        image = self._checked_image(image)
         box_img = box_in_photo(box, image.shape[1], image.shape[0])
         affine = self.rule.evaluation_affine(box_img)
         return warp_crop(image, affine, self.rule.crop_size), affine, box_img
+
+    def find(
+        self,
+        image: Union[str, 'os.PathLike[str]', np.ndarray],
+        max_persons: Optional[int] = None,
+        min_person_score: Optional[float] = None,
+    ) -> List[Pose]:
+        """Return the Poses of the persons in a photo, the highest score first; [] where there is nobody.
+
+        image: as in `predict`. max_persons: None for all. min_person_score: persons with a lower score are left out,
+        None for the default of the network's kind, see `default_person_score`.
+        """
+        image = self._checked_image(image)
+        usual = self.default_person_score
+        network = FindingNetwork(self.look, self.skeleton, self.rule, self.kept_joints, self.flip_test, usual)
+        least = usual if min_person_score is None else min_person_score
+        return find_persons(image, network, least, max_persons)
+
+    @property
+    def default_person_score(self) -> float:
+        """The least score of a person that `find` returns, unless another is given."""
+        return _LEAST_PERSON_SCORE if self.inference.gives_person else _LEAST_MAP_SCORE
 
     def poses_of(self, cuts: Sequence[Cut]) -> List[Pose]:
         """Return the Poses of persons that `cut` gave, of one photo or of several."""
         if not cuts:
             return []
-        joints_crop, scores = self._decode(np.stack([crop for crop, _, _ in cuts]))
+        look = self.look(np.stack([crop for crop, _, _ in cuts]), self.flip_test)
         return [
-            Pose(self.skeleton.joints, geometry.transform_points(geometry.invert(affine), joints), score, box_img)
-            for (_, affine, box_img), joints, score in zip(cuts, joints_crop, scores)
+            Pose(
+                self.skeleton.joints,
+                geometry.transform_points(geometry.invert(affine), joints),
+                scores,
+                box_img,
+                float(person_score),
+            )
+            for (_, affine, box_img), joints, scores, person_score in zip(cuts, *look)
         ]
 
-    def _decode(self, crops: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-        """Return (joints_crop (N, J, 2), scores (N, J)) of uint8 crops."""
+    def look(self, crops: np.ndarray, flip_test: bool) -> Look:
+        """Return the Look of uint8 crops (N, S, S, 3); flip_test: whether it is averaged with the mirrored crops.
+
+        A person's score is the mean of the joints' comparable scores, or, where the network has an output for it, the
+        geometric mean of this and of the sigmoid of that output: a person with doubtful joints is a doubtful find.
+        """
+        outputs: List[List[np.ndarray]] = []
+
+        def last_logits(crops: np.ndarray) -> np.ndarray:
+            outputs.append(self._run(self.engine.run, crops))
+            return outputs[0][0]
+
         if self.engine.gives_joints:
-            joints, scores = self._run(self.engine.run, crops)
-            return joints.astype(np.float64), scores
-        maps = flip_averaged_maps(self.last_logits, self.codec, crops, self.flip_test, self.skeleton.flip_permutation)
-        return self.codec.decode(maps)
+            joints_crop, scores = last_logits(crops).astype(np.float64), outputs[0][1]
+        else:
+            flips = flip_test, self.skeleton.flip_permutation
+            joints_crop, scores = self.codec.decode(flip_averaged_maps(last_logits, self.codec, crops, *flips))
+        by_maps = self.codec.comparable_scores(scores[:, self.kept_joints]).mean(axis=1, dtype=np.float64)
+        if not self.inference.gives_person:
+            return Look(joints_crop, scores, by_maps)
+        # A crop and its mirror image are adjacent.
+        logits = outputs[0][-1].reshape((len(crops), -1)).mean(axis=1, dtype=np.float64)
+        return Look(joints_crop, scores, np.sqrt(by_maps / (1 + np.exp(-np.clip(logits, -80, 80)))))
 
     def close(self) -> None:
         """Release the device."""

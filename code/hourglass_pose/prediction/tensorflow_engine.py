@@ -13,7 +13,7 @@ from hourglass_pose.prediction.engine import Engine
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import describe_versions, tf
 
-_LAST, _STACKS = 'last_logits', 'output_of_stacks'
+_LAST, _STACKS, _PERSON = 'last_logits', 'output_of_stacks', 'person_logits'
 
 
 class TensorFlowEngine(Engine):
@@ -38,6 +38,7 @@ class TensorFlowEngine(Engine):
     ) -> None:
         self.stored = stored
         self.hyperparameters = hyperparameters
+        self.gives_person = hyperparameters.gives_person
         self.folds_batch_norms = folds_batch_norms
         self.runtime = open_runtime(device, precision)
         self.description = self.runtime.description
@@ -52,10 +53,10 @@ class TensorFlowEngine(Engine):
         self._session(crops_per_person)
 
     def run(self, crops: np.ndarray) -> List[np.ndarray]:
-        return self._run(crops, _LAST)
+        return self._run(crops, [_LAST, _PERSON] if self.gives_person else [_LAST])
 
     def run_stacks(self, crops: np.ndarray) -> List[np.ndarray]:
-        return self._run(crops, _STACKS)
+        return self._run(crops, [_STACKS])
 
     def versions(self) -> Dict[str, str]:
         return describe_versions()
@@ -65,10 +66,10 @@ class TensorFlowEngine(Engine):
             session.close()
         self.runtime.close()
 
-    def _run(self, crops: np.ndarray, output: str) -> List[np.ndarray]:
+    def _run(self, crops: np.ndarray, outputs: List[str]) -> List[np.ndarray]:
         # The same product of float32 numbers as in the graph that takes uint8.
         crops = crops.astype(np.float32) * np.float32(1.0 / 255.0) if crops.dtype == np.uint8 else crops
-        return [self._session(len(crops)).run(f'{output}:0', {'images:0': crops})]
+        return self._session(len(crops)).run([f'{output}:0' for output in outputs], {'images:0': crops})
 
     def _session(self, count: int) -> 'tf.Session':
         """Return the session of a graph for `count` crops, built when it is first needed."""
@@ -85,8 +86,10 @@ class TensorFlowEngine(Engine):
         with tf.Graph().as_default() as graph:
             images = tf.placeholder(tf.float32, [count, size, size, 3], 'images')
             model = HourglassModel(self.hyperparameters)
-            logits = model.build_logits(images, is_training=False, getter=constants_of(self.stored))
+            logits, person = model.build_outputs(images, is_training=False, getter=constants_of(self.stored))
             outputs = [tf.identity(logits.op.inputs[-1], _LAST), tf.identity(model.output_of(logits), _STACKS)]
+            if person is not None:
+                outputs.append(tf.identity(person, _PERSON))
             if not self.folds_batch_norms:
                 return graph
             with tf.Session(graph=graph, config=tf.ConfigProto(device_count={'GPU': 0})) as session:

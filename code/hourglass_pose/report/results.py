@@ -12,6 +12,7 @@ from hourglass_pose.evaluation.breakdown import PersonAttributes, attributes_of_
 from hourglass_pose.evaluation.evaluator import Evaluation
 from hourglass_pose.evaluation.headline import shown_metrics
 from hourglass_pose.evaluation.pckh import PckhResult
+from hourglass_pose.evaluation.person_output import PersonMeasure
 from hourglass_pose.files import write_whole
 from hourglass_pose.report.drawing import write_png
 from hourglass_pose.report.json_files import Prediction, build_metrics, write_json, write_predictions
@@ -38,8 +39,9 @@ class Results:
     protocol: how it was measured, as build_metrics takes it. attributes: of the N persons. names: of the N persons.
     persons: the N persons if their photos are known, otherwise None. joints_img: (N, J, 2) float64, predicted, in
     photo pixels; needed with persons. scores: (N, J), for predictions.json, which is not written without them.
-    sources: annotation files by Person.source. coco: AP and AR, if COCO's annotations were given.
-    history: rows of the run's history.csv. config_text: its settings.
+    sources: annotation files by Person.source. person: PersonMeasure of the network, if it was measured.
+    coco: AP and AR, if COCO's annotations were given. history: rows of the run's history.csv.
+    config_text: its settings.
     """
 
     title: str
@@ -54,6 +56,7 @@ class Results:
     joints_img: Optional[np.ndarray] = None
     scores: Optional[np.ndarray] = None
     sources: Sequence[str] = ()
+    person: Optional[PersonMeasure] = None
     coco: Optional[CocoScore] = None
     history: Sequence[Dict[str, str]] = ()
     config_text: str = ''
@@ -87,6 +90,7 @@ def results_of_evaluation(
         joints_img=evaluation.joints_img,
         scores=evaluation.scores,
         sources=sources,
+        person=evaluation.person,
         history=history,
         config_text=config_text,
     )
@@ -141,6 +145,9 @@ def write_results(folder: Optional[str], results: Results, show: Callable[[str],
     metrics = build_metrics(results.result, results.baselines, results.protocol, breakdown, worst)
     show(format_table(metrics, subject=results.subject))
     show(f'\n{format_breakdown(breakdown)}\n')
+    if results.person is not None:
+        metrics['person'] = results.person.as_dict()
+        show(f'{results.person.line()}\n')
     if results.coco is not None:
         metrics['coco'] = results.coco.stats
         show(f'{format_coco(results.coco)}\n')

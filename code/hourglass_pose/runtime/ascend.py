@@ -78,6 +78,10 @@ class AscendRuntime(Runtime):
         ConfigError: something is missing or contradictory. Nothing has been compiled.
     """
 
+    # The device keeps each kernel in the layout that its convolution takes; parts of a vector would be converted in
+    # every step, and joining them has not been tried there.
+    joins_variables = False
+
     def __init__(
         self,
         precision: str = 'auto',

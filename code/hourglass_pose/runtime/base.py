@@ -27,6 +27,8 @@ class Runtime:
     number of crops in a pass and on the index of the crop among them."""
     skips_overflow: bool = False
     """Whether the wrapped optimizer skips a step whose gradient overflows, and goes on."""
+    joins_variables: bool = True
+    """Whether a network's variables are trained as one vector, which takes far fewer operations."""
     steps_per_run: int = 1
     """Training steps of one run. With more than one, batches are read in the graph and not fed."""
 

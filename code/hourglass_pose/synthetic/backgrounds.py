@@ -147,6 +147,11 @@ def finish_image(rng: np.random.RandomState, image: np.ndarray) -> np.ndarray:
     image = cv2.LUT(image, np.clip(table, 0, 255).astype(np.uint8)[None])
     if rng.uniform() < 0.3:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 0.8))
+    return add_grain(rng, image)
+
+
+def add_grain(rng: np.random.RandomState, image: np.ndarray) -> np.ndarray:
+    """Return the image (H, W, 3) with grain."""
     height, width = image.shape[:2]
     noise = np.frombuffer(rng.bytes(height * width), np.uint8).reshape(height, width)
     grain = cv2.cvtColor(noise, cv2.COLOR_GRAY2RGB)

@@ -6,7 +6,7 @@ positive from the next axis to the one after it, in the cyclic order (left, up, 
 
 import math
 from dataclasses import dataclass
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -122,8 +122,8 @@ def _within(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)
 
 
-def _rotation(axis: int, degrees: float) -> np.ndarray:
-    """Return the (3, 3) rotation about body axis 0 (left), 1 (up) or 2 (forward)."""
+def rotation(axis: int, degrees: float) -> np.ndarray:
+    """Return the (3, 3) rotation by an angle about body axis 0 (left), 1 (up) or 2 (forward)."""
     cosine, sine = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     if axis == 0:
         return np.array([[1, 0, 0], [0, cosine, -sine], [0, sine, cosine]])
@@ -147,7 +147,7 @@ def _sample_yaw(rng: np.random.RandomState) -> float:
     return rng.uniform(*view) * (1 if rng.uniform() < 0.5 else -1)
 
 
-def _sample_lengths(rng: np.random.RandomState) -> Dict[str, float]:
+def sample_lengths(rng: np.random.RandomState) -> Dict[str, float]:
     """Return SEGMENTS with a person's own variation; the same for both sides of a body."""
     variation = rng.normal(0, 0.025, len(SEGMENTS)).clip(-MAX_VARIATION, MAX_VARIATION).tolist()
     return {name: mean * (1 + share) for (name, mean), share in zip(SEGMENTS.items(), variation)}
@@ -200,14 +200,14 @@ def _add_leg(
     sign = 1 if side == 'l' else -1
     sideways, forward, knee = angles
     hip = pelvis[:, 0] * sign * (lengths['hip_breadth'] / 2 - HIP_INSET)
-    thigh = pelvis.dot(_rotation(2, sign * sideways)).dot(_rotation(0, -forward))
-    shank = thigh.dot(_rotation(0, knee))
+    thigh = pelvis.dot(rotation(2, sign * sideways)).dot(rotation(0, -forward))
+    shank = thigh.dot(rotation(0, knee))
     points[f'{side}_hip'] = hip
     points[f'{side}_knee'] = _limb(thigh, hip, lengths['thigh'])
     ankle = points[f'{side}_ankle'] = _limb(shank, points[f'{side}_knee'], lengths['shank'])
     # The ankle bends so that the sole stays level with the ground as far as the joint allows.
     level = _within(0.85 * (forward - knee), -30, 25)
-    foot = shank.dot(_rotation(0, level)).dot(_rotation(1, sign * 12))
+    foot = shank.dot(rotation(0, level)).dot(rotation(1, sign * 12))
     sole = ankle - foot[:, 1] * lengths['ankle_height'] * 0.6
     points[f'{side}_heel'] = sole - foot[:, 2] * lengths['foot'] * 0.22
     points[f'{side}_toe'] = sole + foot[:, 2] * lengths['foot'] * 0.66
@@ -222,9 +222,9 @@ def _add_arm(
     lift = 0.035 * _within((max(sideways, forward) - 60) / 110.0, 0, 1)
     half = lengths['shoulder_breadth'] / 2 - SHOULDER_INSET - 0.4 * lift
     shoulder = points['thorax'] + trunk.dot(np.array([sign * half, lift - 0.008, 0]))
-    upper = trunk.dot(_rotation(2, sign * sideways)).dot(_rotation(0, -forward))
-    upper = upper.dot(_rotation(1, sign * outward))
-    lower = upper.dot(_rotation(0, -elbow))
+    upper = trunk.dot(rotation(2, sign * sideways)).dot(rotation(0, -forward))
+    upper = upper.dot(rotation(1, sign * outward))
+    lower = upper.dot(rotation(0, -elbow))
     points[f'{side}_shoulder'] = shoulder
     points[f'{side}_elbow'] = _limb(upper, shoulder, lengths['upper_arm'])
     points[f'{side}_wrist'] = _limb(lower, points[f'{side}_elbow'], lengths['forearm'])
@@ -233,7 +233,7 @@ def _add_arm(
 
 def sample_figure(rng: np.random.RandomState) -> Figure:
     """Return a random Figure: proportions, stance, arms, view and camera come from the RandomState `rng`."""
-    lengths = _sample_lengths(rng)
+    lengths = sample_lengths(rng)
     stance = _pick(rng, _STANCES)
     yaw = _sample_yaw(rng)
     low, high = _BEND[stance]
@@ -246,15 +246,39 @@ def sample_figure(rng: np.random.RandomState) -> Figure:
     arms = _sample_arms(rng, stance, bend, legs, math.cos(math.radians(yaw)))
 
     roll = _within(rng.normal(0, 5), -18, 18)
-    image_from_up = np.diag([1.0, -1.0, 1.0])
-    camera = image_from_up.dot(_rotation(2, roll)).dot(_rotation(0, rng.uniform(2, 16)))
-    pelvis = camera.dot(_rotation(1, yaw))
-    spine = _rotation(0, bend).dot(_rotation(2, rng.normal(0, 4))).dot(_rotation(1, rng.normal(0, 7)))
+    pelvis = camera_frame(roll, rng.uniform(2, 16)).dot(rotation(1, yaw))
+    spine = rotation(0, bend).dot(rotation(2, rng.normal(0, 4))).dot(rotation(1, rng.normal(0, 7)))
     trunk = pelvis.dot(spine)
     nod = -0.45 * max(bend, 0) + _within(rng.normal(0, 6), -14, 10)
     turn = _within(rng.normal(0, 11), -24, 24)
-    head = trunk.dot(_rotation(1, turn)).dot(_rotation(0, nod)).dot(_rotation(2, rng.normal(0, 5)))
+    head = trunk.dot(rotation(1, turn)).dot(rotation(0, nod)).dot(rotation(2, rng.normal(0, 5)))
+    return Figure(
+        joint_points(lengths, pelvis, trunk, head, legs, arms),
+        {'pelvis': pelvis, 'trunk': trunk, 'head': head},
+        yaw,
+        stance,
+    )
 
+
+def camera_frame(roll_deg: float, pitch_deg: float) -> np.ndarray:
+    """Return (3, 3), from the body's axes to the image's, of a camera that looks down by pitch_deg."""
+    return np.diag([1.0, -1.0, 1.0]).dot(rotation(2, roll_deg)).dot(rotation(0, pitch_deg))
+
+
+def joint_points(
+    lengths: Dict[str, float],
+    pelvis: np.ndarray,
+    trunk: np.ndarray,
+    head: np.ndarray,
+    legs: Mapping[str, Sequence[float]],
+    arms: Mapping[str, Sequence[float]],
+) -> Dict[str, np.ndarray]:
+    """Return Figure.points of a body.
+
+    lengths: as SEGMENTS. pelvis, trunk, head: Figure.frames.
+    legs: side 'l' or 'r' -> degrees of (raising sideways, raising forward, bending the knee).
+    arms: side -> degrees of (raising sideways, raising forward, turning the upper arm outward, bending the elbow).
+    """
     points = {'pelvis': np.zeros(3), 'thorax': trunk[:, 1] * lengths['trunk']}
     rise = (0.6 * trunk[:, 1] + 0.4 * head[:, 1]) * lengths['neck']
     points['neck'] = points['thorax'] + UPPER_NECK * rise
@@ -263,4 +287,4 @@ def sample_figure(rng: np.random.RandomState) -> Figure:
     for side in 'lr':
         _add_leg(points, pelvis, lengths, side, legs[side])
         _add_arm(points, trunk, lengths, side, arms[side])
-    return Figure(points, {'pelvis': pelvis, 'trunk': trunk, 'head': head}, yaw, stance)
+    return points

@@ -77,7 +77,7 @@ def render_image(seed: int, index: int) -> Tuple[np.ndarray, List[SyntheticPerso
     paint_clutter(rng, image, ground)
     # A person whose feet are lower in the image is nearer.
     for figure, stature, origin in sorted(placed, key=_lowest_row):
-        _paint_footing(rng, image, figure, stature, origin)
+        paint_footing(rng, image, figure, stature, origin)
         FigurePainter(figure, sample_outfit(rng), origin, stature, light).paint(image)
     persons = [_label(figure, stature, origin, width, height) for figure, stature, origin in placed]
     if rng.uniform() < _OCCLUDER_CHANCE:
@@ -85,7 +85,7 @@ def render_image(seed: int, index: int) -> Tuple[np.ndarray, List[SyntheticPerso
     return finish_image(rng, image), persons
 
 
-def _outline_box(figure: Figure) -> np.ndarray:
+def outline_box(figure: Figure) -> np.ndarray:
     """Return (x0, y0, x1, y1) of a figure in statures from its pelvis."""
     points = np.array(list(figure.points.values()))[:, :2]
     return np.concatenate([points.min(axis=0) - _MARGIN, points.max(axis=0) + _MARGIN])
@@ -93,7 +93,7 @@ def _outline_box(figure: Figure) -> np.ndarray:
 
 def _lowest_row(placed: _Placed) -> float:
     figure, stature, origin = placed
-    return origin[1] + _outline_box(figure)[3] * stature
+    return origin[1] + outline_box(figure)[3] * stature
 
 
 def _lay_out(rng: np.random.RandomState) -> _Layout:
@@ -103,7 +103,7 @@ def _lay_out(rng: np.random.RandomState) -> _Layout:
         if pair:
             return pair
     figure = sample_figure(rng)
-    box = _outline_box(figure)
+    box = outline_box(figure)
     spans = box[2:] - box[:2]
     stature = min(rng.uniform(MIN_STATURE_PX, 210), 0.97 * MAX_SIDE_PX / spans.max())
     width, height = _sample_size(rng, spans * stature, rng.uniform(0.66, 0.93))
@@ -117,7 +117,7 @@ def _lay_out(rng: np.random.RandomState) -> _Layout:
 def _lay_out_pair(rng: np.random.RandomState) -> Optional[_Layout]:
     """Return the layout of two people side by side, or None if they are too wide for one image."""
     figures = [sample_figure(rng), sample_figure(rng)]
-    boxes = [_outline_box(figure) for figure in figures]
+    boxes = [outline_box(figure) for figure in figures]
     stature = rng.uniform(MIN_STATURE_PX, 150)
     statures = [stature, max(stature * rng.uniform(0.88, 1.12), MIN_STATURE_PX)]
     spans = [(box[2:] - box[:2]) * size for box, size in zip(boxes, statures)]
@@ -166,12 +166,12 @@ def _label(figure: Figure, stature: float, origin: np.ndarray, width: int, heigh
     return SyntheticPerson(joints, labelled, box, stature, figure.yaw_deg)
 
 
-def _paint_footing(
+def paint_footing(
     rng: np.random.RandomState, image: np.ndarray, figure: Figure, stature: float, origin: np.ndarray
 ) -> None:
     """Paint a shadow on the ground, and a seat under a sitting person."""
     height, width = image.shape[:2]
-    box = _outline_box(figure) * stature
+    box = outline_box(figure) * stature
     soles = [figure.points[name][:2] for name in ('l_heel', 'l_toe', 'r_heel', 'r_toe')]
     feet = np.array(soles) * stature + origin
     centre = np.array([feet[:, 0].mean(), origin[1] + box[3] - 0.03 * stature])

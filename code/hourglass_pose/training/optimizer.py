@@ -1,10 +1,11 @@
 """Optimizers and learning-rate schedules, as graph operations."""
 
 from dataclasses import dataclass
-from typing import Any, Iterable, Tuple
+from typing import Sequence, Tuple
 
 import numpy as np
 
+from hourglass_pose.graph.storage import Group
 from hourglass_pose.tf_compat import tf
 
 
@@ -54,24 +55,28 @@ class AdamW(tf.train.AdamOptimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019): each kernel also shrinks by rate * weight_decay.
 
     Biases, scales and offsets are not decayed. The decay is part of the update itself, so a skipped update, such as
-    after an overflow in float16, skips the decay as well.
+    after an overflow in float16, skips the decay as well. groups: the weights.
     """
 
-    def __init__(self, learning_rate: 'tf.Tensor', weight_decay: float, **kwargs: Any) -> None:
-        super().__init__(learning_rate, name='AdamW', **kwargs)
+    def __init__(self, learning_rate: 'tf.Tensor', weight_decay: float, groups: Sequence[Group]) -> None:
+        super().__init__(learning_rate, name='AdamW')
         self._weight_decay = weight_decay
+        self._kernels = {group.variable.op.name: group.kernels() for group in groups if group.has_kernels}
 
     def _apply_dense(self, grad: 'tf.Tensor', var: 'tf.Variable') -> 'tf.Operation':
-        if len(var.shape) < 2:
+        kernels = self._kernels.get(var.op.name)
+        if kernels is None:
             return super()._apply_dense(grad, var)
         with tf.control_dependencies([grad]):
-            decay = var.assign_sub(self._lr_t * self._weight_decay * var)
+            decay = var.assign_sub(self._lr_t * self._weight_decay * kernels * var)
         with tf.control_dependencies([decay]):
             return super()._apply_dense(grad, var)
 
 
-def make_optimizer(kind: str, rate: 'tf.Tensor', weight_decay: float = 0.0) -> 'tf.train.Optimizer':
-    """Return the tf.train.Optimizer of a kind: 'adam', 'adamw' or 'rmsprop'.
+def make_optimizer(
+    kind: str, rate: 'tf.Tensor', weight_decay: float = 0.0, groups: Sequence[Group] = ()
+) -> 'tf.train.Optimizer':
+    """Return the tf.train.Optimizer of a kind: 'adam', 'adamw' or 'rmsprop'. groups: the weights, for 'adamw'.
 
     RMSProp has the smoothing constant 0.99 and the epsilon 1e-8 of the published hourglass. Its mean square starts at
     one, as in TensorFlow, and not at zero, as in Torch, so the first few hundred steps are smaller.
@@ -79,16 +84,20 @@ def make_optimizer(kind: str, rate: 'tf.Tensor', weight_decay: float = 0.0) -> '
     if kind == 'adam':
         return tf.train.AdamOptimizer(rate)
     if kind == 'adamw':
-        return AdamW(rate, weight_decay)
+        return AdamW(rate, weight_decay, groups)
     if kind == 'rmsprop':
         return tf.train.RMSPropOptimizer(rate, decay=0.99, epsilon=1e-8)
     raise ValueError(f'optimizer: expected adam, adamw or rmsprop, found {kind!r}')
 
 
-def create_state(optimizer: 'tf.train.Optimizer', variables: Iterable['tf.Variable']) -> None:
-    """Create an optimizer's variables for the variables that it will change.
+def create_state(optimizer: 'tf.train.Optimizer', groups: Sequence[Group]) -> None:
+    """Create an optimizer's variables for the groups of weights that it will change.
 
     Loss scaling applies gradients inside a condition, and variables that are created there get its name as a prefix. A
     checkpoint of one device would then lack the counters of another.
     """
-    optimizer._create_slots(list(variables))
+    optimizer._create_slots([group.variable for group in groups])
+    for group in groups:
+        for name in optimizer.get_slot_names():
+            slot = optimizer.get_slot(group.variable, name)
+            group.like(slot, slot.op.name[len(group.variable.op.name) :])

@@ -11,17 +11,20 @@ OUTSIDE_CROP = -4.0
 """Coordinate, in crop pixels, of an unlabelled joint: outside the crop, and small enough for half precision."""
 
 Tensor = Any
-Arrays = Tuple[np.ndarray, np.ndarray, np.ndarray]
+Arrays = Tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def training_arrays(batch: Batch) -> Arrays:
-    """Return (images uint8 (B, S, S, 3), joints float32 (B, J, 2) in crop pixels, joint weights (B, J)) of a Batch.
+    """Return what training takes of a Batch; a network without the person output takes the first three.
 
+    These are images uint8 (B, S, S, 3), joints float32 (B, J, 2) in crop pixels, joint weights (B, J), and target and
+    weight of the person output (B, 2).
     An unlabelled joint is moved outside the crop, where its target is empty. Masked rows are black crops: they do not
     contribute to the loss, but to the statistics of batch normalisation.
     """
     joints = np.where(batch.labelled[..., None], batch.joints_crop, OUTSIDE_CROP).astype(np.float32)
-    return batch.images, joints, batch.joint_weights * batch.mask[:, None]
+    mask = batch.mask[:, None]
+    return batch.images, joints, batch.joint_weights * mask, batch.person_labels * mask
 
 
 class FedInput:
@@ -75,12 +78,11 @@ class ReadInput:
         """Return the exception that ended the reading of a batch inside a run, or None."""
         return self._failure
 
-    def _elements(self) -> Iterator[Arrays]:
+    def _elements(self) -> Iterator[Tuple[np.ndarray, ...]]:
         # TensorFlow replaces the exception by one of its own, whose message is a traceback.
         try:
             for batch in self._batches:
-                images, joints, weights = training_arrays(batch)
-                yield np.ascontiguousarray(images), np.ascontiguousarray(joints), np.ascontiguousarray(weights)
+                yield tuple(map(np.ascontiguousarray, training_arrays(batch)[: len(self.tensors)]))
         except Exception as error:
             self._failure = error
             raise

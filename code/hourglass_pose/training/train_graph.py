@@ -6,16 +6,18 @@ import numpy as np
 
 from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
+from hourglass_pose.graph.storage import Storage, declared_variables, getter_of
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.representations.table import graph_half
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import ScheduleSettings, create_state, learning_rate, make_optimizer
+from hourglass_pose.training.person_loss import person_loss
 from hourglass_pose.training.pipeline import FedInput, ReadInput
 from hourglass_pose.training.weight_average import WeightAverage
 
-_TYPES = (tf.uint8, tf.float32, tf.float32)
-_NAMES = ('images', 'joints_crop', 'joint_weights')
+_TYPES = (tf.uint8, tf.float32, tf.float32, tf.float32)
+_NAMES = ('images', 'joints_crop', 'joint_weights', 'person_labels')
 _LAYER_STRIDE = (
     7919  # larger than the number of dropout layers, so that each layer has its own random numbers for each seed
 )
@@ -28,7 +30,8 @@ class TrainGraph:
 
     model: HourglassModel. codec: the representation of joints. runtime: the device. schedule: of the learning rate.
     ema_decay: decay of the moving average of the weights, used by the evaluation tower; 0 for none.
-    clip_norm: largest global norm of the gradient, 0 for no limit.
+    clip_norm: largest global norm of the gradient, 0 for no limit. person_weight: factor on the loss of the person
+    output, which `loss` includes; networks without this output do not use it.
 
     The global step counts the steps that were applied: the schedule, the epochs and the averages follow it.
     `skipped_steps` counts those that were skipped because their gradient overflowed; the sum of both is the position in
@@ -49,6 +52,7 @@ class TrainGraph:
         ema_decay: float = 0.0,
         clip_norm: float = 0.0,
         seed: int = 0,
+        person_weight: float = 0.0,
     ) -> None:
         self.model = model
         hyperparameters = model.hyperparameters
@@ -56,26 +60,35 @@ class TrainGraph:
         tf.set_random_seed(seed)
         self.global_step = tf.train.get_or_create_global_step()
         self.skipped_steps = tf.get_variable('skipped_steps', [], tf.int64, tf.zeros_initializer(), trainable=False)
-        shapes = ([batch_size, size, size, 3], [batch_size, joints, 2], [batch_size, joints])
-        self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES, shapes, _NAMES)
-        self.images, self.joints_crop, self.joint_weights = self.input.tensors
+        shapes = [[batch_size, size, size, 3], [batch_size, joints, 2], [batch_size, joints]]
+        if hyperparameters.gives_person:
+            shapes.append([batch_size, 2])
+        self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES[: len(shapes)], shapes, _NAMES)
+        self.images, self.joints_crop, self.joint_weights = self.input.tensors[:3]
         self.valid_images = tf.placeholder(tf.uint8, [valid_batch_size, size, size, 3], 'valid_images')
 
         position = tf.cast(self.global_step, tf.int32) + tf.cast(self.skipped_steps, tf.int32)
         salt = seed + runtime.rank
-        self.logits = model.build_logits(
-            self.images, True, lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer)
+        self.storage = Storage(declared_variables(model), runtime.joins_variables)
+        weights = getter_of(self.storage.groups)
+        self.logits, person = model.build_outputs(
+            self.images,
+            True,
+            lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer),
+            weights,
         )
         representation = graph_half(codec)
         target = representation.target(self.joints_crop, codec)
         self.loss = representation.loss(self.logits, target, self.joint_weights)
+        if person is not None:
+            self.loss += person_weight * person_loss(person, self.input.tensors[3])
         self.rate = learning_rate(schedule, self.global_step)
         self.average: Optional[WeightAverage] = None
         applied = self._apply(runtime, optimizer, weight_decay, clip_norm)
         updates = self._updates_after(applied, ema_decay, runtime.steps_per_run)
         self.train_op = runtime.loop_operation(tf.group(*updates, name='train_op'))
-        self.valid_logits = model.build_logits(
-            self.valid_images, False, getter=self.average.getter if self.average else None
+        self.valid_logits, self.valid_person = model.build_outputs(
+            self.valid_images, False, getter=self.average.getter() if self.average else weights
         )
         self.initialisation = tf.group(
             tf.global_variables_initializer(), tf.local_variables_initializer(), name='initialisation'
@@ -83,13 +96,12 @@ class TrainGraph:
 
     def _apply(self, runtime: Runtime, kind: str, weight_decay: float, clip_norm: float) -> Tensor:
         """Build the update of the weights and of the step counter; return a bool tensor: whether it was applied."""
-        plain = make_optimizer(kind, self.rate, weight_decay)
+        plain = make_optimizer(kind, self.rate, weight_decay, self.storage.weights)
         optimizer = runtime.wrap_optimizer(plain)
-        pairs = [
-            pair for pair in optimizer.compute_gradients(self.loss, tf.trainable_variables()) if pair[0] is not None
-        ]
+        trained = [group.variable for group in self.storage.weights]
+        pairs = [pair for pair in optimizer.compute_gradients(self.loss, trained) if pair[0] is not None]
         gradients, variables = zip(*pairs)
-        create_state(plain, variables)
+        create_state(plain, [group for group in self.storage.weights if group.variable in variables])
         self.gradient_norm = tf.global_norm(gradients)
         if clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=self.gradient_norm)
@@ -107,9 +119,10 @@ class TrainGraph:
 
     def _updates_after(self, is_applied: Tensor, ema_decay: float, steps_per_run: int) -> List[Tensor]:
         """Return the operations that follow a step; statistics and averages change only after an applied one."""
+        values = {average.op.name: value for average, value in tf.get_collection(MOVING_STATISTICS)}
         statistics = [
-            tf.assign_sub(average, _where(is_applied, moving_change(average, value)))
-            for average, value in tf.get_collection(MOVING_STATISTICS)
+            tf.assign_sub(group.variable, _where(is_applied, moving_change(group.variable, group.joined(values))))
+            for group in self.storage.statistics
         ]
         skips = tf.cast(tf.logical_not(is_applied), tf.int64)
         self.skipped = tf.cast(tf.assign_add(self.skipped_steps, skips), tf.int32, name='skipped_steps_so_far')
@@ -118,7 +131,7 @@ class TrainGraph:
             self.loss_sum = _sum_of_run(self.loss_sum, steps_per_run)
         updates = statistics + [self.skipped, self.loss_sum]
         if ema_decay > 0:
-            self.average = WeightAverage(self.model.variables(), ema_decay)
+            self.average = WeightAverage(self.storage.groups, ema_decay)
             with tf.control_dependencies(statistics):
                 updates.append(self.average.update(self.finished, is_applied))
         return updates
@@ -128,6 +141,14 @@ class TrainGraph:
 
         def run(crops: np.ndarray) -> List[np.ndarray]:
             return [session.run(self.valid_logits, {self.valid_images: crops})[:, -1]]
+
+        return run_in_passes(run, images, [int(self.valid_images.shape[0])])[0]
+
+    def predict_person(self, session: Any, images: np.ndarray) -> np.ndarray:
+        """Return the evaluation tower's person logits (N,) of any number of crops."""
+
+        def run(crops: np.ndarray) -> List[np.ndarray]:
+            return [session.run(self.valid_person, {self.valid_images: crops})]
 
         return run_in_passes(run, images, [int(self.valid_images.shape[0])])[0]
 

@@ -43,7 +43,7 @@ class ValidationLoss:
         if batch is None or not is_plain:
             return
         self._batch = None
-        _, joints_crop, weights = training_arrays(batch)
+        _, joints_crop, weights, _ = training_arrays(batch)
         feed = {self._logits: logits[:, None], self._joints_crop: joints_crop, self._weights: weights}
         self._parts.append((float(session.run(self._loss, feed)), float(weights.sum())))
 

@@ -1,8 +1,9 @@
 """WeightAverage: an exponential moving average of a network's variables, which evaluation and prediction can use."""
 
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, Sequence
 
 from hourglass_pose.checkpoints.variables import AVERAGE_SUFFIX
+from hourglass_pose.graph.storage import Group, getter_of
 from hourglass_pose.tf_compat import tf
 
 
@@ -14,15 +15,10 @@ class WeightAverage:
     fails on TensorFlow 2.
     """
 
-    def __init__(self, variables: Iterable['tf.Variable'], decay: float) -> None:
-        self._variables = list(variables)
+    def __init__(self, groups: Sequence[Group], decay: float) -> None:
+        self._groups = list(groups)
         self._decay = decay
-        self._averages = {
-            variable.op.name: tf.get_variable(
-                variable.op.name + AVERAGE_SUFFIX, variable.shape, tf.float32, tf.zeros_initializer(), trainable=False
-            )
-            for variable in self._variables
-        }
+        self._averages = [group.like(_zeros_like(group.variable), AVERAGE_SUFFIX) for group in self._groups]
 
     def update(self, finished_steps: 'tf.Tensor', is_applied: 'tf.Tensor') -> 'tf.Operation':
         """Return the operation that adds the current values to the averages.
@@ -35,20 +31,26 @@ class WeightAverage:
         weight = 1.0 - tf.minimum(self._decay, (step - 1.0) / (step + 8.0))
         weight = tf.where(is_applied, weight, tf.zeros_like(weight))
         updates = []
-        for variable in self._variables:
-            average = self._averages[variable.op.name]
+        for group, average in zip(self._groups, self._averages):
             # A reference variable may be read before the step; read_value is ordered after the step.
-            updates.append(tf.assign_sub(average, weight * (average.read_value() - variable.read_value())))
+            change = weight * (average.variable.read_value() - group.variable.read_value())
+            updates.append(tf.assign_sub(average.variable, change))
         return tf.group(*updates)
 
     def has_any(self, names: Iterable[str]) -> bool:
         """Return whether one of the averages is among the names."""
-        return any(average.op.name in names for average in self._averages.values())
+        return bool({name for average in self._averages for name in average.names} & set(names))
 
     def reset(self) -> 'tf.Operation':
         """Return the operation that sets every average to its variable, for averages that start during a training."""
-        return tf.group(*[tf.assign(self._averages[variable.op.name], variable) for variable in self._variables])
+        pairs = zip(self._averages, self._groups)
+        return tf.group(*[tf.assign(average.variable, group.variable) for average, group in pairs])
 
-    def getter(self, getter: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
-        """Custom getter of a tower that reads the averages instead of the variables."""
-        return self._averages[getter(name, *args, **kwargs).op.name]
+    def getter(self) -> Callable[..., Any]:
+        """Return the custom getter of a tower that reads the averages instead of the variables."""
+        return getter_of(self._averages, AVERAGE_SUFFIX)
+
+
+def _zeros_like(variable: 'tf.Variable') -> 'tf.Variable':
+    name = variable.op.name + AVERAGE_SUFFIX
+    return tf.get_variable(name, variable.shape, tf.float32, tf.zeros_initializer(), trainable=False)

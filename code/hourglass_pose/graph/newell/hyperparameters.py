@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Dict, Iterator, Tuple
 
 from hourglass_pose.graph.hyperparameters import Mistake, StackedHourglass, setting
-from hourglass_pose.rules import INT_LIMIT, Rule, integer, is_number, list_rule, or_none
+from hourglass_pose.rules import INT_LIMIT, Rule, boolean, integer, is_number, list_rule, or_none
 
 
 def stem_channels() -> Rule:
@@ -47,10 +47,18 @@ class NewellHyperparameters(StackedHourglass):
     input_mean: Tuple[float, ...] = setting(
         (0.5, 0.5, 0.5), channel_shares(), 'red, green and blue that are subtracted from the image in [0, 1]'
     )
+    person: bool = setting(
+        False,
+        boolean(),
+        'second output: whether a crop shows one whole person in its middle, for finding people in photos',
+        'It learns from negative_prob.',
+    )
 
     arch: ClassVar[str] = 'newell'
     title: ClassVar[str] = 'the published stacked hourglass (Newell et al. 2016)'
     network: ClassVar[str] = 'hourglass_pose.graph.newell.network'
+
+    flags: ClassVar[Tuple[str, ...]] = ('tiny', 'person')
 
     def derived(self) -> Dict[str, Any]:
         features = self.num_features
@@ -65,6 +73,14 @@ class NewellHyperparameters(StackedHourglass):
                 f'multiples of {divisor} but for the first, as residual modules need them',
                 self.stem_features,
             )
+
+    @property
+    def gives_person(self) -> bool:
+        return self.person
+
+    @property
+    def free_in_transfer(self) -> Tuple[str, ...]:
+        return (*super().free_in_transfer, 'person')
 
     @property
     def bottleneck_divisor(self) -> int:

@@ -6,6 +6,7 @@ from hourglass_pose.graph.hyperparameters import NetworkOutputs
 from hourglass_pose.graph.layers import max_pool
 from hourglass_pose.graph.newell.hourglass import hourglass, residual, residuals
 from hourglass_pose.graph.newell.hyperparameters import NewellHyperparameters
+from hourglass_pose.graph.person_head import person_logits
 from hourglass_pose.graph.tower import Dropout, Tower
 from hourglass_pose.tf_compat import tf
 
@@ -29,7 +30,8 @@ def build(
                 if not is_last:
                     # Features and predictions go back into the features of the next stack (section 3.3).
                     x = x + features + tower.conv(heatmaps[-1], settings.num_features, name='heatmaps_back')
-    return NetworkOutputs(heatmaps)
+        person = person_logits(tower, y) if settings.person else None
+    return NetworkOutputs(heatmaps, person)
 
 
 def _stem(tower: Tower, x: 'tf.Tensor', settings: NewellHyperparameters) -> 'tf.Tensor':

@@ -13,6 +13,7 @@ from hourglass_pose.graph.layers import add_upsampled, max_pool
 from hourglass_pose.graph.newell.hourglass import bottleneck, residual, skip
 from hourglass_pose.graph.newell_attention.attention import attended_logits, multi_resolution_attention
 from hourglass_pose.graph.newell_attention.hyperparameters import NewellAttentionHyperparameters
+from hourglass_pose.graph.person_head import person_logits
 from hourglass_pose.graph.tower import Dropout, Tower
 from hourglass_pose.tf_compat import tf
 
@@ -42,7 +43,8 @@ def build(
                 if not is_last:
                     back = tower.conv(heatmaps[-1], settings.num_features)
                     x = x + back + tower.conv_batch_norm_relu(first, settings.num_features)
-    return NetworkOutputs(heatmaps)
+        person = person_logits(tower, y) if settings.person else None
+    return NetworkOutputs(heatmaps, person)
 
 
 def _stem(tower: Tower, x: 'tf.Tensor', settings: NewellAttentionHyperparameters) -> 'tf.Tensor':

@@ -10,6 +10,9 @@ DECODINGS = ('dark', 'quarter', 'argmax')
 REFERENCE_SIZE = 64
 """Heatmap side, in cells, that sigma is given for."""
 
+USUAL_SIGMA = 2.0
+"""The usual standard deviation of the Gaussians, in cells of a map of REFERENCE_SIZE."""
+
 _TINY = 1e-10
 
 
@@ -84,6 +87,10 @@ class HeatmapCodec:
     def scores(maps: np.ndarray) -> np.ndarray:
         """Return the highest value of each map (..., H, W, J), held within [0, 1], float32 (..., J)."""
         return np.clip(np.max(maps, axis=(-3, -2)), 0.0, 1.0).astype(np.float32)
+
+    def comparable_scores(self, scores: np.ndarray) -> np.ndarray:
+        """Return scores (..., J) as they would be with USUAL_SIGMA, so that those of different networks compare."""
+        return scores
 
     @staticmethod
     def peak_cells(maps: np.ndarray) -> np.ndarray:

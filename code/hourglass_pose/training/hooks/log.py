@@ -4,7 +4,6 @@ import time
 from typing import Any, Dict, Optional
 
 from hourglass_pose.checkpoints.variables import VariableSaver
-from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.hooks.hook import Hook, Training
 from hourglass_pose.training.hooks.validation import Validation
 from hourglass_pose.training.stepper import StepOutcome
@@ -54,7 +53,8 @@ class Log(Hook):
                 scalars['skipped_steps'] = outcome.skipped
             self._run_log.scalars('train', outcome.step, scalars)
             if self._histograms_of and training.runtime.is_chief:
-                weights = self._histograms_of.values(training.session, tf.trainable_variables())
+                names = [name for group in training.graph.storage.weights for name in group.names]
+                weights = self._histograms_of.values(training.session, names)
                 self._run_log.histograms(outcome.step, weights)
             self._seconds, self._images = 0.0, 0
 

@@ -1,5 +1,6 @@
 """Validation: evaluates the network after epochs and records the best result."""
 
+from dataclasses import replace
 from typing import Any, Dict, Iterable, Iterator, Optional
 
 import numpy as np
@@ -88,6 +89,13 @@ class Validation(Hook):
                 self.evaluation = self._measure(training)
             except Stopped:
                 return
+        graph, session, runtime = training.graph, training.session, training.runtime
+        if training.is_finished and self.evaluation and graph.valid_person is not None:
+            # Once a run, because it costs as much as a validation without the flip test.
+            person = self._evaluator.measure_person(
+                lambda images: graph.predict_person(session, images), runtime.exchange_arrays
+            )
+            self.evaluation = replace(self.evaluation, person=person)
 
     def _measure(self, training: Training) -> Evaluation:
         """Return the Evaluation of the network in its current state. Raises Stopped at a request to stop."""

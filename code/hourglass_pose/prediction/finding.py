@@ -1,0 +1,154 @@
+"""find_persons: the persons of a photo, by windows at many places and by cropping again around the joints found."""
+
+from dataclasses import dataclass
+from typing import Callable, List, NamedTuple, Optional, Union
+
+import numpy as np
+
+from hourglass_pose import geometry
+from hourglass_pose.input.cropping import CropRule, warp_crop
+from hourglass_pose.prediction.pose import Pose
+from hourglass_pose.prediction.similarity import joint_sigmas, pose_similarities
+from hourglass_pose.prediction.windows import cut_windows
+from hourglass_pose.skeleton import Skeleton
+
+_MOST_CANDIDATES = 12  # windows that are looked at more closely
+_ROUNDS = 2
+_WINDOW_SHARE = 0.5  # a window's least score, as a share of the usual least score of a person
+_SAME_PERSON = 0.35  # OKS of two poses of one person
+
+# Side of the crop / longer side of the joints' tight box, where crops are the boxes of whole images, see
+# configs/lsp_30min.cfg; and longer side of a person's box / that of its joints' tight box.
+_LEAST_PADDING = 1.32
+_BOX_OF_JOINTS = 1.1
+
+
+class Look(NamedTuple):
+    """What a network gives for N crops: joints_crop (N, J, 2), scores (N, J), person_scores (N,) in [0, 1]."""
+
+    joints_crop: np.ndarray
+    scores: np.ndarray
+    person_scores: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class FindingNetwork:
+    """A network for find_persons.
+
+    look: function of crops (N, S, S, 3) uint8, and of whether to average with the mirrored crops, to a Look.
+    rule: of its crops. kept_joints: bool (J,), those that the network was trained on. flip_test: whether final poses
+    are averaged so. usual_least_score: of persons.
+    """
+
+    look: Callable[[np.ndarray, bool], Look]
+    skeleton: Skeleton
+    rule: CropRule
+    kept_joints: np.ndarray
+    flip_test: bool
+    usual_least_score: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Found:
+    """Poses in a photo: joints_img (N, J, 2), scores (N, J), person_scores (N,), boxes_img (N, 4) of their crops."""
+
+    joints_img: np.ndarray
+    scores: np.ndarray
+    person_scores: np.ndarray
+    boxes_img: np.ndarray
+
+    def chosen(self, rows: Union[np.ndarray, slice]) -> '_Found':
+        return _Found(self.joints_img[rows], self.scores[rows], self.person_scores[rows], self.boxes_img[rows])
+
+
+def find_persons(
+    image: np.ndarray, network: FindingNetwork, min_person_score: float, max_persons: Optional[int] = None
+) -> List[Pose]:
+    """Return the Poses of the persons in a photo, the highest score first.
+
+    The network looks at windows of several sizes and places. The best of them are cropped again around the joints that
+    it found, twice, and of poses of one person the best remains.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        min_person_score: persons with a lower score are left out.
+        max_persons: largest number of persons, None for all.
+    """
+    windows = cut_windows(image, network.rule.crop_size, crop_padding(network.rule))
+    look = network.look(windows.crops, False)
+    affines = windows.affines_crop_from_img
+    found = _Found(_to_image(affines, look.joints_crop), look.scores, look.person_scores, np.zeros((len(affines), 4)))
+    # A person who is not quite in the middle of any window has a lower score there.
+    least = _WINDOW_SHARE * min(min_person_score, network.usual_least_score)
+    rows = np.flatnonzero(found.person_scores >= least)
+    found = _distinct(found.chosen(rows), network).chosen(slice(_MOST_CANDIDATES))
+    for number in range(_ROUNDS):
+        if not len(found.person_scores):
+            return []
+        is_last = number == _ROUNDS - 1
+        found = _distinct(_look_closer(image, found, network, is_last and network.flip_test), network)
+    rows = np.flatnonzero(found.person_scores >= min_person_score)[:max_persons]
+    return [
+        Pose(
+            network.skeleton.joints,
+            found.joints_img[row],
+            found.scores[row],
+            found.boxes_img[row],
+            float(found.person_scores[row]),
+        )
+        for row in rows
+    ]
+
+
+def crop_padding(rule: CropRule) -> float:
+    """Return the usual ratio of the side of a crop by a rule to the longer side of the tight box of its joints."""
+    # In centre and scale it is measured, see BARE_BOX_MARGIN.
+    growth = 1.0 if rule.needs_centre else _BOX_OF_JOINTS
+    return max(_LEAST_PADDING, growth * (1 + 2 * rule.bare_box_margin))
+
+
+def box_around(joints_img: np.ndarray, rule: CropRule) -> np.ndarray:
+    """Return box_img (4,) whose crop by a rule shows the person with these joints (J, 2) as in training."""
+    x0, y0 = joints_img.min(axis=0)
+    x1, y1 = joints_img.max(axis=0)
+    growth = crop_padding(rule) / (1 + 2 * rule.bare_box_margin)
+    centre = np.array([x0 + x1, y0 + y1]) / 2
+    # The first and the last pixel are centres of pixels, so they are one less apart than the box is long.
+    half = (np.maximum([x1 - x0, y1 - y0], 1.0) * growth - 1) / 2
+    return np.concatenate([centre - half, centre + half])
+
+
+def _look_closer(image: np.ndarray, found: _Found, network: FindingNetwork, flip_test: bool) -> _Found:
+    """Return the poses in the crops around the joints of poses."""
+    boxes = np.stack([box_around(joints[network.kept_joints], network.rule) for joints in found.joints_img])
+    affines = np.stack([network.rule.evaluation_affine(box) for box in boxes])
+    crops = np.stack([warp_crop(image, affine, network.rule.crop_size) for affine in affines])
+    look = network.look(crops, flip_test)
+    return _Found(_to_image(affines, look.joints_crop), look.scores, look.person_scores, boxes)
+
+
+def _distinct(found: _Found, network: FindingNetwork) -> _Found:
+    """Return the poses with the highest person score first, without those that are of the person of one before."""
+    order = np.argsort(-found.person_scores, kind='stable')
+    found = found.chosen(order)
+    if not len(order):
+        return found
+    kept_joints = network.kept_joints
+    joints = found.joints_img[:, kept_joints]
+    similar = pose_similarities(joints, joints, joint_sigmas(network.skeleton)[kept_joints])
+    # The smaller of two poses is the stricter judge of the distance, the larger one finds a part of the whole.
+    similar = np.maximum(similar, similar.T)
+    kept: List[int] = []
+    for row in range(len(order)):
+        if not (similar[row, kept] > _SAME_PERSON).any():
+            kept.append(row)
+    return found.chosen(np.array(kept))
+
+
+def _to_image(affines_crop_from_img: np.ndarray, joints_crop: np.ndarray) -> np.ndarray:
+    return np.stack(
+        [
+            geometry.transform_points(geometry.invert(affine), joints)
+            for affine, joints in zip(affines_crop_from_img, joints_crop)
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Video: people followed from frame to frame, numbered and smoothed."""

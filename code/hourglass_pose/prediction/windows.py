@@ -1,0 +1,82 @@
+"""Windows: square parts of a photo at several sizes and places, cut as crops of a network's input size."""
+
+import math
+from dataclasses import dataclass
+from typing import Iterator, List, Tuple
+
+import cv2
+import numpy as np
+
+SMALLEST_PERSON = 0.25
+"""The smallest person that is searched for: its longer side as a share of the photo's shorter side."""
+_SIZE_STEP = 1.45  # largest ratio of two sizes of persons that are searched for
+_PLACE_STEP = 0.36  # largest distance of two windows, as a share of their side
+
+
+@dataclass(frozen=True, eq=False)
+class Windows:
+    """crops: (N, S, S, 3) uint8. affines_crop_from_img: (N, 2, 3)."""
+
+    crops: np.ndarray
+    affines_crop_from_img: np.ndarray
+
+
+def cut_windows(image: np.ndarray, crop_size: int, padding: float) -> Windows:
+    """Return the Windows of a photo; what lies outside of it is black.
+
+    The photo is scaled once for each size, and the windows are parts of it at whole pixels.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        crop_size: side of a crop in pixels.
+        padding: side of the crop that fits a person / longer side of the person.
+    """
+    crops: List[np.ndarray] = []
+    affines: List[np.ndarray] = []
+    height, width = image.shape[:2]
+    scaled = image
+    for side, centres in window_places(width, height, padding):
+        size = [max(1, int(round(length * crop_size / side))) for length in (width, height)]
+        # Windows grow, so each scaled photo is made of the one before, which is smaller than the photo.
+        shrinks = size[0] <= scaled.shape[1] and size[1] <= scaled.shape[0]
+        scaled = cv2.resize(
+            scaled if shrinks else image,
+            (size[0], size[1]),
+            interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+        )
+        padded = np.pad(scaled, [(crop_size, crop_size)] * 2 + [(0, 0)])
+        factors = np.array(size) / [width, height]
+        for centre in centres:
+            first = np.floor((np.array(centre) + 0.5) * factors - crop_size / 2 + 0.5).astype(int)
+            x, y = np.clip(first + crop_size, 0, [size[0] + crop_size, size[1] + crop_size])
+            crops.append(padded[y : y + crop_size, x : x + crop_size])
+            # A pixel of the photo, scaled about the corner of the photo at -0.5, and moved to the window.
+            offset = 0.5 * factors - 0.5 - ([x, y] - np.array([crop_size, crop_size]))
+            affines.append(np.hstack([np.diag(factors), offset[:, None]]))
+    return Windows(np.stack(crops), np.stack(affines))
+
+
+def window_places(width: int, height: int, padding: float) -> Iterator[Tuple[float, List[Tuple[float, float]]]]:
+    """Yield (side in pixels, centres (x, y)) of the windows of a photo for each size, the smallest first.
+
+    A whole person, whose longer side is between SMALLEST_PERSON and 1 of the photo's shorter side, is in the middle of
+    a window to within half of _PLACE_STEP of the window's side and half of _SIZE_STEP in size. padding: as in
+    cut_windows.
+    """
+    count = math.ceil(math.log(1 / SMALLEST_PERSON) / math.log(_SIZE_STEP))
+    step = (1 / SMALLEST_PERSON) ** (1 / count)
+    for index in range(count):
+        smallest = min(width, height) * SMALLEST_PERSON * step**index
+        side = smallest * math.sqrt(step) * padding
+        columns, rows = [_places(length, smallest, _PLACE_STEP * side) for length in (width, height)]
+        yield side, [(x, y) for y in rows for x in columns]
+
+
+def _places(length: int, smallest: float, step: float) -> List[float]:
+    """Return coordinates of window centres along a photo's side: the middles of equal parts of where persons can be.
+
+    smallest: length of a person, whose centre is at least half of it away from the border. step: largest distance.
+    """
+    span = max(0.0, length - smallest)
+    count = max(1, math.ceil(span / step))
+    return [(length - span) / 2 + span * (index + 0.5) / count - 0.5 for index in range(count)]

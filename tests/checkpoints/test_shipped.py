@@ -1,0 +1,80 @@
+"""The network that ships with the package: in the wheel, opened where none is given, and its absence is one line."""
+
+import fnmatch
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import CODE
+
+from exported_models import SIZE, write_exported
+from hourglass_pose.checkpoints import shipped
+from hourglass_pose.errors import CheckpointError
+from hourglass_pose.prediction.predictor import Predictor
+
+ROOT = os.path.dirname(CODE)
+
+
+@pytest.fixture
+def ship(monkeypatch, tmp_path):
+    """Return a function that makes a small network the one that ships, and returns its path."""
+
+    def write():
+        return write_exported(str(tmp_path / 'lsp.onnx'), beside=True, inside=False)
+
+    monkeypatch.setattr(shipped, 'SHIPPED', str(tmp_path / 'lsp.onnx'))
+    return write
+
+
+def test_a_predictor_without_a_checkpoint_has_the_network_that_ships_and_says_so(ship, capsys):
+    path = ship()
+    with Predictor() as predictor:
+        assert predictor.stored.path == path
+        assert predictor.predict(np.zeros((SIZE, SIZE, 3), np.uint8)).names == ('r_wrist', 'l_wrist', 'head')
+    captured = capsys.readouterr()
+    assert captured.err == f'{shipped.SHIPPED_NOTE}\n' and not captured.out
+    Predictor(path).close()
+    assert not capsys.readouterr().err
+
+
+def test_a_tree_without_the_network_says_so_in_one_line(ship):
+    with pytest.raises(CheckpointError, match='ships with this package is not there') as caught:
+        Predictor()
+    assert '\n' not in str(caught.value) and '--checkpoint' in str(caught.value)
+
+
+def test_the_packaging_takes_the_network_and_its_record():
+    config = pytest.importorskip('setuptools.config.pyprojecttoml')
+    data = config.read_configuration(os.path.join(ROOT, 'pyproject.toml'), expand=False)['tool']['setuptools']
+    below = os.path.relpath(shipped.SHIPPED, os.path.join(CODE, 'hourglass_pose'))
+    for name in (below, f'{below}.json'):
+        assert any(fnmatch.fnmatch(name, pattern) for pattern in data['package-data']['hourglass_pose'])
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_the_network_and_its_record(tmp_path):
+    pytest.importorskip('setuptools', minversion='61')
+    pytest.importorskip('wheel')
+    tree = tmp_path / 'tree'
+    shutil.copytree(os.path.join(CODE, 'hourglass_pose'), str(tree / 'code' / 'hourglass_pose'))
+    for name in ('pyproject.toml', 'README.md', 'LICENSE'):
+        shutil.copy(os.path.join(ROOT, name), str(tree / name))
+    folder = tree / 'code' / 'hourglass_pose' / os.path.basename(os.path.dirname(shipped.SHIPPED))
+    folder.mkdir(exist_ok=True)
+    names = [os.path.basename(shipped.SHIPPED) + end for end in ('', '.json')]
+    for name in names:
+        (folder / name).write_bytes(b'a network')
+    command = [sys.executable, '-m', 'pip', 'wheel', str(tree), '--no-deps', '--no-build-isolation', '--no-index']
+    done = subprocess.run(
+        command + ['--wheel-dir', str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    (wheel,) = tmp_path.glob('*.whl')
+    with zipfile.ZipFile(str(wheel)) as archive:
+        for name in names:
+            assert archive.read(f'hourglass_pose/{folder.name}/{name}') == b'a network'
+        assert 'hourglass_pose/report/report.html' in archive.namelist()

@@ -1,0 +1,14 @@
+"""The values of all variables of a graph by their names in checkpoints, those of joined vectors one by one."""
+
+from hourglass_pose.graph.storage import joined_groups
+from hourglass_pose.tf_compat import tf
+
+
+def graph_values(session):
+    """Return {name: array} of all that a checkpoint of the session's graph would hold."""
+    with session.graph.as_default():
+        groups, variables = joined_groups(), tf.global_variables()
+    values = dict(zip([variable.op.name for variable in variables], session.run(variables)))
+    for group in groups:
+        values.update(group.views(values.pop(group.variable.op.name)))
+    return values
