@@ -217,8 +217,8 @@ def assign(session: 'tf.Session', variables: Sequence['tf.Variable'], arrays: Ma
 def constants_of(stored: StoredNetwork) -> Any:
     """Return a custom getter that gives a network's values as constants in place of variables.
 
-    They are the moving averages if it holds them. Building a graph takes half the time with constants. The getter raises
-    CheckpointError for a variable that the checkpoint does not hold.
+    They are the moving averages if it holds them. Building a graph takes half the time with constants. The getter
+    raises CheckpointError for a variable that the checkpoint does not hold.
     """
     reader = reader_of(stored)
     found = reader.get_variable_to_shape_map()
