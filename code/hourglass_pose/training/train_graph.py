@@ -98,10 +98,14 @@ class TrainGraph:
         """Build the update of the weights and of the step counter; return a bool tensor: whether it was applied."""
         plain = make_optimizer(kind, self.rate, weight_decay, self.storage.weights)
         optimizer = runtime.wrap_optimizer(plain)
-        trained = [group.variable for group in self.storage.weights]
-        pairs = [pair for pair in optimizer.compute_gradients(self.loss, trained) if pair[0] is not None]
-        gradients, variables = zip(*pairs)
-        create_state(plain, [group for group in self.storage.weights if group.variable in variables])
+        variables = [group.variable for group in self.storage.weights]
+        gradients = [
+            # A weight without a gradient, such as biases before a batch norm, has state like the others, so that the
+            # checkpoints of all devices hold the same.
+            tf.zeros_like(variable) if gradient is None else gradient
+            for gradient, variable in optimizer.compute_gradients(self.loss, variables)
+        ]
+        create_state(plain, self.storage.weights)
         self.gradient_norm = tf.global_norm(gradients)
         if clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=self.gradient_norm)
