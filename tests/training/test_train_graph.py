@@ -10,6 +10,7 @@ from graph_values import graph_values
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.graph.storage import Storage, declared_variables
 from hourglass_pose.input.generator import Batch
 from hourglass_pose.representations.table import REPRESENTATIONS, make_codec
 from hourglass_pose.runtime.native import NativeRuntime
@@ -251,6 +252,25 @@ def run_of(trained, batches):
         )
         found.append((int(finished), float(loss_sum)))
     return found
+
+
+@pytest.mark.parametrize('joins', [False, True])
+def test_initial_values_follow_from_the_seed_and_the_names_alone(joins):
+    model, found = OneLayerModel(), []
+    for has_more in (False, True):
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.set_random_seed(3)
+            if has_more:
+                tf.random.uniform([2])
+            Storage(declared_variables(model), joins)
+            session.run(tf.global_variables_initializer())
+            found.append(graph_values(session)['model/conv/weights'])
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(3)
+        OneLayerModel().build_logits(tf.zeros([1, 8, 8, 3]), True)
+        session.run(tf.global_variables_initializer())
+        found.append(graph_values(session)['model/conv/weights'])
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
 
 
 class Separate(NativeRuntime):
