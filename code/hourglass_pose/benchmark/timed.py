@@ -52,7 +52,8 @@ class TimedTraining(Timed):
         gflop = _TRAINING_TO_FORWARD * gflops * images
         super().__init__(f'{runtime.description}; batch {batch_size}; {description}', images, gflop)
         self._graph, self._runtime = graph, runtime
-        self._session = tf.Session(graph=tf.get_default_graph(), config=runtime.session_config())
+        graph_here = tf.get_default_graph()
+        self._session = tf.Session(runtime.target, graph=graph_here, config=runtime.session_config())
         self._session.run(graph.initialisation)
         runtime.prepare_session(self._session)
         graph.input.start(self._session, batches)

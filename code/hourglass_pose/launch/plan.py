@@ -20,7 +20,7 @@ from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch.arguments import settings_of
 from hourglass_pose.launch.placement import Placement
-from hourglass_pose.runtime.ascend_options import NpuSettings
+from hourglass_pose.runtime.ascend_options import RANK_PORT
 from hourglass_pose.runtime.job_key import JOB_KEY, job_key
 from hourglass_pose.runtime.rank_table import Slot
 
@@ -122,7 +122,7 @@ def job_environment(placement: Placement, environ: Mapping[str, str]) -> Dict[st
 
 def _own_port(config: Config, arguments: argparse.Namespace, placement: Placement) -> List[str]:
     """Return the setting of a free port, if all processes are on this server and the settings name no port."""
-    is_given = config.Device.rank_port != NpuSettings().rank_port or any(
+    is_given = config.Device.rank_port not in (None, RANK_PORT) or any(
         setting.lower().startswith('device.rank_port=') for setting in arguments.set
     )
     if is_given or placement.size == 1 or not placement.is_on_one_server:
