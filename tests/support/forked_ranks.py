@@ -2,7 +2,8 @@
 
 It reads a job a line from its input, JSON {"folder", "count", "program", "arguments", "environment"}: each rank r
 calls main(arguments) of the program, a file beside this one, with RANK_ID r and the environment, in which <rank> stands
-for r, and writes to folder/log-r. folder/pid-r is its process, folder/codes the exit codes of all ranks when the last one has ended.
+for r, and writes to folder/log-r. folder/pid-r is its process, folder/codes the exit codes of all ranks when the last
+one has ended.
 """
 
 import importlib

@@ -1,9 +1,9 @@
 """Program of forked_ranks.py: some steps of plain descent on given batches, by one process or by many together.
 
-Arguments: a folder, and JSON {"rows": persons of the joint batch, "steps": number, "arch": hyperparameters,
-"sync": whether batch norm is synchronised}. Each process takes its share of the rows. It writes to folder/RANK.npz
-the loss and the gradient's norm of each step, and all variables after the first and after the last step: as the rate
-is 1, the change of a weight in the first step is its gradient.
+Arguments: a folder, and JSON {"rows": persons of the joint batch, "steps": number, "arch": hyperparameters, "sync":
+whether batch norm is synchronised, "odd": rank of a process with another network}. Each process takes its share of the
+rows. It writes to folder/RANK-of-COUNT.npz the loss and the gradient's norm of each step, and all variables before the
+first, after the first and after the last step: the change of a weight in the first step is its gradient times RATE.
 """
 
 import json
@@ -24,6 +24,8 @@ from hourglass_pose.training.optimizer import ScheduleSettings
 from named_weights import weights_of
 
 SIZE, JOINTS = 32, 5
+RATE = 1 / 16
+"""Small, so that rounding does not grow from step to step."""
 
 
 def joint_batches(rows, steps):
@@ -34,7 +36,9 @@ def joint_batches(rows, steps):
         labels = np.stack([rng.uniform(size=rows) < 0.5, np.arange(rows) % 3 > 0], axis=1)
         yield (
             # Brightness differs between the rows, so the statistics of the shares do, too.
-            (rng.uniform(0, 1, (rows, SIZE, SIZE, 3)) * np.linspace(50, 255, rows)[:, None, None, None]).astype(np.uint8),
+            (rng.uniform(0, 1, (rows, SIZE, SIZE, 3)) * np.linspace(50, 255, rows)[:, None, None, None]).astype(
+                np.uint8
+            ),
             rng.uniform(0, SIZE - 1, (rows, JOINTS, 2)).astype(np.float32),
             weights.astype(np.float32),
             labels.astype(np.float32),
@@ -43,7 +47,7 @@ def joint_batches(rows, steps):
 
 def main(arguments):
     folder, options = arguments[0], json.loads(arguments[1])
-    train_graph.make_optimizer = lambda *others: tf.train.GradientDescentOptimizer(1.0)
+    train_graph.make_optimizer = lambda *others: tf.train.GradientDescentOptimizer(RATE)
     runtime = open_runtime('cpu', 'float32', 1, cluster=cluster_of_environment())
     share = options['rows'] // runtime.world_size
     with tf.Graph().as_default():
@@ -53,7 +57,7 @@ def main(arguments):
                     'num_joints': JOINTS,
                     'input_size': SIZE,
                     'num_stacks': 1,
-                    'num_features': 8,
+                    'num_features': 16 if options.get('odd') == runtime.rank else 8,
                     'num_poolings': 1,
                     'stem_features': (4, 8, 8),
                     'drop_rate': 0.0,

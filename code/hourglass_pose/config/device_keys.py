@@ -85,8 +85,8 @@ DEVICE_KEYS = (
         'rank_port',
         None,
         or_none(integer(1024, 65535)),
-        'port at which the first process of many waits for the others; None is 29517 on NPUs, and elsewhere the one above '
-        'the ports of TF_CONFIG',
+        'port at which the first process of many waits for the others; None is 29517 on NPUs, and elsewhere the port '
+        'above those of TF_CONFIG',
     ),
 )
 

@@ -36,9 +36,7 @@ def normalisation_over(total: Callable[[Tensor], Tensor], num_processes: int) ->
     return normalise
 
 
-def _joint_moments(
-    x: Tensor, shift: Tensor, count: int, average: Callable[[Tensor], Tensor]
-) -> Tuple[Tensor, Tensor]:
+def _joint_moments(x: Tensor, shift: Tensor, count: int, average: Callable[[Tensor], Tensor]) -> Tuple[Tensor, Tensor]:
     """Return the mean and the biased variance (C,) of the joint batch. count: values of a channel in this process."""
     ones = tf.ones_like(shift)
     _, mean, variance = tf.nn.fused_batch_norm(x, ones, tf.zeros_like(shift), is_training=True)
@@ -58,7 +56,7 @@ def _normalised(
     epsilon: float,
     average: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """Return (x - mean) / sqrt(variance + epsilon) * scale + offset, whose gradient knows that mean and variance are x's.
+    """Return (x - mean) / sqrt(variance + epsilon) * scale + offset; its gradient passes through the statistics, too.
 
     average: function that returns the mean over the joint batch from the sums over the batch of this process.
     """

@@ -9,6 +9,7 @@ import secrets
 import shlex
 import socket
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -36,14 +37,22 @@ _PORTS = range(20000, 30000)
 
 @dataclass(frozen=True)
 class Process:
-    """One process. environment: added to the launcher's. folder: its working directory. log: file of its output."""
+    """One process. environment: added to the launcher's. folder: its working directory. log: file of its output.
+
+    device: number of its NPU, None for a process on the CPU or a GPU.
+    """
 
     rank: int
-    device: int
+    device: Optional[int]
     environment: Dict[str, str]
     command: Tuple[str, ...]
     folder: str
     log: str
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f'rank {self.rank}' if self.device is None else f'rank {self.rank} on device {self.device}'
 
     def shell(self) -> str:
         """Return the shell command that starts it."""
@@ -81,7 +90,7 @@ def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapp
         if resumed
         else load_config(source, settings)
     )
-    settings += _share_of_workers(config, len(placement.here)) + _own_port(config, arguments, placement)
+    settings += share_of_workers(config, len(placement.here)) + _own_port(config, arguments, placement)
     if config.Device.device != 'npu' and placement.size > 1:
         raise LaunchError(
             f"Device.device: expected 'npu' for {placement.size} processes, found '{config.Device.device}'"
@@ -127,14 +136,21 @@ def _own_port(config: Config, arguments: argparse.Namespace, placement: Placemen
     )
     if is_given or placement.size == 1 or not placement.is_on_one_server:
         return []
-    for port in random.SystemRandom().sample(_PORTS, 20):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+    port = free_ports(1)
+    return [] if port is None else [f'Device.rank_port={port}']
+
+
+def free_ports(count: int) -> Optional[int]:
+    """Return the first of some ports in a row that are free on this machine, at random; None if none is found."""
+    for first in random.SystemRandom().sample(_PORTS, 20):
+        with ExitStack() as stack:
             try:
-                probe.bind(('127.0.0.1', port))
+                for port in range(first, first + count):
+                    stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)).bind(('', port))
             except OSError:
                 continue
-            return [f'Device.rank_port={port}']
-    return []
+            return first
+    return None
 
 
 def _process(
@@ -189,7 +205,7 @@ def data_settings(folder: str, given: Sequence[str]) -> Tuple[List[str], Optiona
     return [f'DataSetHG.training_txt_file={annotations!r}', images], problem
 
 
-def _share_of_workers(config: Config, processes: int) -> List[str]:
+def share_of_workers(config: Config, processes: int) -> List[str]:
     """Return the setting that gives each process its share of the cores, unless the settings have Train.workers."""
     if config.Train.workers is not None or processes == 1:
         return []

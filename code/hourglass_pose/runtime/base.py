@@ -13,9 +13,9 @@ class Runtime:
     """One process on one device. Callers never branch on the device; on a single CPU most methods do nothing.
 
     A runtime is open from the start: rank and world_size are known. The methods are called in this order:
-    session_config, dropout, joint_mean, sum_over_processes, wrap_optimizer and loop_operation while the graph is built; prepare_session after the
-    variables are initialised or restored, before the graph is frozen; run, synchronise and the exchanges between the
-    processes while it works; close.
+    session_config, dropout, sum_over_processes, joint_mean, wrap_optimizer and loop_operation while the graph is
+    built; prepare_session after the variables are initialised or restored, before the graph is frozen; run,
+    synchronise and the exchanges between the processes while it works; close.
     """
 
     rank: int = 0

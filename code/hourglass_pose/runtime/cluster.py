@@ -1,5 +1,6 @@
 """ClusterRuntime: one of many processes that train together on CPUs or GPUs, by TensorFlow's distributed runtime."""
 
+import atexit
 import os
 import socket
 import time
@@ -74,6 +75,8 @@ class ClusterRuntime(NativeRuntime):
         )
         try:
             self._server = self._started_server()
+            # The server's own end fails when Python has taken down the modules that it uses.
+            atexit.register(self.__dict__.pop, '_server', None)
             self.target = self._server.target
             self._require_reachable()
         except BaseException as error:

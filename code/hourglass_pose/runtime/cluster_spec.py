@@ -120,7 +120,7 @@ def _addresses(cluster: Mapping[str, Any], name: str) -> Tuple[str, ...]:
 
 def _require_known(names: List[Any]) -> None:
     for name in names:
-        if name in _REFUSED:
+        if isinstance(name, str) and name in _REFUSED:
             raise _wrong(f'expected the jobs chief and worker alone, as {_REFUSED[name]}', repr(name))
         if name not in (CHIEF, WORKER):
             raise _wrong('expected the jobs chief and worker', repr(name))

@@ -116,6 +116,6 @@ def open_runtime(
 
 def _cluster_of_npus() -> ConfigError:
     return ConfigError(
-        f'environment: {TF_CONFIG}: expected nothing with an NPU, whose processes find each other by a rank table; unset '
-        f"{TF_CONFIG}, or set [Device] device to 'cpu' or 'gpu'"
+        f'environment: {TF_CONFIG}: expected nothing with an NPU, whose processes find each other by a rank table; '
+        f"unset {TF_CONFIG}, or set [Device] device to 'cpu' or 'gpu'"
     )
