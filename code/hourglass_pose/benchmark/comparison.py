@@ -3,10 +3,11 @@
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
+from hourglass_pose.benchmark.crowd import Crowd
 from hourglass_pose.benchmark.worker import Worker
 
 _BLOCKS = 10
@@ -19,7 +20,7 @@ class Side:
     """One side of a comparison. name: for the report. worker, index: its process, and its part there."""
 
     name: str
-    worker: Worker
+    worker: Union[Worker, Crowd]
     index: int
 
 

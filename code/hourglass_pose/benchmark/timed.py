@@ -66,6 +66,25 @@ class TimedTraining(Timed):
         self._session.close()
 
 
+class TimedExchange(Timed):
+    """The sum of a vector over the processes of a runtime. Its description is the number of values, float32."""
+
+    def __init__(self, runtime: Runtime, count: int) -> None:
+        super().__init__(str(count))
+        with tf.Graph().as_default() as graph:
+            self._sum = runtime.sum_over_processes(
+                tf.get_variable('vector', [count], initializer=tf.ones_initializer())
+            )
+            self._session = tf.Session(runtime.target, graph=graph, config=runtime.session_config())
+            self._session.run(tf.global_variables_initializer())
+
+    def run(self) -> None:
+        self._session.run(self._sum.op)
+
+    def close(self) -> None:
+        self._session.close()
+
+
 class TimedInput(Timed):
     """Batches that a generator prepares with its own threads. batches: its iterator, which has close()."""
 

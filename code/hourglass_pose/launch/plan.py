@@ -4,12 +4,9 @@ import argparse
 import glob
 import hashlib
 import os
-import random
 import secrets
 import shlex
-import socket
 import sys
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -17,12 +14,13 @@ import hourglass_pose
 from hourglass_pose.checkpoints.paths import CONFIG_COPY, run_to_resume
 from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.config.keys import KEY_BY_SPELLING
-from hourglass_pose.cores import available_cores
+from hourglass_pose.cores import threads_of_process
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch.arguments import settings_of
 from hourglass_pose.launch.placement import Placement
 from hourglass_pose.runtime.ascend_options import RANK_PORT
 from hourglass_pose.runtime.job_key import JOB_KEY, job_key
+from hourglass_pose.runtime.local_cluster import free_ports
 from hourglass_pose.runtime.rank_table import Slot
 
 CODE = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
@@ -30,9 +28,6 @@ CONFIG = 'config.cfg'
 
 # Used unless the environment sets them. Log level: errors only. Timeout: seconds, as compiling takes minutes.
 _DEFAULTS = {'ASCEND_GLOBAL_LOG_LEVEL': '3', 'HCCL_CONNECT_TIMEOUT': '600'}
-
-# Below the ports that the system assigns to outgoing connections, one of which could belong to a rank.
-_PORTS = range(20000, 30000)
 
 
 @dataclass(frozen=True)
@@ -140,19 +135,6 @@ def _own_port(config: Config, arguments: argparse.Namespace, placement: Placemen
     return [] if port is None else [f'Device.rank_port={port}']
 
 
-def free_ports(count: int) -> Optional[int]:
-    """Return the first of some ports in a row that are free on this machine, at random; None if none is found."""
-    for first in random.SystemRandom().sample(_PORTS, 20):
-        with ExitStack() as stack:
-            try:
-                for port in range(first, first + count):
-                    stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM)).bind(('', port))
-            except OSError:
-                continue
-            return first
-    return None
-
-
 def _process(
     slot: Slot,
     placement: Placement,
@@ -209,7 +191,7 @@ def share_of_workers(config: Config, processes: int) -> List[str]:
     """Return the setting that gives each process its share of the cores, unless the settings have Train.workers."""
     if config.Train.workers is not None or processes == 1:
         return []
-    return [f'Train.workers={max(1, available_cores() // processes)}']
+    return [f'Train.workers={threads_of_process(processes)}']
 
 
 def _rooted(setting: str, config: Config) -> str:

@@ -2,9 +2,7 @@
 
 import argparse
 import glob
-import json
 import os
-import secrets
 import sys
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
@@ -13,15 +11,14 @@ from hourglass_pose.checkpoints.paths import CONFIG_COPY, run_to_resume
 from hourglass_pose.cli import DONE, INTERRUPTED, USERS_MISTAKE, parse_arguments
 from hourglass_pose.cli.options import config_path
 from hourglass_pose.config.config import Config, load_config
-from hourglass_pose.cores import available_cores
+from hourglass_pose.cores import threads_of_process
 from hourglass_pose.errors import LaunchError, UserError
 from hourglass_pose.experiment.run_folder import refuse_mixing
 from hourglass_pose.experiment.training_data import require_data
-from hourglass_pose.launch.plan import CODE, Process, free_ports, share_of_workers
+from hourglass_pose.launch.plan import CODE, Process, share_of_workers
 from hourglass_pose.launch.processes import Processes
 from hourglass_pose.launch.results import Results
-from hourglass_pose.runtime.cluster_spec import TF_CONFIG
-from hourglass_pose.runtime.job_key import JOB_KEY
+from hourglass_pose.runtime.local_cluster import environments_of_workers
 from hourglass_pose.training.performance import PERFORMANCE
 
 _USAGE = """usage: bash scripts/run_workers.sh N [arguments of train_launcher.py]
@@ -31,7 +28,6 @@ Trains in N processes on this machine. Each takes Train.batch_size persons in a 
 Their logs are in the folder output. Machines apart from each other: see docs/workers.md.
 """
 _LOGS = 'output'
-_THIS_HOST = '127.0.0.1'
 _STOP_SECONDS = 60
 _PROGRAMS = {'train': 'train_launcher.py', 'resume': 'load.py'}
 
@@ -118,20 +114,13 @@ def plan_workers(
     Raises:
         LaunchError: there are too few GPUs, or no free ports.
     """
-    # One more than the processes need, for their meeting.
-    port = free_ports(count + 1)
-    if port is None:
-        raise LaunchError(f'no {count + 1} free ports in a row were found on this machine; try again')
-    addresses = [f'{_THIS_HOST}:{port + rank}' for rank in range(count)]
     command = [environ.get('PYTHON') or sys.executable, os.path.join(CODE, _PROGRAMS[subcommand]), *given]
     for setting in share_of_workers(config, count) + _share_of_threads(config, count):
         command += ['--set', setting]
     gpus = gpus_of_workers(count, config, environ)
-    key = environ.get(JOB_KEY) or secrets.token_hex(32)
     processes = []
-    for rank in range(count):
-        task = {'cluster': {'worker': addresses}, 'task': {'type': 'worker', 'index': rank}}
-        environment = {TF_CONFIG: json.dumps(task), JOB_KEY: key, 'PYTHONUNBUFFERED': '1', **gpus[rank]}
+    for rank, environment in enumerate(environments_of_workers(count, environ)):
+        environment = {**environment, 'PYTHONUNBUFFERED': '1', **gpus[rank]}
         log = os.path.abspath(os.path.join(_LOGS, f'worker_{rank}.log'))
         processes.append(Process(rank, None, environment, tuple(command), os.getcwd(), log))
     return processes
@@ -141,7 +130,7 @@ def _share_of_threads(config: Config, count: int) -> List[str]:
     """Return the setting that gives each process its share of the cores, unless the settings have intra_threads."""
     if config.Device.intra_threads or count == 1:
         return []
-    return [f'Device.intra_threads={max(1, available_cores() // count)}']
+    return [f'Device.intra_threads={threads_of_process(count)}']
 
 
 def gpus_of_workers(
