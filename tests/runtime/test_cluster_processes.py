@@ -180,8 +180,8 @@ def test_killed_worker_ends_the_others_with_a_line_and_the_job_goes_on_from_the_
 
 def test_process_that_does_not_come_is_named_by_its_address(monkeypatch):
     monkeypatch.setenv('HOURGLASS_JOB_KEY', 'the key of the tests')
-    cluster = cluster_of_environment({'TF_CONFIG': tf_config(3, rank=0, has_chief=True)})
-    with pytest.raises(UserError, match=r'rank 1, 2 \(worker 0 at 127.0.0.1:\d+, worker 1 at') as caught:
+    cluster = cluster_of_environment({'TF_CONFIG': tf_config(3, rank=0)})
+    with pytest.raises(UserError, match=r'rank 1, 2 \(worker 1 at 127.0.0.1:\d+, worker 2 at') as caught:
         open_runtime('cpu', 'float32', npu=selection.NpuSettings(rank_timeout=0.1), cluster=cluster)
     assert '\n' not in str(caught.value)
 

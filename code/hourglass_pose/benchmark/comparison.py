@@ -135,7 +135,7 @@ def compare(sides: Sequence[Side], runs: int, peak: Sequence[Side] = ()) -> Comp
 class _Load:
     """Measures, by /proc/stat, the processor time that is not used by this process or the workers."""
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
+    def __init__(self, workers: Sequence[Union[Worker, Crowd]]) -> None:
         self._workers = workers
         self._begin = self._now()
 

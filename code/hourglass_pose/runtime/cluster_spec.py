@@ -94,7 +94,8 @@ def cluster_of_environment(environment: Mapping[str, str] = os.environ) -> Optio
     _require_known(list(cluster))
     if not isinstance(task, dict):
         raise _wrong('task: expected {"type": "worker", "index": 0} or another of the cluster', excerpt(str(task)))
-    kind, index = task.get('type'), _index(task.get('index'))
+    kind: Any = task.get('type')
+    index = _index(task.get('index'))
     _require_known([kind])
     _require_distinct(jobs)
     starts = {name: sum(len(addresses) for _, addresses in jobs[:number]) for number, (name, _) in enumerate(jobs)}
