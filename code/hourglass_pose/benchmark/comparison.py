@@ -12,7 +12,7 @@ from hourglass_pose.benchmark.worker import Worker
 
 _BLOCKS = 10
 _PEAK_RUNS = 3
-_NOTEWORTHY_LOAD = 0.05
+NOTEWORTHY_LOAD = 0.05
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,8 @@ class Comparison:
         if self.peak_gflops:
             lines.append(f'peak: {self.peak_gflops:.0f} GFLOP/s, {self.peak_description}')
         lines.append(f'median (quartiles) of {self.seconds.shape[1]} blocks of {self.runs_of_block} runs in turns')
-        if self.foreign_load > _NOTEWORTHY_LOAD:
-            lines.append(
-                f'note: other processes used {100 * self.foreign_load:.0f} % of the processor; measure again on a '
-                'quiet machine'
-            )
+        if self.foreign_load > NOTEWORTHY_LOAD:
+            lines.append(foreign_load_note(self.foreign_load))
         return lines
 
 
@@ -151,6 +148,11 @@ class _Load:
         scale = os.sysconf('SC_CLK_TCK')
         own = time.process_time() + sum(worker.cpu_seconds() for worker in self._workers)
         return (sum(ticks) - idle) / scale, sum(ticks) / scale, own
+
+
+def foreign_load_note(share: float) -> str:
+    """Return the line that warns of other processes, which used this share of the processor."""
+    return f'note: other processes used {100 * share:.0f} % of the processor; measure again on a quiet machine'
 
 
 def _spread(values: np.ndarray) -> Dict[str, float]:

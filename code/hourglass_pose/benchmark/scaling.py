@@ -5,7 +5,7 @@ from typing import Any, Dict, List
 
 import numpy as np
 
-from hourglass_pose.benchmark.comparison import Comparison, Side, compare
+from hourglass_pose.benchmark.comparison import NOTEWORTHY_LOAD, Comparison, Side, compare, foreign_load_note
 from hourglass_pose.benchmark.crowd import Crowd
 
 TOGETHER, ALONE, GRADIENTS, MESSAGE = range(4)
@@ -90,6 +90,8 @@ class Scaling:
             f'  N = {row["processes"]:3}: {row["bytes_sent"] / 1e6:8.1f} MB, {_milliseconds(row["exchange_seconds"])}'
             for row in content['more_processes']
         ]
+        if self.foreign_load > NOTEWORTHY_LOAD:
+            lines.append(foreign_load_note(self.foreign_load))
         return lines
 
 
