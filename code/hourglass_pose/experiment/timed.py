@@ -2,7 +2,7 @@
 
 import itertools
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 
@@ -29,9 +29,9 @@ class _RandomPhoto(ImageCache):
         super().__init__()
         self._photo = np.random.RandomState(1).randint(0, 256, _PHOTO).astype(np.uint8)
 
-    def read(self, path: str) -> np.ndarray:
+    def read_shrunk(self, path: str, most: int) -> Tuple[np.ndarray, int]:
         """Return the photo."""
-        return self._photo
+        return self._photo, 1
 
 
 def timed_training(config: Config, runtime: Runtime) -> TimedTraining:

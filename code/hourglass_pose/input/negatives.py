@@ -7,7 +7,7 @@ import numpy as np
 
 from hourglass_pose import geometry
 from hourglass_pose.annotations.person import Person
-from hourglass_pose.input.augmentations.base import View
+from hourglass_pose.input.augmentations.base import View, sample_rng
 from hourglass_pose.input.cropping import CropRule
 
 # A person is in the middle of a crop up to this offset, and apart from the middle from the second one on: distance of
@@ -89,7 +89,7 @@ class NegativeViews:
             view: the sampled view of the person.
             size_wh: width and height of the photo.
         """
-        rng = np.random.RandomState([seed, epoch, index, _STREAM])
+        rng = sample_rng(seed, epoch, index, _STREAM)
         happens, kind = rng.uniform() < self.probability, rng.randint(len(_KINDS))
         draws = rng.uniform(size=(_CANDIDATES, 4))
         if not happens:

@@ -2,17 +2,17 @@
 
 import threading
 from dataclasses import dataclass, replace
-from typing import Dict, Mapping, Optional, Sequence, Union
+from typing import Dict, Mapping, Optional, Sequence, Set, Tuple, Union
 
 import numpy as np
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
 from hourglass_pose.geometry import compose, inside_crop, transform_points, zoom_affine
-from hourglass_pose.images import read_image
+from hourglass_pose.images import SHRINKS, image_size, read_shrunk_image
 from hourglass_pose.input.augmentations.base import View
 from hourglass_pose.input.augmentations.table import sample_change
-from hourglass_pose.input.cropping import CropRule, warp_crop
+from hourglass_pose.input.cropping import CropRule, unshrink_affine, warp_crop, whole_shrink
 from hourglass_pose.input.negatives import NegativeViews, PersonLabel
 
 
@@ -41,34 +41,51 @@ class ImageCache:
     """Reads images, caches the decoded pixels of as many as fit, and remembers unreadable ones.
 
     Nothing is evicted: training reads all images in a new order each epoch, and for this access pattern a cache without
-    eviction has more hits than one that replaces its entries. Threads may share a cache.
+    eviction has more hits than one that replaces its entries. Threads may share a cache. An image in full and its
+    shrunk ones are separate entries: their pixels differ, and what a sample shows must not depend on what is cached.
 
     capacity_mb: size limit in MB. unreadable: path -> error message.
     """
 
     def __init__(self, capacity_mb: int = 0) -> None:
         self._free_bytes = capacity_mb * 2**20
-        self._images: Dict[str, np.ndarray] = {}
+        self._images: Dict[Tuple[str, int], np.ndarray] = {}
+        self._only_in_full: Set[str] = set()
+        self._sizes: Dict[str, Tuple[int, int]] = {}
         self._lock = threading.Lock()
         self.unreadable: Dict[str, str] = {}
 
     def read(self, path: str) -> np.ndarray:
         """Return the image (H, W, 3) uint8 RGB, which the caller must not change. Raises ImageError."""
-        if path in self._images:
-            return self._images[path]
+        return self.read_shrunk(path, 1)[0]
+
+    def read_shrunk(self, path: str, most: int) -> Tuple[np.ndarray, int]:
+        """Return images.read_shrunk_image, which the caller must not change. Raises ImageError."""
+        shrink = 1 if path in self._only_in_full else max(each for each in SHRINKS if each <= most)
+        cached = self._images.get((path, shrink))
+        if cached is not None:
+            return cached, shrink
         if path in self.unreadable:
             raise ImageError(self.unreadable[path])
         try:
-            image = read_image(path)
+            image, found = read_shrunk_image(path, shrink)
         except ImageError as error:
             with self._lock:
                 self.unreadable[path] = str(error)
             raise
         with self._lock:
-            if path not in self._images and image.nbytes <= self._free_bytes:
+            if found != shrink:
+                self._only_in_full.add(path)
+            if (path, found) not in self._images and image.nbytes <= self._free_bytes:
                 self._free_bytes -= image.nbytes
-                self._images[path] = image
-        return image
+                self._images[path, found] = image
+        return image, found
+
+    def size_wh(self, path: str) -> Tuple[int, int]:
+        """Return (width, height) of an image in full. Raises ImageError."""
+        if path not in self._sizes:
+            self._sizes[path] = image_size(path)
+        return self._sizes[path]
 
 
 class SampleMaker:
@@ -109,13 +126,16 @@ class SampleMaker:
     def training_sample(self, person: Person, epoch: int, index: int) -> Sample:
         """Return the augmented Sample of a person, a function of (seed, epoch, index). Raises ImageError."""
         change = sample_change(self.seed, epoch, index, self.augmentation)
-        view, image = change.view(View()), self.cache.read(person.image_path)
-        negative = None
+        view, negative = change.view(View()), None
         if self.negatives:
-            size_wh = image.shape[1], image.shape[0]
+            size_wh = self.cache.size_wh(person.image_path)
             negative = self.negatives.sample(self.seed, epoch, index, person, view, size_wh)
         affine = self.rule.training_affine(person, negative or view)
-        crop = change.pixels(warp_crop(image, affine, self.rule.crop_size))
+        # Pixels that the crop would average anyway are not decoded: this changes it by rounding and by the decoder's
+        # filter, and takes less time. Evaluation decodes in full.
+        image, shrink = self.cache.read_shrunk(person.image_path, whole_shrink(affine))
+        from_image = affine if shrink == 1 else compose(affine, unshrink_affine(shrink))
+        crop = change.pixels(warp_crop(image, from_image, self.rule.crop_size))
         joints = transform_points(affine, person.joints_img)
         labelled = person.labelled
         if view.flip:
