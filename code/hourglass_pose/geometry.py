@@ -92,7 +92,7 @@ def inside_image(points_img: ArrayLike, size_wh: ArrayLike) -> np.ndarray:
     """Return bool (...): whether points (..., 2) lie in an image of (width, height), from -0.5 to size - 0.5."""
     points = np.asarray(points_img)
     with np.errstate(invalid='ignore'):
-        inside: np.ndarray = ((points >= -0.5) & (points < np.asarray(size_wh) - 0.5)).all(axis=-1)
+        inside: np.ndarray = np.all((points >= -0.5) & (points < np.asarray(size_wh) - 0.5), axis=-1)
     return inside
 
 

@@ -9,12 +9,13 @@ import pytest
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
 from hourglass_pose.geometry import transform_points
-from hourglass_pose.input import cropping, samples
+from hourglass_pose.input import cropping, pixels
 from hourglass_pose.input.augmentations import table
 from hourglass_pose.input.augmentations.base import Augmentation, Change, View, sample_rng
 from hourglass_pose.input.augmentations.views import sample_view
 from hourglass_pose.input.cropping import CropRule
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import SampleMaker
 from hourglass_pose.skeleton import Skeleton
 from mirrored import flip_points
 
@@ -163,7 +164,7 @@ def reads(monkeypatch):
             raise ImageError(f'{path}: damaged')
         return np.full((2**20 // 12, 4, 3), len(path), np.uint8), 1
 
-    monkeypatch.setattr(samples, 'read_shrunk_image', read_shrunk_image)
+    monkeypatch.setattr(pixels, 'read_shrunk_image', read_shrunk_image)
     return paths
 
 
@@ -190,14 +191,14 @@ def test_an_unreadable_image_is_opened_once_and_named_each_time(reads):
 
 def test_an_image_that_several_threads_decode_at_once_is_cached_once(reads, monkeypatch):
     cache = ImageCache(capacity_mb=3)
-    decode, together = samples.read_shrunk_image, threading.Barrier(6)
+    decode, together = pixels.read_shrunk_image, threading.Barrier(6)
 
     def read_shrunk_image(path, most):
         if path == 'a':
             together.wait(10)
         return decode(path, most)
 
-    monkeypatch.setattr(samples, 'read_shrunk_image', read_shrunk_image)
+    monkeypatch.setattr(pixels, 'read_shrunk_image', read_shrunk_image)
     threads = [threading.Thread(target=cache.read, args=('a',)) for _ in range(6)]
     for thread in threads:
         thread.start()
@@ -246,7 +247,7 @@ def test_training_decodes_no_more_than_the_crop_needs_and_shows_the_same(large_p
         image, shrink = maker.cache.read_shrunk(large_person.image_path, int(photo_pixels))
         assert shrink <= photo_pixels < 2 * shrink or shrink == 8
         shrinks.add(shrink)
-        full = cropping.warp_crop(samples.read_shrunk_image(large_person.image_path, 1)[0], affine, 96).astype(int)
+        full = cropping.warp_crop(pixels.read_shrunk_image(large_person.image_path, 1)[0], affine, 96).astype(int)
         # The decoder's low-pass differs from the mean of blocks by a few levels, and moves nothing: without the half
         # pixels the crops would be apart by 0.3 pixels and more, and their shift is found to about 0.05.
         assert np.abs(sample.crop - full).mean() < 6
