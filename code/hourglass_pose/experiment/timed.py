@@ -2,10 +2,11 @@
 
 import itertools
 import time
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from hourglass_pose.annotations.packed_crop import PackedCrop
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.benchmark.timed import Timed, TimedExchange, TimedInput, TimedMatmul, TimedPrediction, TimedTraining
 from hourglass_pose.config.config import Config, load_config
@@ -13,7 +14,7 @@ from hourglass_pose.errors import counted
 from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.experiment.training_run import open_device, train_graph
 from hourglass_pose.graph.summary import summarise_network
-from hourglass_pose.input.samples import ImageCache
+from hourglass_pose.input.pixels import ImageCache
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.cluster_spec import cluster_of_environment
 from hourglass_pose.tf_compat import tf
@@ -30,9 +31,9 @@ class _RandomPhoto(ImageCache):
         super().__init__()
         self._photo = np.random.RandomState(1).randint(0, 256, _PHOTO).astype(np.uint8)
 
-    def read(self, path: str) -> np.ndarray:
+    def read_shrunk(self, path: str, most: int, packed: Optional[PackedCrop] = None) -> Tuple[np.ndarray, int]:
         """Return the photo."""
-        return self._photo
+        return self._photo, 1
 
 
 def timed_training(config: Config, runtime: Runtime) -> TimedTraining:

@@ -3,6 +3,7 @@
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Dict, Iterator, List, Optional
 
 import numpy as np
@@ -310,7 +311,7 @@ class TrainingRun:
             'command': self.command,
             'versions': describe_versions(),
         }
-        everyone = [person for side in self.experiment.split().values() for person in side]
+        everyone = chain.from_iterable(self.experiment.split().values())
         folder = config.Saver.saver_directory
         results = results_of_evaluation(
             evaluation,
