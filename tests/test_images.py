@@ -14,7 +14,14 @@ from PIL import Image
 
 from hourglass_pose import images
 from hourglass_pose.errors import ImageError
-from hourglass_pose.images import IMAGE_EXTENSIONS, describe_content, image_size, list_images, read_image
+from hourglass_pose.images import (
+    IMAGE_EXTENSIONS,
+    describe_content,
+    image_size,
+    list_images,
+    read_image,
+    read_shrunk_image,
+)
 
 RGB = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)
 # Smooth, so that JPEG keeps it.
@@ -367,3 +374,35 @@ def test_pillows_own_limit_is_restored(tmpdir):
     before = Image.MAX_IMAGE_PIXELS
     image_size(written(tmpdir, png_header(60000, 60000), 'a.png'))
     assert Image.MAX_IMAGE_PIXELS == before
+
+
+def centre_of_light(image):
+    light = image.sum(axis=-1, dtype=np.float64)
+    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    return np.array([(light * x).sum(), (light * y).sum()]) / light.sum()
+
+
+@pytest.mark.parametrize('settings', [{}, {'progressive': True}, {'subsampling': 0}])
+@pytest.mark.parametrize('most, shrink', [(1, 1), (2, 2), (3, 2), (4, 4), (7, 4), (8, 8), (30, 8)])
+def test_a_jpeg_is_decoded_at_a_fraction_of_its_size_and_nothing_moves(tmpdir, most, shrink, settings):
+    # The sides are no multiples of 8, so the last pixels of the shrunk image stand for fewer ones.
+    y, x = np.mgrid[:203, :301]
+    light = 250 * np.exp(-((x - 140.3) ** 2 + (y - 91.6) ** 2) / (2.0 * 20**2))
+    path = saved(tmpdir, np.dstack([light, light * 0.8, light * 0.6]).astype(np.uint8), 'a.jpg', quality=98, **settings)
+    image, found = read_shrunk_image(path, most)
+    assert found == shrink and image.shape == (-(-203 // shrink), -(-301 // shrink), 3)
+    # The blob is smooth on every grid: its centre of mass is exact but for the rounding of levels.
+    expected = (centre_of_light(read_image(path)) + 0.5) / shrink - 0.5
+    np.testing.assert_allclose(centre_of_light(image), expected, atol=0.05 / shrink)
+    assert image[..., 0].sum() > image[..., 1].sum() > image[..., 2].sum()
+
+
+def test_what_cannot_be_shrunk_is_read_in_full(tmpdir):
+    turned = saved(tmpdir, RAMP, 'turned.jpg', exif=exif_of(6))
+    cmyk = saved(tmpdir, Image.fromarray(RAMP).convert('CMYK'), 'cmyk.jpg')
+    for path in (saved(tmpdir, RAMP, 'a.png'), turned, cmyk, written(tmpdir, encoded(RAMP) + b'rest')):
+        image, shrink = read_shrunk_image(path, 8)
+        assert shrink == 1
+        np.testing.assert_array_equal(image, read_image(path))
+    upright = saved(tmpdir, RAMP, 'upright.jpg', exif=exif_of(1))
+    assert read_shrunk_image(upright, 8)[1] == 8

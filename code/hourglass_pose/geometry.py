@@ -4,6 +4,7 @@ All coordinates are 0-based, x right, y down, with pixel centres at integers. A 
 (2, 3) array that takes column vectors (x, y, 1) of frame a to frame b.
 """
 
+import math
 from typing import Any, Tuple
 
 import numpy as np
@@ -32,14 +33,15 @@ def crop_affine(
     rotation_deg: rotation of the image about that centre, positive anti-clockwise on the screen.
     flip: mirror the finished crop, x to crop_size - 1 - x.
     """
-    scale = crop_size / float(side_img)
-    angle = np.deg2rad(rotation_deg)
+    scale, angle = crop_size / float(side_img), math.radians(rotation_deg)
     # y points down, so this is the anti-clockwise rotation on the screen.
-    linear = scale * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    centre_crop = (crop_size - 1) / 2.0
-    offset = centre_crop - linear.dot(np.asarray(centre_img, np.float64))
-    affine = np.hstack([linear, offset[:, None]])
-    return compose(flip_affine(crop_size), affine) if flip else affine
+    cos, sin, middle = scale * math.cos(angle), scale * math.sin(angle), (crop_size - 1) / 2.0
+    x, y = float(centre_img[0]), float(centre_img[1])
+    affine = np.array([[cos, sin, middle - (cos * x + sin * y)], [-sin, cos, middle - (cos * y - sin * x)]])
+    if flip:
+        affine[0] *= -1.0
+        affine[0, 2] += crop_size - 1.0
+    return affine
 
 
 def square_of_affine(affine_crop_from_img: np.ndarray, crop_size: int) -> Tuple[np.ndarray, float]:
@@ -65,14 +67,19 @@ def zoom_affine(scale: float, width: int) -> np.ndarray:
 
 def compose(affine_c_from_b: np.ndarray, affine_b_from_a: np.ndarray) -> np.ndarray:
     """Return affine_c_from_a: first affine_b_from_a, then affine_c_from_b."""
-    linear, offset = affine_c_from_b[:, :2], affine_c_from_b[:, 2:]
-    return np.hstack([linear.dot(affine_b_from_a[:, :2]), linear.dot(affine_b_from_a[:, 2:]) + offset])
+    affine: np.ndarray = affine_c_from_b[:, :2].dot(affine_b_from_a)
+    affine[:, 2] += affine_c_from_b[:, 2]
+    return affine
 
 
 def invert(affine: np.ndarray) -> np.ndarray:
     """Return the inverse affine map. Raises numpy.linalg.LinAlgError for a singular map."""
-    linear = np.linalg.inv(affine[:, :2])
-    return np.hstack([linear, -linear.dot(affine[:, 2:])])
+    (a, b, x), (c, d, y) = affine.tolist()
+    determinant = a * d - b * c
+    if determinant == 0.0:
+        raise np.linalg.LinAlgError('singular map')
+    a, b, c, d = d / determinant, -b / determinant, -c / determinant, a / determinant
+    return np.array([[a, b, -(a * x + b * y)], [c, d, -(c * x + d * y)]])
 
 
 def transform_points(affine: np.ndarray, points: ArrayLike) -> np.ndarray:

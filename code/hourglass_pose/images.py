@@ -10,6 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hourglass_pose.errors import ImageError
 from hourglass_pose.files import HEAD_BYTES, kind_of_bytes, kind_of_file
+from hourglass_pose.jpeg_header import read_jpeg_header
 
 IMAGE_EXTENSIONS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.ppm')
 
@@ -39,7 +40,14 @@ _DESCRIPTIONS = {
     'json': 'JSON',
 }
 
-_JPEG_END = b'\xff\xd9'
+# Divisors of width and height that JPEG decoders have built in -> flags of cv2.
+_SHRINKING_FLAGS = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+SHRINKS = tuple(_SHRINKING_FLAGS)
 
 # Tags of TIFF 6.0, which EXIF shares.
 _TAG_WIDTH, _TAG_HEIGHT, _TAG_ORIENTATION = 256, 257, 274
@@ -56,17 +64,52 @@ def read_image(path: str) -> np.ndarray:
     Raises ImageError if the file is missing, unreadable, not an image, truncated, larger than MAX_MEGAPIXELS (checked
     before decoding), or has 32 bits a channel, whose value range is not defined.
     """
+    return read_shrunk_image(path, 1)[0]
+
+
+def read_shrunk_image(path: str, most: int) -> Tuple[np.ndarray, int]:
+    """Return (image, shrink): the image of read_image with 1 / shrink of its width and height, rounded up.
+
+    shrink is the largest of SHRINKS up to `most` for a JPEG that no EXIF orientation turns, otherwise 1, so it depends
+    on the file and `most` alone. A pixel (x, y) of the full image is at ((x + 0.5) / shrink - 0.5, ...) of the shrunk
+    one: the decoder makes a pixel of shrink x shrink ones, and skips most of its work. Raises ImageError as read_image.
+    """
     with _opened(path) as stream:
-        picture, width, height = _open_picture(path, stream)
-        if width * height > MAX_MEGAPIXELS * 1000000:
-            raise ImageError(
-                f'{path}: {width} x {height} pixels; at most {MAX_MEGAPIXELS} megapixels are read; scale it down'
-            )
-        if _is_whole_jpeg(picture, stream):
-            image = _decode_whole_jpeg(stream)
-            if image is not None:
-                return _upright(image, _orientation(picture))
-        return _decode(path, picture)
+        try:
+            data = stream.read(HEAD_BYTES)
+            data += stream.read() if kind_of_bytes(data) == 'jpeg' else b''
+        except OSError as error:
+            raise _damaged(path, error)
+        found = decode_jpeg(data, most)
+        if found:
+            return found
+        stream.seek(0)
+        return _read_any(path, stream), 1
+
+
+def decode_jpeg(data: bytes, most: int = 1) -> Optional[Tuple[np.ndarray, int]]:
+    """Return read_shrunk_image of an ordinary JPEG in memory; None for other data, also for what cv2 cannot decode."""
+    # cv2 decodes to the same pixels as Pillow in half the time or less. Other data is left to Pillow, because some
+    # releases of cv2 return the grey rest of a truncated JPEG as if it were an image.
+    header = read_jpeg_header(data)
+    if header is None or header.width * header.height > MAX_MEGAPIXELS * 1000000:
+        return None
+    orientation = _orientation_of_exif(header.exif)
+    shrink = max(each for each in SHRINKS if each <= max(1, most)) if orientation == 1 else 1
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), _SHRINKING_FLAGS[shrink] | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        return None
+    return _upright(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), orientation), shrink
+
+
+def _read_any(path: str, stream: BinaryIO) -> np.ndarray:
+    """Return uint8 RGB (H, W, 3), upright, of any image, decoded by Pillow. Raises ImageError."""
+    picture, width, height = _open_picture(path, stream)
+    if width * height > MAX_MEGAPIXELS * 1000000:
+        raise ImageError(
+            f'{path}: {width} x {height} pixels; at most {MAX_MEGAPIXELS} megapixels are read; scale it down'
+        )
+    return _decode(path, picture)
 
 
 def image_size(path: str) -> Tuple[int, int]:
@@ -185,26 +228,6 @@ def _open_unlimited(stream: BinaryIO, form: str) -> Image.Image:
             Image.MAX_IMAGE_PIXELS = limit
 
 
-def _is_whole_jpeg(picture: Image.Image, stream: BinaryIO) -> bool:
-    """Return whether an image is a grey or RGB JPEG whose file ends with the end-of-image marker."""
-    if picture.format not in ('JPEG', 'MPO') or picture.mode not in ('L', 'RGB'):
-        return False
-    stream.seek(-len(_JPEG_END), os.SEEK_END)
-    return stream.read() == _JPEG_END
-
-
-def _decode_whole_jpeg(stream: BinaryIO) -> Optional[np.ndarray]:
-    """Return uint8 RGB (H, W, 3) without applying the orientation, or None if cv2 cannot decode the JPEG.
-
-    cv2 decodes to the same pixels as Pillow in half the time or less. A file without the end marker is left to
-    Pillow, because some releases of cv2 return the grey rest of a truncated JPEG as if it were an image.
-    """
-    stream.seek(0)
-    data = np.frombuffer(stream.read(), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return None if image is None else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-
-
 def _decode(path: str, picture: Image.Image) -> np.ndarray:
     """Return uint8 RGB (H, W, 3), upright, of any image. Raises ImageError."""
     try:
@@ -235,15 +258,22 @@ def _orientation(picture: Any) -> int:
     """Return the EXIF orientation, 1 (upright) to 8, as the header gives it."""
     if picture.format == 'TIFF':
         orientation = picture.tag_v2.get(_TAG_ORIENTATION, 1)
-    else:
-        # Not picture.getexif(): it decodes a PNG, and looks into XMP in some versions of Pillow. Viewers show
-        # an image with damaged EXIF data unturned, so that is no error.
-        exif = Image.Exif()
-        try:
-            exif.load(picture.info.get('exif') or b'')
-            orientation = exif.get(_TAG_ORIENTATION, 1)
-        except Exception:
-            return 1
+        return orientation if orientation in range(1, 9) else 1
+    return _orientation_of_exif(picture.info.get('exif') or b'')
+
+
+def _orientation_of_exif(data: bytes) -> int:
+    """Return the orientation, 1 to 8, of EXIF data, 1 without any."""
+    if not data:
+        return 1
+    # Not picture.getexif(): it decodes a PNG, and looks into XMP in some versions of Pillow. Viewers show an image with
+    # damaged EXIF data unturned, so that is no error.
+    exif = Image.Exif()
+    try:
+        exif.load(data)
+        orientation = exif.get(_TAG_ORIENTATION, 1)
+    except Exception:
+        return 1
     return orientation if orientation in range(1, 9) else 1
 
 

@@ -11,7 +11,8 @@ from hourglass_pose.evaluation.evaluator import Evaluator, mean_training_pose
 from hourglass_pose.evaluation.headline import headline_metric
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import SampleMaker
 from hourglass_pose.representations.table import make_codec
 from hourglass_pose.skeleton import Skeleton
 
@@ -190,10 +191,10 @@ class Unreadable:
         self.paths = {person.image_path for person in persons}
         self.cache = ImageCache(64)
 
-    def read(self, path):
+    def read_shrunk(self, path, most):
         if path in self.paths:
             raise ImageError(f'{path}: damaged')
-        return self.cache.read(path)
+        return self.cache.read_shrunk(path, most)
 
 
 def test_persons_without_a_readable_picture_are_left_out_of_everything(persons):

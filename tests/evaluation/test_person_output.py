@@ -7,7 +7,8 @@ from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.evaluation.person_output import measure_person_output, person_measure
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import SampleMaker
 from hourglass_pose.skeleton import Skeleton
 
 SKELETON, SIZE = Skeleton(), 64

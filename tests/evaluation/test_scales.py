@@ -10,7 +10,8 @@ from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.evaluation.scales import average_over_scales, resampling_matrix
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import SampleMaker
 from hourglass_pose.representations.table import make_codec
 from hourglass_pose.skeleton import Skeleton
 

@@ -15,7 +15,8 @@ from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.input.samples import ImageCache, Sample, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import Sample, SampleMaker
 
 FIELDS = ('images', 'joints_crop', 'labelled', 'joint_weights', 'mask', 'indices', 'affines_crop_from_img')
 

@@ -12,7 +12,8 @@ from hourglass_pose.input.augmentations.base import View
 from hourglass_pose.input.cropping import CropRule, warp_crop
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.negatives import NegativeViews, PersonLabel, label_of
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import SampleMaker
 from hourglass_pose.training.pipeline import training_arrays
 
 SIZE, WIDTH, HEIGHT = 64, 640, 480

@@ -9,12 +9,13 @@ import pytest
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
 from hourglass_pose.geometry import transform_points
-from hourglass_pose.input import samples
+from hourglass_pose.input import cropping, pixels
 from hourglass_pose.input.augmentations import table
 from hourglass_pose.input.augmentations.base import Augmentation, Change, View, sample_rng
 from hourglass_pose.input.augmentations.views import sample_view
 from hourglass_pose.input.cropping import CropRule
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import SampleMaker
 from hourglass_pose.skeleton import Skeleton
 from mirrored import flip_points
 
@@ -157,13 +158,13 @@ def reads(monkeypatch):
     """Paths that were decoded; images are 1 MB each, and one named `bad` cannot be read."""
     paths = []
 
-    def read_image(path):
+    def read_shrunk_image(path, most):
         paths.append(path)
         if 'bad' in path:
             raise ImageError(f'{path}: damaged')
-        return np.full((2**20 // 12, 4, 3), len(path), np.uint8)
+        return np.full((2**20 // 12, 4, 3), len(path), np.uint8), 1
 
-    monkeypatch.setattr(samples, 'read_image', read_image)
+    monkeypatch.setattr(pixels, 'read_shrunk_image', read_shrunk_image)
     return paths
 
 
@@ -190,14 +191,14 @@ def test_an_unreadable_image_is_opened_once_and_named_each_time(reads):
 
 def test_an_image_that_several_threads_decode_at_once_is_cached_once(reads, monkeypatch):
     cache = ImageCache(capacity_mb=3)
-    decode, together = samples.read_image, threading.Barrier(6)
+    decode, together = pixels.read_shrunk_image, threading.Barrier(6)
 
-    def read_image(path):
+    def read_shrunk_image(path, most):
         if path == 'a':
             together.wait(10)
-        return decode(path)
+        return decode(path, most)
 
-    monkeypatch.setattr(samples, 'read_image', read_image)
+    monkeypatch.setattr(pixels, 'read_shrunk_image', read_shrunk_image)
     threads = [threading.Thread(target=cache.read, args=('a',)) for _ in range(6)]
     for thread in threads:
         thread.start()
@@ -214,3 +215,57 @@ def test_a_plain_view_is_the_default(person):
     np.testing.assert_array_equal(
         maker_of().training_sample(person, 5, 6).affine_crop_from_img, RULE.training_affine(person, View())
     )
+
+
+def test_an_image_that_cannot_be_shrunk_is_cached_once(reads):
+    cache = ImageCache(capacity_mb=2)
+    for most in (4, 1, 2, 8):
+        image, shrink = cache.read_shrunk('a', most)
+        assert shrink == 1 and image is cache.read('a')
+    assert reads == ['a']
+
+
+@pytest.fixture
+def large_person(tmp_path, rng):
+    """A person whose crop of 96 pixels has 5.2 photo pixels a crop pixel, in a JPEG with structure of all sizes."""
+    photo = sum(
+        cv2.resize(rng.uniform(0, 60, (int(600 / size), int(700 / size), 3)), (700, 600), interpolation=cv2.INTER_CUBIC)
+        for size in (3, 9, 27, 81)
+    )
+    path = str(tmp_path / 'large.jpg')
+    cv2.imwrite(path, np.clip(photo, 0, 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 92])
+    return Person('large.jpg', path, 'large.jpgA', np.array([160.0, 120, 516, 476]), 4 * JOINTS + 60, LABELLED)
+
+
+def test_training_decodes_no_more_than_the_crop_needs_and_shows_the_same(large_person):
+    maker = maker_of(dict(VIEWS, rotation_deg=180.0, scale_range=0.5))
+    shrinks = set()
+    for index in range(12):
+        sample = maker.training_sample(large_person, 0, index)
+        affine = sample.affine_crop_from_img
+        photo_pixels = np.sqrt(1 / abs(np.linalg.det(affine[:, :2])))
+        image, shrink = maker.cache.read_shrunk(large_person.image_path, int(photo_pixels))
+        assert shrink <= photo_pixels < 2 * shrink or shrink == 8
+        shrinks.add(shrink)
+        full = cropping.warp_crop(pixels.read_shrunk_image(large_person.image_path, 1)[0], affine, 96).astype(int)
+        # The decoder's low-pass differs from the mean of blocks by a few levels, and moves nothing: without the half
+        # pixels the crops would be apart by 0.3 pixels and more, and their shift is found to about 0.05.
+        assert np.abs(sample.crop - full).mean() < 6
+        window = cv2.createHanningWindow((96, 96), cv2.CV_64F)
+        shift, _ = cv2.phaseCorrelate(full.mean(axis=-1), sample.crop.mean(axis=-1), window)
+        assert np.abs(shift).max() < 0.2
+    assert len(shrinks) > 1
+
+
+def test_what_is_cached_changes_no_sample(large_person):
+    cold = [maker_of(WILD).training_sample(large_person, 0, index) for index in range(6)]
+    maker = maker_of(WILD)
+    maker.cache.read(large_person.image_path)
+    for index in (5, 0, 3, 1, 4, 2):
+        assert_equal(maker.training_sample(large_person, 0, index), cold[index])
+
+
+def test_evaluation_decodes_in_full(large_person):
+    sample = maker_of().evaluation_sample(large_person)
+    photo = cv2.imread(large_person.image_path)[:, :, ::-1]
+    np.testing.assert_array_equal(sample.crop, cropping.warp_crop(photo, sample.affine_crop_from_img, 96))

@@ -17,7 +17,8 @@ from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.images import read_image
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import SampleMaker
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.tf_compat import tf
 

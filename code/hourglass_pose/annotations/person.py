@@ -5,6 +5,8 @@ from typing import Optional
 
 import numpy as np
 
+from hourglass_pose.annotations.packed_crop import PackedCrop
+
 
 @dataclass(frozen=True, eq=False)
 class Person:
@@ -24,6 +26,7 @@ class Person:
     split: 'train', 'valid' or 'test' if the data assigns the person to a split, otherwise None.
     person_index: index of the person among the annotated ones of its image, from 0; None if unknown.
     area: of the person's segment in square pixels, as COCO gives it; None if unknown.
+    packed: the person's crop in a pack, which stands for the image file; None without one.
     """
 
     image: str
@@ -40,3 +43,4 @@ class Person:
     split: Optional[str] = None
     person_index: Optional[int] = None
     area: Optional[float] = None
+    packed: Optional[PackedCrop] = None

@@ -51,6 +51,13 @@ def is_header(head: bytes) -> bool:
         return False
 
 
+def read_joint_names(path: str) -> Optional[Tuple[str, ...]]:
+    """Return the names of the joints of a file in this format, or None for another file. Raises AnnotationError."""
+    with open_bytes(path) as stream:
+        line = next(lines_of(stream), b'')
+    return tuple(json.loads(line.decode('utf-8-sig'))['joints']) if is_header(line) else None
+
+
 def read_person_lines(
     path: str, num_joints: int, image_folder: str = '', source: int = 0, joint_names: Optional[Sequence[str]] = None
 ) -> Iterator[Tuple[int, Union[Person, AnnotationError]]]:

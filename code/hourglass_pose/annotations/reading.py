@@ -8,8 +8,10 @@ from hourglass_pose.annotations.checking import problem_of_use
 from hourglass_pose.annotations.dataset_txt import read_dataset_txt
 from hourglass_pose.annotations.gzip_files import read_head
 from hourglass_pose.annotations.image_listing import ImageListing
+from hourglass_pose.annotations.packs import is_pack, open_pack
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import is_header, read_person_lines
+from hourglass_pose.annotations.person_table import PersonTable
 from hourglass_pose.errors import AnnotationError, counted
 from hourglass_pose.files import kind_of_bytes
 from hourglass_pose.invocation import command
@@ -28,18 +30,21 @@ _LISTED_PROBLEMS = 10
 class AnnotationSet:
     """The persons of one or more annotation files, in the order of the files.
 
-    persons: the persons without problems; (source, person_id) is unique.
+    persons: the persons without problems; (source, person_id) is unique. A PersonTable if all are of one pack.
     problems: one `FILE:LINE: problem` for each person that was left out and each file without persons.
     sources: (annotation file, image folder) by Person.source.
     """
 
-    persons: Tuple[Person, ...]
+    persons: Sequence[Person]
     problems: Tuple[str, ...]
     sources: Tuple[Tuple[str, str], ...]
 
     def describe(self) -> str:
         """Return one line such as '4,945 persons in 4,945 images from 2 files, 0 problems'."""
-        images = len({(person.source, person.image) for person in self.persons})
+        if isinstance(self.persons, PersonTable):
+            images = self.persons.num_images
+        else:
+            images = len({(person.source, person.image) for person in self.persons})
         return (
             f'{counted(len(self.persons), "person")} in {counted(images, "image")} from '
             f'{counted(len(self.sources), "file")}, {counted(len(self.problems), "problem")}'
@@ -58,7 +63,8 @@ def read_annotations(
     """Read every person of the annotation files into an AnnotationSet.
 
     annotation_files, image_folders: a path each, or sequences of the same length; image_folders None does not check
-    images. A file is dataset.txt or this project's JSON lines, recognised by its content; both may be gzipped.
+    images. A file is dataset.txt or this project's JSON lines, recognised by its content; both may be gzipped. It may
+    also be the folder of a pack, which needs no images and was checked when it was made.
     num_joints: joints of a person, J. on_error: 'strict' raises AnnotationError after reading everything, with the
     first ten problems; 'skip' leaves out the persons with problems. joint_names: the names of the J joints, which a
     file that names its joints must have. need_images: False accepts persons whose image file is missing.
@@ -72,13 +78,16 @@ def read_annotations(
     if on_error not in ('strict', 'skip'):
         raise ValueError(f"on_error is 'strict' or 'skip', not {on_error!r}")
     sources = _paired(annotation_files, image_folders)
+    if len(sources) == 1 and is_pack(sources[0][0]):
+        table = open_pack(sources[0][0], num_joints, 0, joint_names)
+        return AnnotationSet(_with_centres(table, sources[0][0]) if needs_centre else table, (), sources)
     listing = ImageListing() if need_images and image_folders is not None else None
     persons: List[Person] = []
     problems: List[str] = []
     for source, (path, folder) in enumerate(sources):
         items = _read(path, num_joints, folder, source, joint_names)
         empty = True
-        for checked in _checked(path, items, listing, needs_centre):
+        for checked in _checked(path, items, None if is_pack(path) else listing, needs_centre):
             empty = False
             if isinstance(checked, Person):
                 persons.append(checked)
@@ -101,7 +110,7 @@ def _paired(annotation_files: Paths, image_folders: Optional[Paths]) -> Tuple[Tu
             'more files and one folder for each'
         )
     for path in files:
-        if not os.path.isfile(path):
+        if not os.path.isfile(path) and not is_pack(path):
             raise AnnotationError(
                 f'no annotation file at {os.path.abspath(path)}{", which is a folder" if os.path.isdir(path) else ""}; '
                 'create it, or set another by '
@@ -125,6 +134,8 @@ def _read(
     path: str, num_joints: int, image_folder: str, source: int, joint_names: Optional[Sequence[str]]
 ) -> Iterable[NumberedItem]:
     """Return an iterable of (line number, Person or AnnotationError) of a file; its content determines its format."""
+    if is_pack(path):
+        return enumerate(open_pack(path, num_joints, source, joint_names), 1)
     head = read_head(path)
     if is_header(head):
         return read_person_lines(path, num_joints, image_folder, source, joint_names)
@@ -132,6 +143,15 @@ def _read(
     if kind in _TO_PREPARE:
         raise AnnotationError(f'{path}: this is {_TO_PREPARE[kind]}; convert it with "{command("prepare")}"')
     return read_dataset_txt(path, num_joints, image_folder, source)
+
+
+def _with_centres(table: PersonTable, path: str) -> PersonTable:
+    """Return a table. Raises AnnotationError for a person without centre and scale."""
+    without = table.without_centre()
+    if without:
+        problem = problem_of_use(table[without[0]], needs_centre=True)
+        raise AnnotationError(f'{path}: {counted(len(without), "person")} with {problem}')
+    return table
 
 
 def _checked(

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import posixpath
-from typing import Dict, Iterable, List, Mapping, Sequence
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from hourglass_pose.annotations.checking import SPLITS
 from hourglass_pose.annotations.person import Person
+from hourglass_pose.annotations.person_table import PersonTable, keys_of
 from hourglass_pose.errors import AnnotationError
 
 # Values of split_by, the unit that is never divided -> its name in messages.
@@ -32,8 +33,8 @@ def split_of(unit: str, seed: int, valid_fraction: float) -> str:
 
 def split_persons(
     persons: Iterable[Person], valid_fraction: float, seed: int, split_by: str = 'image'
-) -> Dict[str, List[Person]]:
-    """Return {'train': [Person, ...], 'valid': [...]}, each in the order of `persons`.
+) -> Dict[str, Sequence[Person]]:
+    """Return {'train': [Person, ...], 'valid': [...]}, each in the order of `persons`; tables of a PersonTable.
 
     A person annotated as 'train' or 'valid' keeps its split; a person annotated as 'test' is in neither. The others are
     divided by image, or with split_by 'folder' by the folder of their image (frames of one video): all persons of one
@@ -47,42 +48,51 @@ def split_persons(
     """
     if split_by not in _UNITS:
         raise ValueError(f'split_by is one of {", ".join(_UNITS)}, not {split_by!r}')
-    every_person = list(persons)
-    split_of_unit = _splits_of_units(every_person, valid_fraction, seed, split_by)
-    split: Dict[str, List[Person]] = {'train': [], 'valid': []}
-    for person in every_person:
-        name = person.split or split_of_unit[_unit(person, split_by)]
-        if name in split:
-            split[name].append(person)
-    if 0 < valid_fraction < 1 and not all(split.values()):
+    if isinstance(persons, PersonTable):
+        given, images = persons.splits(), persons.images()
+    else:
+        persons = list(persons)
+        given, images = [person.split for person in persons], [person.image for person in persons]
+    unit_of_image = {image: _unit(image, split_by) for image in set(images)}
+    units = [unit_of_image[image] for image in images]
+    split_of_unit = _splits_of_units(units, given, valid_fraction, seed, split_by)
+    rows: Dict[str, List[int]] = {'train': [], 'valid': [], 'test': []}
+    for row, (unit, name) in enumerate(zip(units, given)):
+        rows[name or split_of_unit[unit]].append(row)
+    del rows['test']
+    if 0 < valid_fraction < 1 and not all(rows.values()):
         raise AnnotationError(
-            f'{len(split["train"])} person(s) to train on and {len(split["valid"])} to validate with, as '
+            f'{len(rows["train"])} person(s) to train on and {len(rows["valid"])} to validate with, as '
             'annotated; expected at least one of each'
         )
-    return split
+    if isinstance(persons, PersonTable):
+        return {name: persons.take(chosen) for name, chosen in rows.items()}
+    return {name: [persons[row] for row in chosen] for name, chosen in rows.items()}
 
 
-def _splits_of_units(persons: Sequence[Person], valid_fraction: float, seed: int, split_by: str) -> Dict[str, str]:
-    """Return {unit: split} of the units with persons that have no annotated split."""
+def _splits_of_units(
+    units: Sequence[str], given_splits: Sequence[Optional[str]], valid_fraction: float, seed: int, split_by: str
+) -> Dict[str, str]:
+    """Return {unit: split} of the units with persons that have no annotated split; units, given_splits: of persons."""
     # If the persons of a unit have several annotated splits, the last in this order counts, so that no image with an
     # evaluated person is trained on.
     given: Dict[str, str] = {}
     for name in SPLITS:
-        given.update((_unit(person, split_by), name) for person in persons if person.split == name)
-    undecided = {_unit(person, split_by) for person in persons if person.split is None}
-    units = undecided - set(given)
-    result = {unit: split_of(unit, seed, valid_fraction) for unit in units}
+        given.update((unit, name) for unit, split in zip(units, given_splits) if split == name)
+    undecided = {unit for unit, split in zip(units, given_splits) if split is None}
+    divided = undecided - set(given)
+    result = {unit: split_of(unit, seed, valid_fraction) for unit in divided}
     if 0 < valid_fraction < 1 and not given:
-        if len(units) < 2:
+        if len(divided) < 2:
             advice = (
                 "annotate two or more, or set DataSetHG.split_by='image'"
                 if split_by == 'folder'
                 else 'annotate two or more'
             )
             raise AnnotationError(
-                f'{len(units)} {_UNITS[split_by]}(s) cannot be divided into training and validation; {advice}'
+                f'{len(divided)} {_UNITS[split_by]}(s) cannot be divided into training and validation; {advice}'
             )
-        ranked = sorted(units, key=lambda unit: (_hash_share(unit, seed), unit))
+        ranked = sorted(divided, key=lambda unit: (_hash_share(unit, seed), unit))
         result[ranked[0]], result[ranked[-1]] = 'valid', 'train'
     result.update((unit, given[unit]) for unit in undecided & set(given))
     return result
@@ -93,14 +103,12 @@ def split_hash(split: Mapping[str, Sequence[Person]]) -> str:
 
     split: as split_persons returns it. The hashed text is the sorted JSON lines [split, source, person_id].
     """
-    entries = sorted(
-        json.dumps([side, person.source, person.person_id]) for side, persons in split.items() for person in persons
-    )
+    entries = sorted(json.dumps([side, *key]) for side, persons in split.items() for key in keys_of(persons))
     return hashlib.sha256('\n'.join(entries).encode('ascii')).hexdigest()
 
 
-def _unit(person: Person, split_by: str) -> str:
-    identity = image_identity(person.image)
+def _unit(image: str, split_by: str) -> str:
+    identity = image_identity(image)
     return identity if split_by == 'image' else posixpath.dirname(identity)
 
 

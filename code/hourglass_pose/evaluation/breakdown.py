@@ -113,13 +113,16 @@ def attributes_of_persons(persons: Sequence[Person], all_persons: Iterable[Perso
 
 def count_neighbours(persons: Sequence[Person], all_persons: Iterable[Person]) -> np.ndarray:
     """Return int64 (N,): the number of neighbours of each person among all persons."""
-    by_image: Dict[Tuple[int, str], List[Person]] = {}
+    # Only the images of the given persons matter, so of many others none is kept.
+    by_image: Dict[Tuple[int, str], List[Person]] = {(person.source, person.image): [] for person in persons}
     for other in all_persons:
-        by_image.setdefault((other.source, other.image), []).append(other)
+        same_image = by_image.get((other.source, other.image))
+        if same_image is not None:
+            same_image.append(other)
     counts = np.zeros(len(persons), np.int64)
     for index, person in enumerate(persons):
         centre, side = square_box(person.box_img, _NEIGHBOURHOOD)
-        for other in by_image.get((person.source, person.image), ()):
+        for other in by_image[person.source, person.image]:
             if other.person_id != person.person_id:
                 joints = other.joints_img[other.labelled]
                 counts[index] += bool((np.abs(joints - centre) <= side / 2).all(axis=1).any())

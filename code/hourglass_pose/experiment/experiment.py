@@ -1,7 +1,7 @@
 """From a checked Config to the parts of a run: skeleton, hyperparameters, codec, crops, split and generators."""
 
 import os
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
 
@@ -11,12 +11,13 @@ from hourglass_pose.annotations.splits import split_hash, split_persons
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.config.config import Config
 from hourglass_pose.errors import ConfigError
+from hourglass_pose.experiment.packed_data import crop_rule, require_room
 from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.input.augmentations.table import SETTINGS
-from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.generator import DataGenerator
 from hourglass_pose.input.negatives import NegativeViews
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import SampleMaker
 from hourglass_pose.representations.table import make_codec
 from hourglass_pose.skeleton import Skeleton, require_sides
 
@@ -33,9 +34,7 @@ class Experiment:
         data, network = config.DataSetHG, config.Network
         self.skeleton = Skeleton(data.joint_list, data.flip_pairs)
         self.kept_joints = np.array(data.remove_joints or [1] * len(self.skeleton), bool)
-        self.rule = CropRule(
-            network.img_size, data.box_margin, data.train_crop, data.joints_margin, data.crop_rule, data.crop_corners
-        )
+        self.rule = crop_rule(config)
         self.codec = make_codec(
             network.hm_size,
             network.img_size // network.hm_size,
@@ -45,16 +44,17 @@ class Experiment:
         )
         self.augmentation = {setting.name: getattr(data, setting.name) for setting in SETTINGS}
         self.cache = ImageCache(config.Train.cache_mb)
-        self._split: Optional[Dict[str, List[Person]]] = None
+        self._split: Optional[Dict[str, Sequence[Person]]] = None
 
     def hyperparameters(self) -> Hyperparameters:
         """Return the hyperparameters of the network."""
         return self.config.hyperparameters()
 
-    def split(self) -> Dict[str, List[Person]]:
+    def split(self) -> Dict[str, Sequence[Person]]:
         """Return {'train': persons, 'valid': persons}. Raises AnnotationError."""
         if self._split is None:
             data = self.config.DataSetHG
+            require_room(self.config)
             annotations = read_annotations(
                 data.training_txt_file,
                 data.img_directory,

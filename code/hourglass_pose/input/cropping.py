@@ -1,7 +1,8 @@
 """Square crops of persons: CropRule selects the part of the image, warp_crop computes its pixels."""
 
+import math
 from dataclasses import dataclass
-from typing import Tuple
+from typing import Sequence, Tuple
 
 import cv2
 import numpy as np
@@ -86,21 +87,31 @@ class CropRule:
         return geometry.crop_affine(centre, side, self.crop_size, view.rotation_deg, view.flip)
 
 
+def whole_shrink(affine_crop_from_img: np.ndarray) -> int:
+    """Return how many image pixels, in whole numbers and at least 1, a crop pixel has in each direction."""
+    (a, b, _), (c, d, _) = affine_crop_from_img.tolist()
+    # A factor that is an integer up to rounding errors counts as an integer.
+    return max(1, int(1.0 / math.sqrt(abs(a * d - b * c)) + 1e-6))
+
+
+def unshrink_affine(shrink: int) -> np.ndarray:
+    """Return affine_img_from_shrunk of an image that was shrunk by an integer: x_img = (x + 0.5) * shrink - 0.5."""
+    offset = (shrink - 1) / 2.0
+    return np.array([[shrink, 0.0, offset], [0.0, shrink, offset]])
+
+
 def warp_crop(image: np.ndarray, affine_crop_from_img: np.ndarray, crop_size: int) -> np.ndarray:
     """Return the crop (crop_size, crop_size, 3) uint8 of an image; pixels outside the image are black.
 
     If the crop is much smaller than its part of the image, that part is averaged down first: bilinear sampling alone
     would skip pixels. Only the part of the image that the crop shows is processed.
     """
-    corners = np.array([[-1, -1], [crop_size, -1], [-1, crop_size], [crop_size, crop_size]])
-    corners_img = geometry.transform_points(geometry.invert(affine_crop_from_img), corners)
     height, width = image.shape[:2]
-    x0, y0 = np.clip(np.floor(corners_img.min(0)) - 1, 0, [width, height]).astype(int)
-    x1, y1 = np.clip(np.ceil(corners_img.max(0)) + 2, 0, [width, height]).astype(int)
+    across, down = geometry.invert(affine_crop_from_img).tolist()
+    (x0, x1), (y0, y1) = _shown(across, crop_size, width), _shown(down, crop_size, height)
     if x0 >= x1 or y0 >= y1:
         return np.zeros((crop_size, crop_size, 3), np.uint8)
-    # A factor that is an integer up to rounding errors counts as an integer.
-    shrink = max(1, int(1.0 / np.sqrt(abs(np.linalg.det(affine_crop_from_img[:, :2]))) + 1e-6))
+    shrink = whole_shrink(affine_crop_from_img)
     # Whole blocks of shrink x shrink pixels, for which averaging is fastest. At the image border there may be fewer
     # pixels; the blocks then become slightly smaller, so that every pixel counts and the affine stays exact.
     columns, rows = -(-(x1 - x0) // shrink), -(-(y1 - y0) // shrink)
@@ -113,3 +124,13 @@ def warp_crop(image: np.ndarray, affine_crop_from_img: np.ndarray, crop_size: in
     )
     crop: np.ndarray = cv2.warpAffine(part, affine, (crop_size, crop_size), flags=cv2.INTER_LINEAR)
     return crop
+
+
+def _shown(row: Sequence[float], crop_size: int, length: int) -> Tuple[int, int]:
+    """Return the first pixel along an axis of the image that a crop can show, and the one after the last.
+
+    row: of affine_img_from_crop, for this axis. length: of the image along the axis.
+    """
+    ends = [sum(pair) for pair in zip(*(sorted((-factor, factor * crop_size)) for factor in row[:2]))]
+    first, last = (end + row[2] for end in ends)
+    return max(0, min(length, math.floor(first) - 1)), max(0, min(length, math.ceil(last) + 2))

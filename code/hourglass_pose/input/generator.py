@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from hourglass_pose.annotations.person import Person
+from hourglass_pose.annotations.person_table import PersonTable, image_numbers
 from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import ImageError
 from hourglass_pose.input.samples import SampleMaker
@@ -48,7 +49,8 @@ class DataGenerator:
     these. So the number of persons seen determines the state of training, independent of earlier values of B and W; no
     person is left out at the end of an epoch, and every process knows its share.
 
-    persons: sequence of Person. sample_maker: SampleMaker. batch_size: B, of one process.
+    persons: sequence of Person, of which a list is made unless it is a PersonTable. sample_maker: SampleMaker.
+    batch_size: B, of one process.
     workers: threads, each of which makes one sample at a time; None for one per core, 0 for none: each batch is
     prepared on demand. While threads work, OpenCV's own threads are off in the whole process, because they would
     compete with the network for cores.
@@ -76,7 +78,7 @@ class DataGenerator:
             raise ValueError(f'rank: expected 0 to {world_size - 1}, found {rank}')
         if batch_size < 1:
             raise ValueError(f'batch_size: expected at least 1, found {batch_size}')
-        self.persons = list(persons)
+        self.persons: Sequence[Person] = persons if isinstance(persons, PersonTable) else list(persons)
         self.sample_maker = sample_maker
         self.batch_size = batch_size
         self.seed = seed
@@ -87,8 +89,10 @@ class DataGenerator:
         self.max_unreadable = max_unreadable
         self.on_unreadable = on_unreadable or (lambda message: None)
         self.unreadable: Set[str] = set()
-        self._tried: Set[str] = set()
-        self._num_images = len({person.image_path for person in self.persons})
+        self._image_numbers = image_numbers(persons)
+        self._num_images = int(self._image_numbers.max()) + 1
+        self._tried = np.zeros(self._num_images, bool)
+        self._num_tried = 0
         self._orders: Dict[int, np.ndarray] = {}
 
     @property
@@ -221,10 +225,12 @@ class DataGenerator:
     def _finish(self, batch: Batch, rows: Rows, failures: List[Optional[str]]) -> Batch:
         """Return the batch; report unreadable images, and raise ImageError if there are too many."""
         for (index, _), message in zip(rows, failures):
-            path = self.persons[index].image_path
-            self._tried.add(path)
+            number = self._image_numbers[index]
+            self._num_tried += not self._tried[number]
+            self._tried[number] = True
             if message is None:
                 continue
+            path = self.persons[index].image_path
             if path not in self.unreadable:
                 self.unreadable.add(path)
                 self.on_unreadable(message)
@@ -242,7 +248,7 @@ class DataGenerator:
         the same fraction of the job's limit, and two standard deviations (hypergeometric) more, so that a few bad
         images that happen to fall to one process do not stop the job.
         """
-        tried = len(self._tried)
+        tried = self._num_tried
         share = tried / float(min(self._num_images, tried * self.world_size))
         allowed = self.max_unreadable * self._num_images * share
         return allowed + 2 * math.sqrt(allowed * (1 - share))

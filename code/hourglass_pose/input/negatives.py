@@ -7,7 +7,7 @@ import numpy as np
 
 from hourglass_pose import geometry
 from hourglass_pose.annotations.person import Person
-from hourglass_pose.input.augmentations.base import View
+from hourglass_pose.input.augmentations.base import View, sample_rng
 from hourglass_pose.input.cropping import CropRule
 
 # A person is in the middle of a crop up to this offset, and apart from the middle from the second one on: distance of
@@ -22,6 +22,9 @@ _CANDIDATES = 12
 # Black beyond the photo is no sign of a negative: plain crops have some, too.
 _MOST_OUTSIDE = 0.4
 _STREAM = 1  # separates the random numbers of negative views from those of augmentation
+
+
+_PhotoName = Tuple[Optional[int], str]
 
 
 class PersonLabel(NamedTuple):
@@ -68,10 +71,10 @@ class NegativeViews:
     def __init__(self, persons: Sequence[Person], rule: CropRule, probability: float) -> None:
         self.rule = rule
         self.probability = probability
-        self._persons: Dict[str, List[Person]] = {}
-        self._photos: Dict[str, _Photo] = {}
+        self._persons: Dict[_PhotoName, List[Person]] = {}
+        self._photos: Dict[_PhotoName, _Photo] = {}
         for person in persons:
-            self._persons.setdefault(person.image_path, []).append(person)
+            self._persons.setdefault(_photo_name(person), []).append(person)
 
     def label(self, person: Person, affine_crop_from_img: np.ndarray) -> PersonLabel:
         """Return the PersonLabel of a crop of a person's photo."""
@@ -89,12 +92,17 @@ class NegativeViews:
             view: the sampled view of the person.
             size_wh: width and height of the photo.
         """
-        rng = np.random.RandomState([seed, epoch, index, _STREAM])
+        rng = sample_rng(seed, epoch, index, _STREAM)
         happens, kind = rng.uniform() < self.probability, rng.randint(len(_KINDS))
         draws = rng.uniform(size=(_CANDIDATES, 4))
         if not happens:
             return None
-        photo, number = self._photo(person), self._persons[person.image_path].index(person)
+        photo, persons = self._photo(person), self._persons[_photo_name(person)]
+        number = next(
+            number
+            for number, other in enumerate(persons)
+            if other.person_id == person.person_id and other.source == person.source
+        )
         for tried, draw in enumerate(draws):
             # Other kinds follow where the photo has no place for the first one.
             kind_now = kind if tried < _CANDIDATES // 3 else (kind + tried) % len(_KINDS)
@@ -112,16 +120,22 @@ class NegativeViews:
         return None
 
     def _photo(self, person: Person) -> _Photo:
-        photo = self._photos.get(person.image_path)
+        name = _photo_name(person)
+        photo = self._photos.get(name)
         if photo is None:
-            persons, size = self._persons[person.image_path], self.rule.crop_size
+            persons, size = self._persons[name], self.rule.crop_size
             squares = [geometry.square_of_affine(self.rule.training_affine(one, View()), size) for one in persons]
-            photo = self._photos[person.image_path] = _Photo(
+            photo = self._photos[name] = _Photo(
                 np.array([centre for centre, _ in squares]),
                 np.array([side for _, side in squares]),
                 np.concatenate([one.joints_img[one.labelled] for one in persons]),
             )
         return photo
+
+
+def _photo_name(person: Person) -> _PhotoName:
+    # In a pack every person has an image of its own.
+    return (person.source, person.image) if person.packed else (None, person.image_path)
 
 
 def _square(

@@ -1,19 +1,17 @@
 """SampleMaker: makes the training or evaluation sample of an annotated person."""
 
-import threading
 from dataclasses import dataclass, replace
-from typing import Dict, Mapping, Optional, Sequence, Union
+from typing import Mapping, Optional, Sequence, Union
 
 import numpy as np
 
 from hourglass_pose.annotations.person import Person
-from hourglass_pose.errors import ImageError
 from hourglass_pose.geometry import compose, inside_crop, transform_points, zoom_affine
-from hourglass_pose.images import read_image
 from hourglass_pose.input.augmentations.base import View
 from hourglass_pose.input.augmentations.table import sample_change
 from hourglass_pose.input.cropping import CropRule, warp_crop
 from hourglass_pose.input.negatives import NegativeViews, PersonLabel
+from hourglass_pose.input.pixels import ImageCache, photo_size, read_pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,44 +35,11 @@ class Sample:
     person_label: PersonLabel = PersonLabel(1.0, 0.0)
 
 
-class ImageCache:
-    """Reads images, caches the decoded pixels of as many as fit, and remembers unreadable ones.
-
-    Nothing is evicted: training reads all images in a new order each epoch, and for this access pattern a cache without
-    eviction has more hits than one that replaces its entries. Threads may share a cache.
-
-    capacity_mb: size limit in MB. unreadable: path -> error message.
-    """
-
-    def __init__(self, capacity_mb: int = 0) -> None:
-        self._free_bytes = capacity_mb * 2**20
-        self._images: Dict[str, np.ndarray] = {}
-        self._lock = threading.Lock()
-        self.unreadable: Dict[str, str] = {}
-
-    def read(self, path: str) -> np.ndarray:
-        """Return the image (H, W, 3) uint8 RGB, which the caller must not change. Raises ImageError."""
-        if path in self._images:
-            return self._images[path]
-        if path in self.unreadable:
-            raise ImageError(self.unreadable[path])
-        try:
-            image = read_image(path)
-        except ImageError as error:
-            with self._lock:
-                self.unreadable[path] = str(error)
-            raise
-        with self._lock:
-            if path not in self._images and image.nbytes <= self._free_bytes:
-                self._free_bytes -= image.nbytes
-                self._images[path] = image
-        return image
-
-
 class SampleMaker:
     """Makes samples of persons: view, crop, colours and occluder, in this order.
 
-    cache: ImageCache, or an object with its method `read`. rule: CropRule. flip_permutation: Skeleton.flip_permutation.
+    cache: ImageCache, or an object with its method `read_shrunk`. rule: CropRule.
+    flip_permutation: Skeleton.flip_permutation.
     kept_joints: bool (J,), False for joints that are neither trained nor evaluated.
     augmentation: values of augmentations.table.SETTINGS for training samples, by name; None changes nothing.
     weighted_loss: if False, a joint that is unlabelled or outside the crop is trained towards an empty map, as in the
@@ -109,13 +74,15 @@ class SampleMaker:
     def training_sample(self, person: Person, epoch: int, index: int) -> Sample:
         """Return the augmented Sample of a person, a function of (seed, epoch, index). Raises ImageError."""
         change = sample_change(self.seed, epoch, index, self.augmentation)
-        view, image = change.view(View()), self.cache.read(person.image_path)
-        negative = None
+        view, negative = change.view(View()), None
         if self.negatives:
-            size_wh = image.shape[1], image.shape[0]
+            size_wh = photo_size(self.cache, person)
             negative = self.negatives.sample(self.seed, epoch, index, person, view, size_wh)
         affine = self.rule.training_affine(person, negative or view)
-        crop = change.pixels(warp_crop(image, affine, self.rule.crop_size))
+        # Pixels that the crop would average anyway are not decoded: this changes it by rounding and by the decoder's
+        # filter, and takes less time. Evaluation decodes in full.
+        pixels = read_pixels(self.cache, person, affine, in_full=False)
+        crop = change.pixels(warp_crop(pixels.image, pixels.affine_crop_from_pixels, self.rule.crop_size))
         joints = transform_points(affine, person.joints_img)
         labelled = person.labelled
         if view.flip:
@@ -134,16 +101,16 @@ class SampleMaker:
     def evaluation_sample(self, person: Person) -> Sample:
         """Return the evaluation Sample of a person, zoomed unless scales is (1.0,). Raises ImageError."""
         affine = self.rule.person_affine(person)
-        image, size = self.cache.read(person.image_path), self.rule.crop_size
-        sample = self._sample(
-            warp_crop(image, affine, size), transform_points(affine, person.joints_img), person.labelled, affine
-        )
+        pixels, size = read_pixels(self.cache, person, affine), self.rule.crop_size
+        image, from_pixels = pixels.image, pixels.affine_crop_from_pixels
+        joints = transform_points(affine, person.joints_img)
+        sample = self._sample(warp_crop(image, from_pixels, size), joints, person.labelled, affine)
         if self.scales == (1.0,):
             return sample
         return replace(
             sample,
             zoomed=np.stack(
-                [warp_crop(image, compose(zoom_affine(scale, size), affine), size) for scale in self.scales]
+                [warp_crop(image, compose(zoom_affine(scale, size), from_pixels), size) for scale in self.scales]
             ),
         )
 

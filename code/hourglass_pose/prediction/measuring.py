@@ -15,7 +15,8 @@ from hourglass_pose.errors import UserError, counted
 from hourglass_pose.evaluation.evaluator import Evaluator, predict_persons
 from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.input.generator import DataGenerator
-from hourglass_pose.input.samples import ImageCache, SampleMaker
+from hourglass_pose.input.pixels import ImageCache
+from hourglass_pose.input.samples import SampleMaker
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.report.results import Results, results_of_evaluation
 from hourglass_pose.scoring.coco import CocoAnnotations, CocoScore, coco_results, lacking_joints
@@ -153,7 +154,9 @@ def persons_of_split(persons: Sequence[Person], split: str, stored: Any) -> List
             '--split out, or give a file of the persons to measure'
         )
     data = stored.manifest['config']['DataSetHG']
-    return split_persons(persons, data['valid_fraction'], data['split_seed'], data.get('split_by', 'image'))[split]
+    return list(
+        split_persons(persons, data['valid_fraction'], data['split_seed'], data.get('split_by', 'image'))[split]
+    )
 
 
 def progress_bar(generator: DataGenerator) -> Callable[[Any], Any]:

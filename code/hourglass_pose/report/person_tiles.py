@@ -6,7 +6,8 @@ import numpy as np
 
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
-from hourglass_pose.images import read_image
+from hourglass_pose.geometry import invert, transform_points
+from hourglass_pose.input.pixels import ImageCache, read_pixels
 from hourglass_pose.report.drawing import pose_tile
 from hourglass_pose.report.sheets import SHEET_COLUMNS, SHEET_PERSONS, contact_sheet
 from hourglass_pose.skeleton import Skeleton
@@ -60,13 +61,16 @@ class PersonTiles:
         if person.image_path in self.unreadable:
             return None
         try:
-            image = read_image(person.image_path)
+            pixels = read_pixels(ImageCache(), person, np.eye(2, 3))
         except ImageError as error:
             self.unreadable[person.image_path] = str(error)
             return None
-        return pose_tile(
-            image, self._skeleton, tile_wh, joints, person.joints_img, person.labelled, box_img=person.box_img
+        box = person.box_img.reshape(2, 2)
+        joints, truth, box = (
+            transform_points(invert(pixels.affine_crop_from_pixels), points)
+            for points in (joints, person.joints_img, box)
         )
+        return pose_tile(pixels.image, self._skeleton, tile_wh, joints, truth, person.labelled, box_img=box.ravel())
 
 
 def _sheet(tiles: List[Tuple[np.ndarray, str]], columns: int) -> Optional[np.ndarray]:

@@ -1,11 +1,13 @@
 """TrainGraph: training tower and evaluation tower of a network in one graph, with optimizer and averaged weights."""
 
+from contextlib import ExitStack
 from typing import Any, List, Optional
 
 import numpy as np
 
 from hourglass_pose.evaluation.passes import run_in_passes
-from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
+from hourglass_pose.graph.joint_batch_norm import normalisation_over
+from hourglass_pose.graph.layers import MOVING_STATISTICS, joint_batch, moving_change
 from hourglass_pose.graph.storage import Storage, declared_variables, getter_of
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.representations.table import graph_half
@@ -31,7 +33,8 @@ class TrainGraph:
     model: HourglassModel. codec: the representation of joints. runtime: the device. schedule: of the learning rate.
     ema_decay: decay of the moving average of the weights, used by the evaluation tower; 0 for none.
     clip_norm: largest global norm of the gradient, 0 for no limit. person_weight: factor on the loss of the person
-    output, which `loss` includes; networks without this output do not use it.
+    output, which `loss` includes; networks without this output do not use it. sync_batch_norm: whether batches are
+    normalised by the statistics of all processes.
 
     The global step counts the steps that were applied: the schedule, the epochs and the averages follow it.
     `skipped_steps` counts those that were skipped because their gradient overflowed; the sum of both is the position in
@@ -53,6 +56,7 @@ class TrainGraph:
         clip_norm: float = 0.0,
         seed: int = 0,
         person_weight: float = 0.0,
+        sync_batch_norm: bool = False,
     ) -> None:
         self.model = model
         hyperparameters = model.hyperparameters
@@ -71,17 +75,22 @@ class TrainGraph:
         salt = seed + runtime.rank
         self.storage = Storage(declared_variables(model), runtime.joins_variables)
         weights = getter_of(self.storage.groups)
-        self.logits, person = model.build_outputs(
-            self.images,
-            True,
-            lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer),
-            weights,
-        )
+        with ExitStack() as stack:
+            if sync_batch_norm and runtime.world_size > 1:
+                stack.enter_context(joint_batch(normalisation_over(runtime.sum_over_processes, runtime.world_size)))
+            self.logits, person = model.build_outputs(
+                self.images,
+                True,
+                lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer),
+                weights,
+            )
         representation = graph_half(codec)
         target = representation.target(self.joints_crop, codec)
-        self.loss = representation.loss(self.logits, target, self.joint_weights)
+        loss = representation.loss(self.logits, target, self.joint_weights)
+        self.loss = runtime.joint_mean(loss, tf.reduce_sum(self.joint_weights))
         if person is not None:
-            self.loss += person_weight * person_loss(person, self.input.tensors[3])
+            labels = self.input.tensors[3]
+            self.loss += person_weight * runtime.joint_mean(person_loss(person, labels), tf.reduce_sum(labels[:, 1]))
         self.rate = learning_rate(schedule, self.global_step)
         self.average: Optional[WeightAverage] = None
         applied = self._apply(runtime, optimizer, weight_decay, clip_norm)

@@ -1,7 +1,8 @@
 """Augmentation: its settings, and a function that samples a change of the view and of the pixels."""
 
+import threading
 from dataclasses import dataclass
-from typing import Callable, Mapping, Tuple
+from typing import Callable, Mapping, Optional, Tuple
 
 import numpy as np
 
@@ -53,6 +54,17 @@ class Augmentation:
     sample: Callable[[np.random.RandomState, Mapping[str, float]], Change]
 
 
-def sample_rng(seed: int, epoch: int, index: int) -> np.random.RandomState:
-    """Return the random generator of one sample in one epoch, the same on every machine and NumPy."""
-    return np.random.RandomState([seed, epoch, index])
+_own = threading.local()
+
+
+def sample_rng(*key: int) -> np.random.RandomState:
+    """Return the random generator of one sample, the same on every machine and NumPy, until the thread asks again.
+
+    key: (seed, epoch, index), and the number of a stream for other values of the same sample. Every thread seeds one
+    generator again and again, because making one takes more time than all that is drawn from it.
+    """
+    rng: Optional[np.random.RandomState] = getattr(_own, 'rng', None)
+    if rng is None:
+        rng = _own.rng = np.random.RandomState(0)
+    rng.seed(key)
+    return rng
