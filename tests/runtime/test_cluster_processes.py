@@ -18,6 +18,7 @@ from hourglass_pose.runtime import selection
 from hourglass_pose.runtime.cluster import ClusterRuntime
 from hourglass_pose.runtime.cluster_spec import cluster_of_environment
 from hourglass_pose.runtime.host_channel import LOST_RANK
+from hourglass_pose.runtime.native import bfloat16_obstacle
 from hourglass_pose.runtime.selection import open_runtime
 from joint_steps import RATE, Steps
 from seen_run import Run
@@ -81,6 +82,15 @@ def test_statistics_of_each_process_are_its_own_unless_they_are_synchronised(run
     ours, theirs = [run.values('last') for run in run_steps(2, sync=False, one_layer=True)]
     own = {name for name in ours if not np.array_equal(ours[name], theirs[name])}
     assert own == {name for name in ours if 'moving_' in name} and own
+
+
+@pytest.mark.skipif(bool(bfloat16_obstacle()), reason='bfloat16 is not faster here')
+def test_processes_train_together_in_bfloat16(run_steps):
+    ours, theirs = run_steps(2, precision='mixed')
+    assert [
+        name for name, value in ours.values('last').items() if not np.array_equal(value, theirs.values('last')[name])
+    ] == []
+    assert np.isfinite(ours.losses).all() and ours.norms[0] > 0.1
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 Arguments: a folder, and JSON {"rows": persons of the joint batch, "steps": number, "arch": hyperparameters, "sync":
 whether batch norm is synchronised, "odd": rank of a process with another network, "one_layer": whether the network is
-OneLayerModel}. Each process takes its share of the
+OneLayerModel, "precision": that of the runtime}. Each process takes its share of the
 rows. It writes to folder/RANK-of-COUNT.npz the loss and the gradient's norm of each step, and all variables before the
 first, after the first and after the last step: the change of a weight in the first step is its gradient times RATE.
 """
@@ -62,7 +62,7 @@ def model_of(options, rank):
 def main(arguments):
     folder, options = arguments[0], json.loads(arguments[1])
     train_graph.make_optimizer = lambda *others: tf.train.GradientDescentOptimizer(RATE)
-    runtime = open_runtime('cpu', 'float32', 1, cluster=cluster_of_environment())
+    runtime = open_runtime('cpu', options.get('precision', 'float32'), 1, cluster=cluster_of_environment())
     share = options['rows'] // runtime.world_size
     with tf.Graph().as_default():
         model = model_of(options, runtime.rank)

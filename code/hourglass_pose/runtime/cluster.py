@@ -16,6 +16,7 @@ from hourglass_pose.tf_compat import reason_of, tf
 _STARTS_PER_TIMEOUT = 5
 _LOOPBACK = ('127.', 'localhost')
 _REACH_SECONDS = 10.0
+_REWRITE_OFF = 2  # RewriterConfig.OFF
 
 # What TensorFlow raises where another process is gone; version 1.15 waits for ever instead.
 _LOSSES = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)
@@ -127,6 +128,10 @@ class ClusterRuntime(NativeRuntime):
         config.isolate_session_state = True
         config.experimental.collective_group_leader = f'/job:{self._cluster.jobs[0][0]}/replica:0/task:0'
         config.experimental.collective_nccl = self.device == 'gpu'
+        if self.device == 'cpu' and self.mixed:
+            # A server checks the types of all operations again after the graph was optimised, and bfloat16 is not among
+            # those of the fused convolution that remapping makes.
+            config.graph_options.rewrite_options.remapping = _REWRITE_OFF
         return config
 
     def wrap_optimizer(self, optimizer: Any) -> Any:
