@@ -173,9 +173,9 @@ class ClusterRuntime(NativeRuntime):
         """Return what the work returns. Where it fails because a process is lost, the channel ends this one."""
         try:
             return work()
-        except _LOSSES as error:
+        except _LOSSES:
             time.sleep(self._timeout + 1)
-            raise UserError(f'the exchange with the other processes has failed: {reason_of(error)}')
+            raise
 
     def exchange_bytes(self, payload: bytes) -> List[bytes]:
         return self._channel.exchange(payload)
