@@ -26,7 +26,7 @@ from hourglass_pose.training.optimizer import ScheduleSettings
 from named_weights import weights_of
 from one_layer_model import OneLayerModel
 
-RATE = 1 / 16
+RATE = 1 / 256
 """Small, so that rounding does not grow from step to step."""
 
 
