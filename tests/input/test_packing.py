@@ -93,9 +93,10 @@ def test_training_on_a_pack_shows_what_the_photos_show(tmp_path):
         np.testing.assert_array_equal(one.affine_crop_from_img, other.affine_crop_from_img)
         np.testing.assert_array_equal(one.joints_crop, other.joints_crop)
         np.testing.assert_array_equal(one.joint_weights, other.joint_weights)
-        # The JPEGs differ in quality by some levels. No edge is missing: beyond the photo both are black.
-        difference = np.abs(one.crop.astype(int) - other.crop)
-        assert difference.mean() < 3 and ((one.crop.sum(-1) == 0) == (other.crop.sum(-1) == 0)).mean() > 0.98
+        # The pixels are averaged in another order and compressed twice. No edge is missing: beyond the photo both are
+        # black.
+        difference = np.abs(one.crop.mean(axis=-1) - other.crop.mean(axis=-1))
+        assert difference.mean() < 5 and ((one.crop.sum(-1) == 0) == (other.crop.sum(-1) == 0)).mean() > 0.98
 
 
 def test_evaluation_crops_come_from_the_pack(tmp_path):
