@@ -52,13 +52,13 @@ def test_the_area_holds_every_view_and_the_largest_views_reach_its_edge(tmp_path
     assert np.min(spare) < 3.5 / 64 * (x1 - x0) + 0.04 * (x1 - x0)
 
 
-def test_the_most_enlarged_view_has_a_stored_pixel_for_each_of_its_own(tmp_path):
+def test_the_plain_crop_has_a_stored_pixel_for_each_of_its_own(tmp_path):
     person = photographed(tmp_path, size_wh=(1600, 1400))[1]
     person.box_img[:] = [100, 100, 1099, 1099]
     area, density = VIEWS.area(person)
-    affine = VIEWS.rule.training_affine(person, View(scale=1.25))
-    # The crop has 64 pixels for 1000 x 1.4 / 1.25 ones of the photo.
-    assert density == pytest.approx(affine[0, 0]) == pytest.approx(64 * 1.25 / 1400)
+    affine = VIEWS.rule.training_affine(person, View())
+    # The crop has 64 pixels for 1000 x 1.4 ones of the photo.
+    assert density == pytest.approx(affine[0, 0]) == pytest.approx(64 / 1400)
     person.box_img[:] = [100, 100, 119, 119]
     assert VIEWS.area(person)[1] == 1.0
 
