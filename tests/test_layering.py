@@ -73,12 +73,16 @@ WITHOUT_TENSORFLOW = (
     # The way of an ONNX model.
     'checkpoints.exported',
     'checkpoints.inference',
+    'checkpoints.shipped',
     'prediction.engine',
+    'prediction.finding',
     'prediction.onnx_engine',
     'prediction.photos',
     'prediction.pose',
     'prediction.pose_files',
     'prediction.predictor',
+    'prediction.similarity',
+    'prediction.windows',
     'prediction.video',
     # What a path is, is found out without TensorFlow.
     'checkpoints.folder',

@@ -53,3 +53,8 @@ def _read(path: str) -> Optional[str]:
             return stream.read()
     except OSError:
         return None
+
+
+def threads_of_process(processes: int) -> int:
+    """Return the share of the cores that each of some processes has, at least 1."""
+    return max(1, available_cores() // processes)

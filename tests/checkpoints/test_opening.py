@@ -13,7 +13,7 @@ from conftest import CODE
 from hourglass_pose.checkpoints.opening import open_checkpoint
 from hourglass_pose.checkpoints.paths import ONNX, ORIGINAL, OURS, PYTORCH, identify
 from hourglass_pose.checkpoints.pytorch import network as pytorch_network
-from hourglass_pose.checkpoints.variables import load_network, reader_of
+from hourglass_pose.checkpoints.variables import constants_of, reader_of
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.skeleton import MPII_JOINTS
@@ -73,8 +73,7 @@ def test_weights_of_pytorch_open_as_a_network_with_its_settings(monkeypatch, tmp
     assert len(reader_of(stored).get_variable_to_shape_map()) == len(stored.variables)
     with tf.Graph().as_default(), tf.Session() as session:
         model = HourglassModel(stored.hyperparameters)
-        output = model.build(tf.zeros([1, 256, 256, 3]), False)
-        load_network(session, model, stored)
+        output = model.build(tf.zeros([1, 256, 256, 3]), False, getter=constants_of(stored))
         np.testing.assert_allclose(session.run(output), expected, atol=1e-4, rtol=0)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.checkpoints.stored import StoredNetwork, check_transferable
 from hourglass_pose.checkpoints.transfer import initialise_from
-from hourglass_pose.checkpoints.variables import VariableSaver, shapes_of
+from hourglass_pose.checkpoints.variables import VariableSaver, assign, network_values, shapes_of
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
@@ -62,13 +62,12 @@ def images(synthetic_people):
 
 @pytest.fixture
 def expected(stored, images):
-    """Return the logits of the stored network, loaded as prediction does."""
-    from hourglass_pose.checkpoints.variables import load_network
-
+    """Return the logits of the stored network."""
     with tf.Graph().as_default(), tf.Session() as session:
         model = HourglassModel(HYPERPARAMETERS)
         logits = model.build_logits(tf.constant(images), False)
-        load_network(session, model, stored)
+        names = [variable.op.name for variable in model.variables()]
+        assign(session, model.variables(), network_values(stored, names))
         return session.run(logits)
 
 

@@ -29,6 +29,8 @@ def test_our_checkpoint_is_described_with_network_training_data_and_versions(com
     assert record['training'] == 'step 4, epoch 2 of 2, moving averages of the weights; seed 0'
     pckh = manifest['progress']['metrics']['pckh@0.5']['mean']
     assert f'pckh@0.5 {pckh:.2f} (validation, mean)' in record['metrics']
+    best = manifest['progress']['best_score']
+    assert record['metrics'][-1] == f'pckh@0.5 {best:.4g} (the best so far, which decides)'
     assert record['data'][0] == f'{command_line_run.annotations}, images in {command_line_run.images}'
     assert f'tensorflow {TF_VERSION}' in record['versions']
     assert record['variables'][0].startswith('matched: ')

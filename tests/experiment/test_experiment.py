@@ -40,6 +40,11 @@ def test_given_pairs_are_what_mirrored_samples_exchange_and_are_kept_for_predict
     assert made.inference_record(np.zeros((3, 2))).as_dict()['flip_pairs'] == [['near', 'far']]
 
 
+def test_prediction_knows_the_crops_of_the_training():
+    made = experiment({'train_crop': 'joints', 'joints_margin': 0.3, 'box_margin': 0.0})
+    assert made.inference_record(None).rule() == made.rule
+
+
 @pytest.mark.parametrize('pairs', [[['near', 'none']], [['near', 'near']], [['near']], 'near', [[1, 2]]])
 def test_pairs_that_do_not_fit_the_joints_are_refused(pairs):
     with pytest.raises(ConfigError, match='flip_pairs'):

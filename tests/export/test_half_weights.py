@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from golden.make_golden import GOLDEN
 
+from hourglass_pose.cli import main
 from hourglass_pose.export.half_weights import round_weights
 from hourglass_pose.export.offline_models import write_onnx
 from hourglass_pose.prediction.onnx_engine import OnnxRuntimeNetwork, OpenCvNetwork
@@ -85,3 +86,9 @@ def test_weights_beyond_float16_stay_as_they_are(network):
     values = np.full(tf.make_ndarray(node.attr['value'].tensor).shape, 70001.0, np.float32)
     node.attr['value'].tensor.CopyFrom(tf.make_tensor_proto(values))
     assert np.array_equal(weights_of(round_weights(plain))[node.name], values)
+
+
+def test_only_onnx_files_store_float16(capsys):
+    assert main(['export', '--checkpoint', 'x', '--format', 'frozen', '--output', 'y', '--store-float16']) == 2
+    message = capsys.readouterr().err
+    assert '--store-float16' in message and 'onnx' in message and message.count('\n') == 1

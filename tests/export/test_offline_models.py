@@ -55,6 +55,7 @@ def all_layers():
     nodes, _, _ = rewrites.fold_batch_norms(nodes)
     nodes, _ = rewrites.name_upsamplings(nodes)
     return SimpleNamespace(
+        rounded_convolutions=0,
         graph_def=rewrites.graph_def_of(nodes),
         image=values,
         expected=expected,

@@ -188,7 +188,7 @@ def test_hyperparameters_survive_json_and_name_their_differences():
     for hyperparameters in (SMALL, other, make_hyperparameters(arch='modelzoo', modif=True)):
         assert hyperparameters_from_dict(json.loads(json.dumps(hyperparameters.as_dict()))) == hyperparameters
     assert SMALL.differences(SMALL) == []
-    assert SMALL.differences(other) == ['num_stacks: 2 / 4', 'stem_features: [4, 6, 6] / [4, 8, 8]']
+    assert SMALL.differences(other) == ['nStack: 2 / 4', 'stem_feat: [4, 6, 6] / [4, 8, 8]']
 
 
 def test_model_takes_hyperparameters_or_their_values_but_not_both():

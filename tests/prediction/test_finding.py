@@ -100,8 +100,8 @@ def test_the_score_joins_the_persons_and_the_joints_of_crop_and_mirror_image(pre
 
 def test_a_search_takes_a_bounded_number_of_crops(predictor, rng):
     predictor.find(rng.randint(0, 256, (480, 640, 3)).astype(np.uint8), min_person_score=0.0)
-    # Windows, and of at most twelve candidates a crop, then a crop and its mirror image; passes may be padded.
-    assert predictor.engine.runs <= 100 + 12 * 3 + 3 * 8
+    # Windows; of at most twelve candidates three crops, then a crop and its mirror image; passes may be padded.
+    assert predictor.engine.runs <= 80 + 12 * 3 + 12 * 2 + 3 * 8
 
 
 def test_large_small_and_narrow_photos_are_searched(predictor):
@@ -125,7 +125,8 @@ def test_a_file_is_read_and_a_wrong_array_refused(predictor, tmp_path):
     [
         (CropRule(64, box_margin=0.0), 1.32),
         (CropRule(64, box_margin=0.2), 1.54),
-        (CropRule(64, crop_rule='centre_scale'), 1.64),
+        (CropRule(64, box_margin=0.2, train_crop='joints', joints_margin=0.3), 1.6),
+        (CropRule(64, crop_rule='centre_scale', train_crop='joints'), 1.64),
     ],
 )
 def test_a_crop_around_joints_is_larger_than_they_are_by_what_the_rule_has_in_training(rule, padding):

@@ -14,6 +14,7 @@ import tiny_run
 from ascend_ranks import OVERRIDES
 from hourglass_pose.checkpoints.folder import CheckpointFolder, verify
 from hourglass_pose.experiment.experiment import Experiment
+from hourglass_pose.graph.storage import Declared, Group
 from hourglass_pose.representations.table import graph_half
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import make_optimizer
@@ -98,11 +99,14 @@ def steps_by_mean_gradients(folder, config, world_size, steps):
         half = graph_half(experiment.codec)
         loss = half.loss(model.build_logits(images, True), half.target(positions, experiment.codec), weights)
         variables = tf.trainable_variables()
-        gradients = tf.gradients(loss, variables)
+        gradients = tf.gradients(loss, variables, unconnected_gradients='zero')
         means = [tf.placeholder(tf.float32, variable.shape) for variable in variables]
-        apply = make_optimizer(train.optimizer, train.lear_rate, train.weight_decay).apply_gradients(
-            zip(means, variables)
-        )
+        groups = [
+            Group(variable, [Declared(variable.op.name, tuple(variable.shape.as_list()), tf.zeros, True)])
+            for variable in variables
+        ]
+        optimizer = make_optimizer(train.optimizer, train.lear_rate, train.weight_decay, groups)
+        apply = optimizer.apply_gradients(zip(means, variables))
         tf.train.Saver().restore(session, os.path.join(folder, 'latest', 'hourglass'))
         for _ in range(steps):
             found = [

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 
 import tiny_run
+from graph_values import graph_values
 from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import training_run as session
 from hourglass_pose.input.generator import DataGenerator
@@ -115,19 +116,16 @@ class Watching:
     def _saving_variables(self, original):
         def leave(entered, *exception):
             with entered.graph.as_default():
-                variables = tf.global_variables()
-            if variables and exception[0] is None:
+                has_variables = bool(tf.global_variables())
+            if has_variables and exception[0] is None:
                 # Past the stand-in, which would count this as one more graph for the device.
                 run = (
                     sys.modules['stand_in.sessions'].ORIGINALS['run']
                     if 'stand_in.sessions' in sys.modules
                     else (tf.Session.run)
                 )
-                values = run(entered, variables)
-                np.savez(
-                    self._path('variables'),
-                    **{variable.op.name.replace('/', '|'): value for variable, value in zip(variables, values)},
-                )
+                values = graph_values(entered, run)
+                np.savez(self._path('variables'), **{name.replace('/', '|'): value for name, value in values.items()})
             return original(entered, *exception)
 
         return leave

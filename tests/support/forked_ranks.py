@@ -1,8 +1,9 @@
 """Program: forks the ranks of jobs; TensorFlow, which takes seconds to load, is imported once for all of them.
 
 It reads a job a line from its input, JSON {"folder", "count", "program", "arguments", "environment"}: each rank r
-calls main(arguments) of the program, a file beside this one, with RANK_ID r and the environment, and writes to
-folder/log-r. folder/pid-r is its process, folder/codes the exit codes of all ranks when the last one has ended.
+calls main(arguments) of the program, a file beside this one, with RANK_ID r and the environment, in which <rank> stands
+for r, and writes to folder/log-r. folder/pid-r is its process, folder/codes the exit codes of all ranks when the last
+one has ended.
 """
 
 import importlib
@@ -18,7 +19,8 @@ import hourglass_pose.experiment.training_run  # noqa: F401
 
 def run_rank(rank, job):
     """Become a rank; never returns."""
-    os.environ.update(job['environment'], RANK_ID=str(rank), ASCEND_DEVICE_ID=str(rank), DEVICE_ID=str(rank))
+    environment = {name: value.replace('<rank>', str(rank)) for name, value in job['environment'].items()}
+    os.environ.update(environment, RANK_ID=str(rank), ASCEND_DEVICE_ID=str(rank), DEVICE_ID=str(rank))
     log = os.open(os.path.join(job['folder'], f'log-{rank}'), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     for stream in (1, 2):
         os.dup2(log, stream)

@@ -10,6 +10,7 @@ from graph_values import graph_values
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.graph.storage import Storage, declared_variables
 from hourglass_pose.input.generator import Batch
 from hourglass_pose.representations.table import REPRESENTATIONS, make_codec
 from hourglass_pose.runtime.native import NativeRuntime
@@ -253,6 +254,25 @@ def run_of(trained, batches):
     return found
 
 
+@pytest.mark.parametrize('joins', [False, True])
+def test_initial_values_follow_from_the_seed_and_the_names_alone(joins):
+    model, found = OneLayerModel(), []
+    for has_more in (False, True):
+        with tf.Graph().as_default(), tf.Session() as session:
+            tf.set_random_seed(3)
+            if has_more:
+                tf.random.uniform([2])
+            Storage(declared_variables(model), joins)
+            session.run(tf.global_variables_initializer())
+            found.append(graph_values(session)['model/conv/weights'])
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.set_random_seed(3)
+        OneLayerModel().build_logits(tf.zeros([1, 8, 8, 3]), True)
+        session.run(tf.global_variables_initializer())
+        found.append(graph_values(session)['model/conv/weights'])
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+
 class Separate(NativeRuntime):
     """A CPU that keeps each variable by itself, as an NPU does."""
 
@@ -269,10 +289,7 @@ def test_joined_variables_are_trained_as_separate_ones(rng, optimizer):
             found.append(trained.everything())
             joined = [variable.op.name for variable in trained.graph.get_collection('variables')]
             assert any(name.startswith('joined/') for name in joined) == (runtime is CPU)
-    # Biases before a batch norm have no gradient; separate ones have no slots.
-    assert {name for name in found[0] if name not in found[1]} <= {
-        name for name in found[0] if name.startswith('model/conv/biases/')
-    }
+    assert set(found[0]) == set(found[1])
     for name in found[1]:
         np.testing.assert_allclose(found[0][name], found[1][name], rtol=1e-5, atol=1e-7, err_msg=name)
 

@@ -3,15 +3,16 @@
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence, Tuple, Union
 
 import numpy as np
 
+from hourglass_pose.benchmark.crowd import Crowd
 from hourglass_pose.benchmark.worker import Worker
 
 _BLOCKS = 10
 _PEAK_RUNS = 3
-_NOTEWORTHY_LOAD = 0.05
+NOTEWORTHY_LOAD = 0.05
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Side:
     """One side of a comparison. name: for the report. worker, index: its process, and its part there."""
 
     name: str
-    worker: Worker
+    worker: Union[Worker, Crowd]
     index: int
 
 
@@ -92,11 +93,8 @@ class Comparison:
         if self.peak_gflops:
             lines.append(f'peak: {self.peak_gflops:.0f} GFLOP/s, {self.peak_description}')
         lines.append(f'median (quartiles) of {self.seconds.shape[1]} blocks of {self.runs_of_block} runs in turns')
-        if self.foreign_load > _NOTEWORTHY_LOAD:
-            lines.append(
-                f'note: other processes used {100 * self.foreign_load:.0f} % of the processor; measure again on a '
-                'quiet machine'
-            )
+        if self.foreign_load > NOTEWORTHY_LOAD:
+            lines.append(foreign_load_note(self.foreign_load))
         return lines
 
 
@@ -134,7 +132,7 @@ def compare(sides: Sequence[Side], runs: int, peak: Sequence[Side] = ()) -> Comp
 class _Load:
     """Measures, by /proc/stat, the processor time that is not used by this process or the workers."""
 
-    def __init__(self, workers: Sequence[Worker]) -> None:
+    def __init__(self, workers: Sequence[Union[Worker, Crowd]]) -> None:
         self._workers = workers
         self._begin = self._now()
 
@@ -150,6 +148,11 @@ class _Load:
         scale = os.sysconf('SC_CLK_TCK')
         own = time.process_time() + sum(worker.cpu_seconds() for worker in self._workers)
         return (sum(ticks) - idle) / scale, sum(ticks) / scale, own
+
+
+def foreign_load_note(share: float) -> str:
+    """Return the line that warns of other processes, which used this share of the processor."""
+    return f'note: other processes used {100 * share:.0f} % of the processor; measure again on a quiet machine'
 
 
 def _spread(values: np.ndarray) -> Dict[str, float]:

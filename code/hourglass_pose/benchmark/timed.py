@@ -52,7 +52,8 @@ class TimedTraining(Timed):
         gflop = _TRAINING_TO_FORWARD * gflops * images
         super().__init__(f'{runtime.description}; batch {batch_size}; {description}', images, gflop)
         self._graph, self._runtime = graph, runtime
-        self._session = tf.Session(graph=tf.get_default_graph(), config=runtime.session_config())
+        graph_here = tf.get_default_graph()
+        self._session = tf.Session(runtime.target, graph=graph_here, config=runtime.session_config())
         self._session.run(graph.initialisation)
         runtime.prepare_session(self._session)
         graph.input.start(self._session, batches)
@@ -60,6 +61,25 @@ class TimedTraining(Timed):
     def run(self) -> None:
         graph = self._graph
         self._runtime.run(self._session, [graph.train_op, graph.loss], graph.input.next_feed())
+
+    def close(self) -> None:
+        self._session.close()
+
+
+class TimedExchange(Timed):
+    """The sum of a vector over the processes of a runtime. Its description is the number of values, float32."""
+
+    def __init__(self, runtime: Runtime, count: int) -> None:
+        super().__init__(str(count))
+        with tf.Graph().as_default() as graph:
+            self._sum = runtime.sum_over_processes(
+                tf.get_variable('vector', [count], initializer=tf.ones_initializer())
+            )
+            self._session = tf.Session(runtime.target, graph=graph, config=runtime.session_config())
+            self._session.run(tf.global_variables_initializer())
+
+    def run(self) -> None:
+        self._session.run(self._sum.op)
 
     def close(self) -> None:
         self._session.close()

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Sequence, TextIO
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, TextIO
 
 from hourglass_pose.errors import UserError
 
@@ -90,12 +90,13 @@ class Worker:
     Args:
         code: folder of the checkout that has the package hourglass_pose.
         order: JSON-able, what the process builds: 'what', 'config', 'sides' and 'checkpoint'.
+        environment: of the process, besides this one's.
 
     Raises:
         UserError: the process ends before it is ready; its own message is on the error stream.
     """
 
-    def __init__(self, code: str, order: Dict[str, Any]) -> None:
+    def __init__(self, code: str, order: Dict[str, Any], environment: Optional[Mapping[str, str]] = None) -> None:
         command_line = os.path.join(code, 'hourglass_pose', 'cli', 'benchmark.py')
         if not os.path.isfile(command_line):
             raise UserError(f'{code}: expected a folder with the package hourglass_pose and its benchmark')
@@ -106,7 +107,7 @@ class Worker:
         self._process = subprocess.Popen(
             [sys.executable] + program,
             cwd=code,
-            env=dict(os.environ, PYTHONPATH=code),
+            env=dict(os.environ, PYTHONPATH=code, **(environment or {})),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             universal_newlines=True,

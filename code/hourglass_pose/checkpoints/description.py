@@ -56,6 +56,8 @@ def describe_training(manifest: Manifest) -> Iterator[Tuple[str, Text]]:
         for name, values in progress['metrics'].items()
         if values['mean'] is not None
     ]
+    if progress.get('best_score') is not None and progress.get('best_by'):
+        metrics.append(f'{progress["best_by"]} {progress["best_score"]:.4g} (the best so far, which decides)')
     yield 'metrics', metrics or 'not validated yet'
     yield 'data', _data(manifest)
     yield 'device', manifest['device']

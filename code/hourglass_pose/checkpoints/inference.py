@@ -24,6 +24,7 @@ class InferenceRecord:
     box_margin, crop_rule, crop_corners: as in CropRule.
     flip_pairs: pairs of joints that a mirrored image exchanges; None derives them from their names.
     gives_person: whether the network has the output `person`.
+    train_crop, joints_margin: of the training crops, as in CropRule; what the person output takes for a whole person.
     mean_pose_crop: (J, 2) crop pixels, the mean pose of the training persons, None if it is not known.
     """
 
@@ -43,6 +44,8 @@ class InferenceRecord:
     gives_probabilities: bool = False
     flip_pairs: Optional[Tuple[Tuple[str, str], ...]] = None
     gives_person: bool = False
+    train_crop: str = 'box'
+    joints_margin: float = 0.16
 
     @classmethod
     def from_dict(cls, values: Dict[str, Any], **network: Any) -> 'InferenceRecord':
@@ -90,8 +93,10 @@ class InferenceRecord:
         return make_codec(self.heatmap_size, self.input_size // self.heatmap_size, self.sigma, self.loss, self.decoding)
 
     def rule(self) -> CropRule:
-        """Return the CropRule of evaluation and prediction."""
-        return CropRule(self.input_size, self.box_margin, crop_rule=self.crop_rule, corners=self.crop_corners)
+        """Return the CropRule of the network."""
+        return CropRule(
+            self.input_size, self.box_margin, self.train_crop, self.joints_margin, self.crop_rule, self.crop_corners
+        )
 
     def logits_of_output(self, output: np.ndarray) -> np.ndarray:
         """Return the logits of a network's output, which may be their sigmoid."""

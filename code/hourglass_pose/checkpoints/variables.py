@@ -204,21 +204,6 @@ def check_variables(path: str, found: Mapping[str, Sequence[int]], wanted: Mappi
         raise CheckpointError(f'{path}: the checkpoint does not fit: {"; ".join(parts)}')
 
 
-def load_network(session: 'tf.Session', model: Any, stored: StoredNetwork) -> None:
-    """Set a model's variables from a StoredNetwork, from its moving averages if it holds them.
-
-    Raises CheckpointError for a network that does not fit.
-    """
-    found = reader_of(stored).get_variable_to_shape_map()
-    variables = {_averaged(variable.op.name, found): variable for variable in model.variables()}
-    check_variables(stored.path, found, {name: variable.shape.as_list() for name, variable in variables.items()})
-    if stored.prefix is not None:
-        with _readable(stored.path):
-            tf.train.Saver(variables).restore(session, stored.prefix)
-    else:
-        assign(session, model.variables(), stored.variables or {})
-
-
 def assign(session: 'tf.Session', variables: Sequence['tf.Variable'], arrays: Mapping[str, np.ndarray]) -> None:
     """Set variables to arrays {name: array}; variables without an array stay unchanged."""
     chosen = [variable for variable in variables if variable.op.name in arrays]
@@ -232,8 +217,8 @@ def assign(session: 'tf.Session', variables: Sequence['tf.Variable'], arrays: Ma
 def constants_of(stored: StoredNetwork) -> Any:
     """Return a custom getter that gives a network's values as constants in place of variables.
 
-    The values are those of load_network. Building a graph takes half the time with constants. The getter raises
-    CheckpointError for a variable that the checkpoint does not hold.
+    They are the moving averages if it holds them. Building a graph takes half the time with constants. The getter
+    raises CheckpointError for a variable that the checkpoint does not hold.
     """
     reader = reader_of(stored)
     found = reader.get_variable_to_shape_map()

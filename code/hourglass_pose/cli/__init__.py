@@ -43,8 +43,13 @@ def main(argv: Optional[List[str]] = None) -> int:
 
     A subcommand may return its own code: doctor returns 1 for a harmful finding.
     """
-    arguments = sys.argv[1:] if argv is None else list(argv)
     _show_every_name()
+    options = parse_arguments(sys.argv[1:] if argv is None else list(argv))
+    return report_mistakes(lambda: options.run(options))
+
+
+def parse_arguments(arguments: List[str]) -> argparse.Namespace:
+    """Return the options of a subcommand and its arguments. A wrong command line ends the process with code 2."""
     parser = _Parser(prog=command(), description='Stacked-hourglass human pose estimation.')
     parser.add_argument('--version', action='version', version=__version__)
     subparsers = parser.add_subparsers(dest='subcommand', metavar='SUBCOMMAND')
@@ -58,7 +63,7 @@ def main(argv: Optional[List[str]] = None) -> int:
     if not options.subcommand:
         parser.print_help()
         parser.error('no SUBCOMMAND was given')
-    return report_mistakes(lambda: options.run(options))
+    return options
 
 
 def joined_values(arguments: Sequence[str]) -> List[str]:

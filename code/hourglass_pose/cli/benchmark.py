@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import sys
+from typing import Any
 
 import hourglass_pose
 from hourglass_pose.cli.options import add_config_options, config_path
@@ -18,10 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'what',
         nargs='?',
-        choices=('step', 'input', 'predict'),
+        choices=('step', 'input', 'predict', 'scale'),
         default='step',
         help='step (default): a training step on random images; input: batches of the training data; predict: one '
-        'photo with the network of --checkpoint',
+        'photo with the network of --checkpoint; scale: a step of several processes that train together',
     )
     add_config_options(parser)
     parser.add_argument(
@@ -34,27 +35,51 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--against', metavar='FOLDER', help='measure another checkout of this project beside it')
     parser.add_argument('--checkpoint', help='the network for predict')
+    parser.add_argument('--workers', type=_several, default=2, help='processes of scale (default: 2)')
     parser.add_argument('--steps', type=_positive, default=20, help='measured runs of each side (default: 20)')
     parser.add_argument('--output', metavar='FILE', help='write all measurements as JSON')
     parser.add_argument('--serve', action='store_true', help=argparse.SUPPRESS)
 
 
 def _positive(text: str) -> int:
+    return _at_least(1, text)
+
+
+def _several(text: str) -> int:
+    return _at_least(2, text)
+
+
+def _at_least(least: int, text: str) -> int:
     try:
         value = int(text)
     except ValueError:
         value = 0
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'expected an integer >= 1, found {text!r}')
+    if value < least:
+        raise argparse.ArgumentTypeError(f'expected an integer >= {least}, found {text!r}')
     return value
 
 
 def run(options: argparse.Namespace) -> None:
     if options.serve:
         return _serve()
+    from hourglass_pose.files import write_whole
+
+    measured = _scaling(options) if options.what == 'scale' else _comparison(options)
+    print('\n'.join(measured.lines()))
+    if options.output:
+        content = dict(
+            measured.as_dict(),
+            what=options.what,
+            command=' '.join(sys.argv),
+            python=platform.python_version(),
+            processors=os.cpu_count(),
+        )
+        write_whole(options.output, f'{json.dumps(content, indent=2)}\n'.encode())
+
+
+def _comparison(options: argparse.Namespace) -> Any:
     from hourglass_pose.benchmark.comparison import compare
     from hourglass_pose.experiment.benchmark_sides import open_sides
-    from hourglass_pose.files import write_whole
 
     with open_sides(
         options.what,
@@ -65,17 +90,16 @@ def run(options: argparse.Namespace) -> None:
         _CODE,
         options.against,
     ) as (sides, peak):
-        comparison = compare(sides, options.steps, peak)
-    print('\n'.join(comparison.lines()))
-    if options.output:
-        content = dict(
-            comparison.as_dict(),
-            what=options.what,
-            command=' '.join(sys.argv),
-            python=platform.python_version(),
-            processors=os.cpu_count(),
-        )
-        write_whole(options.output, f'{json.dumps(content, indent=2)}\n'.encode())
+        return compare(sides, options.steps, peak)
+
+
+def _scaling(options: argparse.Namespace) -> Any:
+    from hourglass_pose.benchmark.scaling import measure_scaling
+    from hourglass_pose.experiment.benchmark_sides import check_arguments, open_crowd
+
+    check_arguments(options.what, options.compare, options.checkpoint, options.against)
+    with open_crowd(config_path(options), options.overrides, _CODE, options.workers) as crowd:
+        return measure_scaling(crowd, options.steps)
 
 
 def _serve() -> None:

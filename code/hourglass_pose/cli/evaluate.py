@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--coco-annotations',
         metavar='FILE',
-        help="COCO's person_keypoints JSON that the annotations were made from, for AP and AR (needs pycocotools)",
+        help="COCO's person_keypoints JSON that the annotations were made from, for AP, AR and coco_results.json "
+        '(needs pycocotools)',
     )
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for metrics.json and pictures')
     add_original_options(parser)

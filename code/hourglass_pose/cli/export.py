@@ -7,14 +7,14 @@ from hourglass_pose.cli.options import add_decoding_option, add_original_options
 from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import original_settings
 
-HELP = 'write a checkpoint as an offline model: frozen graph, SavedModel, ONNX, or Ascend .om'
+HELP = 'write a checkpoint as an offline model: frozen graph, SavedModel, ONNX, or Ascend .om; or its weights alone'
 
 _PRECISION_MODES = ('allow_mix_precision', 'allow_fp32_to_fp16', 'force_fp16', 'must_keep_origin_dtype', 'force_fp32')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', required=True, help='a run folder, or a checkpoint in it such as RUN/best')
-    parser.add_argument('--format', required=True, choices=('frozen', 'om', 'onnx', 'saved_model'))
+    parser.add_argument('--format', required=True, choices=('frozen', 'om', 'onnx', 'saved_model', 'weights'))
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for the model and a JSON about it')
     parser.add_argument('--batch', type=int, default=1, metavar='N', help='crops that the model takes (default: 1)')
     parser.add_argument(
@@ -67,6 +67,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> Optional[int]:
+    if options.format == 'weights':
+        from hourglass_pose.experiment.publishing import publish_weights
+
+        publish_weights(options.checkpoint, options.output)
+        return None
     for name in ('batch', 'persons'):
         if getattr(options, name) < 1:
             raise UserError(f'--{name}: expected an integer >= 1, found {getattr(options, name)}')

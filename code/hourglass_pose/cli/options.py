@@ -30,14 +30,21 @@ def add_device_options(parser: argparse.ArgumentParser, precisions: Optional[Seq
     """Add --device, and --precision unless precisions is None."""
     parser.add_argument('--device', choices=DEVICES, default='auto', help='where the network runs (default: auto)')
     if precisions:
-        parser.add_argument('--precision', choices=precisions, default='float32', help='default: float32')
+        parser.add_argument(
+            '--precision',
+            choices=precisions,
+            default='float32',
+            help='mixed: 16 bits where they suffice; auto: mixed on devices that gain by it (default: float32)',
+        )
 
 
 def add_decoding_option(parser: argparse.ArgumentParser) -> None:
     """Add --decoding."""
     from hourglass_pose.representations.heatmap.numpy import DECODINGS
 
-    parser.add_argument('--decoding', choices=DECODINGS, help='default: as in the training run')
+    parser.add_argument(
+        '--decoding', choices=DECODINGS, help='how a heatmap becomes a joint (default: as in the training run)'
+    )
 
 
 def _add_set(parser: argparse.ArgumentParser, text: str) -> None:

@@ -40,12 +40,16 @@ def integer_from(least: int) -> Callable[[str], int]:
 
 def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the prediction options."""
-    parser.add_argument('--flip-test', choices=('on', 'off'), help='default: as in the training run')
+    parser.add_argument(
+        '--flip-test',
+        choices=('on', 'off'),
+        help='average with the heatmaps of the mirrored crop (default: as in the training run)',
+    )
     add_decoding_option(parser)
     parser.add_argument(
         '--crop-rule',
         choices=('box', 'centre_scale'),
-        help='what crops are centred on; default: as in the training run',
+        help='what crops are centred on (default: as in the training run)',
     )
     parser.add_argument(
         '--scales',

@@ -83,9 +83,10 @@ DEVICE_KEYS = (
     Key(
         _SECTION,
         'rank_port',
-        29517,
-        integer(1024, 65535),
-        'port at which the first process of many waits for the others',
+        None,
+        or_none(integer(1024, 65535)),
+        'port at which the first process of many waits for the others; None is 29517 on NPUs, and elsewhere the port '
+        'above those of TF_CONFIG',
     ),
 )
 

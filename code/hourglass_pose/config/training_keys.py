@@ -120,6 +120,22 @@ TRAINING_KEYS = (
         'factor on the cross-entropy of the person output in the loss; Network.person only',
         note="For loss 'softmax'. The values of 'mse' and 'sigmoid' are smaller, and a smaller factor suits them.",
     ),
+    Key(
+        'Train',
+        'sync_batch_norm',
+        False,
+        boolean(),
+        'batch norm takes the statistics of the batches of all processes, instead of each its own; not on NPUs',
+        note='Worth its time where a process has few persons in a step.',
+    ),
+    Key(
+        'Train',
+        'scale_rate_with_workers',
+        False,
+        boolean(),
+        'lear_rate is multiplied by the number of processes',
+        note='The linear rule of Goyal et al. 2017; use it with a warm-up.',
+    ),
     Key('Train', 'clip_norm', 0.0, number(0), 'largest global norm of the gradients; 0 is off'),
     Key('Train', 'w_summary', False, boolean(), 'histograms of the weights in TensorBoard', anywhere=True),
     Key(

@@ -35,9 +35,8 @@ class PersonMeasure:
 
     def line(self) -> str:
         """Return one line for people."""
-        shares = [
-            f'{title} {value:.1f} %' for title, value in (('accuracy', self.accuracy), ('AUC', self.auc)) if value
-        ]
+        named = (('accuracy', self.accuracy), ('AUC', self.auc))
+        shares = [f'{title} {value:.1f} %' for title, value in named if value is not None]
         crops = f'{self.positives} crops of one whole person and {self.negatives} others'
         return f'person output: {", ".join(shares) or "not measured"} on {crops}'
 

@@ -5,9 +5,12 @@ from contextlib import ExitStack, contextmanager
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 from hourglass_pose.benchmark.comparison import Side
+from hourglass_pose.benchmark.crowd import Crowd
 from hourglass_pose.benchmark.worker import Worker
 from hourglass_pose.config.config import load_config
+from hourglass_pose.cores import threads_of_process
 from hourglass_pose.errors import ConfigError
+from hourglass_pose.runtime.local_cluster import environments_of_workers
 
 
 @contextmanager
@@ -34,7 +37,7 @@ def open_sides(
     Raises:
         ConfigError: the settings or the combination of arguments are wrong. No process has been started.
     """
-    _check_arguments(what, changes, checkpoint, other_checkout)
+    check_arguments(what, changes, checkpoint, other_checkout)
     settings = [list(overrides)] + ([list(overrides) + list(changes)] if changes else [])
     devices = []
     if what != 'predict':
@@ -66,13 +69,43 @@ def open_sides(
         yield sides, peak
 
 
-def _check_arguments(
+@contextmanager
+def open_crowd(config_path: Optional[str], overrides: Sequence[str], code: str, count: int) -> Iterator[Crowd]:
+    """Start `count` processes on this machine that train together, for measure_scaling.
+
+    Args:
+        config_path: file of the settings, None for the defaults.
+        overrides: of the settings.
+        code: folder with the package of this checkout.
+        count: number of processes; each has its share of the cores, unless the settings name threads.
+
+    Raises:
+        ConfigError: the settings are wrong. No process has been started.
+    """
+    config = load_config(config_path, overrides)
+    threads = config.Device.intra_threads or threads_of_process(count)
+    order = {
+        'what': 'scale',
+        'config': config_path and os.path.abspath(config_path),
+        'checkpoint': None,
+        'sides': [[*overrides, f'Device.intra_threads={threads}']],
+    }
+    crowd = Crowd(code, order, environments_of_workers(count))
+    try:
+        yield crowd
+    finally:
+        crowd.close()
+
+
+def check_arguments(
     what: str, changes: Sequence[str], checkpoint: Optional[str], other_checkout: Optional[str]
 ) -> None:
     """Raise ConfigError for arguments that exclude each other."""
     if changes and other_checkout:
         raise ConfigError('--compare and --against: there is only one second side; leave one of them out')
     if (what == 'predict') != bool(checkpoint):
-        raise ConfigError('--checkpoint: expected a network for predict, and none for step or input')
+        raise ConfigError('--checkpoint: expected a network for predict, and none for step, input or scale')
+    if what == 'scale' and (changes or other_checkout):
+        raise ConfigError('--compare and --against: scale measures one checkout with one config; leave them out')
     if what == 'predict' and changes:
         raise ConfigError('--compare: predict takes no settings; leave it out')

@@ -120,6 +120,8 @@ class Experiment:
             mean_pose_crop=None if mean_pose_crop is None else tuple(map(tuple, np.asarray(mean_pose_crop).tolist())),
             gives_probabilities=hyperparameters.gives_probabilities,
             gives_person=hyperparameters.gives_person,
+            train_crop=self.rule.train_crop,
+            joints_margin=self.rule.joints_margin,
         )
 
     def require_sides(self) -> None:

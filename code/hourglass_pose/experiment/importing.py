@@ -2,7 +2,7 @@
 
 import os
 import shlex
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Mapping
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.inference import InferenceRecord
@@ -38,10 +38,7 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
         ConfigError: the folder holds a run or settings, or the network cannot be trained further.
         UserError: PyTorch is not installed.
     """
-    if CheckpointFolder(folder).steps():
-        raise ConfigError(f'{folder} holds an earlier run; name another folder by --output')
-    if os.path.exists(os.path.join(folder, CONFIG_COPY)):
-        raise ConfigError(f'{folder} holds a {CONFIG_COPY}, which would be replaced; name another folder by --output')
+    require_new_folder(folder)
     from hourglass_pose.checkpoints.pytorch.network import import_state_dict
 
     imported = import_state_dict(path, code_base, report)
@@ -59,8 +56,9 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
             'and left and right are not known; name them by --set DataSetHG.joint_list=[...] when you train on'
         )
     make_folder(folder)
-    manifest = dict(_start(), started_from=os.path.abspath(path), source=imported.source)
-    _write_checkpoint(Experiment(config), network, manifest)
+    start = start_of_run('none, the weights were imported')
+    manifest = dict(start, started_from=os.path.abspath(path), source=imported.source)
+    write_weights(Experiment(config), network.hyperparameters, network.variables, manifest)
     # Written last: the command refuses a folder that holds one, and an interrupted command can be repeated.
     write_whole(os.path.join(folder, CONFIG_COPY), format_config(config).encode('utf-8'))
     report(f'in {folder}: config.cfg, latest')
@@ -73,6 +71,14 @@ def import_run(path: str, code_base: str, folder: str, report: Callable[[str], N
         f'      {command("resume")} {run} --set DataSetHG.training_txt_file=FILE --set '
         'DataSetHG.img_directory=FOLDER'
     )
+
+
+def require_new_folder(folder: str) -> None:
+    """Raise ConfigError if a folder holds a run or settings."""
+    if CheckpointFolder(folder).steps():
+        raise ConfigError(f'{folder} holds an earlier run; name another folder by --output')
+    if os.path.exists(os.path.join(folder, CONFIG_COPY)):
+        raise ConfigError(f'{folder} holds a {CONFIG_COPY}, which would be replaced; name another folder by --output')
 
 
 def _config(hyperparameters: Any, inference: InferenceRecord, code_base: str, folder: str, path: str) -> Config:
@@ -104,8 +110,8 @@ def _config(hyperparameters: Any, inference: InferenceRecord, code_base: str, fo
     )
 
 
-def _start() -> Dict[str, Any]:
-    """Return the part of a manifest that describes a run before its first step."""
+def start_of_run(device: str) -> Dict[str, Any]:
+    """Return the part of a manifest that describes a run before its first step. device: where the weights are from."""
     from hourglass_pose.tf_compat import describe_versions
 
     return {
@@ -115,28 +121,34 @@ def _start() -> Dict[str, Any]:
         'progress': {'metrics': {}},
         'averaged_weights': False,
         'split_hash': None,
-        'device': 'none, the weights were imported',
+        'device': device,
         'versions': describe_versions(),
     }
 
 
-def _write_checkpoint(experiment: Experiment, network: Any, manifest: Dict[str, Any]) -> None:
+def write_weights(
+    experiment: Experiment, hyperparameters: Any, variables: Mapping[str, Any], manifest: Dict[str, Any]
+) -> None:
+    """Write weights {name: array} as the checkpoint at step 0 of an Experiment's run folder.
+
+    manifest: what the experiment does not give, or gives otherwise.
+    """
     from hourglass_pose.checkpoints.variables import VariableSaver, assign
     from hourglass_pose.graph.model import HourglassModel
     from hourglass_pose.tf_compat import tf
 
-    config, size = experiment.config, network.hyperparameters.input_size
-    manifest = dict(
-        manifest,
-        config=config.as_dict(),
-        traits=network.hyperparameters.as_dict(),
-        seed=config.Train.seed,
-        inference=experiment.inference_record(None).as_dict(),
-    )
+    config, size = experiment.config, hyperparameters.input_size
+    whole = {
+        'config': config.as_dict(),
+        'traits': hyperparameters.as_dict(),
+        'seed': config.Train.seed,
+        'inference': experiment.inference_record(None).as_dict(),
+        **manifest,
+    }
     with tf.Graph().as_default(), tf.Session(config=tf.ConfigProto(device_count={'GPU': 0})) as session:
         step = tf.train.get_or_create_global_step()
-        HourglassModel(network.hyperparameters).build(tf.zeros([1, size, size, 3]), is_training=False)
+        HourglassModel(hyperparameters).build(tf.zeros([1, size, size, 3]), is_training=False)
         session.run(step.initializer)
-        assign(session, tf.global_variables(), network.variables)
+        assign(session, tf.global_variables(), variables)
         saver = VariableSaver(config.Network.name)
-        CheckpointFolder(config.Saver.saver_directory).write(0, manifest, lambda folder: saver.save(session, folder))
+        CheckpointFolder(config.Saver.saver_directory).write(0, whole, lambda folder: saver.save(session, folder))

@@ -21,6 +21,7 @@ from hourglass_pose.experiment.original_settings import config_of_original, note
 from hourglass_pose.experiment.run_folder import refuse_mixing, set_earlier_run_aside, write_config_copy
 from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
 from hourglass_pose.invocation import command
+from hourglass_pose.runtime.cluster_spec import cluster_of_environment
 
 # The folder of load.py; the original code's manual tells its users to put a downloaded checkpoint there.
 PROGRAM_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
@@ -51,14 +52,15 @@ def train(
     """
     folder = config.Saver.saver_directory
     # Mistakes are reported before TensorFlow is loaded, which takes seconds.
+    cluster = cluster_of_environment()
     if not synthetic:
         require_data(config)
-    if not resume_folder and int(os.environ.get('RANK_SIZE') or 1) == 1:
+    if not resume_folder and cluster is None and int(os.environ.get('RANK_SIZE') or 1) == 1:
         refuse_mixing(folder, fresh)
     _check_settings(config, resume_folder, weights_from)
     from hourglass_pose.experiment.training_run import TrainingRun, open_device
 
-    with open_device(config) as runtime, ExitStack() as stack:
+    with open_device(config, cluster) as runtime, ExitStack() as stack:
         report: Callable[[str], None] = tqdm.write if runtime.is_chief else _silent
         if runtime.is_chief:
             make_folder(folder)

@@ -8,7 +8,7 @@ import numpy as np
 
 from hourglass_pose.annotations.packed_crop import PackedCrop
 from hourglass_pose.annotations.person import Person
-from hourglass_pose.benchmark.timed import Timed, TimedInput, TimedMatmul, TimedPrediction, TimedTraining
+from hourglass_pose.benchmark.timed import Timed, TimedExchange, TimedInput, TimedMatmul, TimedPrediction, TimedTraining
 from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.errors import counted
 from hourglass_pose.experiment.experiment import Experiment
@@ -16,6 +16,7 @@ from hourglass_pose.experiment.training_run import open_device, train_graph
 from hourglass_pose.graph.summary import summarise_network
 from hourglass_pose.input.pixels import ImageCache
 from hourglass_pose.runtime.base import Runtime
+from hourglass_pose.runtime.cluster_spec import cluster_of_environment
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.run_length import RunLength
 
@@ -66,6 +67,20 @@ def timed_input(config: Config) -> TimedInput:
     return TimedInput(generator.training_batches(0), train.batch_size, train.prefetch, description)
 
 
+def parts_of_scaling(config: Config, together: Runtime, alone: Runtime) -> List[Timed]:
+    """Return the parts of one process of several, in the order of benchmark/scaling.py.
+
+    together, alone: the runtime of all processes, and one that does not know of the others.
+    """
+    count = summarise_network(Experiment(config, report=_silent).hyperparameters()).parameters
+    return [
+        timed_training(config, together),
+        timed_training(config, alone),
+        TimedExchange(together, count),
+        TimedExchange(together, 1),
+    ]
+
+
 def serve_order(order: Dict[str, Any], serve: Any) -> None:
     """Build the parts that a Worker's order lists and pass them to serve(parts); the device is opened once."""
     if order['what'] == 'predict':
@@ -76,6 +91,9 @@ def serve_order(order: Dict[str, Any], serve: Any) -> None:
     configs = [load_config(order['config'], overrides) for overrides in order['sides']]
     if order['what'] == 'input':
         return serve([timed_input(config) for config in configs])
+    if order['what'] == 'scale':
+        with open_device(configs[0], cluster_of_environment()) as together, open_device(configs[0]) as alone:
+            return serve(parts_of_scaling(configs[0], together, alone))
     with open_device(configs[0]) as runtime:
         parts: List[Timed] = [timed_training(config, runtime) for config in configs]
         return serve(parts + [TimedMatmul(runtime.session_config())])

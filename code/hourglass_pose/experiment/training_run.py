@@ -26,6 +26,7 @@ from hourglass_pose.report.training_pictures import TrainingPictures
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.base import Runtime
+from hourglass_pose.runtime.cluster_spec import Cluster
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import TF_VERSION, describe_versions, reason_of, tf
 from hourglass_pose.training.hooks.checkpoint import Checkpoint
@@ -46,8 +47,11 @@ from hourglass_pose.training.validation_loss import ValidationLoss
 
 
 @contextmanager
-def open_device(config: Config) -> Iterator[Runtime]:
-    """Open the Runtime of a Config's [Device] as a context; an exception in it also ends the other processes."""
+def open_device(config: Config, cluster: Optional[Cluster] = None) -> Iterator[Runtime]:
+    """Open the Runtime of a Config's [Device] as a context; an exception in it also ends the other processes.
+
+    cluster: the processes that train together on CPUs or GPUs, None for one.
+    """
     device = config.Device
     runtime = open_runtime(
         device.device,
@@ -56,6 +60,7 @@ def open_device(config: Config) -> Iterator[Runtime]:
         device.loss_scale,
         device.iterations_per_loop,
         NpuSettings(**{name: getattr(device, name) for name in NpuSettings.__dataclass_fields__}),
+        cluster,
     )
     try:
         yield runtime
@@ -103,6 +108,8 @@ class TrainingRun:
         self.report = experiment.report
         experiment.require_sides()
         self.hyperparameters = experiment.hyperparameters()
+        if self.config.Train.sync_batch_norm and not runtime.sums_tensors and runtime.world_size > 1:
+            raise ConfigError('config [Train] sync_batch_norm: expected False on NPUs, found True; set it to False')
         self._earlier: Dict[str, Any] = {}
         if resume_folder:
             check_hyperparameters(resume_folder, self.hyperparameters)
@@ -325,7 +332,7 @@ def train_graph(
     train = config.Train
     schedule = ScheduleSettings(
         length.total_persons,
-        train.lear_rate,
+        train.lear_rate * (runtime.world_size if train.scale_rate_with_workers else 1),
         train.schedule,
         decay=train.decay,
         decay_persons=train.decay_step * length.first_joint_batch,
@@ -347,4 +354,5 @@ def train_graph(
         clip_norm=train.clip_norm,
         seed=train.seed,
         person_weight=train.person_weight,
+        sync_batch_norm=train.sync_batch_norm,
     )

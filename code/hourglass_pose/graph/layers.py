@@ -4,8 +4,10 @@ Every function takes and returns float tensors (N, H, W, C) with static shapes.
 """
 
 import zlib
-from typing import Callable, Tuple
+from contextlib import contextmanager
+from typing import Callable, Iterator, Tuple
 
+from hourglass_pose.graph.joint_batch_norm import Normalisation
 from hourglass_pose.tf_compat import tf
 
 BATCH_NORM_DECAY = 0.9
@@ -13,6 +15,19 @@ BATCH_NORM_EPSILON = 1e-5
 
 MOVING_STATISTICS = 'moving_statistics'
 """Collection of (variable of a moving average, the batch's value of it), for training that updates them itself."""
+
+
+_JOINT_BATCH = 'joint_batch'
+
+
+@contextmanager
+def joint_batch(normalisation: Normalisation) -> Iterator[None]:
+    """Let batch_norm in training normalise by statistics of several processes; see normalisation_over."""
+    tf.add_to_collection(_JOINT_BATCH, normalisation)
+    try:
+        yield
+    finally:
+        tf.get_collection_ref(_JOINT_BATCH).pop()
 
 
 def conv(
@@ -75,9 +90,14 @@ def batch_norm(x: 'tf.Tensor', is_training: bool, name: str = 'batch_norm', has_
         bias = None
         if x.op.type == 'BiasAdd':
             x, bias = x.op.inputs
-        y, batch_mean, batch_variance = tf.nn.fused_batch_norm(
-            x, scale, offset, epsilon=BATCH_NORM_EPSILON, is_training=True
-        )
+        joint = tf.get_collection(_JOINT_BATCH)
+        if joint:
+            shift = mean if bias is None else mean - bias
+            y, batch_mean, batch_variance = joint[-1](x, scale, offset, shift, BATCH_NORM_EPSILON)
+        else:
+            y, batch_mean, batch_variance = tf.nn.fused_batch_norm(
+                x, scale, offset, epsilon=BATCH_NORM_EPSILON, is_training=True
+            )
         if bias is not None:
             batch_mean += bias
         for average, value in ((mean, batch_mean), (variance, batch_variance)):

@@ -45,7 +45,10 @@ def declared_variables(model: Any) -> List[Declared]:
         return variable
 
     size = model.hyperparameters.input_size
+    seed = tf.get_default_graph().seed
     with tf.Graph().as_default():
+        # Initializers take their seeds from the graph's seed and the variables' names.
+        tf.set_random_seed(seed)
         # A copy, because a model remembers the variables of the graph in which it is built first.
         copy(model).build_logits(tf.zeros([1, size, size, 3]), is_training=False, getter=note)
     return found

@@ -1,1 +1,1 @@
-"""The program behind run_npu.sh: starts, watches and stops the processes of one run."""
+"""The programs behind run_npu.sh and run_workers.sh: start, watch and stop the processes of one run."""

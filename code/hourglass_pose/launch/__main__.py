@@ -1,10 +1,10 @@
-"""The program that scripts/run_npu.sh starts."""
+"""The program that scripts/run_npu.sh starts, and scripts/run_workers.sh with the first argument workers."""
 
 import sys
 
 if __name__ == '__main__':
     try:
-        from hourglass_pose.launch.launcher import main
+        from hourglass_pose.launch import launcher, workers
     except ImportError as error:
         print(
             f'error: requirements: {sys.executable} lacks a package ({error}); run "{sys.executable} -m pip install ." '
@@ -12,4 +12,4 @@ if __name__ == '__main__':
             file=sys.stderr,
         )
         sys.exit(2)
-    sys.exit(main())
+    sys.exit(workers.main(sys.argv[2:]) if sys.argv[1:2] == ['workers'] else launcher.main())

@@ -81,7 +81,7 @@ def device_problems(plan: Plan, environ: Mapping[str, str]) -> Iterator[str]:
     if plan.config.Device.device != 'npu':
         return
     first = plan.processes[0]
-    for problem in (check_toolkit(environ), check_devices([each.device for each in plan.processes], environ)):
+    for problem in (check_toolkit(environ), check_devices([slot.device for slot in plan.placement.here], environ)):
         if problem:
             yield problem
     yield from check_python(first.command[0], dict(environ, **first.environment))

@@ -4,10 +4,8 @@ import argparse
 import glob
 import hashlib
 import os
-import random
 import secrets
 import shlex
-import socket
 import sys
 from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
@@ -16,12 +14,13 @@ import hourglass_pose
 from hourglass_pose.checkpoints.paths import CONFIG_COPY, run_to_resume
 from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.config.keys import KEY_BY_SPELLING
-from hourglass_pose.cores import available_cores
+from hourglass_pose.cores import threads_of_process
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch.arguments import settings_of
 from hourglass_pose.launch.placement import Placement
-from hourglass_pose.runtime.ascend_options import NpuSettings
+from hourglass_pose.runtime.ascend_options import RANK_PORT
 from hourglass_pose.runtime.job_key import JOB_KEY, job_key
+from hourglass_pose.runtime.local_cluster import free_ports
 from hourglass_pose.runtime.rank_table import Slot
 
 CODE = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
@@ -30,20 +29,25 @@ CONFIG = 'config.cfg'
 # Used unless the environment sets them. Log level: errors only. Timeout: seconds, as compiling takes minutes.
 _DEFAULTS = {'ASCEND_GLOBAL_LOG_LEVEL': '3', 'HCCL_CONNECT_TIMEOUT': '600'}
 
-# Below the ports that the system assigns to outgoing connections, one of which could belong to a rank.
-_PORTS = range(20000, 30000)
-
 
 @dataclass(frozen=True)
 class Process:
-    """One process. environment: added to the launcher's. folder: its working directory. log: file of its output."""
+    """One process. environment: added to the launcher's. folder: its working directory. log: file of its output.
+
+    device: number of its NPU, None for a process on the CPU or a GPU.
+    """
 
     rank: int
-    device: int
+    device: Optional[int]
     environment: Dict[str, str]
     command: Tuple[str, ...]
     folder: str
     log: str
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return f'rank {self.rank}' if self.device is None else f'rank {self.rank} on device {self.device}'
 
     def shell(self) -> str:
         """Return the shell command that starts it."""
@@ -81,7 +85,7 @@ def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapp
         if resumed
         else load_config(source, settings)
     )
-    settings += _share_of_workers(config, len(placement.here)) + _own_port(config, arguments, placement)
+    settings += share_of_workers(config, len(placement.here)) + _own_port(config, arguments, placement)
     if config.Device.device != 'npu' and placement.size > 1:
         raise LaunchError(
             f"Device.device: expected 'npu' for {placement.size} processes, found '{config.Device.device}'"
@@ -122,19 +126,13 @@ def job_environment(placement: Placement, environ: Mapping[str, str]) -> Dict[st
 
 def _own_port(config: Config, arguments: argparse.Namespace, placement: Placement) -> List[str]:
     """Return the setting of a free port, if all processes are on this server and the settings name no port."""
-    is_given = config.Device.rank_port != NpuSettings().rank_port or any(
+    is_given = config.Device.rank_port not in (None, RANK_PORT) or any(
         setting.lower().startswith('device.rank_port=') for setting in arguments.set
     )
     if is_given or placement.size == 1 or not placement.is_on_one_server:
         return []
-    for port in random.SystemRandom().sample(_PORTS, 20):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-            try:
-                probe.bind(('127.0.0.1', port))
-            except OSError:
-                continue
-            return [f'Device.rank_port={port}']
-    return []
+    port = free_ports(1)
+    return [] if port is None else [f'Device.rank_port={port}']
 
 
 def _process(
@@ -189,11 +187,11 @@ def data_settings(folder: str, given: Sequence[str]) -> Tuple[List[str], Optiona
     return [f'DataSetHG.training_txt_file={annotations!r}', images], problem
 
 
-def _share_of_workers(config: Config, processes: int) -> List[str]:
+def share_of_workers(config: Config, processes: int) -> List[str]:
     """Return the setting that gives each process its share of the cores, unless the settings have Train.workers."""
     if config.Train.workers is not None or processes == 1:
         return []
-    return [f'Train.workers={max(1, available_cores() // processes)}']
+    return [f'Train.workers={threads_of_process(processes)}']
 
 
 def _rooted(setting: str, config: Config) -> str:

@@ -76,7 +76,8 @@ class Processes:
 
     def _start(self, process: Process) -> None:
         try:
-            os.makedirs(process.folder, exist_ok=True)
+            for folder in (process.folder, os.path.dirname(process.log)):
+                os.makedirs(folder, exist_ok=True)
             if os.path.exists(process.log):
                 os.replace(process.log, f'{process.log}.previous')
             with open(process.log, 'wb') as log:
@@ -96,10 +97,7 @@ class Processes:
             raise LaunchError(
                 f'rank {process.rank} cannot be started: {error.filename or process.command[0]} ({error.strerror})'
             )
-        self.show(
-            f'rank {process.rank} on device {process.device}: process {self._running[process.rank].pid}, log '
-            f'{process.log}'
-        )
+        self.show(f'{process.name}: process {self._running[process.rank].pid}, log {process.log}')
 
     def _look(self) -> None:
         """Note the processes that have ended, and end the others where one failed."""
@@ -126,8 +124,7 @@ class Processes:
 
     def _note_failure(self, process: Process, code: int) -> None:
         self.show(
-            f'rank {process.rank} on device {process.device} ended with exit code {code}'
-            f'{", because it lost another one" if code == LOST_RANK else ""}'
+            f'{process.name} ended with exit code {code}{", because it lost another one" if code == LOST_RANK else ""}'
         )
         self._failures.append((process, code))
         if self._kill_at is None:
@@ -139,10 +136,7 @@ class Processes:
         if not self._failures:
             return 0
         process, code = next((failure for failure in self._failures if failure[1] != LOST_RANK), self._failures[0])
-        self.show(
-            f'error: rank {process.rank} on device {process.device} failed with exit code {code}; the last lines of '
-            f'{process.log}:'
-        )
+        self.show(f'error: {process.name} failed with exit code {code}; the last lines of {process.log}:')
         for line in last_lines(process.log):
             self.show(f'  {line}')
         return code

@@ -1,7 +1,7 @@
 """find_persons: the persons of a photo, by windows at many places and by cropping again around the joints found."""
 
 from dataclasses import dataclass
-from typing import Callable, List, NamedTuple, Optional, Union
+from typing import Callable, List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -13,7 +13,9 @@ from hourglass_pose.prediction.windows import cut_windows
 from hourglass_pose.skeleton import Skeleton
 
 _MOST_CANDIDATES = 12  # windows that are looked at more closely
-_ROUNDS = 2
+# Sizes of the crops around the joints of a window, relative to those of training: the joints that are found in a
+# window where the person is too large, too small or not in the middle show its size poorly.
+_SIZES = (0.8, 1.0, 1.25)
 _WINDOW_SHARE = 0.5  # a window's least score, as a share of the usual least score of a person
 _SAME_PERSON = 0.35  # OKS of two poses of one person
 
@@ -67,7 +69,7 @@ def find_persons(
     """Return the Poses of the persons in a photo, the highest score first.
 
     The network looks at windows of several sizes and places. The best of them are cropped again around the joints that
-    it found, twice, and of poses of one person the best remains.
+    it found, first with several sizes and then, for the final pose, once more. Of poses of one person the best remains.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -81,12 +83,11 @@ def find_persons(
     # A person who is not quite in the middle of any window has a lower score there.
     least = _WINDOW_SHARE * min(min_person_score, network.usual_least_score)
     rows = np.flatnonzero(found.person_scores >= least)
+    if not len(rows):
+        return []
     found = _distinct(found.chosen(rows), network).chosen(slice(_MOST_CANDIDATES))
-    for number in range(_ROUNDS):
-        if not len(found.person_scores):
-            return []
-        is_last = number == _ROUNDS - 1
-        found = _distinct(_look_closer(image, found, network, is_last and network.flip_test), network)
+    found = _distinct(_look_closer(image, found, network, _SIZES, False), network)
+    found = _distinct(_look_closer(image, found, network, (1.0,), network.flip_test), network)
     rows = np.flatnonzero(found.person_scores >= min_person_score)[:max_persons]
     return [
         Pose(
@@ -102,29 +103,40 @@ def find_persons(
 
 def crop_padding(rule: CropRule) -> float:
     """Return the usual ratio of the side of a crop by a rule to the longer side of the tight box of its joints."""
+    if rule.train_crop == 'joints' and not rule.needs_centre:
+        return 1 + 2 * rule.joints_margin
     # In centre and scale it is measured, see BARE_BOX_MARGIN.
     growth = 1.0 if rule.needs_centre else _BOX_OF_JOINTS
     return max(_LEAST_PADDING, growth * (1 + 2 * rule.bare_box_margin))
 
 
-def box_around(joints_img: np.ndarray, rule: CropRule) -> np.ndarray:
-    """Return box_img (4,) whose crop by a rule shows the person with these joints (J, 2) as in training."""
+def box_around(joints_img: np.ndarray, rule: CropRule, size: float = 1.0) -> np.ndarray:
+    """Return box_img (4,) whose crop by a rule shows the person with these joints (J, 2) as in training.
+
+    size: of the crop, relative to that of training.
+    """
     x0, y0 = joints_img.min(axis=0)
     x1, y1 = joints_img.max(axis=0)
-    growth = crop_padding(rule) / (1 + 2 * rule.bare_box_margin)
+    growth = size * crop_padding(rule) / (1 + 2 * rule.bare_box_margin)
     centre = np.array([x0 + x1, y0 + y1]) / 2
     # The first and the last pixel are centres of pixels, so they are one less apart than the box is long.
     half = (np.maximum([x1 - x0, y1 - y0], 1.0) * growth - 1) / 2
     return np.concatenate([centre - half, centre + half])
 
 
-def _look_closer(image: np.ndarray, found: _Found, network: FindingNetwork, flip_test: bool) -> _Found:
-    """Return the poses in the crops around the joints of poses."""
-    boxes = np.stack([box_around(joints[network.kept_joints], network.rule) for joints in found.joints_img])
+def _look_closer(
+    image: np.ndarray, found: _Found, network: FindingNetwork, sizes: Sequence[float], flip_test: bool
+) -> _Found:
+    """Return the best poses in the crops of some relative sizes around the joints of each pose."""
+    boxes = np.stack(
+        [box_around(joints[network.kept_joints], network.rule, size) for joints in found.joints_img for size in sizes]
+    )
     affines = np.stack([network.rule.evaluation_affine(box) for box in boxes])
     crops = np.stack([warp_crop(image, affine, network.rule.crop_size) for affine in affines])
     look = network.look(crops, flip_test)
-    return _Found(_to_image(affines, look.joints_crop), look.scores, look.person_scores, boxes)
+    best = look.person_scores.reshape((-1, len(sizes))).argmax(axis=1)
+    rows = np.arange(len(best)) * len(sizes) + best
+    return _Found(_to_image(affines, look.joints_crop), look.scores, look.person_scores, boxes).chosen(rows)
 
 
 def _distinct(found: _Found, network: FindingNetwork) -> _Found:

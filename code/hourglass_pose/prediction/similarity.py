@@ -16,7 +16,7 @@ def pose_similarities(joints_img: np.ndarray, others_img: np.ndarray, sigmas: np
     """
     boxes = person_boxes(others_img)
     labelled = np.ones(others_img.shape[:2], bool)
-    return keypoint_similarity(joints_img, others_img, labelled, person_areas(boxes), boxes, sigmas)
+    return keypoint_similarity(joints_img[:, None], others_img, labelled, person_areas(boxes), boxes, sigmas)
 
 
 def joint_sigmas(skeleton: Skeleton) -> np.ndarray:

@@ -10,6 +10,8 @@ from hourglass_pose.runtime.npu_precision import NEWER_MODES, has_float16, mode_
 
 DYNAMIC, FIXED, NONE = 'dynamic', 'fixed', 'none'
 INITIAL_LOSS_SCALE = 2.0**16
+RANK_PORT = 29517
+"""Where the first process of many waits for the others, unless the settings name another port."""
 _PROFILING = {'training_trace': 'on', 'task_trace': 'on', 'aicpu': 'on', 'fp_point': '', 'bp_point': ''}
 
 
@@ -29,7 +31,7 @@ class NpuSettings:
     profiling_path: Optional[str] = None
     profiling_options: Optional[str] = None
     rank_timeout: float = 60.0
-    rank_port: int = 29517
+    rank_port: Optional[int] = None
 
     @property
     def asks_for_an_npu(self) -> bool:

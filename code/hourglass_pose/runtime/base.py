@@ -13,9 +13,9 @@ class Runtime:
     """One process on one device. Callers never branch on the device; on a single CPU most methods do nothing.
 
     A runtime is open from the start: rank and world_size are known. The methods are called in this order:
-    session_config, dropout, wrap_optimizer and loop_operation while the graph is built; prepare_session after the
-    variables are initialised or restored, before the graph is frozen; run, synchronise and the exchanges between the
-    processes while it works; close.
+    session_config, dropout, sum_over_processes, joint_mean, wrap_optimizer and loop_operation while the graph is
+    built; prepare_session after the variables are initialised or restored, before the graph is frozen; run,
+    synchronise and the exchanges between the processes while it works; close.
     """
 
     rank: int = 0
@@ -29,6 +29,10 @@ class Runtime:
     """Whether the wrapped optimizer skips a step whose gradient overflows, and goes on."""
     joins_variables: bool = True
     """Whether a network's variables are trained as one vector, which takes far fewer operations."""
+    sums_tensors: bool = True
+    """Whether sum_over_processes covers all processes; otherwise it is the tensor of this one."""
+    target: str = ''
+    """What sessions that train connect to: '' is this process itself."""
     steps_per_run: int = 1
     """Training steps of one run. With more than one, batches are read in the graph and not fed."""
 
@@ -53,6 +57,22 @@ class Runtime:
         seed = tf.stack([tf.cast(step, tf.int32), tf.constant(salt % 2**31, tf.int32)])
         keep = tf.random.stateless_uniform(tf.shape(x), seed) >= rate
         return tf.where(keep, x / (1.0 - rate), tf.zeros_like(x))
+
+    def sum_over_processes(self, tensor: Any) -> Any:
+        """Return the sum of a float tensor over the processes, as an operation of the graph without a gradient."""
+        return tensor
+
+    def joint_mean(self, mean: Any, count: Any) -> Any:
+        """Return a loss of this process so that the average of the processes' gradients is that of the joint batch.
+
+        Without sums over processes it is the mean itself, and the mean of each process counts alike.
+
+        Args:
+            mean: scalar, the sum of a loss over terms of this process, divided by max(count, 1).
+            count: scalar, the number of these terms, which may differ between the processes.
+        """
+        del count
+        return mean
 
     def wrap_optimizer(self, optimizer: Any) -> Any:
         """Return the optimizer with the loss scaling and gradient exchange that the device needs.

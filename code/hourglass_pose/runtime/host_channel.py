@@ -8,10 +8,10 @@ import struct
 import sys
 import threading
 import time
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
 from hourglass_pose.errors import UserError
-from hourglass_pose.runtime.meeting import Link, gather, join
+from hourglass_pose.runtime.meeting import Link, gather, join, listed
 
 LOST_RANK = 3
 """Exit code of a process that ends because another process has ended."""
@@ -75,6 +75,7 @@ class HostChannel:
         start_timeout: seconds for all to connect.
         on_lost: called once with one line, from another thread, when a process is lost or has failed. It must end
             all work that needs the other processes.
+        places: where each rank is, for messages; empty if it is not known.
 
     Raises:
         UserError: the processes do not find each other.
@@ -90,17 +91,19 @@ class HostChannel:
         timeout: float = 60.0,
         start_timeout: float = 600.0,
         on_lost: Callable[[str], None] = end_process,
+        places: Sequence[str] = (),
     ) -> None:
         self.rank = rank
         self.world_size = world_size
         self._timeout = timeout
         self._on_lost = on_lost
+        self._places = places
         self._number = 0
         self._closing = threading.Event()
         self._loss = threading.Lock()
         deadline = time.monotonic() + start_timeout
         if rank == 0:
-            links = gather(world_size, (host, port), key, deadline)
+            links = gather(world_size, (host, port), key, deadline, places)
         else:
             links = {0: join(rank, world_size, (host, port), key, deadline)}
         self._peers: Dict[int, _Peer] = {other: _Peer(other, links[other], timeout) for other in sorted(links)}
@@ -124,7 +127,7 @@ class HostChannel:
             return payloads
         except OSError as error:
             self._lose(peer.rank, self._reason(error))
-            raise UserError(f'rank {peer.rank} is lost: {self._reason(error)}')
+            raise UserError(f'{listed([peer.rank], self._places)} is lost: {self._reason(error)}')
 
     def close(self, failure: Optional[str] = None) -> None:
         """Close the connections: after all processes called it, or at once with a failure, which is sent to them."""
@@ -182,7 +185,7 @@ class HostChannel:
         """End this process, and on rank 0 also the others, because one is lost."""
         if self._closing.is_set() or not self._loss.acquire(blocking=False):
             return
-        message = message or f'rank {rank} is lost: {reason}'
+        message = message or f'{listed([rank], self._places)} is lost: {reason}'
         if self.rank == 0:
             for peer in self._peers.values():
                 try:

@@ -7,7 +7,7 @@ import socket
 import struct
 import threading
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple
 
 from hourglass_pose.errors import UserError
 
@@ -93,7 +93,16 @@ class _Gathering:
         connection.close()
 
 
-def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: float) -> Dict[int, Link]:
+def listed(ranks: Iterable[int], places: Sequence[str] = ()) -> str:
+    """Return ranks for a message, such as 'rank 1, 2'. places: what is added about each rank, if it is known."""
+    ranks = list(ranks)
+    where = f' ({", ".join(places[rank] for rank in ranks)})' if places else ''
+    return f'rank {", ".join(map(str, ranks))}{where}'
+
+
+def gather(
+    world_size: int, address: Tuple[str, int], key: bytes, deadline: float, places: Sequence[str] = ()
+) -> Dict[int, Link]:
     """Wait as rank 0 for the other ranks; each connection is answered in its own thread.
 
     Args:
@@ -101,6 +110,7 @@ def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: floa
         address: host and port to listen at; host '' is every address of this machine.
         key: the job's key.
         deadline: value of time.monotonic() by which all must be connected.
+        places: where each rank is, for messages; empty if it is not known.
 
     Returns:
         {rank: Link} of all other ranks.
@@ -122,10 +132,10 @@ def gather(world_size: int, address: Tuple[str, int], key: bytes, deadline: floa
         listener.settimeout(_ACCEPT_SECONDS)
         while len(gathering.links) < world_size - 1:
             if time.monotonic() > deadline:
-                ranks, refused = ', '.join(map(str, gathering.missing())), gathering.refused
+                missing, refused = listed(gathering.missing(), places), gathering.refused
                 others = f'; {len(refused)} connections had another key, such as from {refused[0]}' if refused else ''
                 raise UserError(
-                    f'rank {ranks} did not connect to rank 0 at port {address[1]}{others}; see the logs of these ranks'
+                    f'{missing} did not connect to rank 0 at port {address[1]}{others}; see the logs of these ranks'
                 )
             try:
                 connection, (sender, _) = listener.accept()

@@ -9,6 +9,9 @@ from hourglass_pose.errors import ConfigError
 from hourglass_pose.runtime.ascend import AscendRuntime
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.base import Runtime
+from hourglass_pose.runtime.cluster import ClusterRuntime
+from hourglass_pose.runtime.cluster_spec import TF_CONFIG, Cluster
+from hourglass_pose.runtime.job_key import job_key
 from hourglass_pose.runtime.native import NativeRuntime, gpu_names
 from hourglass_pose.tf_compat import VERSION
 
@@ -48,6 +51,7 @@ def open_runtime(
     loss_scale: Union[None, str, float] = None,
     steps_per_run: int = 1,
     npu: NpuSettings = NpuSettings(),
+    cluster: Optional[Cluster] = None,
 ) -> Runtime:
     """Return the Runtime of a device; the arguments are the keys of [Device].
 
@@ -57,11 +61,14 @@ def open_runtime(
         intra_threads: threads of one operation on a CPU, 0 for all cores.
         loss_scale: fixed scale of the loss in float16, None for a dynamic one, 'none' for none.
         steps_per_run: training steps of one run.
-        npu: settings of an NPU.
+        npu: settings of an NPU, and of the meeting of many processes.
+        cluster: the processes of TF_CONFIG that train together on CPUs or GPUs, None for one.
 
     Raises:
         ConfigError: the device is missing, or it does not support the settings.
     """
+    if device == 'npu' and cluster is not None:
+        raise _cluster_of_npus()
     if device == 'npu':
         if importlib.util.find_spec('npu_bridge') is None:
             raise ConfigError(
@@ -70,6 +77,8 @@ def open_runtime(
             )
         return AscendRuntime(precision, loss_scale, steps_per_run, npu, 'as configured')
     obstacle = npu_obstacle() if device == 'auto' else None
+    if device == 'auto' and not obstacle and cluster is not None:
+        raise _cluster_of_npus()
     if device == 'auto' and not obstacle:
         return AscendRuntime(precision, loss_scale, steps_per_run, npu, 'npu_bridge is installed and a device answers')
     if npu.asks_for_an_npu:
@@ -88,4 +97,25 @@ def open_runtime(
         reason = f'{len(gpus)} GPU found' if gpus else 'no GPU found'
         # If no software of Ascend is installed, no NPU is expected.
         reason += '' if obstacle == 'npu_bridge is not installed' else f', {obstacle}'
-    return NativeRuntime('gpu' if gpus else 'cpu', precision, intra_threads, loss_scale, reason, steps_per_run)
+    kind = 'gpu' if gpus else 'cpu'
+    if cluster is None:
+        return NativeRuntime(kind, precision, intra_threads, loss_scale, reason, steps_per_run)
+    return ClusterRuntime(
+        cluster,
+        job_key(),
+        npu.rank_port,
+        npu.rank_timeout,
+        kind,
+        precision,
+        intra_threads,
+        loss_scale,
+        reason,
+        steps_per_run,
+    )
+
+
+def _cluster_of_npus() -> ConfigError:
+    return ConfigError(
+        f'environment: {TF_CONFIG}: expected nothing with an NPU, whose processes find each other by a rank table; '
+        f"unset {TF_CONFIG}, or set [Device] device to 'cpu' or 'gpu'"
+    )

@@ -1,11 +1,13 @@
 """TrainGraph: training tower and evaluation tower of a network in one graph, with optimizer and averaged weights."""
 
+from contextlib import ExitStack
 from typing import Any, List, Optional
 
 import numpy as np
 
 from hourglass_pose.evaluation.passes import run_in_passes
-from hourglass_pose.graph.layers import MOVING_STATISTICS, moving_change
+from hourglass_pose.graph.joint_batch_norm import normalisation_over
+from hourglass_pose.graph.layers import MOVING_STATISTICS, joint_batch, moving_change
 from hourglass_pose.graph.storage import Storage, declared_variables, getter_of
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.representations.table import graph_half
@@ -31,7 +33,8 @@ class TrainGraph:
     model: HourglassModel. codec: the representation of joints. runtime: the device. schedule: of the learning rate.
     ema_decay: decay of the moving average of the weights, used by the evaluation tower; 0 for none.
     clip_norm: largest global norm of the gradient, 0 for no limit. person_weight: factor on the loss of the person
-    output, which `loss` includes; networks without this output do not use it.
+    output, which `loss` includes; networks without this output do not use it. sync_batch_norm: whether batches are
+    normalised by the statistics of all processes.
 
     The global step counts the steps that were applied: the schedule, the epochs and the averages follow it.
     `skipped_steps` counts those that were skipped because their gradient overflowed; the sum of both is the position in
@@ -53,6 +56,7 @@ class TrainGraph:
         clip_norm: float = 0.0,
         seed: int = 0,
         person_weight: float = 0.0,
+        sync_batch_norm: bool = False,
     ) -> None:
         self.model = model
         hyperparameters = model.hyperparameters
@@ -63,7 +67,7 @@ class TrainGraph:
         shapes = [[batch_size, size, size, 3], [batch_size, joints, 2], [batch_size, joints]]
         if hyperparameters.gives_person:
             shapes.append([batch_size, 2])
-        self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES, shapes, _NAMES)
+        self.input = (FedInput if runtime.steps_per_run == 1 else ReadInput)(_TYPES[: len(shapes)], shapes, _NAMES)
         self.images, self.joints_crop, self.joint_weights = self.input.tensors[:3]
         self.valid_images = tf.placeholder(tf.uint8, [valid_batch_size, size, size, 3], 'valid_images')
 
@@ -71,17 +75,22 @@ class TrainGraph:
         salt = seed + runtime.rank
         self.storage = Storage(declared_variables(model), runtime.joins_variables)
         weights = getter_of(self.storage.groups)
-        self.logits, person = model.build_outputs(
-            self.images,
-            True,
-            lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer),
-            weights,
-        )
+        with ExitStack() as stack:
+            if sync_batch_norm and runtime.world_size > 1:
+                stack.enter_context(joint_batch(normalisation_over(runtime.sum_over_processes, runtime.world_size)))
+            self.logits, person = model.build_outputs(
+                self.images,
+                True,
+                lambda x, rate, layer: runtime.dropout(x, rate, position, salt + _LAYER_STRIDE * layer),
+                weights,
+            )
         representation = graph_half(codec)
         target = representation.target(self.joints_crop, codec)
-        self.loss = representation.loss(self.logits, target, self.joint_weights)
+        loss = representation.loss(self.logits, target, self.joint_weights)
+        self.loss = runtime.joint_mean(loss, tf.reduce_sum(self.joint_weights))
         if person is not None:
-            self.loss += person_weight * person_loss(person, self.input.tensors[3])
+            labels = self.input.tensors[3]
+            self.loss += person_weight * runtime.joint_mean(person_loss(person, labels), tf.reduce_sum(labels[:, 1]))
         self.rate = learning_rate(schedule, self.global_step)
         self.average: Optional[WeightAverage] = None
         applied = self._apply(runtime, optimizer, weight_decay, clip_norm)
@@ -98,10 +107,14 @@ class TrainGraph:
         """Build the update of the weights and of the step counter; return a bool tensor: whether it was applied."""
         plain = make_optimizer(kind, self.rate, weight_decay, self.storage.weights)
         optimizer = runtime.wrap_optimizer(plain)
-        trained = [group.variable for group in self.storage.weights]
-        pairs = [pair for pair in optimizer.compute_gradients(self.loss, trained) if pair[0] is not None]
-        gradients, variables = zip(*pairs)
-        create_state(plain, [group for group in self.storage.weights if group.variable in variables])
+        variables = [group.variable for group in self.storage.weights]
+        gradients = [
+            # A weight without a gradient, such as biases before a batch norm, has state like the others, so that the
+            # checkpoints of all devices hold the same.
+            tf.zeros_like(variable) if gradient is None else gradient
+            for gradient, variable in optimizer.compute_gradients(self.loss, variables)
+        ]
+        create_state(plain, self.storage.weights)
         self.gradient_norm = tf.global_norm(gradients)
         if clip_norm > 0:
             gradients, _ = tf.clip_by_global_norm(gradients, clip_norm, use_norm=self.gradient_norm)

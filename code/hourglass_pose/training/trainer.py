@@ -22,7 +22,7 @@ class Trainer(Training):
         Ctrl-C or SIGTERM in any process ends the training early in all of them, after a checkpoint. Raises
         TrainingError when the loss is not finite.
         """
-        with self.stop_request, tf.Session(config=self.runtime.session_config()) as self.session:
+        with self.stop_request, tf.Session(self.runtime.target, config=self.runtime.session_config()) as self.session:
             self.step, self.skipped = start.set_variables(self.session, self.graph, self.runtime, self.report)
             self.finished_epochs = start.finished_epochs(self.length, self.step)
             for hook in self.hooks:

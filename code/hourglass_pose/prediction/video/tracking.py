@@ -104,20 +104,16 @@ class Tracker:
         expected position is less certain: of two people expected at one place, the one who was seen last fits better.
         """
         tracks = self.tracks(time_s)
-        values = np.zeros((len(joints_img), len(tracks)))
         if not tracks:
-            return values
+            return np.zeros((len(joints_img), 0))
         expected = np.array([track.expected_at(time_s) for track in tracks])
         doubt = np.array([1 + (time_s - track.seen_s) / _DOUBT_S for track in tracks])
         sizes = np.array([track.size_px for track in tracks]) * doubt
         areas = BOX_TO_SEGMENT * _BOX_AREA * sizes**2
-        known = np.array([track.known for track in tracks])
+        shared = np.array([track.known for track in tracks]) & seen[:, None]
         boxes = np.zeros((len(tracks), 4))
-        for pose in range(len(joints_img)):
-            shared = known & seen[pose]
-            oks = keypoint_similarity(joints_img[pose][None], expected, shared, areas, boxes, self._sigmas)[0]
-            values[pose] = np.where(shared.any(axis=1), oks / doubt, 0.0)
-        return values
+        oks = keypoint_similarity(joints_img[:, None], expected, shared, areas, boxes, self._sigmas)
+        return np.where(shared.any(axis=-1), oks / doubt, 0.0)
 
     def _start(self, joints_img: np.ndarray, seen: np.ndarray, time_s: float) -> Track:
         self._last_number += 1

@@ -68,8 +68,9 @@ class Checkpoint(Hook):
     def after_failure(self, training: Training) -> None:
         if training.runtime.is_chief:
             # A device loop may have completed some of its steps before the failure.
-            counters = self._saver.values(training.session, [training.graph.global_step, training.graph.skipped_steps])
-            training.step, training.skipped = [int(value) for value in counters.values()]
+            names = [counter.op.name for counter in (training.graph.global_step, training.graph.skipped_steps)]
+            counters = self._saver.values(training.session, names)
+            training.step, training.skipped = [int(counters[name]) for name in names]
             self._save(training)
 
     def after_training(self, training: Training) -> None:
