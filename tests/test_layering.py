@@ -16,6 +16,7 @@ ROOMS = (
     '',
     'errors',
     'invocation',
+    'allocation',
     'cores',
     'files',
     'rules',
@@ -51,6 +52,7 @@ ROOMS = (
 WITHOUT_TENSORFLOW = (
     'errors',
     'invocation',
+    'allocation',
     'cores',
     'files',
     'rules',

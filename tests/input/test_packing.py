@@ -52,13 +52,13 @@ def test_the_area_holds_every_view_and_the_largest_views_reach_its_edge(tmp_path
     assert np.min(spare) < 3.5 / 64 * (x1 - x0) + 0.04 * (x1 - x0)
 
 
-def test_the_most_enlarged_view_has_a_stored_pixel_for_each_of_its_own(tmp_path):
+def test_the_plain_crop_has_a_stored_pixel_for_each_of_its_own(tmp_path):
     person = photographed(tmp_path, size_wh=(1600, 1400))[1]
     person.box_img[:] = [100, 100, 1099, 1099]
     area, density = VIEWS.area(person)
-    affine = VIEWS.rule.training_affine(person, View(scale=1.25))
-    # The crop has 64 pixels for 1000 x 1.4 / 1.25 ones of the photo.
-    assert density == pytest.approx(affine[0, 0]) == pytest.approx(64 * 1.25 / 1400)
+    affine = VIEWS.rule.training_affine(person, View())
+    # The crop has 64 pixels for 1000 x 1.4 ones of the photo.
+    assert density == pytest.approx(affine[0, 0]) == pytest.approx(64 / 1400)
     person.box_img[:] = [100, 100, 119, 119]
     assert VIEWS.area(person)[1] == 1.0
 
@@ -93,9 +93,10 @@ def test_training_on_a_pack_shows_what_the_photos_show(tmp_path):
         np.testing.assert_array_equal(one.affine_crop_from_img, other.affine_crop_from_img)
         np.testing.assert_array_equal(one.joints_crop, other.joints_crop)
         np.testing.assert_array_equal(one.joint_weights, other.joint_weights)
-        # The JPEGs differ in quality by some levels. No edge is missing: beyond the photo both are black.
-        difference = np.abs(one.crop.astype(int) - other.crop)
-        assert difference.mean() < 3 and ((one.crop.sum(-1) == 0) == (other.crop.sum(-1) == 0)).mean() > 0.98
+        # The pixels are averaged in another order and compressed twice. No edge is missing: beyond the photo both are
+        # black.
+        difference = np.abs(one.crop.mean(axis=-1) - other.crop.mean(axis=-1))
+        assert difference.mean() < 5 and ((one.crop.sum(-1) == 0) == (other.crop.sum(-1) == 0)).mean() > 0.98
 
 
 def test_evaluation_crops_come_from_the_pack(tmp_path):

@@ -92,9 +92,8 @@ class PersonTable(Sequence[Person]):
 
     def keys(self) -> Iterator[Key]:
         """Yield the Key of every person."""
-        num_images = len(self._ends) - len(self._records)
-        for row in self._rows.tolist():
-            yield Key(self._source, self._name(num_images + row))
+        for person_id in self._names(len(self._ends) - len(self._records) + self._rows):
+            yield Key(self._source, person_id)
 
     def splits(self) -> List[Optional[str]]:
         """Return Person.split of every person."""
@@ -104,7 +103,7 @@ class PersonTable(Sequence[Person]):
     def images(self) -> List[str]:
         """Return Person.image of every person; persons of an image share the text."""
         numbers, where = np.unique(self._column('image'), return_inverse=True)
-        names = [self._name(number) for number in numbers.tolist()]
+        names = list(self._names(numbers))
         return [names[index] for index in where.ravel().tolist()]
 
     @property
@@ -130,6 +129,17 @@ class PersonTable(Sequence[Person]):
     def _name(self, number: int) -> str:
         start = int(self._ends[number - 1]) if number else 0
         return self._text[start : int(self._ends[number])].tobytes().decode('utf-8', 'surrogateescape')
+
+    def _names(self, numbers: np.ndarray) -> Iterator[str]:
+        """Yield many names; their part of the text is read at once."""
+        numbers = numbers.astype(np.int64)
+        ends = self._ends[numbers]
+        starts = np.where(numbers > 0, self._ends[numbers - 1], 0)
+        if len(numbers):
+            first = int(starts.min())
+            text = self._text[first : int(ends.max())].tobytes()
+            for start, end in zip((starts - first).tolist(), (ends - first).tolist()):
+                yield text[start:end].decode('utf-8', 'surrogateescape')
 
     def _person(self, row: int) -> Person:
         # A copy, so that a Person does not hold on to the file and can be changed.

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import posixpath
+import re
 from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 from hourglass_pose.annotations.checking import SPLITS
@@ -14,8 +15,14 @@ from hourglass_pose.errors import AnnotationError
 _UNITS = {'image': 'image', 'folder': 'folder of images'}
 
 
+# Names between single slashes, of which none begins with a dot: such a path is its own identity.
+_PLAIN_PATH = re.compile(r'^[^/\\.][^/\\]*(/[^/\\.][^/\\]*)*$')
+
+
 def image_identity(image: str) -> str:
     """Return the identity of an image: its path below the image folder, with slashes."""
+    if _PLAIN_PATH.match(image):
+        return image
     return posixpath.normpath(image.replace('\\', '/'))
 
 
@@ -81,7 +88,12 @@ def _splits_of_units(
         given.update((unit, name) for unit, split in zip(units, given_splits) if split == name)
     undecided = {unit for unit, split in zip(units, given_splits) if split is None}
     divided = undecided - set(given)
-    result = {unit: split_of(unit, seed, valid_fraction) for unit in divided}
+    if not 0 <= valid_fraction <= 1:
+        raise ValueError(f'valid_fraction is in [0, 1], not {valid_fraction!r}')
+    shares = {unit: _hash_share(unit, seed) for unit in divided}
+    result = {unit: 'valid' if share < valid_fraction else 'train' for unit, share in shares.items()}
+    if '' in result:  # the folder itself, whose identity is '.'
+        result[''] = split_of('', seed, valid_fraction)
     if 0 < valid_fraction < 1 and not given:
         if len(divided) < 2:
             advice = (
@@ -92,8 +104,8 @@ def _splits_of_units(
             raise AnnotationError(
                 f'{len(divided)} {_UNITS[split_by]}(s) cannot be divided into training and validation; {advice}'
             )
-        ranked = sorted(divided, key=lambda unit: (_hash_share(unit, seed), unit))
-        result[ranked[0]], result[ranked[-1]] = 'valid', 'train'
+        first, last = (end((share, unit) for unit, share in shares.items())[1] for end in (min, max))
+        result[first], result[last] = 'valid', 'train'
     result.update((unit, given[unit]) for unit in undecided & set(given))
     return result
 

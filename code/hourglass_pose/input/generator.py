@@ -9,6 +9,7 @@ from typing import Callable, Deque, Dict, Iterable, Iterator, List, Optional, Se
 import cv2
 import numpy as np
 
+from hourglass_pose.allocation import keep_freed_memory
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_table import PersonTable, image_numbers
 from hourglass_pose.cores import available_cores
@@ -151,6 +152,7 @@ class DataGenerator:
 
     def _prefetched(self, plan: Iterable[Rows]) -> Iterator[Batch]:
         """Yield the batches of a plan in its order. Every sample is a separate task for the threads."""
+        keep_freed_memory()
         if self.workers == 0:
             for rows in plan:
                 batch = self._empty_batch(is_training=_is_training(rows))

@@ -23,7 +23,7 @@ from hourglass_pose.input.augmentations.base import View
 from hourglass_pose.input.cropping import CropRule
 
 _SHARD_BYTES = 128 * 2**20
-_QUALITY = 92
+_QUALITY = 90
 _SPARE = 3  # pixels that sampling and averaging take beyond a crop's corners, counted in crop pixels
 
 
@@ -56,7 +56,7 @@ class PackedViews:
     def area(self, person: Person) -> Tuple[np.ndarray, float]:
         """Return ((x0, y0, x1, y1) in photo pixels that views and evaluation can show, stored pixels a photo pixel).
 
-        The most enlarged view still has a stored pixel for each of its own. Nothing is enlarged.
+        The plain crop and that of evaluation have a stored pixel for each of their own. Nothing is enlarged.
         """
         size = self.rule.crop_size
         middle, side = geometry.square_of_affine(self.rule.training_affine(person, View()), size)
@@ -64,7 +64,7 @@ class PackedViews:
         reach, plain_reach = side * (self.margin + _SPARE / size), plain * (0.5 + _SPARE / size)
         lower = np.minimum(middle - reach, centre - plain_reach)
         upper = np.maximum(middle + reach, centre + plain_reach)
-        return np.concatenate([lower, upper]), min(1.0, size * max((1.0 + self.scale_range) / side, 1.0 / plain))
+        return np.concatenate([lower, upper]), min(1.0, size / min(side, plain))
 
 
 RANGES = ('rotation_deg', 'scale_range', 'shift_range')
