@@ -57,8 +57,9 @@ def test_the_runtime_is_that_of_a_training_and_opened_once(command_line_run, mon
             part.close()
 
     timed.serve_order({'what': 'step', 'config': command_line_run.config, 'sides': sides}, serve)
-    ((device, precision, threads, loss_scale, steps, npu),) = opened
+    ((device, precision, threads, loss_scale, steps, npu, cluster),) = opened
     assert (device, precision, loss_scale, steps, npu.rank_port) == ('cpu', 'float32', 512.0, 2, 30001)
+    assert cluster is None
     # A run is two steps of four persons; the network with one stack has less arithmetic.
     assert [part.images for part in parts] == [8, 8, 0] and parts[0].gflop > parts[1].gflop > 0
 

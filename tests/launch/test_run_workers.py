@@ -54,7 +54,8 @@ def test_workers_are_one_job_at_free_ports_with_the_caller_s_arguments(place):
         assert process.folder == str(place) and process.log == str(place / 'output' / f'worker_{process.rank}.log')
         assert process.command[1:4] == (os.path.join(CODE, 'train_launcher.py'), '--config', 'my.cfg')
         share = max(1, available_cores() // 3)
-        assert process.command[4:] == ('--set', f'Train.workers={share}', '--set', f'Device.intra_threads={share}')
+        assert process.command[4:] == ('--set', f'Train.workers={share}')
+        assert process.environment['TF_NUM_INTRAOP_THREADS'] == str(share)
     other = planned(3)[0].environment
     assert other['HOURGLASS_JOB_KEY'] != processes[0].environment['HOURGLASS_JOB_KEY']
     assert planned(2, HOURGLASS_JOB_KEY='mine')[1].environment['HOURGLASS_JOB_KEY'] == 'mine'
@@ -62,7 +63,8 @@ def test_workers_are_one_job_at_free_ports_with_the_caller_s_arguments(place):
 
 def test_threads_that_the_settings_name_stay(place):
     config = config_from_dict({'Device': {'intra_threads': 3}, 'Train': {'workers': 0}})
-    assert plan_workers(2, 'resume', ['run'], config, {})[0].command[2:] == ('run',)
+    process = plan_workers(2, 'resume', ['run'], config, {})[0]
+    assert process.command[2:] == ('run',) and 'TF_NUM_INTRAOP_THREADS' not in process.environment
 
 
 def test_each_process_has_a_gpu_of_its_own_where_there_are_gpus(tmp_path):

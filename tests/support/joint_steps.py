@@ -1,13 +1,15 @@
 """Program of forked_ranks.py: some steps of plain descent on given batches, by one process or by many together.
 
 Arguments: a folder, and JSON {"rows": persons of the joint batch, "steps": number, "arch": hyperparameters, "sync":
-whether batch norm is synchronised, "odd": rank of a process with another network}. Each process takes its share of the
+whether batch norm is synchronised, "odd": rank of a process with another network, "one_layer": whether the network is
+OneLayerModel}. Each process takes its share of the
 rows. It writes to folder/RANK-of-COUNT.npz the loss and the gradient's norm of each step, and all variables before the
 first, after the first and after the last step: the change of a weight in the first step is its gradient times RATE.
 """
 
 import json
 import os
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -22,27 +24,39 @@ from hourglass_pose.tf_compat import tf
 from hourglass_pose.training import train_graph
 from hourglass_pose.training.optimizer import ScheduleSettings
 from named_weights import weights_of
+from one_layer_model import OneLayerModel
 
-SIZE, JOINTS = 32, 5
 RATE = 1 / 16
 """Small, so that rounding does not grow from step to step."""
 
 
-def joint_batches(rows, steps):
+def joint_batches(rows, steps, size, joints):
     """Yield (images, joints, weights, person labels) of the joint batch of each step; rows differ in their labels."""
     rng = np.random.RandomState(6)
     for _ in range(steps):
-        weights = rng.uniform(size=(rows, JOINTS)) < np.linspace(0.05, 0.95, rows)[:, None]
+        weights = rng.uniform(size=(rows, joints)) < np.linspace(0.05, 0.95, rows)[:, None]
         labels = np.stack([rng.uniform(size=rows) < 0.5, np.arange(rows) % 3 > 0], axis=1)
         yield (
             # Brightness differs between the rows, so the statistics of the shares do, too.
-            (rng.uniform(0, 1, (rows, SIZE, SIZE, 3)) * np.linspace(50, 255, rows)[:, None, None, None]).astype(
+            (rng.uniform(0, 1, (rows, size, size, 3)) * np.linspace(50, 255, rows)[:, None, None, None]).astype(
                 np.uint8
             ),
-            rng.uniform(0, SIZE - 1, (rows, JOINTS, 2)).astype(np.float32),
+            rng.uniform(0, size - 1, (rows, joints, 2)).astype(np.float32),
             weights.astype(np.float32),
             labels.astype(np.float32),
         )
+
+
+def model_of(options, rank):
+    """Return the network of a process."""
+    if options.get('one_layer'):
+        model = OneLayerModel()
+        if options.get('odd') == rank:
+            model.hyperparameters = SimpleNamespace(**dict(vars(model.hyperparameters), num_joints=4))
+        return model
+    arch = options.get('arch', {'num_stacks': 1, 'stem_features': (4, 8, 8), 'person': True})
+    small = {'num_features': 8, 'num_poolings': 1, 'num_joints': 5, 'input_size': 32, 'drop_rate': 0.0}
+    return HourglassModel(make_hyperparameters(**small, **arch))
 
 
 def main(arguments):
@@ -51,24 +65,11 @@ def main(arguments):
     runtime = open_runtime('cpu', 'float32', 1, cluster=cluster_of_environment())
     share = options['rows'] // runtime.world_size
     with tf.Graph().as_default():
-        hyperparameters = make_hyperparameters(
-            **dict(
-                {
-                    'num_joints': JOINTS,
-                    'input_size': SIZE,
-                    'num_stacks': 1,
-                    'num_features': 16 if options.get('odd') == runtime.rank else 8,
-                    'num_poolings': 1,
-                    'stem_features': (4, 8, 8),
-                    'drop_rate': 0.0,
-                    'person': True,
-                },
-                **options.get('arch', {}),
-            )
-        )
+        model = model_of(options, runtime.rank)
+        size, joints = model.hyperparameters.input_size, model.hyperparameters.num_joints
         graph = train_graph.TrainGraph(
-            HourglassModel(hyperparameters),
-            make_codec(hyperparameters.heatmap_size, 4, float(SIZE)),
+            model,
+            make_codec(model.hyperparameters.heatmap_size, 4, 16.0),
             runtime,
             ScheduleSettings(100, 1.0, 'exponential', decay=1.0),
             share,
@@ -86,7 +87,7 @@ def main(arguments):
             saver.set(session, {name: scale * weights_of(name, shape) for name, shape in shapes.items()})
             runtime.prepare_session(session)
             found = {'losses': [], 'norms': []}
-            for number, batch in enumerate(joint_batches(options['rows'], options['steps'])):
+            for number, batch in enumerate(joint_batches(options['rows'], options['steps'], size, joints)):
                 rows = slice(runtime.rank * share, (runtime.rank + 1) * share)
                 feed = dict(zip(graph.input.tensors, [array[rows] for array in batch]))
                 if number == 0:

@@ -29,6 +29,7 @@ Their logs are in the folder output. Machines apart from each other: see docs/wo
 """
 _LOGS = 'output'
 _STOP_SECONDS = 60
+_THREADS = 'TF_NUM_INTRAOP_THREADS'  # TensorFlow's own variable, for sessions without a number of threads
 _PROGRAMS = {'train': 'train_launcher.py', 'resume': 'load.py'}
 
 
@@ -115,22 +116,26 @@ def plan_workers(
         LaunchError: there are too few GPUs, or no free ports.
     """
     command = [environ.get('PYTHON') or sys.executable, os.path.join(CODE, _PROGRAMS[subcommand]), *given]
-    for setting in share_of_workers(config, count) + _share_of_threads(config, count):
+    for setting in share_of_workers(config, count):
         command += ['--set', setting]
+    threads = _share_of_threads(config, count, environ)
     gpus = gpus_of_workers(count, config, environ)
     processes = []
     for rank, environment in enumerate(environments_of_workers(count, environ)):
-        environment = {**environment, 'PYTHONUNBUFFERED': '1', **gpus[rank]}
+        environment = {**environment, 'PYTHONUNBUFFERED': '1', **threads, **gpus[rank]}
         log = os.path.abspath(os.path.join(_LOGS, f'worker_{rank}.log'))
         processes.append(Process(rank, None, environment, tuple(command), os.getcwd(), log))
     return processes
 
 
-def _share_of_threads(config: Config, count: int) -> List[str]:
-    """Return the setting that gives each process its share of the cores, unless the settings have intra_threads."""
-    if config.Device.intra_threads or count == 1:
-        return []
-    return [f'Device.intra_threads={threads_of_process(count)}']
+def _share_of_threads(config: Config, count: int, environ: Mapping[str, str]) -> Dict[str, str]:
+    """Return the environment that gives each process its share of the cores, unless the settings have intra_threads.
+
+    It is no setting, because a run that is resumed with another number of processes would keep it.
+    """
+    if config.Device.intra_threads or count == 1 or environ.get(_THREADS):
+        return {}
+    return {_THREADS: str(threads_of_process(count))}
 
 
 def gpus_of_workers(
