@@ -95,11 +95,15 @@ def decode_jpeg(data: bytes, most: int = 1) -> Optional[Tuple[np.ndarray, int]]:
     if header is None or header.width * header.height > MAX_MEGAPIXELS * 1000000:
         return None
     orientation = _orientation_of_exif(header.exif)
-    shrink = max(each for each in SHRINKS if each <= max(1, most)) if orientation == 1 else 1
+    found = decode_known_jpeg(data, most if orientation == 1 else 1)
+    return found and (_upright(found[0], orientation), found[1])
+
+
+def decode_known_jpeg(data: bytes, most: int = 1) -> Optional[Tuple[np.ndarray, int]]:
+    """Return decode_jpeg of data that is known to be a whole and ordinary JPEG without an EXIF orientation."""
+    shrink = max(each for each in SHRINKS if each <= max(1, most))
     image = cv2.imdecode(np.frombuffer(data, np.uint8), _SHRINKING_FLAGS[shrink] | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        return None
-    return _upright(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), orientation), shrink
+    return None if image is None else (cv2.cvtColor(image, cv2.COLOR_BGR2RGB), shrink)
 
 
 def _read_any(path: str, stream: BinaryIO) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 
 from hourglass_pose.errors import ImageError
-from hourglass_pose.images import decode_jpeg
+from hourglass_pose.images import decode_known_jpeg
 
 
 class Shard:
@@ -46,12 +46,12 @@ class PackedCrop(NamedTuple):
     size_wh: Tuple[int, ...]
 
     def decode(self, most: int) -> Tuple[np.ndarray, int]:
-        """Return images.decode_jpeg of the crop. Raises ImageError if the shard is damaged."""
+        """Return images.decode_known_jpeg of the crop. Raises ImageError if the shard is damaged."""
         try:
             data = self.shard.read(self.start, self.length)
         except OSError as error:
             raise ImageError(f'{self.shard.path}: cannot be read ({error.strerror or error}); copy the pack again')
-        found = decode_jpeg(data, most) if zlib.crc32(data) == self.checksum else None
+        found = decode_known_jpeg(data, most) if zlib.crc32(data) == self.checksum else None
         if found is None:
             raise ImageError(
                 f'{self.shard.path}: damaged at byte {self.start} ({len(data)} of {self.length} bytes with another '

@@ -143,21 +143,21 @@ class PersonTable(Sequence[Person]):
 
     def _person(self, row: int) -> Person:
         # A copy, so that a Person does not hold on to the file and can be changed.
-        record = self._records[row : row + 1].copy()[0]
-        image = self._name(int(record['image']))
+        record = dict(zip(self._records.dtype.names or (), self._records[row : row + 1].copy()[0].item()))
+        image = self._name(record['image'])
         joints, labelled, visible = record['joints'], record['labelled'], record['visible']
         if self._chosen is not None:
             joints, labelled, visible = joints[self._chosen], labelled[self._chosen], visible[self._chosen]
-        shard, start = self._shards[int(record['shard'])], int(record['start'])
+        shard, start = self._shards[record['shard']], record['start']
         crop = PackedCrop(
             shard,
             start,
-            int(record['length']),
-            int(record['checksum']),
+            record['length'],
+            record['checksum'],
             tuple(record['crop'].tolist()),
             tuple(record['size_wh'].tolist()),
         )
-        split, person_index = int(record['split']), int(record['person_index'])
+        split, person_index = record['split'], record['person_index']
         return Person(
             image=image,
             image_path=f'{shard.path}@{start}',
