@@ -1,12 +1,14 @@
 """The network that ships with the package: in the wheel, opened where none is given, and its absence is one line."""
 
 import fnmatch
+import json
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
 
+import cv2
 import numpy as np
 import pytest
 from conftest import CODE
@@ -15,6 +17,7 @@ from exported_models import SIZE, write_exported
 from hourglass_pose.checkpoints import shipped
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.prediction.predictor import Predictor
+from hourglass_pose.synthetic.scenes import render_image
 
 ROOT = os.path.dirname(CODE)
 
@@ -78,3 +81,26 @@ def test_the_wheel_holds_the_network_and_its_record(tmp_path):
         for name in names:
             assert archive.read(f'hourglass_pose/{folder.name}/{name}') == b'a network'
         assert 'hourglass_pose/report/report.html' in archive.namelist()
+
+
+def test_the_network_that_ships_is_that_of_the_checkpoint_beside_it():
+    record = json.loads(open(f'{shipped.SHIPPED}.json', encoding='utf-8').read())
+    checkpoint = os.path.join(CODE, 'networks', 'lsp')
+    side, gate = record['inference']['input_size'], record['gate']
+    crops = np.stack([cv2.resize(render_image(0, index)[0], (side, side)) for index in range(4)])
+    with Predictor(shipped.SHIPPED) as exported, Predictor(checkpoint, device='cpu') as trained:
+        assert exported.inference == trained.inference
+        maps = [predictor.last_logits(crops) for predictor in (exported, trained)]
+    # The bound that the export had to keep, which includes the rounding of the weights to float16.
+    assert np.abs(maps[0] - maps[1]).max() <= gate['bound'] / gate['largest_value'] * np.abs(maps[1]).max()
+
+
+def test_the_network_that_ships_is_small_and_names_no_path_of_a_machine():
+    assert os.path.getsize(shipped.SHIPPED) <= 6e6
+    folder = os.path.join(CODE, 'networks', 'lsp')
+    files = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
+    assert sum(map(os.path.getsize, files)) <= 15e6
+    for path in [*files, shipped.SHIPPED, f'{shipped.SHIPPED}.json']:
+        with open(path, 'rb') as stream:
+            content = stream.read()
+        assert not any(word in content for word in (b'/tmp', b'/home/', b'/work/')), path

@@ -1,5 +1,6 @@
 """The description of an offline model: the JSON beside it, and the part of it that is stored in an ONNX file."""
 
+import os
 from typing import Any, Dict, Sequence
 
 from hourglass_pose.export.offline_graph import HEATMAPS, INPUT, JOINTS, PERSON, SCORES, OfflineGraph
@@ -30,7 +31,8 @@ def describe_tensors(predictor: Predictor, offline: OfflineGraph) -> Dict[str, A
         'sigma_hm': predictor.codec.sigma_hm,
         'frame': _FRAME,
         'crop': _CENTRE_SCALE if predictor.rule.needs_centre else _BOX,
-        'checkpoint': predictor.stored.path,
+        # A model is passed on: where the run was on this machine is nobody's business.
+        'checkpoint': '/'.join(os.path.abspath(predictor.stored.path).split(os.sep)[-2:]),
         'step': predictor.stored.step,
     }
 
