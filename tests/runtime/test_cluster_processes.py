@@ -96,7 +96,7 @@ def test_processes_train_together_in_bfloat16(run_steps):
 @pytest.mark.slow
 @pytest.mark.parametrize('arch', ['newell', 'modelzoo'])
 def test_four_processes_are_one_training_with_the_joint_batch(run_steps, arch):
-    # Maps of 2 x 2 cells have channels of almost no variance, in which a second step enlarges the rounding of the first.
+    # Maps of 2 x 2 cells have channels of almost no variance: a second step enlarges the rounding of the first.
     options = {} if arch == 'newell' else {'arch': MODELZOO, 'steps': 1}
     require_one_training(run_steps(4, **options), run_steps(1, **options)[0])
 
