@@ -92,7 +92,7 @@ def test_an_imported_run_computes_crops_and_decodes_as_its_code_did(
     assert json.loads(json.dumps(config.as_dict())) == manifest['config']
     assert (config.Train.loss, config.Train.sigma) == ('mse', 1.0)
     assert (config.Train.optimizer, config.Train.lear_rate) == (optimizer, rate)
-    for part in ('read: ', manifest['source']['sha256'], 'GFLOPs', 'matched: all ', 'licence: ', 'next: ', run):
+    for part in ('read: ', manifest['source']['sha256'], 'FLOPs', 'matched: all ', 'licence: ', 'next: ', run):
         assert part in output
     assert {'bearpaw': 'GPL', 'princeton': 'BSD'}[option] in output
 

@@ -171,13 +171,13 @@ def test_overflow_in_every_step_is_an_error_with_the_cause(tmp_path, synthetic_p
 def test_pictures_that_vanish_in_a_loop_stop_the_run_after_a_checkpoint(tmp_path, synthetic_people, monkeypatch):
     step, calls = Trainer._step, []
 
-    def unreadable(path):
+    def unreadable(path, *more):
         raise ImageError(f'{path}: gone')
 
     def damaged_after_two_runs(self, *arguments):
         calls.append(1)
         if len(calls) == 3:
-            monkeypatch.setattr(self.data.sample_maker.cache, 'read', unreadable)
+            monkeypatch.setattr(self.data.sample_maker.cache, 'read_shrunk', unreadable)
         return step(self, *arguments)
 
     monkeypatch.setattr(Trainer, '_step', damaged_after_two_runs)

@@ -283,7 +283,9 @@ class Separate(NativeRuntime):
 def test_joined_variables_are_trained_as_separate_ones(rng, optimizer):
     batches, found = [batch_of(rng) for _ in range(3)], []
     for runtime in (CPU, Separate('cpu', 'float32', 1)):
-        with Trained(runtime, optimizer=optimizer, weight_decay=0.1, ema_decay=0.5, clip_norm=0.5, seed=1) as trained:
+        # The softmax does not change with a map's offset, whose gradient would be rounding errors that Adam enlarges.
+        options = {'loss': 'mse', 'weight_decay': 0.1, 'ema_decay': 0.5, 'clip_norm': 0.5, 'seed': 1}
+        with Trained(runtime, optimizer=optimizer, **options) as trained:
             for batch in batches:
                 trained.step(batch)
             found.append(trained.everything())

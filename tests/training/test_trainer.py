@@ -312,10 +312,10 @@ def test_too_many_unreadable_pictures_stop_the_run_after_a_checkpoint(
     def step_then_damage(self, *arguments):
         batches.append(1)
         if len(batches) == 4:
-            monkeypatch.setattr(self.data.sample_maker.cache, 'read', unreadable)
+            monkeypatch.setattr(self.data.sample_maker.cache, 'read_shrunk', unreadable)
         return step(self, *arguments)
 
-    def unreadable(path):
+    def unreadable(path, *more):
         raise ImageError(f'{path}: gone')
 
     monkeypatch.setattr(Trainer, '_step', step_then_damage)

@@ -8,7 +8,6 @@ from typing import NamedTuple, Optional, Tuple
 import numpy as np
 
 from hourglass_pose.errors import ImageError
-from hourglass_pose.images import decode_known_jpeg
 
 
 class Shard:
@@ -47,6 +46,10 @@ class PackedCrop(NamedTuple):
 
     def decode(self, most: int) -> Tuple[np.ndarray, int]:
         """Return images.decode_known_jpeg of the crop. Raises ImageError if the shard is damaged."""
+        # Imported here: OpenCV takes a second to load and changes LD_LIBRARY_PATH of the process, and persons are also
+        # read by programs that decode nothing, such as the launcher.
+        from hourglass_pose.images import decode_known_jpeg
+
         try:
             data = self.shard.read(self.start, self.length)
         except OSError as error:

@@ -3,8 +3,13 @@
 import sys
 
 if __name__ == '__main__':
+    of_workers = sys.argv[1:2] == ['workers']
     try:
-        from hourglass_pose.launch import launcher, workers
+        # One of them alone: what the other one imports changes the environment of the processes.
+        if of_workers:
+            from hourglass_pose.launch import workers
+        else:
+            from hourglass_pose.launch import launcher
     except ImportError as error:
         print(
             f'error: requirements: {sys.executable} lacks a package ({error}); run "{sys.executable} -m pip install ." '
@@ -12,4 +17,4 @@ if __name__ == '__main__':
             file=sys.stderr,
         )
         sys.exit(2)
-    sys.exit(workers.main(sys.argv[2:]) if sys.argv[1:2] == ['workers'] else launcher.main())
+    sys.exit(workers.main(sys.argv[2:]) if of_workers else launcher.main())
