@@ -50,7 +50,7 @@ def kinds() -> Dict[str, Tuple[int, Optional[float]]]:
 
 
 class CanvasMaker:
-    """Makes canvases of annotated persons, each of whom is alone in a photo, and of the background of these photos.
+    """Makes canvases of annotated persons, one in a photo, and of the background of these photos.
 
     Canvas `number` of a kind and a seed is always the same.
     """

@@ -13,22 +13,9 @@
 set -euo pipefail
 code=$(cd "$(dirname "${BASH_SOURCE[0]}")/../code" && pwd)
 
-python=
-for candidate in "${PYTHON:-}" "${VIRTUAL_ENV:+$VIRTUAL_ENV/bin/python}" "${CONDA_PREFIX:+$CONDA_PREFIX/bin/python}" \
-        python3.7 python3 python; do
-    if [ -n "$candidate" ] && "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 7))' 2> /dev/null; then
-        python=$candidate
-        break
-    fi
-    if [ -n "$candidate" ] && [ "$candidate" = "${PYTHON:-}" ]; then
-        echo "error: PYTHON=$candidate: expected a Python of version 3.7 or newer" >&2
-        exit 2
-    fi
-done
-if [ -z "$python" ]; then
-    echo "error: no Python of version 3.7 or newer found; install one, or name it by PYTHON=/path/to/python" >&2
-    exit 2
-fi
+# shellcheck source=scripts/find_python.sh
+source "$code/../scripts/find_python.sh"
+python=$(find_python python3.7 python3 python)
 
 # Logs and relative paths belong to the caller's folder, as in ModelZoo. Nothing of the environment is replaced.
 export PYTHONPATH="$code${PYTHONPATH:+:$PYTHONPATH}"

@@ -18,7 +18,7 @@ def predictor(monkeypatch):
 
 
 def matched(poses, people):
-    """Return the number of people, each of whom has one pose with every joint within a tenth of the person's height."""
+    """Return the number of people; each must have one pose with every joint within a tenth of the person's height."""
     left = list(poses)
     for x, y, height in people:
         expected = joints_of(x, y, height)

@@ -58,7 +58,8 @@ class VariableSaver:
     def set(self, session: 'tf.Session', arrays: Mapping[str, np.ndarray]) -> None:
         """Set variables to arrays {name: array}; variables without an array stay unchanged."""
         assign(session, self._plain, arrays)
-        for group in self._joined:
+        # The values of a vector are read and written only where one of them changes.
+        for group in [group for group in self._joined if not arrays.keys().isdisjoint(group.names)]:
             vector = np.array(session.run(group.variable))
             for name, view in group.views(vector).items():
                 if name in arrays:
@@ -81,10 +82,11 @@ class VariableSaver:
             else:
                 reader = tf.train.NewCheckpointReader(prefix)
                 self.set(session, {name: reader.get_tensor(name) for name in fitting})
+        restored = set(fitting)
         return RestoreReport(
             tuple(fitting),
-            tuple(name for name in self._shapes if name not in set(fitting)),
-            tuple(sorted(set(found) - set(fitting))),
+            tuple(name for name in self._shapes if name not in restored),
+            tuple(sorted(set(found) - restored)),
             tuple(self._network),
         )
 
@@ -93,14 +95,14 @@ class _JoinedSaveable(SaveableObject):
     """What tf.train.Saver needs to save the parts of a joined vector under their names and shapes."""
 
     def __init__(self, group: Group) -> None:
-        self._variable = group.variable
+        self._group = group
         specs = [SaveSpec(tensor, '', name) for name, tensor in group.tensors().items()]
         super().__init__(group.variable, specs, group.variable.op.name)
 
     def restore(self, restored_tensors: List[Any], restored_shapes: Any) -> Any:
         """Return the operation that sets the vector."""
         del restored_shapes
-        return tf.assign(self._variable, tf.concat([tf.reshape(part, [-1]) for part in restored_tensors], axis=0))
+        return tf.assign(self._group.variable, self._group.joined(dict(zip(self._group.names, restored_tensors))))
 
 
 def stored_number(path: str, variable: 'tf.Variable') -> Optional[float]:

@@ -6,18 +6,13 @@ from typing import Any, Callable, Dict
 
 from hourglass_pose.checkpoints.opening import open_checkpoint
 from hourglass_pose.checkpoints.paths import CONFIG_COPY
-from hourglass_pose.config.config import config_from_dict
+from hourglass_pose.config.config import config_from_dict, format_sections
+from hourglass_pose.config.keys import KEYS
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.experiment.importing import require_new_folder, start_of_run, write_weights
 from hourglass_pose.files import write_whole
 from hourglass_pose.training.run_log import HISTORY
-
-# Paths and devices of the machine that trained.
-_OF_ONE_MACHINE = {
-    'DataSetHG': ('training_txt_file', 'img_directory'),
-    'Saver': ('saver_directory', 'log_dir_train', 'log_dir_test'),
-}
 
 
 def publish_weights(path: str, folder: str, report: Callable[[str], None] = print) -> None:
@@ -62,22 +57,15 @@ def publish_weights(path: str, folder: str, report: Callable[[str], None] = prin
     history = os.path.join(os.path.dirname(stored.path), HISTORY)
     if os.path.isfile(history):
         shutil.copyfile(history, os.path.join(folder, HISTORY))
-    write_whole(os.path.join(folder, CONFIG_COPY), _text_of(portable).encode('utf-8'))
+    write_whole(os.path.join(folder, CONFIG_COPY), format_sections(portable).encode('utf-8'))
     report(f'in {folder}: {CONFIG_COPY}, latest: the weights of step {stored.step} of {path} alone')
 
 
 def _portable(values: Dict[str, Any]) -> Dict[str, Dict[str, Any]]:
     """Return the sections of a manifest's config without what belongs to one machine."""
+    paths = {(key.section, key.name) for key in KEYS if key.rule.is_path}
     return {
-        section: {key: value for key, value in keys.items() if key not in _OF_ONE_MACHINE.get(section, ())}
+        section: {key: value for key, value in keys.items() if (section, key) not in paths}
         for section, keys in values.items()
         if section != 'Device'
     }
-
-
-def _text_of(sections: Dict[str, Dict[str, Any]]) -> str:
-    """Return sections {section: {key: value}} as the text of a config file."""
-    return '\n'.join(
-        f'[{section}]\n' + ''.join(f'{key}: {value!r}\n' for key, value in keys.items())
-        for section, keys in sections.items()
-    )

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from typing import Callable, List
+from typing import Callable, List, Sequence
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.paths import CONFIG_COPY
@@ -74,6 +74,14 @@ def write_config_copy(config: Config, is_new: bool, report: Callable[[str], None
             os.replace(path, given)
             report(f'note: the run keeps its settings in {path}; the file that was there is now {given}')
     write_whole(path, text.encode('utf-8'))
+
+
+def config_of_run(folder: str, overrides: Sequence[str] = ()) -> Config:
+    """Return the Config that a run was started with, changed by overrides; the folder may have been renamed since.
+
+    Raises ConfigError.
+    """
+    return load_config(os.path.join(folder, CONFIG_COPY), [f'Saver.saver_directory={folder!r}', *overrides])
 
 
 def _written(folder: str) -> List[str]:

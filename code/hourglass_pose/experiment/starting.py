@@ -18,7 +18,7 @@ from hourglass_pose.config.config import Config, format_config, load_config
 from hourglass_pose.errors import CheckpointError, counted
 from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.experiment.original_settings import config_of_original, notes_on_original
-from hourglass_pose.experiment.run_folder import refuse_mixing, set_earlier_run_aside, write_config_copy
+from hourglass_pose.experiment.run_folder import config_of_run, refuse_mixing, set_earlier_run_aside, write_config_copy
 from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
 from hourglass_pose.invocation import command
 from hourglass_pose.runtime.cluster_spec import cluster_of_environment
@@ -149,10 +149,8 @@ def _resume_run(folder: str, overrides: Sequence[str], notes: List[str]) -> None
         raise CheckpointError(
             f'{folder}: no checkpoint of this run is intact; {notes[-1]}; start over by "{command("train")} --fresh"'
         )
-    # The settings that the run was started with, not those of a config.cfg that may have changed since. The folder may
-    # have been moved.
-    settings = os.path.join(folder, CONFIG_COPY)
-    config = load_config(settings, [f'Saver.saver_directory={folder!r}', *overrides])
+    # Not those of a config.cfg that may have changed since.
+    config, settings = config_of_run(folder, overrides), os.path.join(folder, CONFIG_COPY)
     notes.append(f'settings: those of the run, in {settings}; --set Section.key=value changes one, --config does not')
     train(config, resume_folder=newest, quiet=True, notes=notes)
 

@@ -100,7 +100,7 @@ class Group:
         """Return the tensor that has these values {name: tensor} of the parts where the variable has them."""
         if not self.is_joined:
             return values[self.names[0]]
-        return tf.concat([tf.reshape(values[name], [-1]) for name in self.names], axis=0)
+        return _vector([values[name] for name in self.names])
 
     def views(self, vector: np.ndarray) -> Dict[str, np.ndarray]:
         """Return {name: view} of the parts in the values of a joined vector."""
@@ -155,12 +155,16 @@ def _groups(name: str, declared: Sequence[Declared], joins: bool, trainable: boo
         return []
     if joins:
         with tf.name_scope('joined_initial_values'):
-            initial = tf.concat([tf.reshape(each.initializer(list(each.shape)), [-1]) for each in declared], axis=0)
+            initial = _vector([each.initializer(list(each.shape)) for each in declared])
         return [Group(tf.get_variable(name, initializer=initial, trainable=trainable), declared)]
     return [
         Group(tf.get_variable(each.name, each.shape, tf.float32, each.initializer, trainable=trainable), [each])
         for each in declared
     ]
+
+
+def _vector(parts: Sequence['tf.Tensor']) -> 'tf.Tensor':
+    return tf.concat([tf.reshape(part, [-1]) for part in parts], axis=0)
 
 
 def getter_of(groups: Sequence[Group], ending: str = '') -> Callable[..., Any]:

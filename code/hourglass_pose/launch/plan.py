@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import hourglass_pose
-from hourglass_pose.checkpoints.paths import CONFIG_COPY, run_to_resume
+from hourglass_pose.checkpoints.paths import run_to_resume
 from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.config.keys import KEY_BY_SPELLING
 from hourglass_pose.cores import threads_of_process
 from hourglass_pose.errors import LaunchError
+from hourglass_pose.experiment.run_folder import config_of_run
 from hourglass_pose.launch.arguments import settings_of
 from hourglass_pose.launch.placement import Placement
 from hourglass_pose.runtime.ascend_options import RANK_PORT
@@ -79,12 +80,7 @@ def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapp
     if arguments.data_path:
         chosen, data_problem = data_settings(arguments.data_path, arguments.set)
         settings = chosen + settings
-    # As in load.py: a run is resumed in its folder, which may have been renamed since it began.
-    config = (
-        load_config(os.path.join(resumed, CONFIG_COPY), [f'Saver.saver_directory={resumed!r}'] + settings)
-        if resumed
-        else load_config(source, settings)
-    )
+    config = config_of_run(resumed, settings) if resumed else load_config(source, settings)
     settings += share_of_workers(config, len(placement.here)) + _own_port(config, arguments, placement)
     if config.Device.device != 'npu' and placement.size > 1:
         raise LaunchError(

@@ -7,13 +7,13 @@ import sys
 from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
-from hourglass_pose.checkpoints.paths import CONFIG_COPY, run_to_resume
+from hourglass_pose.checkpoints.paths import run_to_resume
 from hourglass_pose.cli import DONE, INTERRUPTED, USERS_MISTAKE, parse_arguments
 from hourglass_pose.cli.options import config_path
 from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.cores import threads_of_process
 from hourglass_pose.errors import LaunchError, UserError
-from hourglass_pose.experiment.run_folder import refuse_mixing
+from hourglass_pose.experiment.run_folder import config_of_run, refuse_mixing
 from hourglass_pose.experiment.training_data import require_data
 from hourglass_pose.launch.plan import CODE, Process, share_of_workers
 from hourglass_pose.launch.processes import Processes
@@ -87,9 +87,7 @@ def settings_of(subcommand: str, given: Sequence[str]) -> Tuple[Config, str]:
         run = run_to_resume(options.checkpoint or folder)
         if run:
             folder = os.path.abspath(run)
-            config = load_config(
-                os.path.join(folder, CONFIG_COPY), [f'Saver.saver_directory={folder!r}', *options.overrides]
-            )
+            config = config_of_run(folder, options.overrides)
     else:
         _check_new_run(config, options)
     if config.Device.device == 'npu':

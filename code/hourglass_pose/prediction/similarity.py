@@ -21,7 +21,11 @@ def pose_similarities(joints_img: np.ndarray, others_img: np.ndarray, sigmas: np
 
 def joint_sigmas(skeleton: Skeleton) -> np.ndarray:
     """Return float64 (J,): the OKS sigmas of a skeleton, a usual one for joints that have none."""
-    sigmas = skeleton.oks_sigmas
+    return known_sigmas(skeleton.oks_sigmas)
+
+
+def known_sigmas(sigmas: np.ndarray) -> np.ndarray:
+    """Return OKS sigmas (J,) float64 with a usual one in place of NaN."""
     return np.where(np.isfinite(sigmas), sigmas, _USUAL_SIGMA)
 
 

@@ -7,6 +7,7 @@ from typing import Dict, List, Optional
 import numpy as np
 
 from hourglass_pose.evaluation.oks import BOX_TO_SEGMENT, keypoint_similarity
+from hourglass_pose.prediction.similarity import known_sigmas
 
 FORGET_S = 1.5
 """Seconds after which a person who is not found is given up; who comes back later gets a new number."""
@@ -21,8 +22,6 @@ _VELOCITY_S = 0.3
 _SIZE_S = 4.0
 # Area of the box of an upright person's joints, about 0.37 as wide as high, as a share of its diagonal squared.
 _BOX_AREA = 0.37 / (1 + 0.37**2)
-# For joints whose sigma nobody has published: that of a shoulder.
-_USUAL_SIGMA = 0.079
 
 
 @dataclass(eq=False)
@@ -55,8 +54,7 @@ class Tracker:
     """
 
     def __init__(self, sigmas: np.ndarray, forget_s: float = FORGET_S) -> None:
-        sigmas = np.asarray(sigmas, np.float64)
-        self._sigmas = np.where(np.isfinite(sigmas), sigmas, _USUAL_SIGMA)
+        self._sigmas = known_sigmas(sigmas)
         self._forget_s = forget_s
         self._last_number = 0
         self._tracks: Dict[int, Track] = {}
