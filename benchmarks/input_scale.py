@@ -15,10 +15,10 @@ import argparse
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import cv2
@@ -72,12 +72,24 @@ def repeated(pack, folder, count):
         stream.write(manifest.text())
 
 
-def memory():
-    """Return (own memory now, highest memory so far) of this process in MB; the latter counts mapped pages of files."""
+def own_memory():
+    """Return the memory of this process in MB without pages of files, such as those of a mapped index."""
     with open('/proc/self/status') as stream:
-        values = dict(line.split(':', 1) for line in stream)
-    own = int(values.get('RssAnon', values['VmRSS']).split()[0])
-    return own / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        return next(int(line.split()[1]) for line in stream if line.startswith('RssAnon')) / 1024
+
+
+class Highest(threading.Thread):
+    """Looks at the own memory of this process every 20 ms. found: the highest so far, in MB."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.found = own_memory()
+        self.start()
+
+    def run(self):
+        while True:
+            self.found = max(self.found, own_memory())
+            time.sleep(0.02)
 
 
 def measure_opening(folder):
@@ -85,8 +97,8 @@ def measure_opening(folder):
     config = config_of(folder)
     experiment = Experiment(config, lambda line: None)
     np.random.RandomState(0).permutation(10)
-    before, _ = memory()
-    begin = time.perf_counter()
+    before, highest = own_memory(), Highest()
+    begin, used = time.perf_counter(), time.process_time()
     table = open_pack(folder, len(MPII_JOINTS))
     opened = time.perf_counter()
     split = split_persons(table, 0.1, 0)
@@ -94,19 +106,19 @@ def measure_opening(folder):
     split_hash(split)
     hashed = time.perf_counter()
     generator = experiment.generator(split['train'], 32)
+    generator.training_indices(0)
+    ordered = time.perf_counter()
+    now, most, used, count = own_memory() - before, highest.found - before, time.process_time() - used, len(table)
     batches = generator.training_batches()
-    next(batches)
-    first = time.perf_counter()
     for _ in range(20):
         next(batches)
-    now, highest = memory()
+    batched = own_memory() - before
     batches.close()
-    count = len(table)
     print(
         f'{count:,} persons: opened in {opened - begin:.2f} s, split {halved - opened:.2f} s, hash of the split '
-        f'{hashed - halved:.2f} s, first batch {first - hashed:.2f} s; own memory grew by {now - before:.0f} MB '
-        f'({1e6 * (now - before) / count:.0f} bytes a person), highest {highest:.0f} MB; index '
-        f'{os.path.getsize(os.path.join(folder, RECORDS)) / count:.0f} bytes a person'
+        f'{hashed - halved:.2f} s, order {ordered - hashed:.2f} s ({used:.2f} s of processor time); own memory '
+        f'{now:+.0f} MB, at most {most:+.0f} MB ({most * 2**20 / count:.0f} bytes a person), {batched:+.0f} MB with '
+        f'batches; index {os.path.getsize(os.path.join(folder, RECORDS)) / count:.0f} bytes a person, mapped'
     )
 
 

@@ -2,12 +2,17 @@
 
 import hashlib
 import itertools
+import json
+import posixpath
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hourglass_pose.annotations.checking import SPLITS
+from hourglass_pose.annotations.person_table import PersonTable, joined_names, record_type
 from hourglass_pose.annotations.splits import image_identity, split_hash, split_of, split_persons
 from hourglass_pose.errors import AnnotationError
 
@@ -18,7 +23,7 @@ def person(image, letter='A', source=0, split=None):
 
 def position(name, seed):
     """Return the position of a name in [0, 1) in another way, from hexadecimal digits of SHA-256."""
-    return int(hashlib.sha256(f'{seed}:{name}'.encode()).hexdigest()[:12], 16) / 16.0**12
+    return int(hashlib.sha256(f'{seed}:{name}'.encode('utf-8', 'surrogateescape')).hexdigest()[:12], 16) / 16.0**12
 
 
 # The splits of other machines for a fraction of 0.5 must not change: checkpoints depend on them.
@@ -197,6 +202,73 @@ def test_no_persons_cannot_be_divided():
 def test_a_fraction_outside_of_zero_to_one_is_refused(fraction):
     with pytest.raises(ValueError, match='valid_fraction'):
         split_persons([person('a.jpg'), person('b.jpg')], fraction, 0)
+
+
+def divided(persons, fraction, seed, split_by):
+    """Return the sides of split_persons, found unit by unit from lists."""
+    units = {}
+    for one in persons:
+        path = posixpath.normpath(one.image.replace('\\', '/'))
+        units.setdefault(posixpath.dirname(path) if split_by == 'folder' else path, []).append(one)
+    annotated = any(one.split for one in persons)
+    # The image folder itself is ranked by its name and divided by its identity.
+    side = {unit: 'valid' if position(unit or '.', seed) < fraction else 'train' for unit in units}
+    if not annotated:
+        ranked = sorted(units, key=lambda unit: position(unit, seed))
+        side.update({ranked[0]: 'valid', ranked[-1]: 'train'})
+    for unit, members in units.items():
+        given = {one.split for one in members}
+        side[unit] = next((name for name in ('test', 'valid', 'train') if name in given), side[unit])
+    sides = {id(one): one.split or side[unit] for unit, members in units.items() for one in members}
+    return {name: [one for one in persons if sides[id(one)] == name] for name in ('train', 'valid')}
+
+
+def tabled(persons):
+    """Return the PersonTable of some persons, with names of images that nobody is in."""
+    images = sorted({one.image for one in persons} | {'0', 'nobody.jpg', '~'})
+    records = np.zeros(len(persons), record_type(1))
+    records['image'] = [images.index(one.image) for one in persons]
+    records['split'] = [-1 if one.split is None else SPLITS.index(one.split) for one in persons]
+    return PersonTable(records, joined_names([*images, *(one.person_id for one in persons)]), [])
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), seed=st.integers(0, 2**32), split_by=st.sampled_from(['image', 'folder']))
+def test_lists_and_tables_are_divided_as_unit_by_unit(data, seed, split_by):
+    part = st.text(
+        st.characters(blacklist_characters='/\0', blacklist_categories=('Cs',)), min_size=1, max_size=3
+    ) | st.sampled_from(['a', 'é', '\udc80'])
+    path = st.lists(part, min_size=1, max_size=3).map('/'.join)
+    images = data.draw(st.lists(path, min_size=1, max_size=6, unique=True))
+    splits = data.draw(st.sampled_from([[None], [None, 'train', 'valid', 'test']]))
+    chosen = st.tuples(st.sampled_from(images), st.sampled_from(splits), st.sampled_from(['', './', './/']))
+    rows = data.draw(st.lists(chosen, min_size=2, max_size=20))
+    persons = [person(prefix + image, str(row), split=split) for row, (image, split, prefix) in enumerate(rows)]
+    fraction = data.draw(st.floats(0.01, 0.99))
+    try:
+        found = split_persons(persons, fraction, seed, split_by)
+    except AnnotationError:
+        with pytest.raises(AnnotationError):
+            split_persons(tabled(persons), fraction, seed, split_by)
+        return
+    expected, table = (
+        divided(persons, fraction, seed, split_by),
+        split_persons(tabled(persons), fraction, seed, split_by),
+    )
+    assert found == expected
+    for side in ('train', 'valid'):
+        assert [key.person_id for key in table[side].keys()] == [one.person_id for one in expected[side]]
+    lines = sorted(json.dumps([side, 0, one.person_id]) for side in expected for one in expected[side])
+    assert split_hash(table) == split_hash(found) == hashlib.sha256('\n'.join(lines).encode()).hexdigest()
+
+
+@pytest.mark.parametrize('count', [2**15, 2**15 + 1, 70000])
+def test_many_persons_are_hashed_in_the_order_of_their_lines(count):
+    ids = [f'{hashlib.md5(str(row).encode()).hexdigest()}' for row in range(count)]
+    table = PersonTable(np.zeros(count, record_type(1)), joined_names(['image', *ids]), [])
+    assert [key.person_id for key in table.keys()] == ids
+    text = '\n'.join(f'["train", 0, "{name}"]' for name in sorted(ids))
+    assert split_hash({'train': table, 'valid': table[:0]}) == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_the_split_hash_ignores_order_and_nothing_more():

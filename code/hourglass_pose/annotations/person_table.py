@@ -12,6 +12,8 @@ from hourglass_pose.annotations.person import Person
 RECORDS, NAMES, NAME_ENDS = 'persons.npy', 'names.npy', 'name_ends.npy'
 """The files of a table: a record a person, the UTF-8 text of all names, and where in it each name ends."""
 
+_BLOCK = 2**14
+
 
 def record_type(num_joints: int) -> np.dtype:
     """Return the type of a person's record: 166 + 10 x joints bytes. NaN and -1 stand for what is not known.
@@ -37,8 +39,8 @@ def record_type(num_joints: int) -> np.dtype:
             ('person_index', '<i4'),
             ('split', 'i1'),
             ('knows_visible', '?'),
-            ('labelled', '?', num_joints),
-            ('visible', '?', num_joints),
+            ('labelled', '?', (num_joints,)),
+            ('visible', '?', (num_joints,)),
         ]
     )
 
@@ -86,30 +88,29 @@ class PersonTable(Sequence[Person]):
             return self._of_rows(self._rows[key])
         return self._person(int(self._rows[key]))
 
-    def take(self, indices: Sequence[int]) -> 'PersonTable':
+    def take(self, indices: Union[Sequence[int], np.ndarray]) -> 'PersonTable':
         """Return the table of some of these persons."""
         return self._of_rows(self._rows[np.asarray(indices, np.int64)])
 
     def keys(self) -> Iterator[Key]:
         """Yield the Key of every person."""
-        for person_id in self._names(len(self._ends) - len(self._records) + self._rows):
+        for person_id in self._names(self._num_names + self._rows):
             yield Key(self._source, person_id)
 
-    def splits(self) -> List[Optional[str]]:
-        """Return Person.split of every person."""
-        # Index -1 is that of the last entry.
-        return [(*SPLITS, None)[code] for code in self._column('split').tolist()]
+    def split_codes(self) -> np.ndarray:
+        """Return split_codes of the persons."""
+        return self._column('split')
 
-    def images(self) -> List[str]:
-        """Return Person.image of every person; persons of an image share the text."""
-        numbers, where = np.unique(self._column('image'), return_inverse=True)
-        names = list(self._names(numbers))
-        return [names[index] for index in where.ravel().tolist()]
+    def named_images(self) -> Tuple[np.ndarray, Iterator[str]]:
+        """Return named_images of the persons."""
+        names, used = self._column('image'), self._used_names()
+        numbers = np.cumsum(used, dtype=np.int32) - 1
+        return numbers[names], self._names(np.flatnonzero(used))
 
     @property
     def num_images(self) -> int:
         """Number of images that the persons are in."""
-        return len(np.unique(self._column('image')))
+        return int(np.count_nonzero(self._used_names()))
 
     def without_centre(self) -> List[int]:
         """Return the indices of the persons without a centre or a scale."""
@@ -117,6 +118,17 @@ class PersonTable(Sequence[Person]):
             np.isnan(self._column('scale')) | np.isnan(self._column('centre')[:, 0])
         ).tolist()
         return indices
+
+    @property
+    def _num_names(self) -> int:
+        """Number of images' names, which ids of persons follow."""
+        return len(self._ends) - len(self._records)
+
+    def _used_names(self) -> np.ndarray:
+        """Return bool: which of the images' names are those of persons of this table."""
+        used = np.zeros(self._num_names, bool)
+        used[self._column('image')] = True
+        return used
 
     def _column(self, name: str) -> np.ndarray:
         # Records are mapped, so a column is gathered from all of the file; it is read once.
@@ -131,11 +143,11 @@ class PersonTable(Sequence[Person]):
         return self._text[start : int(self._ends[number])].tobytes().decode('utf-8', 'surrogateescape')
 
     def _names(self, numbers: np.ndarray) -> Iterator[str]:
-        """Yield many names; their part of the text is read at once."""
-        numbers = numbers.astype(np.int64)
-        ends = self._ends[numbers]
-        starts = np.where(numbers > 0, self._ends[numbers - 1], 0)
-        if len(numbers):
+        """Yield many names; of a block of them, the part of the text is read at once."""
+        for at in range(0, len(numbers), _BLOCK):
+            block = numbers[at : at + _BLOCK].astype(np.int64)
+            ends = self._ends[block]
+            starts = np.where(block > 0, self._ends[block - 1], 0)
             first = int(starts.min())
             text = self._text[first : int(ends.max())].tobytes()
             for start, end in zip((starts - first).tolist(), (ends - first).tolist()):
@@ -161,7 +173,7 @@ class PersonTable(Sequence[Person]):
         return Person(
             image=image,
             image_path=f'{shard.path}@{start}',
-            person_id=self._name(len(self._ends) - len(self._records) + row),
+            person_id=self._name(self._num_names + row),
             box_img=record['box'],
             joints_img=joints,
             labelled=labelled,
@@ -182,6 +194,22 @@ def keys_of(persons: Iterable[Person]) -> Iterable[Key]:
     if isinstance(persons, PersonTable):
         return persons.keys()
     return (Key(person.source, person.person_id) for person in persons)
+
+
+def split_codes(persons: Sequence[Person]) -> np.ndarray:
+    """Return int8 (N,): the index of each Person.split in SPLITS, -1 for None."""
+    if isinstance(persons, PersonTable):
+        return persons.split_codes()
+    return np.array([-1 if person.split is None else SPLITS.index(person.split) for person in persons], np.int8)
+
+
+def named_images(persons: Sequence[Person]) -> Tuple[np.ndarray, Iterator[str]]:
+    """Return int32 (N,), a number from 0 for each person's image, and the different Person.image by their numbers."""
+    if isinstance(persons, PersonTable):
+        return persons.named_images()
+    numbers: Dict[str, int] = {}
+    of_persons = np.array([numbers.setdefault(person.image, len(numbers)) for person in persons], np.int32)
+    return of_persons, iter(numbers)
 
 
 def image_numbers(persons: Sequence[Person]) -> np.ndarray:
