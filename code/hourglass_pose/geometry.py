@@ -89,16 +89,19 @@ def transform_points(affine: np.ndarray, points: ArrayLike) -> np.ndarray:
 
 
 def inside_image(points_img: ArrayLike, size_wh: ArrayLike) -> np.ndarray:
-    """Return bool (...): whether points (..., 2) lie in an image of (width, height), from -0.5 to size - 0.5."""
+    """Return bool (...): whether points (..., 2) lie in an image of (width, height), from -0.5 to size - 0.5.
+
+    size_wh: also one number for both.
+    """
     points = np.asarray(points_img)
     with np.errstate(invalid='ignore'):
-        inside: np.ndarray = np.all((points >= -0.5) & (points < np.asarray(size_wh) - 0.5), axis=-1)
+        inside: np.ndarray = np.logical_and.reduce((points >= -0.5) & (points < np.asarray(size_wh) - 0.5), axis=-1)
     return inside
 
 
 def inside_crop(points_crop: ArrayLike, crop_size: int) -> np.ndarray:
     """Return bool (...): whether points (..., 2) lie in a square crop, from -0.5 to crop_size - 0.5."""
-    return inside_image(points_crop, (crop_size, crop_size))
+    return inside_image(points_crop, crop_size)
 
 
 def hm_from_crop(points_crop: ArrayLike, stride: int) -> np.ndarray:

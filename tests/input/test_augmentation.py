@@ -95,6 +95,20 @@ def test_samples_are_the_same_on_every_machine(key, view, colours, occluded, fol
     assert rng.uniform() == following
 
 
+@pytest.mark.parametrize('index', range(10))
+def test_a_view_is_bit_for_bit_that_of_uniform_numbers_in_turn(index):
+    rng = sample_rng(3, 1, index)
+    happens, changes = rng.uniform(size=4), rng.uniform(-1, 1, size=4)
+    flip, rotates, scales, shifts = happens < [
+        RANGES[f'{name}_prob'] for name in ('flip', 'rotation', 'scale', 'shift')
+    ]
+    rotation, scale, shift_x, shift_y = changes * [
+        RANGES[name] for name in ('rotation_deg', 'scale_range', 'shift_range', 'shift_range')
+    ]
+    expected = View(rotates * rotation, 1.0 + scales * scale, shifts * shift_x, shifts * shift_y, flip)
+    assert sample_view(sample_rng(3, 1, index), RANGES) == expected
+
+
 def test_seed_epoch_and_index_each_change_the_samples():
     keys = [(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (0, 1, 1), (2, 0, 0), (0, 2, 0), (0, 0, 2)]
     sampled = {astuple(sample_view(sample_rng(*key), ALWAYS)) for key in keys}

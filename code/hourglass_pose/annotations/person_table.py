@@ -1,5 +1,6 @@
 """PersonTable: persons as the columns of a memory-mapped file; a Person exists only while it is used."""
 
+import math
 import os
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union, overload
 
@@ -70,6 +71,8 @@ class PersonTable(Sequence[Person]):
         rows: Optional[np.ndarray] = None,
     ) -> None:
         self._records, self._shards, self._source = records, shards, source
+        self._bytes = records.view(np.uint8).reshape(-1, records.dtype.itemsize)
+        self._fields = records.dtype.names or ()
         self._text, self._ends = names
         self._chosen = None if chosen is None else np.asarray(chosen, int)
         self._rows = np.arange(len(records), dtype=np.int32) if rows is None else rows
@@ -154,8 +157,9 @@ class PersonTable(Sequence[Person]):
                 yield text[start:end].decode('utf-8', 'surrogateescape')
 
     def _person(self, row: int) -> Person:
-        # A copy, so that a Person does not hold on to the file and can be changed.
-        record = dict(zip(self._records.dtype.names or (), self._records[row : row + 1].copy()[0].item()))
+        # A copy, so that a Person does not hold on to the file and can be changed. Copied as bytes, because NumPy
+        # copies a record field by field.
+        record = dict(zip(self._fields, self._bytes[row].copy().view(self._records.dtype)[0].item()))
         image = self._name(record['image'])
         joints, labelled, visible = record['joints'], record['labelled'], record['visible']
         if self._chosen is not None:
@@ -257,8 +261,8 @@ def open_arrays(folder: str) -> Tuple[np.ndarray, Tuple[np.ndarray, np.ndarray]]
 
 
 def _known(values: np.ndarray) -> Optional[np.ndarray]:
-    return None if np.isnan(values[0]) else values
+    return None if math.isnan(values[0]) else values
 
 
 def _known_number(value: Any) -> Optional[float]:
-    return None if np.isnan(value) else float(value)
+    return None if math.isnan(value) else float(value)

@@ -82,9 +82,10 @@ class CropRule:
         return self._view_affine(centre, max(side, smallest), view)
 
     def _view_affine(self, centre: np.ndarray, side: float, view: View) -> np.ndarray:
-        side = side / view.scale
-        centre = centre - np.array([view.shift_x, view.shift_y]) * side
-        return geometry.crop_affine(centre, side, self.crop_size, view.rotation_deg, view.flip)
+        side, (x, y) = side / view.scale, centre.tolist()
+        return geometry.crop_affine(
+            (x - view.shift_x * side, y - view.shift_y * side), side, self.crop_size, view.rotation_deg, view.flip
+        )
 
 
 def whole_shrink(affine_crop_from_img: np.ndarray) -> int:

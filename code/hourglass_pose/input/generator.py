@@ -19,6 +19,8 @@ from hourglass_pose.input.samples import SampleMaker
 Rows = List[Tuple[int, Optional[int]]]
 """The rows of a batch: (person index, epoch); the epoch is None in validation."""
 
+_TASK_ROWS = 4  # at most; a task of the pool costs a tenth of what a sample does in the interpreter
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
@@ -151,22 +153,26 @@ class DataGenerator:
             yield [(index, None) for index in range(start, min(start + self.batch_size, len(self.persons)))]
 
     def _prefetched(self, plan: Iterable[Rows]) -> Iterator[Batch]:
-        """Yield the batches of a plan in its order. Every sample is a separate task for the threads."""
+        """Yield the batches of a plan in its order. A task of the threads is a few rows of a batch."""
         keep_freed_memory()
         if self.workers == 0:
             for rows in plan:
                 batch = self._empty_batch(is_training=_is_training(rows))
-                yield self._finish(batch, rows, [self._fill_row(batch, row, *item) for row, item in enumerate(rows)])
+                yield self._finish(batch, rows, self._fill_rows(batch, 0, rows))
             return
         ahead = max(self.prefetch, math.ceil(self.workers / self.batch_size))
-        waiting: Deque[Tuple[Batch, Rows, List[Future[Optional[str]]]]] = deque()
+        task_rows = min(_TASK_ROWS, max(1, self.batch_size * self.prefetch // self.workers))
+        waiting: Deque[Tuple[Batch, Rows, List[Future[List[Optional[str]]]]]] = deque()
         opencv_threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         pool = ThreadPoolExecutor(self.workers)
         try:
             for rows in plan:
                 batch = self._empty_batch(is_training=_is_training(rows))
-                tasks = [pool.submit(self._fill_row, batch, row, *item) for row, item in enumerate(rows)]
+                tasks = [
+                    pool.submit(self._fill_rows, batch, row, rows[row : row + task_rows])
+                    for row in range(0, len(rows), task_rows)
+                ]
                 waiting.append((batch, rows, tasks))
                 if len(waiting) > ahead:
                     yield self._finish_first(waiting)
@@ -179,9 +185,9 @@ class DataGenerator:
             pool.shutdown()
             cv2.setNumThreads(opencv_threads)
 
-    def _finish_first(self, waiting: 'Deque[Tuple[Batch, Rows, List[Future[Optional[str]]]]]') -> Batch:
+    def _finish_first(self, waiting: 'Deque[Tuple[Batch, Rows, List[Future[List[Optional[str]]]]]]') -> Batch:
         batch, rows, tasks = waiting[0]
-        failures = [task.result() for task in tasks]
+        failures = [message for task in tasks for message in task.result()]
         waiting.popleft()
         return self._finish(batch, rows, failures)
 
@@ -201,6 +207,10 @@ class DataGenerator:
             person_labels=np.zeros((rows, 2), np.float32),
             zoomed=np.zeros((zooms, rows, size, size, 3), np.uint8),
         )
+
+    def _fill_rows(self, batch: Batch, first: int, rows: Rows) -> List[Optional[str]]:
+        """Make the samples of some rows from the first one on; return _fill_row of each."""
+        return [self._fill_row(batch, first + row, *item) for row, item in enumerate(rows)]
 
     def _fill_row(self, batch: Batch, row: int, index: int, epoch: Optional[int]) -> Optional[str]:
         """Make the sample of a row; return None, or the message of an image that cannot be read."""

@@ -13,11 +13,11 @@ _SETTINGS = (
 
 
 def _sample(rng: np.random.RandomState, values: Mapping[str, float]) -> Change:
-    happens = rng.uniform() < values['colour_prob']
-    # Gains of the channels and contrast, uniform in 1 +- colour_range; brightness in +-colour_range / 2 of full scale.
-    changes = rng.uniform(-1, 1, size=5) * values['colour_range']
-    if not happens:
+    draws = rng.random_sample(6)
+    if draws[0] >= values['colour_prob']:
         return Change()
+    # Gains of the channels and contrast, uniform in 1 +- colour_range; brightness in +-colour_range / 2 of full scale.
+    changes = (2.0 * draws[1:] - 1.0) * values['colour_range']
     gains = (1.0 + changes[:3]) * (1.0 + changes[3])
     # Contrast scales about the middle grey; brightness is added.
     levels = np.arange(256)[:, None] * gains + 127.5 * (changes[4] - changes[3])

@@ -13,11 +13,10 @@ _SETTINGS = (
 
 
 def _sample(rng: np.random.RandomState, values: Mapping[str, float]) -> Change:
-    happens = rng.uniform() < values['occluder_prob']
-    centre, sides = rng.uniform(size=2), rng.uniform(0.3, 1.0, size=2)
-    colour, noise_seed = rng.uniform(0, 255, size=3), rng.randint(2**31 - 1)
-    if not happens:
+    draws, noise_seed = rng.random_sample(8), rng.randint(2**31 - 1)
+    if draws[0] >= values['occluder_prob']:
         return Change()
+    centre, sides, colour = draws[1:3], 0.3 + (1.0 - 0.3) * draws[3:5], 255.0 * draws[5:]
 
     def occlude(crop: np.ndarray) -> np.ndarray:
         size = np.array(crop.shape[1::-1])
