@@ -140,7 +140,9 @@ def _process(
     output: str,
 ) -> Process:
     device = str(slot.device)
-    folder = os.path.join(output, device)
+    # Servers can share the folder of the logs.
+    server = [] if placement.is_on_one_server else [slot.server.replace(os.sep, '_')]
+    folder = os.path.join(output, *server, device)
     environment = dict(shared)
     paths = [path for path in environ.get('PYTHONPATH', '').split(os.pathsep) if path]
     environment['PYTHONPATH'] = os.pathsep.join(paths if CODE in paths else [CODE] + paths)

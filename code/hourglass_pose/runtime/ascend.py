@@ -144,6 +144,7 @@ class AscendRuntime(Runtime):
             environment.key,
             settings.rank_timeout,
             5 * settings.rank_timeout,
+            places=environment.places,
         )
 
     def session_config(self) -> Any:

@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Tuple
 
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.runtime.job_key import job_key
@@ -26,7 +26,12 @@ class RankEnvironment:
             return _THIS_HOST
         if rank == 0:
             return ''
-        return self.rank_table.slots[0].server if self.rank_table is not None else self.chief_ip or _THIS_HOST
+        return self.rank_table.meeting_address if self.rank_table is not None else self.chief_ip or _THIS_HOST
+
+    @property
+    def places(self) -> Tuple[str, ...]:
+        """Where each rank is, for messages; empty without a rank table."""
+        return self.rank_table.places if self.rank_table is not None else ()
 
 
 def rank_environment(environment: Mapping[str, str] = os.environ) -> RankEnvironment:
