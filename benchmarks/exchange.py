@@ -31,7 +31,7 @@ from hourglass_pose.benchmark.scaling import FURTHER, Scaling, sent_bytes  # noq
 NETWORKS = (
     ('quickstart', ('--config', 'configs/quickstart.cfg'), 20),
     ('lsp_30min', ('--config', 'configs/lsp_30min.cfg'), 10),
-    ('2 stacks of 256', ('--set', 'Network.nStack=2', '--set', 'Train.batch_size=4'), 5),
+    ('2_stacks_of_256', ('--set', 'Network.nStack=2', '--set', 'Train.batch_size=4'), 5),
 )
 PROCESSES = (2, 4)
 
@@ -41,19 +41,19 @@ def commands(folder, networks=NETWORKS, processes=PROCESSES):
     return [
         [sys.executable, '-m', 'hourglass_pose', 'benchmark', 'scale', *settings]
         + ['--workers', str(count), '--steps', str(steps)]
-        + ['--output', os.path.join(os.path.abspath(folder), f'{name.replace(" ", "_")}-{count}.json')]
+        + ['--output', os.path.join(os.path.abspath(folder), f'{name}-{count}.json')]
         for name, settings, steps in networks
         for count in processes
     ]
 
 
 def read_measurements(folder):
-    """Return {name: [Scaling, ...]} of the files NAME-PROCESSES.json in a folder, by increasing gradients and number."""
+    """Return {name: [Scaling, ...]} of the files NAME-PROCESSES.json in a folder, by size and number of processes."""
     found = {}
     for path in glob.glob(os.path.join(glob.escape(folder), '*-*.json')):
         with open(path, encoding='utf-8') as stream:
             scaling = Scaling.from_dict(json.load(stream))
-        name = os.path.basename(path).rpartition('-')[0].replace('_', ' ')
+        name = os.path.basename(path).rpartition('-')[0]
         found.setdefault(name, []).append(scaling)
     ordered = {name: sorted(found[name], key=lambda scaling: scaling.processes) for name in found}
     return dict(sorted(ordered.items(), key=lambda item: item[1][0].num_bytes))

@@ -41,10 +41,10 @@ def test_files_give_back_what_was_measured(measured):
     found = exchange.read_measurements(measured)
     assert {name: [each.processes for each in scalings] for name, scalings in found.items()} == {
         'small': [2, 4],
-        'large one': [2, 4],
+        'large_one': [2, 4],
     }
-    assert list(found) == ['small', 'large one'] and found['small'][1].gradients == ring(4, 10**6)
-    scaling = found['large one'][0]
+    assert list(found) == ['small', 'large_one'] and found['small'][1].gradients == ring(4, 10**6)
+    scaling = found['large_one'][0]
     assert Scaling.from_dict(json.loads(json.dumps(scaling.as_dict()))) == scaling
 
 
@@ -72,7 +72,7 @@ def test_measured_table_has_the_exchange_beside_that_of_the_formula(measured, ca
     assert exchange.table(measured, 0.0, 0.0) == 0
     lines = capsys.readouterr().out.splitlines()
     seconds = ring(4, 40 * 10**6)
-    row = next(line for line in lines if line.startswith('| large one | 4 |'))
+    row = next(line for line in lines if line.startswith('| large_one | 4 |'))
     assert row.endswith(f'| {100 * seconds:+.1f} % | {1000 * seconds:.1f} ms | {1000 * seconds:.1f} ms |')
 
 

@@ -131,7 +131,7 @@ def test_slurm_script_of_the_docs_gives_each_process_its_place(tmp_path):
         env=environment,
         cwd=os.path.dirname(CODE),
         stdout=subprocess.PIPE,
-        universal_newlines=True,
+        text=True,
         check=True,
     )
     found = [cluster_of_environment({'TF_CONFIG': line}) for line in done.stdout.splitlines()]
@@ -144,8 +144,6 @@ def test_commands_of_the_docs_by_hand_give_the_first_process_its_place(tmp_path)
     (tmp_path / 'job.key').write_text('0123456789abcdef')
     lines = documented('export HOURGLASS_JOB_KEY').splitlines()
     script = '\n'.join(lines[:2] + ['printf "%s" "$TF_CONFIG"'])
-    done = subprocess.run(
-        ['bash', '-euc', script], env={'HOME': str(tmp_path)}, stdout=subprocess.PIPE, universal_newlines=True
-    )
+    done = subprocess.run(['bash', '-euc', script], env={'HOME': str(tmp_path)}, stdout=subprocess.PIPE, text=True)
     found = cluster_of_environment({'TF_CONFIG': done.stdout})
     assert (found.rank, found.addresses) == (0, ('host-a:2222', 'host-b:2222'))

@@ -16,7 +16,7 @@ Exchange = Callable[[Dict[str, Any]], List[Dict[str, Any]]]
 
 
 def common_settings(config: Config) -> Dict[str, Any]:
-    """Return {'Section.key': value} of the settings that decide what is trained, JSON-able; paths are not among them."""
+    """Return {'Section.key': value} of the settings that decide what is trained, JSON-able, without paths."""
     values = config.as_dict()
     return {
         f'{key.section}.{key.name}': values[key.section][key.name]
