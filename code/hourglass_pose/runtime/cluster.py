@@ -129,9 +129,9 @@ class ClusterRuntime(NativeRuntime):
         config.experimental.collective_group_leader = f'/job:{self._cluster.jobs[0][0]}/replica:0/task:0'
         config.experimental.collective_nccl = self.device == 'gpu'
         if self.device == 'cpu' and self.mixed:
-            # Remapping makes _FusedConv2D, whose declaration lacks bfloat16. In one process oneDNN's pass replaces it by
-            # an operation of its own before types are checked. A server's worker checks them when it gets the optimised
-            # graph, before that pass. RewriterConfig has no switch for this pattern alone.
+            # Remapping makes _FusedConv2D, whose declaration lacks bfloat16. In one process oneDNN's pass replaces it
+            # before types are checked. A server's worker gets the optimised graph and checks them before that pass.
+            # RewriterConfig has no switch for this pattern alone.
             config.graph_options.rewrite_options.remapping = _REWRITE_OFF
         return config
 
