@@ -7,7 +7,7 @@ import pytest
 
 from hourglass_pose.cli import main
 from hourglass_pose.config.config import load_config
-from hourglass_pose.experiment import timed, training_run
+from hourglass_pose.experiment import run_parts, timed
 from hourglass_pose.runtime.native import NativeRuntime
 
 
@@ -43,7 +43,7 @@ def test_the_runtime_is_that_of_a_training_and_opened_once(command_line_run, mon
         opened.append(arguments)
         return NativeRuntime('cpu', 'float32', 1, steps_per_run=arguments[4])
 
-    monkeypatch.setattr(training_run, 'open_runtime', open_runtime)
+    monkeypatch.setattr(run_parts, 'open_runtime', open_runtime)
     sides = [
         ['Device.loss_scale=512.0', 'Device.iterations_per_loop=2', 'Device.rank_port=30001'],
         ['Device.loss_scale=512.0', 'Device.iterations_per_loop=2', 'Device.rank_port=30001', 'Network.nStack=1'],

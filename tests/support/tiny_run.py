@@ -15,6 +15,7 @@ if __name__ == '__main__':
 from hourglass_pose.checkpoints import folder as checkpoint
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.config.config import config_from_dict
+from hourglass_pose.experiment import run_parts
 from hourglass_pose.experiment import training_run as session
 from hourglass_pose.experiment.starting import train
 from one_layer_model import OneLayerModel
@@ -81,7 +82,12 @@ def person_config(folder, annotations, *overrides):
 
 def train_one_layer(patch):
     """Train a network of one layer in place of the hourglass, and write no results. patch: a pytest.MonkeyPatch."""
-    patch.setattr(session, 'HourglassModel', OneLayerModel)
+    patch.setattr(run_parts, 'HourglassModel', OneLayerModel)
+    without_results(patch)
+
+
+def without_results(patch):
+    """Draw no results and count no parameters, which takes longer than a tiny run. patch: a pytest.MonkeyPatch."""
     patch.setattr(session, 'write_results', lambda *arguments: None)
     patch.setattr(session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted'))
 

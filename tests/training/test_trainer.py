@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -29,10 +28,7 @@ from tiny_run import terminate_once
 def without_results():
     """Drawing the results and counting the parameters takes longer than a tiny run; both are checked elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, 'write_results', lambda *arguments: None)
-        patch.setattr(
-            session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted')
-        )
+        tiny.without_results(patch)
         yield
 
 

@@ -58,7 +58,8 @@ def train(
     if not resume_folder and cluster is None and int(os.environ.get('RANK_SIZE') or 1) == 1:
         refuse_mixing(folder, fresh)
     _check_settings(config, resume_folder, weights_from)
-    from hourglass_pose.experiment.training_run import TrainingRun, open_device
+    from hourglass_pose.experiment.run_parts import open_device
+    from hourglass_pose.experiment.training_run import TrainingRun
 
     with open_device(config, cluster) as runtime, ExitStack() as stack:
         report: Callable[[str], None] = tqdm.write if runtime.is_chief else _silent
