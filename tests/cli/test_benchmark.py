@@ -7,7 +7,8 @@ import pytest
 
 from hourglass_pose.cli import main
 from hourglass_pose.config.config import load_config
-from hourglass_pose.experiment import run_parts, timed
+from hourglass_pose.experiment import run_parts
+from hourglass_pose.experiment.benchmark import timed
 from hourglass_pose.runtime.native import NativeRuntime
 
 

@@ -15,8 +15,8 @@ from hourglass_pose.checkpoints.folder import CheckpointFolder, verify
 from hourglass_pose.errors import ConfigError, UserError
 from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.runtime import selection
-from hourglass_pose.runtime.cluster import ClusterRuntime
-from hourglass_pose.runtime.cluster_spec import cluster_of_environment
+from hourglass_pose.runtime.cluster.runtime import ClusterRuntime
+from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 from hourglass_pose.runtime.host_channel import LOST_RANK
 from hourglass_pose.runtime.native import bfloat16_obstacle
 from hourglass_pose.runtime.selection import open_runtime

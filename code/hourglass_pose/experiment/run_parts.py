@@ -9,7 +9,7 @@ from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.base import Runtime
-from hourglass_pose.runtime.cluster_spec import Cluster
+from hourglass_pose.runtime.cluster.spec import Cluster
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.training.optimizer import ScheduleSettings
 from hourglass_pose.training.run_length import RunLength

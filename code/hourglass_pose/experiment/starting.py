@@ -21,7 +21,7 @@ from hourglass_pose.experiment.original_settings import config_of_original, note
 from hourglass_pose.experiment.run_folder import config_of_run, refuse_mixing, set_earlier_run_aside, write_config_copy
 from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
 from hourglass_pose.invocation import command
-from hourglass_pose.runtime.cluster_spec import cluster_of_environment
+from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 
 # The folder of load.py; the original code's manual tells its users to put a downloaded checkpoint there.
 PROGRAM_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))

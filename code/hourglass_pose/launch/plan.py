@@ -20,8 +20,8 @@ from hourglass_pose.experiment.run_folder import config_of_run
 from hourglass_pose.launch.arguments import settings_of
 from hourglass_pose.launch.placement import Placement
 from hourglass_pose.runtime.ascend_options import RANK_PORT
+from hourglass_pose.runtime.cluster.local import free_ports
 from hourglass_pose.runtime.job_key import JOB_KEY, job_key
-from hourglass_pose.runtime.local_cluster import free_ports
 from hourglass_pose.runtime.rank_table import Slot
 
 CODE = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))

@@ -16,7 +16,7 @@ from hourglass_pose.experiment.run_parts import open_device, train_graph
 from hourglass_pose.graph.summary import summarise_network
 from hourglass_pose.input.pixels import ImageCache
 from hourglass_pose.runtime.base import Runtime
-from hourglass_pose.runtime.cluster_spec import cluster_of_environment
+from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.run_length import RunLength
 
