@@ -38,8 +38,9 @@ runs/quickstart/ holds the network (latest, best), metrics.json, pckh.png, and p
 TensorBoard: .venv/bin/pip install tensorboard && .venv/bin/tensorboard --logdir runs/quickstart
 
 What next?
-  your own photo:  cd code && ../.venv/bin/python -m hourglass_pose predict --checkpoint ../runs/quickstart/best PHOTO.jpg --output ../runs/photo
-                   (a network that has seen only rendered people; train on photos for real ones)
+  your own photo:  cd code && ../.venv/bin/python -m hourglass_pose predict PHOTO.jpg --output ../runs/photo
+                   (the network for real photos that ships with the package; --checkpoint ../runs/quickstart/best takes this one,
+                   which has seen only rendered people)
   MPII:            cd code && ../.venv/bin/python train_launcher.py
                    (trains from config.cfg; where MPII is missing, it shows where to download it)
   Ascend:          on the Ascend host, with its TensorFlow 1.15: pip install . && bash scripts/run_npu.sh --help

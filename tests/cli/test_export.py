@@ -177,7 +177,8 @@ def test_a_model_that_differs_is_removed_and_the_exit_code_is_1(command_line_run
 @pytest.mark.parametrize(
     'options, message',
     [
-        (['--batch', '0'], '--batch: expected an integer >= 1, found 0'),
+        (['--batch', '-1'], '--batch: expected an integer >= 0, found -1'),
+        (['--batch', '0', '--format', 'om'], '--batch 0: an .om takes a fixed number of crops'),
         (['--persons', '-1'], '--persons: expected an integer >= 1, found -1'),
         (['--images', 'folder'], 'expected both'),
     ],

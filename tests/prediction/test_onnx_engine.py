@@ -48,13 +48,13 @@ def use(monkeypatch):
     return choose
 
 
-@pytest.mark.parametrize('batch', [1, 3, 4])
+@pytest.mark.parametrize('batch', [1, 3, 4, None])
 @pytest.mark.parametrize('library', LIBRARIES)
 def test_maps_of_any_number_of_crops_are_the_means_of_their_blocks(tmp_path, library, batch, rng):
     engine = OnnxEngine(open_exported(write_exported(str(tmp_path / 'm.onnx'), batch)), library)
     crops = rng.randint(0, 256, (7, SIZE, SIZE, 3)).astype(np.uint8)
     expected = crops.reshape((7, CELLS, 4, CELLS, 4, 3)).mean(axis=(2, 4))
-    for count in (0, 1, batch, 7):
+    for count in (0, 1, batch or 2, 7):
         (found,) = run_in_passes(engine.run, crops[:count], engine.pass_sizes(2))
         assert found.shape == (count, CELLS, CELLS, 3) and found.dtype == np.float32
         # Sixteen numbers of up to 255 are added.

@@ -7,7 +7,7 @@ mean over blocks of 4 x 4 pixels. The files are protobuf messages made by hand, 
 import json
 import os
 import struct
-from typing import Any, Dict, Sequence, Union
+from typing import Any, Dict, Optional, Sequence, Union
 
 SIZE, CELLS, JOINTS = 32, 8, ('r_wrist', 'l_wrist', 'head')
 _FLOAT, _UINT8 = 1, 2
@@ -27,11 +27,16 @@ INFERENCE = {
 
 
 def write_exported(
-    path: str, batch: int = 1, beside: bool = False, inside: bool = True, outputs: Sequence[str] = ('heatmaps',)
+    path: str,
+    batch: Optional[int] = 1,
+    beside: bool = False,
+    inside: bool = True,
+    outputs: Sequence[str] = ('heatmaps',),
 ) -> str:
     """Write the network as an ONNX model and return its path.
 
-    beside, inside: where its description is. outputs: their names in the description.
+    batch: crops that it takes, None for any number. beside, inside: where its description is. outputs: their names in
+    the description.
     """
     description = describe(batch, outputs)
     with open(path, 'wb') as stream:
@@ -42,7 +47,7 @@ def write_exported(
     return os.fspath(path)
 
 
-def describe(batch: int, outputs: Sequence[str] = ('heatmaps',)) -> Dict[str, Any]:
+def describe(batch: Optional[int], outputs: Sequence[str] = ('heatmaps',)) -> Dict[str, Any]:
     return {
         'inference': INFERENCE,
         'input': {'name': 'image', 'shape': [batch, SIZE, SIZE, 3], 'dtype': 'uint8', 'mean': [0.5, 0.5, 0.5]},
@@ -51,7 +56,7 @@ def describe(batch: int, outputs: Sequence[str] = ('heatmaps',)) -> Dict[str, An
     }
 
 
-def model(batch: int, metadata: Dict[str, str]) -> bytes:
+def model(batch: Optional[int], metadata: Dict[str, str]) -> bytes:
     nodes = [
         node('Cast', 'image', 'floats', to=_FLOAT),
         node('Transpose', 'floats', 'planes', perm=[0, 3, 1, 2]),
@@ -84,8 +89,8 @@ def node(kind: str, source: str, target: str, **attributes: Union[int, Sequence[
     return b''.join(parts)
 
 
-def value(name: str, kind: int, shape: Sequence[int]) -> bytes:
-    dimensions = b''.join(field(1, field(1, length)) for length in shape)
+def value(name: str, kind: int, shape: Sequence[Optional[int]]) -> bytes:
+    dimensions = b''.join(field(1, field(1, length) if length else field(2, b'N')) for length in shape)
     return field(1, name.encode()) + field(2, field(1, field(1, kind) + field(2, dimensions)))
 
 

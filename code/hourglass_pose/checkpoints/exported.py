@@ -21,14 +21,15 @@ _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 class ExportedModel:
     """path: the ONNX file. inference: how crops are made and the output is read.
 
-    input_name, input_shape (N, S, S, 3), input_type: 'uint8', or 'float32', RGB of [0, 1] minus input_mean.
-    outputs: names. step: training steps of the checkpoint. manifest: None, as in a StoredNetwork without one.
+    input_name, input_shape (N, S, S, 3), N None for any number, input_type: 'uint8', or 'float32', RGB of [0, 1] minus
+    input_mean. outputs: names. step: training steps of the checkpoint. manifest: None, as in a StoredNetwork without
+    one.
     """
 
     path: str
     inference: InferenceRecord
     input_name: str
-    input_shape: Tuple[int, ...]
+    input_shape: Tuple[Optional[int], ...]
     input_type: str
     input_mean: Tuple[float, ...]
     outputs: Tuple[str, ...]
@@ -77,7 +78,7 @@ def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
             path,
             InferenceRecord.from_dict(description['inference']),
             str(given['name']),
-            tuple(int(length) for length in given['shape']),
+            (None if given['shape'][0] is None else int(given['shape'][0]),) + tuple(map(int, given['shape'][1:])),
             str(given['dtype']),
             tuple(float(mean) for mean in given['mean']),
             tuple(str(output['name']) for output in description['outputs']),

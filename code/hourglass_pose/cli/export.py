@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', required=True, help='a run folder, or a checkpoint in it such as RUN/best')
     parser.add_argument('--format', required=True, choices=('frozen', 'om', 'onnx', 'saved_model', 'weights'))
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for the model and a JSON about it')
-    parser.add_argument('--batch', type=int, default=1, metavar='N', help='crops that the model takes (default: 1)')
+    parser.add_argument(
+        '--batch', type=int, default=1, metavar='N', help='crops that the model takes (default: 1); 0: any number'
+    )
     parser.add_argument(
         '--decode', action='store_true', help='output joints, in pixels of the crop, and scores instead of heatmaps'
     )
@@ -72,9 +74,11 @@ def run(options: argparse.Namespace) -> Optional[int]:
 
         publish_weights(options.checkpoint, options.output)
         return None
-    for name in ('batch', 'persons'):
-        if getattr(options, name) < 1:
-            raise UserError(f'--{name}: expected an integer >= 1, found {getattr(options, name)}')
+    for name, least in (('batch', 0), ('persons', 1)):
+        if getattr(options, name) < least:
+            raise UserError(f'--{name}: expected an integer >= {least}, found {getattr(options, name)}')
+    if options.format == 'om' and not options.batch:
+        raise UserError('--batch 0: an .om takes a fixed number of crops; give --batch 1 or more')
     if options.store_float16 and options.format != 'onnx':
         raise UserError(f'--store-float16: expected --format onnx, found {options.format}; leave it out')
     if bool(options.annotations) != bool(options.images):
@@ -86,7 +90,7 @@ def run(options: argparse.Namespace) -> Optional[int]:
 
     settings = ExportSettings(
         options.format,
-        options.batch,
+        options.batch or None,
         options.decode,
         options.normalise,
         options.opset,
@@ -102,7 +106,7 @@ def run(options: argparse.Namespace) -> Optional[int]:
         flip_test=False,
         decoding=options.decoding,
         device='cpu',
-        batch_size=options.batch,
+        batch_size=options.batch or 1,
         folds_batch_norms=False,
         **original_settings.predictor_options(options),
     ) as predictor:

@@ -63,7 +63,8 @@ def measure_person_output(
 ) -> PersonMeasure:
     """Return the PersonMeasure of a network on a generator's persons, half of whose crops are negative views.
 
-    The crops depend on the persons alone. Unreadable photos and crops without a certain label are left out.
+    Every person gives one crop, which depends on the persons alone. Unreadable photos and crops
+    without a certain label are left out.
 
     Args:
         generator: of the persons to validate with.
@@ -75,8 +76,11 @@ def measure_person_output(
     count = mixed.num_validation_batches if limit is None else min(limit, mixed.num_validation_batches)
     columns: Dict[str, List[np.ndarray]] = {'logits': [np.zeros(0, np.float32)], 'targets': [np.zeros(0, np.float32)]}
     with closing(mixed.training_batches()) as batches:  # type: ignore[type-var]
-        for batch in islice(batches, count):
-            rows = np.flatnonzero(batch.mask * batch.person_labels[:, 1])
+        for number, batch in enumerate(islice(batches, count)):
+            first = (number * mixed.world_size + mixed.rank) * mixed.batch_size
+            # Training batches go on with the next epoch after the last person.
+            is_first_epoch = np.arange(first, first + mixed.batch_size) < len(mixed.persons)
+            rows = np.flatnonzero(batch.mask * batch.person_labels[:, 1] * is_first_epoch)
             columns['logits'].append(predict_person(batch.images)[rows])
             columns['targets'].append(batch.person_labels[rows, 0])
     shares = gather({name: np.concatenate(parts) for name, parts in columns.items()})

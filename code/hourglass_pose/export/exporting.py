@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.export import ascend_files
@@ -35,7 +35,7 @@ _TURNS = 20
 
 @dataclass(frozen=True)
 class ExportSettings:
-    """format: 'frozen', 'saved_model', 'onnx' or 'om'. batch_size: crops that the model takes.
+    """format: 'frozen', 'saved_model', 'onnx' or 'om'. batch_size: crops that the model takes, None for any number.
 
     decode: whether it gives joints and scores in place of heatmaps. normalise: 'in_graph' or 'aipp', as in
     build_offline_graph. opset: of ONNX. soc_version, precision_mode: for ATC. benchmark: whether its speed is measured.
@@ -43,7 +43,7 @@ class ExportSettings:
     """
 
     format: str
-    batch_size: int = 1
+    batch_size: Optional[int] = 1
     decode: bool = False
     normalise: str = 'in_graph'
     opset: int = DEFAULT_OPSET
@@ -138,7 +138,7 @@ def _measure(
     checkpoint, offline_model = measure_speed(predictor, offline, model, crops.images, _TURNS)
     print(
         f'speed: checkpoint {checkpoint:.1f} images/s, offline model {offline_model:.1f} images/s, ratio '
-        f'{offline_model / checkpoint:.2f}; medians of {_TURNS} turns, batch {settings.batch_size}, '
+        f'{offline_model / checkpoint:.2f}; medians of {_TURNS} turns, batch {settings.batch_size or 1}, '
         f'{predictor.engine.description}'
     )
     return {'checkpoint': checkpoint, 'offline': offline_model}

@@ -19,6 +19,7 @@ from hourglass_pose.tf_compat import tf
 
 DEFAULT_OPSET = 15
 """The newest of the operator versions that ATC reads, 11 to 15; tf2onnx is tested with it."""
+_CROPS_OF_PASS = 8  # of a model that takes any number
 
 
 def write_frozen(offline: OfflineGraph, path: str) -> None:
@@ -140,4 +141,4 @@ class OnnxModel(OfflineModel):
 
 def run_crops(model: OfflineModel, offline: OfflineGraph, crops: np.ndarray) -> List[np.ndarray]:
     """Return the outputs (N, ...) of a model for any number of uint8 crops (N, S, S, 3)."""
-    return run_in_passes(lambda batch: model.run(offline.prepare(batch)), crops, offline.input_shape[:1])
+    return run_in_passes(lambda batch: model.run(offline.prepare(batch)), crops, offline.pass_sizes(_CROPS_OF_PASS))

@@ -1,7 +1,7 @@
 """The description of an offline model: the JSON beside it, and the part of it that is stored in an ONNX file."""
 
 import os
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 from hourglass_pose.export.offline_graph import HEATMAPS, INPUT, JOINTS, PERSON, SCORES, OfflineGraph
 from hourglass_pose.input.cropping import BARE_BOX_MARGIN
@@ -69,7 +69,7 @@ def _input(offline: OfflineGraph) -> Dict[str, Any]:
     }
 
 
-def _output(name: str, shape: Sequence[int], predictor: Predictor) -> Dict[str, Any]:
+def _output(name: str, shape: Sequence[Optional[int]], predictor: Predictor) -> Dict[str, Any]:
     values = 'heatmaps in [0, 1]' if predictor.inference.gives_probabilities else predictor.codec.output_meaning
     layout, meaning = {
         HEATMAPS: ('batch, row, column, joint', f'last stack: {values}'),

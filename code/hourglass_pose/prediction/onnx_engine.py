@@ -13,10 +13,11 @@ from hourglass_pose.errors import CheckpointError, UserError
 from hourglass_pose.prediction.engine import Engine
 
 _OLDEST_OPENCV = (4, 8)
+_LARGEST_PASS = 8  # crops; more are no faster and take more memory
 
 
 class OnnxEngine(Engine):
-    """Runs an exported ONNX model on the CPU, with the batch size of the model.
+    """Runs an exported ONNX model on the CPU, with the batch size of the model if it has one.
 
     model: the ONNX file and its description.
     library: 'onnxruntime' or 'opencv'; None takes onnxruntime if it is installed.
@@ -29,9 +30,11 @@ class OnnxEngine(Engine):
         self._network = _open_network(model, library)
         self.description = f'CPU, float32, {self._network.name} {self._network.version}'
         self._crops = model.input_shape[0]
+        self.batch_size = _LARGEST_PASS // 2 if self._crops is None else 1
 
     def pass_sizes(self, crops_per_person: int) -> Tuple[int, ...]:
-        del crops_per_person
+        if self._crops is None:
+            return tuple(range(1, _LARGEST_PASS + 1))
         return (self._crops,)
 
     def run(self, crops: np.ndarray) -> List[np.ndarray]:

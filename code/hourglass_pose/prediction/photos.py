@@ -60,7 +60,9 @@ def _photos_of_folder(folder: str) -> Tuple[List[str], str]:
         names = sorted(os.listdir(folder))
     except OSError as error:
         raise ImageError(f'{folder}: cannot be listed ({error.strerror}); check its permissions')
-    photos, others, num_results = [], [], 0
+    photos: List[str] = []
+    others: List[str] = []
+    num_results = 0
     for name in names:
         path = os.path.join(folder, name)
         if name.startswith('.') or os.path.isdir(path):
