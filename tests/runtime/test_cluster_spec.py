@@ -9,7 +9,7 @@ import pytest
 from conftest import CODE
 
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.runtime.cluster_spec import cluster_of_environment
+from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 
 WORKERS = ['a.example:2222', 'b.example:2222', '10.0.0.3:4000']
 

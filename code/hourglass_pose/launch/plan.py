@@ -19,8 +19,8 @@ from hourglass_pose.errors import LaunchError
 from hourglass_pose.experiment.run_folder import config_of_run
 from hourglass_pose.launch.arguments import settings_of
 from hourglass_pose.launch.placement import Placement
+from hourglass_pose.runtime.cluster.local import free_ports
 from hourglass_pose.runtime.job_key import JOB_KEY, job_key
-from hourglass_pose.runtime.local_cluster import free_ports
 from hourglass_pose.runtime.rank_table import Slot
 from hourglass_pose.runtime.ranks import RANK_PORT_VARIABLE
 

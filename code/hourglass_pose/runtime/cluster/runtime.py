@@ -7,8 +7,8 @@ import time
 from typing import Any, Callable, List, Mapping, Optional, Tuple, Union
 
 from hourglass_pose.errors import UserError
-from hourglass_pose.runtime.cluster_spec import TF_CONFIG, Cluster, host_and_port
-from hourglass_pose.runtime.collectives import AveragingOptimizer, Collectives
+from hourglass_pose.runtime.cluster.collectives import AveragingOptimizer, Collectives
+from hourglass_pose.runtime.cluster.spec import TF_CONFIG, Cluster, host_and_port
 from hourglass_pose.runtime.host_channel import HostChannel
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import reason_of, tf
