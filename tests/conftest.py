@@ -1,6 +1,8 @@
 """Puts the package on the path, and makes the small data that several test files share."""
 
+import fcntl
 import os
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -19,23 +21,31 @@ sys.path[:0] = [CODE, TESTS, SUPPORT]
 os.environ['TF_NUM_INTRAOP_THREADS'] = '1'
 
 
+def made_once(tmp_path_factory, name, make):
+    """Return a folder that make(folder) has filled; the processes of pytest-xdist share it. Not to be written to."""
+    base = tmp_path_factory.getbasetemp()
+    if 'PYTEST_XDIST_WORKER' in os.environ:
+        # Each of them has a folder of its own in this one.
+        base = base.parent
+    folder, done = base / name, base / f'{name}-is-made'
+    with open(str(base / f'{name}-lock'), 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not done.exists():
+            shutil.rmtree(str(folder), ignore_errors=True)
+            folder.mkdir()
+            make(str(folder))
+            done.touch()
+    return str(folder)
+
+
 @pytest.fixture(scope='session')
 def synthetic_people(tmp_path_factory):
     """Return the dataset.txt of 24 drawn images of people; the images are in the folder `images` beside it."""
     from hourglass_pose.synthetic.dataset import write_synthetic_dataset
 
-    folder = str(tmp_path_factory.mktemp('people'))
-    return write_synthetic_dataset(folder, 24, 5)
-
-
-@pytest.fixture(scope='session')
-def tiny_run(tmp_path_factory, synthetic_people):
-    """Return the folder of a finished run of three epochs of four steps. Not to be written to."""
-    import tiny_run
-
-    folder = str(tmp_path_factory.mktemp('tiny') / 'run')
-    tiny_run.start(tiny_run.tiny_config(folder, synthetic_people))
-    return folder
+    return os.path.join(
+        made_once(tmp_path_factory, 'people', lambda folder: write_synthetic_dataset(folder, 24, 5)), 'dataset.txt'
+    )
 
 
 @pytest.fixture(scope='session')
@@ -43,9 +53,9 @@ def person_run(tmp_path_factory, synthetic_people):
     """Return the folder of a finished run whose network has a person output. Not to be written to."""
     import tiny_run
 
-    folder = str(tmp_path_factory.mktemp('person') / 'run')
-    tiny_run.start(tiny_run.person_config(folder, synthetic_people))
-    return folder
+    return made_once(
+        tmp_path_factory, 'person', lambda folder: tiny_run.start(tiny_run.person_config(folder, synthetic_people))
+    )
 
 
 COMMAND_LINE_SETTINGS = {
@@ -64,23 +74,26 @@ def command_line_run(synthetic_people, tmp_path_factory):
     """
     from hourglass_pose.cli import main
 
-    base = str(tmp_path_factory.mktemp('tiny'))
-    run = SimpleNamespace(
-        folder=os.path.join(base, 'run'),
-        config=os.path.join(base, 'tiny.cfg'),
-        annotations=synthetic_people,
-        images=os.path.join(os.path.dirname(synthetic_people), 'images'),
-    )
-    settings = dict(
-        COMMAND_LINE_SETTINGS,
-        DataSetHG={'training_txt_file': run.annotations, 'img_directory': run.images, 'valid_fraction': 0.3},
-    )
-    settings['Saver'] = dict(settings['Saver'], saver_directory=run.folder)
-    with open(run.config, 'w') as stream:
-        for section, keys in settings.items():
-            stream.write('[{}]\n{}\n'.format(section, '\n'.join('{}: {!r}'.format(*item) for item in keys.items())))
-    assert main(['train', '--config', run.config, '--quiet']) == 0
-    return run
+    images = os.path.join(os.path.dirname(synthetic_people), 'images')
+
+    def parts_of(base):
+        return os.path.join(base, 'run'), os.path.join(base, 'tiny.cfg')
+
+    def make(base):
+        folder, config = parts_of(base)
+        settings = dict(
+            COMMAND_LINE_SETTINGS,
+            DataSetHG={'training_txt_file': synthetic_people, 'img_directory': images, 'valid_fraction': 0.3},
+        )
+        settings['Saver'] = dict(settings['Saver'], saver_directory=folder)
+        with open(config, 'w') as stream:
+            for section, keys in settings.items():
+                lines = '\n'.join('{}: {!r}'.format(*item) for item in keys.items())
+                stream.write(f'[{section}]\n{lines}\n')
+        assert main(['train', '--config', config, '--quiet']) == 0
+
+    folder, config = parts_of(made_once(tmp_path_factory, 'tiny', make))
+    return SimpleNamespace(folder=folder, config=config, annotations=synthetic_people, images=images)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from hourglass_pose.geometry import (
     compose,
     crop_affine,
     crop_from_hm,
-    flip_affine,
     hm_from_crop,
     inside_crop,
     invert,
@@ -17,7 +16,6 @@ from hourglass_pose.geometry import (
     square_of_affine,
     transform_points,
 )
-from mirrored import flip_points
 
 CROP, STRIDE = 128, 4
 COORDINATES = st.floats(-500, 500)
@@ -101,21 +99,6 @@ def test_flip_mirrors_the_finished_crop():
     expected = transform_points(plain, points)
     expected[:, 0] = CROP - 1 - expected[:, 0]
     np.testing.assert_allclose(transform_points(flipped, points), expected, atol=1e-10)
-    np.testing.assert_allclose(compose(flip_affine(CROP), flipped), plain, atol=1e-10)
-
-
-@FEW
-@given(st.integers(1, 300), st.permutations(range(4)), st.integers(0, 2**16))
-def test_flip_twice_is_identity(width, order, seed):
-    points = np.random.RandomState(seed).uniform(-10, 300, (2, 4, 2))
-    # Pairs (order[0], order[1]) exchanged, the others in the middle: an involution as every skeleton's is.
-    permutation = np.arange(4)
-    permutation[[order[0], order[1]]] = order[1], order[0]
-    before = points.copy()
-    once = flip_points(points, width, permutation)
-    np.testing.assert_allclose(flip_points(once, width, permutation), points, atol=1e-10)
-    np.testing.assert_allclose(once[:, order[0]], transform_points(flip_affine(width), points[:, order[1]]))
-    np.testing.assert_array_equal(points, before)
 
 
 def test_a_cell_lies_in_the_middle_of_its_pixels():

@@ -14,14 +14,7 @@ from PIL import Image
 
 from hourglass_pose import images
 from hourglass_pose.errors import ImageError
-from hourglass_pose.images import (
-    IMAGE_EXTENSIONS,
-    describe_content,
-    image_size,
-    list_images,
-    read_image,
-    read_shrunk_image,
-)
+from hourglass_pose.images import IMAGE_EXTENSIONS, describe_content, image_size, read_image, read_shrunk_image
 
 RGB = np.random.RandomState(0).randint(0, 256, (5, 7, 3)).astype(np.uint8)
 # Smooth, so that JPEG keeps it.
@@ -305,40 +298,10 @@ def test_any_damage_gives_an_image_or_an_image_error(tmpdir_factory, data, chang
         assert image.dtype == np.uint8 and image.shape == (size[1], size[0], 3)
 
 
-def test_a_folder_gives_its_images_sorted_without_those_of_subfolders(tmpdir):
-    for name in ('b.JPG', 'a.png', 'c.webp', 'notes.txt', '.hidden.jpg', 'd'):
-        written(tmpdir, b'', name)
-    written(tmpdir.mkdir('below'), b'', 'e.jpg')
-    assert [os.path.basename(path) for path in list_images([str(tmpdir)])] == ['a.png', 'b.JPG', 'c.webp']
-    assert list_images(str(tmpdir)) == list_images([str(tmpdir)])
-
-
-def test_files_of_any_name_are_taken_once_in_the_given_order(tmpdir):
-    z, a = written(tmpdir, b'', 'z'), written(tmpdir, b'', 'a.jpg')
-    assert list_images([z, str(tmpdir), a, z]) == [z, a]
-
-
 @pytest.mark.parametrize('extension', IMAGE_EXTENSIONS)
 def test_every_extension_that_folders_are_searched_for_can_be_read(tmpdir, extension):
     path = saved(tmpdir, RAMP, f'a{extension}')
-    assert list_images(str(tmpdir)) == [path]
     assert_read(path, RAMP, tolerance=30)
-
-
-def test_a_folder_without_images_is_named(tmpdir):
-    with pytest.raises(ImageError, match=f'{tmpdir}: no images in this folder'):
-        list_images([str(tmpdir)])
-
-
-def test_a_missing_path_is_named(tmpdir):
-    path = str(tmpdir.join('none'))
-    with pytest.raises(ImageError, match=f'{path}: no such file or folder'):
-        list_images([path])
-
-
-def test_no_paths_are_an_error():
-    with pytest.raises(ImageError, match='no images given'):
-        list_images([])
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,7 @@ import pytest
 CODE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'code')
 PACKAGE = 'hourglass_pose'
 
-# The rooms, from the ground up: a module imports only from its own room and from those before it.
-ROOMS = (
-    '',
+GROUND = (
     'errors',
     'invocation',
     'allocation',
@@ -23,8 +21,14 @@ ROOMS = (
     'jpeg_header',
     'images',
     'videos',
+    'joint_names',
     'skeleton',
     'geometry',
+)
+# The rooms, from the ground up: a module imports only from its own room and from those before it.
+ROOMS = (
+    '',
+    *GROUND,
     'tf_compat',
     'annotations',
     'input',
@@ -50,17 +54,7 @@ ROOMS = (
 )
 # Everything here loads without TensorFlow; the other rooms need a session.
 WITHOUT_TENSORFLOW = (
-    'errors',
-    'invocation',
-    'allocation',
-    'cores',
-    'files',
-    'rules',
-    'jpeg_header',
-    'images',
-    'videos',
-    'skeleton',
-    'geometry',
+    *GROUND,
     'annotations',
     'input',
     'synthetic',

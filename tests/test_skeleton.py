@@ -101,43 +101,6 @@ def test_a_changed_result_does_not_change_the_skeleton():
     assert isinstance(skeleton.mean_joints, np.ndarray)
 
 
-SPELLINGS = [
-    'r_wrist/l_wrist',
-    'right_wrist/left_wrist',
-    'Right_Wrist/Left_Wrist',
-    'R_WRIST/L_WRIST',
-    'right-wrist/left-wrist',
-    'right wrist/left wrist',
-    'wrist_r/wrist_l',
-    'wrist_right/wrist_left',
-    'wrist.R/wrist.L',
-    'RightWrist/LeftWrist',
-    'rightWrist/leftWrist',
-    'RWrist/LWrist',
-    'rWrist/lWrist',
-    'rwrist/lwrist',
-    'rightwrist/leftwrist',
-    'WristRight/WristLeft',
-]
-
-
-@pytest.mark.parametrize('spelling', SPELLINGS)
-def test_partners_and_roles_are_found_for_every_usual_spelling(spelling):
-    right, left = spelling.split('/')
-    skeleton = Skeleton(('nose', left, right))
-    assert skeleton.flip_permutation.tolist() == [0, 2, 1] and skeleton.has_sides and not skeleton.unpaired
-    assert [skeleton.side(joint) for joint in range(3)] == ['middle', 'left', 'right']
-    assert skeleton.index('r_wrist') == 2 and skeleton.index('l_wrist') == 1
-    assert skeleton.groups['wrist'].tolist() == [2, 1]
-    assert skeleton.oks_sigmas.tolist() == [0.026, 0.062, 0.062]
-
-
-@pytest.mark.parametrize('names', [('leg', 'rib'), ('lip', 'nose'), ('finger_0', 'finger_1'), ('Ring', 'Little')])
-def test_words_that_begin_with_r_or_l_are_no_sides(names):
-    skeleton = Skeleton(names)
-    assert not skeleton.has_sides and skeleton.flip_permutation.tolist() == [0, 1] and not skeleton.unpaired
-
-
 def test_a_side_without_its_partner_is_named():
     skeleton = Skeleton(('left_eye', 'right_eye', 'left_ear'))
     assert skeleton.unpaired == ('left_ear',) and skeleton.flip_permutation.tolist() == [1, 0, 2]

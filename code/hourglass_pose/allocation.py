@@ -6,16 +6,20 @@ import ctypes
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 
 
-def keep_freed_memory(largest: int = 32 * 2**20, kept: int = 128 * 2**20) -> None:
-    """Let freed blocks of up to `largest` bytes be used again, instead of returning each to the kernel.
+# Bytes of the largest block, and of all freed ones at the end of a heap, that are kept.
+_LARGEST, _KEPT = 32 * 2**20, 128 * 2**20
+
+
+def keep_freed_memory() -> None:
+    """Let freed blocks of up to 32 MiB be used again, instead of returning each to the kernel.
 
     The kernel clears memory that it gives out, page by page, which takes as long as decoding a photo. glibc moves both
-    limits by itself, but only to those of blocks that were freed before, and no further than these. `kept`: free bytes
-    at the end of a heap that are not returned. Nothing happens with another C library.
+    limits by itself, but only to those of blocks that were freed before, and no further than these. Nothing happens
+    with another C library.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError, TypeError):
         return
-    mallopt(_MMAP_THRESHOLD, largest)
-    mallopt(_TRIM_THRESHOLD, kept)
+    mallopt(_MMAP_THRESHOLD, _LARGEST)
+    mallopt(_TRIM_THRESHOLD, _KEPT)

@@ -54,11 +54,6 @@ def square_of_affine(affine_crop_from_img: np.ndarray, crop_size: int) -> Tuple[
     return centre, crop_size * float(np.sqrt(abs(np.linalg.det(img_from_crop[:, :2]))))
 
 
-def flip_affine(width: int) -> np.ndarray:
-    """Return the affine map of the horizontal flip of an image or map `width` wide: x to width - 1 - x."""
-    return np.array([[-1.0, 0.0, width - 1.0], [0.0, 1.0, 0.0]])
-
-
 def zoom_affine(scale: float, width: int) -> np.ndarray:
     """Return the affine map that enlarges a square image or map `width` wide by `scale` about its centre."""
     offset = (1.0 - scale) * (width - 1) / 2.0

@@ -1,8 +1,8 @@
-"""Images from disk: upright 8-bit RGB pixels, sizes from headers, lists of files."""
+"""Images from disk: upright 8-bit RGB pixels, and sizes from headers."""
 
 import os
 import threading
-from typing import Any, BinaryIO, Dict, Iterable, List, Optional, Tuple, Union
+from typing import Any, BinaryIO, Optional, Tuple, Union
 
 import cv2
 import numpy as np
@@ -136,47 +136,6 @@ def describe_content(path: str) -> Optional[str]:
     except OSError:
         return None
     return _DESCRIPTIONS.get(kind) if kind else None
-
-
-def list_images(paths: Union[str, os.PathLike, Iterable[Union[str, os.PathLike]]]) -> List[str]:
-    """Return the image files among `paths` (files and folders), in order and without duplicates.
-
-    A file is accepted with any name. A folder stands for its files, not those of its subfolders, with one of
-    IMAGE_EXTENSIONS in upper or lower case, sorted by name, without hidden files.
-
-    Raises ImageError for a path that does not exist, a folder without images, and no paths at all.
-    """
-    given = [paths] if isinstance(paths, (str, os.PathLike)) else list(paths)
-    if not given:
-        raise ImageError('no images given; name image files, or folders that contain images')
-    files = []
-    for path in (os.fspath(path) for path in given):
-        if os.path.isdir(path):
-            files.extend(_list_folder(path))
-        elif os.path.exists(path):
-            files.append(path)
-        else:
-            raise ImageError(f'{path}: no such file or folder (absolute path: {os.path.abspath(path)}); check the path')
-    first: Dict[str, str] = {}
-    for path in files:
-        first.setdefault(os.path.abspath(path), path)
-    return list(first.values())
-
-
-def _list_folder(folder: str) -> List[str]:
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        raise ImageError(f'{folder}: cannot be listed ({error.strerror}); check its permissions')
-    names = [
-        name for name in names if os.path.splitext(name)[1].lower() in IMAGE_EXTENSIONS and not name.startswith('.')
-    ]
-    if not names:
-        raise ImageError(
-            f'{folder}: no images in this folder; expected files with one of the '
-            f'extensions {" ".join(IMAGE_EXTENSIONS)}'
-        )
-    return [os.path.join(folder, name) for name in names]
 
 
 def _opened(path: str) -> BinaryIO:

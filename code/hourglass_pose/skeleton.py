@@ -3,13 +3,13 @@
 Left and right are those of the person in the photo, as in MPII (Andriluka et al. 2014).
 """
 
-import re
 from dataclasses import dataclass, field
-from typing import Dict, List, Match, Optional, Pattern, Set, Tuple
+from typing import Dict, Optional, Tuple
 
 import numpy as np
 
 from hourglass_pose.errors import ConfigError
+from hourglass_pose.joint_names import derived_partners, given_partners, mended, role_of, split_sides
 
 MPII_JOINTS = (
     'r_ankle',
@@ -67,12 +67,6 @@ LSP_JOINTS = (
     'neck',
     'head',
 )
-
-# The original code's configuration files misspell these two joints.
-_SPELLINGS = {'r_anckle': 'r_ankle', 'l_anckle': 'l_ankle'}
-
-# Other names of a joint, without its side, lower case and without separators.
-_SYNONYMS = {'headtop': 'head', 'tophead': 'head', 'topofhead': 'head', 'hips': 'hip', 'midhip': 'pelvis'}
 
 # (joint, joint, joints that replace this limb): the limb is left out where the skeleton has one of the last.
 _LIMBS = (
@@ -143,24 +137,6 @@ _OKS_SIGMAS = {
     'thorax': 0.079,
 }
 
-# How a side is written, with the groups side and rest: right_x, r_x, x_right, x_r, RightX, rightX, RX, XRight. A
-# separator is one of "_", "-", "." and a space.
-_SIDED = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r'(?P<side>(?i:right|left|r|l))[-_. ]+(?P<rest>.+)$',
-        r'(?P<rest>.+?)[-_. ]+(?P<side>(?i:right|left|r|l))$',
-        r'(?P<side>[Rr]ight|[Ll]eft|R|L|r|l)(?P<rest>[A-Z0-9].*)$',
-        r'(?P<rest>.*[a-z0-9])(?P<side>Right|Left|R|L)$',
-    )
-)
-
-# Without a separator, a prefix is a side only if the partner exists: rwrist with lwrist, but not "leg" or "rib" alone.
-_UNMARKED = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (r'(?P<side>right|left)(?P<rest>.+)$', r'(?P<side>r|l)(?P<rest>.+)$')
-)
-
 
 @dataclass(frozen=True)
 class Skeleton:
@@ -182,25 +158,25 @@ class Skeleton:
     _roles: Dict[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        names = tuple(_SPELLINGS.get(name, name) for name in self.joints)
+        names = tuple(mended(name) for name in self.joints)
         if not names:
             raise ValueError('a skeleton needs at least one joint')
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f'joint named twice: {", ".join(repeated)}')
         object.__setattr__(self, 'joints', names)
-        sides = _sides_of_names(names)
+        sides = split_sides(names)
         roles: Dict[str, int] = {}
         for index, (side, rest) in enumerate(sides):
-            roles.setdefault(_role(side, rest), index)
+            roles.setdefault(role_of(side, rest), index)
         object.__setattr__(self, '_sides', tuple(side for side, _ in sides))
         object.__setattr__(self, '_roles', roles)
         if self.flip_pairs is None:
-            partners = _derived_partners(sides)
+            partners = derived_partners(sides)
         else:
-            pairs = tuple((_SPELLINGS.get(a, a), _SPELLINGS.get(b, b)) for a, b in self.flip_pairs)
+            pairs = tuple((mended(a), mended(b)) for a, b in self.flip_pairs)
             object.__setattr__(self, 'flip_pairs', pairs)
-            partners = _given_partners(names, pairs)
+            partners = given_partners(names, pairs)
         object.__setattr__(self, '_partners', partners)
 
     def __len__(self) -> int:
@@ -213,8 +189,8 @@ class Skeleton:
         """
         if name in self.joints:
             return self.joints.index(name)
-        side, rest = _sides_of_names((name,))[0]
-        return self._roles.get(_role(side, rest))
+        side, rest = split_sides((name,))[0]
+        return self._roles.get(role_of(side, rest))
 
     @property
     def flip_permutation(self) -> np.ndarray:
@@ -276,8 +252,8 @@ class Skeleton:
     def oks_sigmas(self) -> np.ndarray:
         """float64 (J,): per-joint constants of the object keypoint similarity, NaN for joints that have none."""
         by_index = {index: name for name, index in self._roles.items()}
-        stems = [by_index.get(index, '') for index in range(len(self))]
-        return np.array([_OKS_SIGMAS.get(re.sub('^[rl]_', '', stem), np.nan) for stem in stems], np.float64)
+        stems = [by_index.get(index, '').rpartition('_')[2] for index in range(len(self))]
+        return np.array([_OKS_SIGMAS.get(stem, np.nan) for stem in stems], np.float64)
 
     def side(self, joint: int) -> str:
         """Return 'right', 'left' or 'middle' for a joint index."""
@@ -305,72 +281,6 @@ def require_sides(skeleton: Skeleton, flip_prob: float, flip_test: bool) -> None
         f'(found {", ".join(skeleton.joints[:4])}{", ..." if len(skeleton) > 4 else ""}); name the pairs by '
         f"DataSetHG.flip_pairs=[['RIGHT','LEFT'],...] ([] if no joint has a side), or set {' and '.join(mirroring)}"
     )
-
-
-def _sides_of_names(names: Tuple[str, ...]) -> List[Tuple[str, str]]:
-    """Return (side, rest) of each name: 'right', 'left' or '', and the name without its side, as _plain gives it."""
-    split_names = []
-    plain_names = {name.lower() for name in names}
-    for name in names:
-        match = next(filter(None, (pattern.match(name) for pattern in _SIDED)), None)
-        if match is None:
-            match = next(filter(None, (_unmarked(pattern, name, plain_names) for pattern in _UNMARKED)), None)
-        if match is None:
-            split_names.append(('', _plain(name)))
-        else:
-            split_names.append(
-                ('right' if match.group('side').lower().startswith('r') else 'left', _plain(match.group('rest')))
-            )
-    return split_names
-
-
-def _unmarked(pattern: Pattern[str], name: str, names: Set[str]) -> Optional[Match[str]]:
-    """Return the match of a name whose partner is among the names (lower case), or None."""
-    match = pattern.match(name)
-    if match is None:
-        return None
-    other = {'r': 'l', 'l': 'r', 'right': 'left', 'left': 'right'}[match.group('side').lower()]
-    return match if other + match.group('rest').lower() in names else None
-
-
-def _plain(name: str) -> str:
-    """Return a name in lower case without separators."""
-    return re.sub('[-_. ]', '', name.lower())
-
-
-def _role(side: str, rest: str) -> str:
-    """Return a joint's name in the tables of this module: r_wrist, l_wrist, neck, ..."""
-    stem = _SYNONYMS.get(rest, rest)
-    return f'{side[0]}_{stem}' if side else stem
-
-
-def _derived_partners(sides: List[Tuple[str, str]]) -> Tuple[int, ...]:
-    """Return the partner's index of each joint; its own index if it has none."""
-    by_side: Dict[Tuple[str, str], List[int]] = {}
-    for index, key in enumerate(sides):
-        by_side.setdefault(key, []).append(index)
-    partners = list(range(len(sides)))
-    for (side, rest), indices in by_side.items():
-        others = by_side.get(({'right': 'left', 'left': 'right'}.get(side, ''), rest), [])
-        # Two spellings of one joint, such as r_x and right_x, leave the partner open.
-        if side and len(indices) == len(others) == 1:
-            partners[indices[0]] = others[0]
-    return tuple(partners)
-
-
-def _given_partners(names: Tuple[str, ...], pairs: Tuple[Tuple[str, str], ...]) -> Tuple[int, ...]:
-    """Return the partner's index of each joint by declared pairs. Raises ValueError for pairs that do not fit."""
-    partners = list(range(len(names)))
-    for first, second in pairs:
-        for name in (first, second):
-            if name not in names:
-                raise ValueError(f'flip_pairs names {name!r}, which is not a joint')
-            if partners[names.index(name)] != names.index(name):
-                raise ValueError(f'flip_pairs names {name!r} twice')
-        if first == second:
-            raise ValueError(f'flip_pairs pairs {first!r} with itself')
-        partners[names.index(first)], partners[names.index(second)] = names.index(second), names.index(first)
-    return tuple(partners)
 
 
 SKELETONS = {'mpii': Skeleton(MPII_JOINTS), 'coco': Skeleton(COCO_JOINTS), 'lsp': Skeleton(LSP_JOINTS)}

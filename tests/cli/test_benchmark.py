@@ -7,7 +7,8 @@ import pytest
 
 from hourglass_pose.cli import main
 from hourglass_pose.config.config import load_config
-from hourglass_pose.experiment import timed, training_run
+from hourglass_pose.experiment import run_parts
+from hourglass_pose.experiment.benchmark import timed
 from hourglass_pose.runtime.native import NativeRuntime
 
 
@@ -43,11 +44,9 @@ def test_the_runtime_is_that_of_a_training_and_opened_once(command_line_run, mon
         opened.append(arguments)
         return NativeRuntime('cpu', 'float32', 1, steps_per_run=arguments[4])
 
-    monkeypatch.setattr(training_run, 'open_runtime', open_runtime)
-    sides = [
-        ['Device.loss_scale=512.0', 'Device.iterations_per_loop=2', 'Device.rank_port=30001'],
-        ['Device.loss_scale=512.0', 'Device.iterations_per_loop=2', 'Device.rank_port=30001', 'Network.nStack=1'],
-    ]
+    monkeypatch.setattr(run_parts, 'open_runtime', open_runtime)
+    device = ['Device.loss_scale=512.0', 'Device.iterations_per_loop=2', 'Device.rank_port=30001']
+    sides = [[*device, 'Network.nStack=1', f'Network.nFeat={features}'] for features in (8, 4)]
     parts = []
 
     def serve(found):
@@ -60,10 +59,11 @@ def test_the_runtime_is_that_of_a_training_and_opened_once(command_line_run, mon
     ((device, precision, threads, loss_scale, steps, npu, cluster),) = opened
     assert (device, precision, loss_scale, steps, npu.rank_port) == ('cpu', 'float32', 512.0, 2, 30001)
     assert cluster is None
-    # A run is two steps of four persons; the network with one stack has less arithmetic.
+    # A run is two steps of four persons; the network with fewer features has less arithmetic.
     assert [part.images for part in parts] == [8, 8, 0] and parts[0].gflop > parts[1].gflop > 0
 
 
+@pytest.mark.slow
 def test_a_step_of_the_doctor_takes_time(command_line_run):
     assert 0 < timed.measure_step(load_config(command_line_run.config), 2, warm_up=1) < 60
 

@@ -99,7 +99,7 @@ def test_mutated_files_give_a_config_or_a_config_error(tmp_path):
         commented = stream.read()
     plain = format_config(config_from_dict({})).encode('utf-8')
     draw, accepted = random.Random(20160322), 0
-    total = 2000
+    total = 500
     for index in range(total):
         text = mutate(plain if index % 5 else commented, draw)
         try:

@@ -51,6 +51,7 @@ def test_a_folder_with_a_run_is_refused(command_line_run, published):
         publish_weights(command_line_run.folder, published)
 
 
+@pytest.mark.slow
 def test_a_new_run_starts_from_the_weights(command_line_run, published, tmp_path):
     from hourglass_pose.cli import main
 

@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from hourglass_pose.experiment import timed
+from hourglass_pose.experiment.benchmark import timed
 
 
 @pytest.mark.parametrize('fails_at', [None, 2])

@@ -1,11 +1,19 @@
 """The rank table of one server, and the processes of a run that are on this server."""
 
+import json
+
 import pytest
 
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch.arguments import parse_arguments
 from hourglass_pose.launch.placement import place_processes, requested_devices
-from hourglass_pose.launch.rank_table import address_of_this_server, is_here, read_hccn_conf, table_of_one_server
+from hourglass_pose.launch.rank_table import (
+    address_of_this_server,
+    is_address,
+    is_here,
+    read_hccn_conf,
+    table_of_one_server,
+)
 from hourglass_pose.runtime.rank_table import Slot, read_rank_table
 from rank_tables import TABLE, write_table
 
@@ -30,6 +38,7 @@ def test_own_addresses_are_distinguished_from_others():
     assert is_here('127.0.0.1') and is_here(address_of_this_server())
     # Addresses of documentation (RFC 5737) belong to no machine.
     assert not is_here('203.0.113.1') and not is_here('server-1')
+    assert is_here('localhost') and is_address('localhost') and is_address('203.0.113.1') and not is_address('node_0')
 
 
 def placed(words, environ=None, output='/output'):
@@ -74,6 +83,22 @@ def test_a_server_that_cannot_be_identified_is_refused_with_the_option(tmp_path)
         placed([f'--rank_table={table}'])
     with pytest.raises(LaunchError, match='has 203.0.113.1, 203.0.113.2'):
         placed([f'--rank_table={table}', '--server_id=203.0.113.3'])
+
+
+def test_server_is_found_by_the_address_of_its_host_whatever_its_name(tmp_path):
+    table = json.loads(json.dumps(TABLE))
+    for number, (key, address) in enumerate([('host_ip', '203.0.113.1'), ('container_ip', '127.0.0.1')]):
+        table['server_list'][number].update({'server_id': f'node_{number}', key: address})
+    words = [f'--rank_table={write_table(tmp_path, table)}']
+    found = placed(words)
+    assert [slot.server for slot in found.here] == ['node_1', 'node_1'] and found.problem is None
+    table['server_list'][0]['host_ip'] = '127.0.0.2'
+    write_table(tmp_path, table)
+    with pytest.raises(LaunchError, match='node_0 and node_1 are addresses of this machine.*=node_0 or node_1'):
+        placed(words)
+    del table['server_list'][0]['host_ip']
+    write_table(tmp_path, table)
+    assert 'node_0, the server of rank 0' in placed(words).problem and 'host_ip' in placed(words).problem
 
 
 @pytest.mark.parametrize('text', ['', ',', '0,', 'a', '3-1', '0,1-', '1,0-2'])

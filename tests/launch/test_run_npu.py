@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from conftest import CODE, COMMAND_LINE_SETTINGS
 
 from ascend_server import SCRIPTS, AscendServer
 from hourglass_pose.runtime.job_key import JOB_KEY
+from hourglass_pose.runtime.ranks import RANK_PORT_VARIABLE
 
 ROOT = os.path.dirname(CODE)
 
@@ -118,14 +120,16 @@ def test_two_jobs_on_one_server_have_other_keys_and_ports(server):
         assert (code, errors) == (0, '')
         noted = started(server, int(devices[0]))
         environ = noted['environ']
-        jobs.append((environ['JOB_ID'], environ[JOB_KEY], settings(noted['command'])['Device.rank_port']))
+        jobs.append((environ['JOB_ID'], environ[JOB_KEY], environ[RANK_PORT_VARIABLE]))
+        # A resumed run may be on several servers, and must not keep it.
+        assert 'Device.rank_port' not in settings(noted['command'])
     assert all(first != second for first, second in zip(*jobs))
     # Given ones stay.
     server.environ.update({'JOB_ID': '4711', JOB_KEY: 'our own secret'})
     assert server.run('--device_ids=0,1', '--fresh', '--set=Device.rank_port=31000')[0] == 0
     noted = started(server, 0)
     assert (noted['environ']['JOB_ID'], noted['environ'][JOB_KEY]) == ('4711', 'our own secret')
-    assert settings(noted['command'])['Device.rank_port'] == '31000'
+    assert settings(noted['command'])['Device.rank_port'] == '31000' and RANK_PORT_VARIABLE not in noted['environ']
 
 
 def test_several_servers_need_a_key_that_all_have(server):
@@ -135,7 +139,7 @@ def test_several_servers_need_a_key_that_all_have(server):
     for address in ('203.0.113.7', '127.0.0.1'):
         server.environ[JOB_KEY] = 'the same on both'
         assert server.run(f'--rank_table={table}', f'--server_id={address}')[0] == 0
-        jobs.append(started(server, 0)['environ']['JOB_ID'])
+        jobs.append(started(server, f'{address}/0')['environ']['JOB_ID'])
     # Averaging needs one number of the job on all servers.
     assert jobs[0] == jobs[1] and jobs[0].isalnum()
 
@@ -182,21 +186,37 @@ def write_table(server, *servers):
     )
 
 
-def test_each_of_two_servers_starts_its_own_ranks(server):
+def test_each_of_two_servers_starts_its_own_ranks_and_has_its_own_logs(server):
     table = write_table(server, ('203.0.113.7', 2), ('127.0.0.1', 2))
     server.environ['JOB_ID'] = '4711'
     code, printed, errors = server.run(f'--rank_table={table}')
     assert (code, errors) == (0, '')
     # Nobody but the second server has 127.0.0.1, so this is it.
-    assert [started(server, device)['environ']['RANK_ID'] for device in (0, 1)] == ['2', '3']
-    assert started(server, 0)['environ']['RANK_SIZE'] == '4'
-    assert started(server, 0)['environ']['RANK_TABLE_FILE'] == table
+    environs = [started(server, f'127.0.0.1/{device}')['environ'] for device in (0, 1)]
+    assert [environ['RANK_ID'] for environ in environs] == ['2', '3']
+    assert environs[0]['RANK_SIZE'] == '4' and environs[0]['RANK_TABLE_FILE'] == table
     assert 'Final' not in printed and 'rank 0' in printed.splitlines()[-1]
     server.environ['RANK_TABLE_FILE'] = table
     code, printed, errors = server.run('--server_id=203.0.113.7')
     assert (code, errors) == (0, '')
-    assert [started(server, device)['environ']['RANK_ID'] for device in (0, 1)] == ['0', '1']
+    assert [started(server, f'203.0.113.7/{device}')['environ']['RANK_ID'] for device in (0, 1)] == ['0', '1']
     assert 'Final Performance images/sec : 123.46' in printed
+    # They may share the folder: the logs of the other server are still there.
+    assert 'rank 2 is at work' in server.read('work/output/127.0.0.1/0/train_0.log')
+
+
+def test_server_whose_address_nobody_knows_is_refused_with_what_to_add(server):
+    table = write_table(server, ('node_0', 2), ('node_1', 2))
+    server.environ['JOB_ID'] = '4711'
+    (problem,) = server.refuse(f'--rank_table={table}', '--server_id=node_1')
+    assert 'node_0, the server of rank 0' in problem and 'host_ip' in problem
+
+
+def test_training_that_was_stopped_from_elsewhere_is_not_taken_for_done(server):
+    server.environ['BEHAVIOUR'] = 'stopped'
+    code, printed, errors = server.run('--device_ids=0,1')
+    assert (code, errors) == (128 + signal.SIGTERM, '')
+    assert printed.splitlines()[-1].startswith('stopped; --ckpt_path=') and 'Final' not in printed
 
 
 def test_all_checks_run_and_each_gives_a_solution_in_one_line(server):
@@ -253,10 +273,9 @@ def test_dry_run_prints_what_would_be_started_and_starts_nothing(server):
     assert server.run(*arguments)[0] == 0
     for device, noted in enumerate(by_hand):
         by_script = started(server, device)
-        # Drawn for each start.
-        commands = [[word for word in each['command'] if 'rank_port' not in word] for each in (by_script, noted)]
-        assert commands[0] == commands[1]
-        names = set(noted['environ']) - {'PATH', 'PWD', 'SHLVL', '_', 'OLDPWD', 'LC_CTYPE', 'JOB_ID', JOB_KEY}
+        assert by_script['command'] == noted['command']
+        drawn = {'JOB_ID', JOB_KEY, RANK_PORT_VARIABLE}
+        names = set(noted['environ']) - {'PATH', 'PWD', 'SHLVL', '_', 'OLDPWD', 'LC_CTYPE'} - drawn
         assert {'RANK_ID', 'RANK_TABLE_FILE'} <= names
         assert {name: by_script['environ'].get(name) for name in names} == {
             name: noted['environ'][name] for name in names

@@ -15,7 +15,7 @@ from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.launch import workers
 from hourglass_pose.launch.workers import gpus_of_workers, plan_workers
-from hourglass_pose.runtime.cluster_spec import cluster_of_environment
+from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 from hourglass_pose.runtime.host_channel import LOST_RANK
 from stand_in_device import wait_for
 

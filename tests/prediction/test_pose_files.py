@@ -7,13 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from exported_models import SIZE, write_exported
+from exported_models import write_exported
 from hourglass_pose.cli import main
 from hourglass_pose.cli.predict import box_argument
 from hourglass_pose.errors import UserError
-from hourglass_pose.prediction.photos import find_photos, predict_photos
 from hourglass_pose.prediction.pose_files import check_output, is_own_file, marked_png, output_stems
-from hourglass_pose.prediction.predictor import Predictor
 
 WIDTH, HEIGHT = 48, 40
 
@@ -130,26 +128,6 @@ def test_boxes_and_the_whole_photo_exclude_each_other(photos, predict, tmp_path,
     assert '--whole-image' in capsys.readouterr().err
 
 
-def test_what_a_folder_holds_beside_photos_is_said(photos):
-    (photos / 'IMG_1.HEIC').write_bytes(b'\x00\x00\x00\x18ftypheic' + bytes(20))
-    (photos / 'anim.gif').write_bytes(b'GIF89a' + bytes(20))
-    (photos / 'clip.mp4').write_bytes(b'\x00\x00\x00\x18ftypisom' + bytes(20))
-    for index in range(5):
-        (photos / f'note{index}.txt').write_text('text')
-    (photos / '.hidden').write_text('')
-    found, (note,) = find_photos([str(photos)])
-    assert [os.path.basename(path) for path in found] == ['me.png', 'you.jpg']
-    for part in ('HEIC', 'IMG_1.HEIC', 'GIF', 'anim.gif', 'video', 'clip.mp4', 'note0.txt', '2 more'):
-        assert part in note
-    assert '.hidden' not in note and str(photos) in note
-
-
-def test_a_folder_without_photos_is_described(tmp_path):
-    (tmp_path / 'IMG_1.HEIC').write_bytes(b'\x00\x00\x00\x18ftypheic' + bytes(20))
-    with pytest.raises(UserError, match='IMG_1.HEIC'):
-        find_photos([str(tmp_path)])
-
-
 @pytest.mark.parametrize(
     'head, word',
     [(b'RIFF\x00\x00\x00\x00AVI LIST', 'video'), (b'\x1aE\xdf\xa3', 'video'), (b'\x00\x00\x00\x14ftypqt  ', 'video')],
@@ -163,22 +141,3 @@ def test_a_video_is_called_a_video(predict, tmp_path, capsys, head, word):
 
 def test_photos_of_one_name_get_files_of_their_own():
     assert output_stems(['a/x.jpg', 'b/x.jpg', 'c/x_2.png', 'd/y.jpg', 'e/x.jpg']) == ['x', 'x_2', 'x_2_2', 'y', 'x_3']
-
-
-@pytest.mark.parametrize('batch', [1, 4])
-def test_photos_come_in_their_order_regardless_of_reading_order(tmp_path, rng, batch):
-    paths = []
-    for index in range(9):
-        paths.append(str(tmp_path / f'{index}.png'))
-        size = 400 if index % 3 == 0 else SIZE
-        cv2.imwrite(paths[-1], rng.randint(0, 256, (size, size, 3)).astype(np.uint8))
-    paths.insert(4, str(tmp_path / 'none.png'))
-    with Predictor(write_exported(str(tmp_path / 'm.onnx'), batch)) as predictor:
-        found = list(predict_photos(predictor, paths, lambda path: [(0, 0, 20, 20), None]))
-        assert [photo.path for photo in found] == paths
-        assert [photo.problem is not None for photo in found] == [index == 4 for index in range(10)]
-        for photo in found[:4] + found[5:]:
-            alone = predictor.predict_boxes(photo.path, [(0, 0, 20, 20), None])
-            assert len(photo.poses) == 2
-            for together, single in zip(photo.poses, alone):
-                assert np.array_equal(together.joints_img, single.joints_img)

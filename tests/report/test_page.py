@@ -91,10 +91,10 @@ def full_content(rng, protocol=PROTOCOL, **changes):
     return PageContent(**fields)
 
 
-@pytest.fixture
-def page(rng):
+@pytest.fixture(scope='module')
+def page():
     """Return (text of a page, its Outline, the metrics it shows)."""
-    content = full_content(rng)
+    content = full_content(np.random.RandomState(1))
     text = render_page(content)
     return text, Outline(text), content.metrics
 

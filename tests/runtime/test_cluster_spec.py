@@ -1,11 +1,15 @@
 """TF_CONFIG: which process this is, where the processes meet, and what is refused in one line."""
 
 import json
+import os
+import re
+import subprocess
 
 import pytest
+from conftest import CODE
 
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.runtime.cluster_spec import cluster_of_environment
+from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 
 WORKERS = ['a.example:2222', 'b.example:2222', '10.0.0.3:4000']
 
@@ -97,3 +101,49 @@ def test_text_that_describes_no_process_is_refused_in_one_line(text):
     with pytest.raises(ConfigError) as caught:
         cluster_of_environment({'TF_CONFIG': text})
     assert '\n' not in str(caught.value) and 'TF_CONFIG' in str(caught.value)
+
+
+def documented(beginning):
+    """Return the first block of docs/workers.md that begins so."""
+    with open(os.path.join(os.path.dirname(CODE), 'docs', 'workers.md'), encoding='utf-8') as stream:
+        blocks = re.findall(r'(?s)```\w*\n(.*?)```', stream.read())
+    return next(block for block in blocks if block.startswith(beginning))
+
+
+def test_slurm_script_of_the_docs_gives_each_process_its_place(tmp_path):
+    programs = {
+        'scontrol': '[ "$1 $2 $3" = "show hostnames node[1-4]" ] && printf "node%s\\n" 1 2 3 4',
+        # Every task runs the command behind the options.
+        'srun': 'shift; for SLURM_PROCID in 0 1 2 3; do export SLURM_PROCID; "$@"; done',
+        'python': 'printf "%s\\n" "$TF_CONFIG"; [ -n "$HOURGLASS_JOB_KEY" ] && [ -f "$1" ]',
+    }
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f'#!/bin/bash\n{text}\n')
+        (tmp_path / name).chmod(0o755)
+    environment = {
+        'PATH': f'{tmp_path}{os.pathsep}{os.environ["PATH"]}',
+        'HOME': str(tmp_path),
+        'SLURM_JOB_NODELIST': 'node[1-4]',
+        'SLURM_CPUS_ON_NODE': '8',
+    }
+    done = subprocess.run(
+        ['bash', '-euc', documented('#!/bin/bash')],
+        env=environment,
+        cwd=os.path.dirname(CODE),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    found = [cluster_of_environment({'TF_CONFIG': line}) for line in done.stdout.splitlines()]
+    assert [cluster.rank for cluster in found] == [0, 1, 2, 3]
+    assert {cluster.addresses for cluster in found} == {tuple(f'node{number}:2222' for number in range(1, 5))}
+    assert found[3].meeting_point() == ('node1', 2223)
+
+
+def test_commands_of_the_docs_by_hand_give_the_first_process_its_place(tmp_path):
+    (tmp_path / 'job.key').write_text('0123456789abcdef')
+    lines = documented('export HOURGLASS_JOB_KEY').splitlines()
+    script = '\n'.join(lines[:2] + ['printf "%s" "$TF_CONFIG"'])
+    done = subprocess.run(['bash', '-euc', script], env={'HOME': str(tmp_path)}, stdout=subprocess.PIPE, text=True)
+    found = cluster_of_environment({'TF_CONFIG': done.stdout})
+    assert (found.rank, found.addresses) == (0, ('host-a:2222', 'host-b:2222'))

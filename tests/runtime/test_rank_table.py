@@ -19,6 +19,17 @@ def test_slots_come_in_the_order_of_ranks(tmp_path):
     )
     assert table.servers == ('203.0.113.1', '203.0.113.2')
     assert [slot.rank for slot in table.on('203.0.113.2')] == [2, 3]
+    assert table.meeting_address == '203.0.113.1'
+
+
+def test_servers_with_any_name_have_the_address_of_their_host(tmp_path):
+    table = copy.deepcopy(TABLE)
+    table['server_list'][0].update(server_id='node_0', host_ip='203.0.113.7', container_ip='10.9.0.7')
+    table['server_list'][1].update(server_id='node_1', host_ip='203.0.113.8')
+    found = read_rank_table(write_table(tmp_path, table))
+    # Inside a pod the host's own address leads elsewhere.
+    assert found.addresses == {'node_0': '10.9.0.7', 'node_1': '203.0.113.8'}
+    assert found.meeting_address == '10.9.0.7' and found.places[3] == 'device 0 of server node_1'
 
 
 def changed(*path_and_value):

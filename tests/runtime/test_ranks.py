@@ -4,7 +4,7 @@ import pytest
 
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.runtime.job_key import JOB_KEY, job_key
-from hourglass_pose.runtime.ranks import rank_environment
+from hourglass_pose.runtime.ranks import RANK_PORT, rank_environment
 from rank_tables import table_of, write_table
 
 
@@ -23,10 +23,12 @@ def test_one_process_needs_nothing_of_the_environment():
 def test_ranks_of_one_server_meet_at_home_and_those_of_many_at_the_server_of_rank_0(tmp_path):
     environment = {'RANK_SIZE': '4', 'JOB_ID': '9', 'RANK_TABLE_FILE': write_table(tmp_path, table_of(range(4)))}
     found = rank_environment(environment)
-    assert (found.num_ranks, found.key) == (4, b'9')
+    assert (found.num_ranks, found.key, found.port) == (4, b'9', RANK_PORT)
+    assert rank_environment(dict(environment, HOURGLASS_RANK_PORT='31000')).port == 31000
     assert [found.meeting_host(rank) for rank in range(4)] == ['127.0.0.1'] * 4
     found = rank_environment(dict(environment, RANK_TABLE_FILE=write_table(tmp_path, table_of([2, 3], [0, 1]))))
     assert [found.meeting_host(rank) for rank in range(4)] == ['', '10.0.0.1', '10.0.0.1', '10.0.0.1']
+    assert found.places[3] == 'device 3 of server 10.0.0.0' and len(found.places) == 4
     found = rank_environment({'CM_WORKER_SIZE': '2', 'JOB_ID': '9', 'CM_CHIEF_IP': '10.0.0.7'})
     assert [found.meeting_host(rank) for rank in range(2)] == ['', '10.0.0.7']
 
@@ -43,6 +45,10 @@ def test_ranks_of_one_server_meet_at_home_and_those_of_many_at_the_server_of_ran
         ({'RANK_SIZE': '2', 'RANK_TABLE_FILE': 'TABLE'}, 'JOB_ID'),
         ({'RANK_SIZE': '3', 'JOB_ID': '1', 'RANK_TABLE_FILE': 'TABLE'}, 'the ranks 0 to 2'),
         ({'RANK_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': '/gone'}, '/gone'),
+        (
+            {'RANK_SIZE': '2', 'JOB_ID': '1', 'RANK_TABLE_FILE': 'TABLE', 'HOURGLASS_RANK_PORT': '99999'},
+            'HOURGLASS_RANK_PORT',
+        ),
     ],
 )
 def test_environment_that_is_incomplete_or_double_is_one_line(tmp_path, environment, what):

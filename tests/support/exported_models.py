@@ -27,11 +27,16 @@ INFERENCE = {
 
 
 def write_exported(
-    path: str, batch: Optional[int] = 1, beside: bool = False, inside: bool = True, outputs: Sequence[str] = ('heatmaps',)
+    path: str,
+    batch: Optional[int] = 1,
+    beside: bool = False,
+    inside: bool = True,
+    outputs: Sequence[str] = ('heatmaps',),
 ) -> str:
     """Write the network as an ONNX model and return its path.
 
-    batch: crops that it takes, None for any number. beside, inside: where its description is. outputs: their names in the description.
+    batch: crops that it takes, None for any number. beside, inside: where its description is. outputs: their names in
+    the description.
     """
     description = describe(batch, outputs)
     with open(path, 'wb') as stream:

@@ -18,7 +18,7 @@ from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.representations.table import make_codec
-from hourglass_pose.runtime.cluster_spec import cluster_of_environment
+from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training import train_graph

@@ -3,7 +3,8 @@
 Its first argument is the program in whose place it is. It notes its command line and environment in started.json of
 its working folder, and never imports TensorFlow.
 
-finish: leaves results and ends. unfinished: ends without results. wait: until SIGTERM, then 'checkpoint written'.
+finish: leaves results and ends. stopped: leaves the speed of a training that a signal to another process has ended.
+unfinished: ends without results. wait: until SIGTERM, then 'checkpoint written'.
 fail RANK: that rank ends with exit code 7, the others wait. stubborn RANK: as fail, but the others hear no SIGTERM.
 lost RANK: as fail, but the others end before it with the exit code of a process that has lost another one.
 """
@@ -42,10 +43,12 @@ def main():
         json.dump({'pid': os.getpid(), 'command': sys.argv[2:], 'environ': dict(os.environ)}, stream)
     behaviour, _, failing = os.environ.get('BEHAVIOUR', 'finish').partition(' ')
     print(f'rank {rank} is at work', flush=True)
-    if behaviour == 'finish' and rank == '0':
+    if behaviour in ('finish', 'stopped') and rank == '0':
         folder = folder_of(sys.argv[1:])
         os.makedirs(folder, exist_ok=True)
-        for name, content in (('performance.json', PERFORMANCE), ('metrics.json', METRICS)):
+        speed = dict(PERFORMANCE, finished=behaviour == 'finish')
+        results = (('performance.json', speed), ('metrics.json', METRICS))
+        for name, content in results if speed['finished'] else results[:1]:
             with open(os.path.join(folder, name), 'w') as stream:
                 json.dump(content, stream)
     elif behaviour == 'lost' and rank != failing:

@@ -9,12 +9,15 @@ import signal
 import sys
 from types import SimpleNamespace
 
+import pytest
+
 if __name__ == '__main__':
     import conftest  # noqa: F401  (puts the package on the path)
 
 from hourglass_pose.checkpoints import folder as checkpoint
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.config.config import config_from_dict
+from hourglass_pose.experiment import run_parts
 from hourglass_pose.experiment import training_run as session
 from hourglass_pose.experiment.starting import train
 from one_layer_model import OneLayerModel
@@ -81,7 +84,12 @@ def person_config(folder, annotations, *overrides):
 
 def train_one_layer(patch):
     """Train a network of one layer in place of the hourglass, and write no results. patch: a pytest.MonkeyPatch."""
-    patch.setattr(session, 'HourglassModel', OneLayerModel)
+    patch.setattr(run_parts, 'HourglassModel', OneLayerModel)
+    without_results(patch)
+
+
+def without_results(patch):
+    """Draw no results and count no parameters, which takes longer than a tiny run. patch: a pytest.MonkeyPatch."""
     patch.setattr(session, 'write_results', lambda *arguments: None)
     patch.setattr(session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted'))
 
@@ -119,7 +127,7 @@ def main(folder, annotations, step):
         sync(path)
 
     checkpoint._sync = kill_in_the_middle
-    session.write_results = lambda *arguments: None
+    train_one_layer(pytest.MonkeyPatch())
     go_on(tiny_config(folder, annotations))
 
 

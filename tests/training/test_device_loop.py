@@ -2,7 +2,6 @@
 
 import os
 import signal
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,23 +9,18 @@ import pytest
 import tiny_run as tiny
 from hourglass_pose.checkpoints.folder import CheckpointFolder, read_manifest
 from hourglass_pose.errors import ConfigError, ImageError, TrainingError
-from hourglass_pose.experiment import training_run as session
+from hourglass_pose.experiment import run_parts
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training import stepper
 from hourglass_pose.training.run_log import HISTORY, read_history
 from hourglass_pose.training.trainer import Trainer
-from one_layer_model import OneLayerModel
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Train a network of one layer, whose start does not depend on how its input is built, and draw no results."""
-    monkeypatch.setattr(session, 'HourglassModel', OneLayerModel)
-    monkeypatch.setattr(session, 'write_results', lambda *arguments: None)
-    monkeypatch.setattr(
-        session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted')
-    )
+    tiny.train_one_layer(monkeypatch)
 
 
 class Overflowing(NativeRuntime):
@@ -70,7 +64,7 @@ def config_of(folder, annotations, *overrides):
 
 
 def start_with(monkeypatch, places, config, steps_per_run=1):
-    monkeypatch.setattr(session, 'open_runtime', lambda *arguments: Overflowing(places, steps_per_run))
+    monkeypatch.setattr(run_parts, 'open_runtime', lambda *arguments: Overflowing(places, steps_per_run))
     tiny.start(config)
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import tiny_run as tiny
 from hourglass_pose.checkpoints.folder import read_manifest
+from hourglass_pose.config.config import load_config
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.experiment import training_run as session
 from hourglass_pose.tf_compat import tf
@@ -60,16 +61,15 @@ def test_results_and_manifest_tell_of_the_person_output(person_run):
     assert manifest['config']['DataSetHG']['negative_prob'] == 0.4
 
 
-def test_a_run_without_it_has_none(tiny_run):
-    with open(os.path.join(tiny_run, 'metrics.json')) as stream:
+def test_a_run_without_it_has_none(command_line_run):
+    run = command_line_run.folder
+    with open(os.path.join(run, 'metrics.json')) as stream:
         assert 'person' not in json.load(stream)
-    assert not read_manifest(os.path.join(tiny_run, 'latest'))['inference']['gives_person']
-    assert not any('person' in name for name in variables(tiny_run))
+    assert not read_manifest(os.path.join(run, 'latest'))['inference']['gives_person']
+    assert not any('person' in name for name in variables(run))
 
 
-def test_a_run_cannot_get_it_at_a_resume(tiny_run, synthetic_people):
+def test_a_run_cannot_get_it_at_a_resume(command_line_run):
+    config = load_config(command_line_run.config, ['Network.person=True', 'DataSetHG.negative_prob=0.4'])
     with pytest.raises(CheckpointError, match='person: False / True.*--initialise-from'):
-        tiny.go_on(
-            tiny.tiny_config(tiny_run, synthetic_people, 'Network.person=True', 'DataSetHG.negative_prob=0.4'),
-            pytest.fail,
-        )
+        tiny.go_on(config, pytest.fail)

@@ -1,31 +1,20 @@
 """TrainGraph: averaged weights, clipping, masks, seeds and skipped steps, against NumPy on a network of one layer."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from graph_values import graph_values
 from hourglass_pose.checkpoints.variables import VariableSaver
 from hourglass_pose.graph.architectures import make_hyperparameters
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.graph.storage import Storage, declared_variables
-from hourglass_pose.input.generator import Batch
 from hourglass_pose.representations.table import REPRESENTATIONS, make_codec
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.training.optimizer import ScheduleSettings
-from hourglass_pose.training.pipeline import training_arrays
 from hourglass_pose.training.train_graph import TrainGraph
 from named_weights import weights_of
-from one_layer_model import OneLayerModel
 from reference_network import EPSILON
-
-ROWS = 4
-_OF_NETWORK = ('weights', 'biases', 'gamma', 'beta', 'moving_mean', 'moving_variance')
-CPU = NativeRuntime('cpu', 'float32', intra_threads=1)
-CONSTANT_RATE = ScheduleSettings(100, 0.05, 'exponential', decay=1.0)
+from trained_graph import CONSTANT_RATE, CPU, ROWS, Trained, batch_of
 
 
 class PlainDescent(NativeRuntime):
@@ -33,60 +22,6 @@ class PlainDescent(NativeRuntime):
 
     def wrap_optimizer(self, optimizer):
         return tf.train.GradientDescentOptimizer(1.0)
-
-
-class Trained:
-    """A TrainGraph in a session. Use as a context."""
-
-    def __init__(self, runtime=CPU, drop_rate=0.0, loss='softmax', **options):
-        self.runtime = runtime
-        self.graph = tf.Graph()
-        with self.graph.as_default():
-            model = OneLayerModel()
-            model.hyperparameters = SimpleNamespace(**dict(vars(model.hyperparameters), drop_rate=drop_rate))
-            self.codec = make_codec(2, 4, 32.0, loss)  # a sigma of one cell
-            self.train = TrainGraph(model, self.codec, runtime, CONSTANT_RATE, ROWS, 2, **options)
-            self.session = tf.Session(config=runtime.session_config())
-            self.session.run(self.train.initialisation)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        self.session.close()
-
-    def step(self, batch):
-        fetches = [self.train.train_op, self.train.loss, self.train.gradient_norm]
-        return self.session.run(fetches, self.feed(batch))[1:]
-
-    def feed(self, batch):
-        return dict(zip(self.train.input.tensors, training_arrays(batch)))
-
-    def everything(self):
-        """Return {name: value} of all that a checkpoint would hold."""
-        return graph_values(self.session)
-
-    def values(self, ending=''):
-        """Return {name: value} of the network's variables, or of those with another ending of the name."""
-        endings = (ending,) if ending else _OF_NETWORK
-        return {
-            name[: len(name) - len(ending)].rstrip('/'): value
-            for name, value in self.everything().items()
-            if name.startswith('model/') and name.split('/')[-1] in endings
-        }
-
-
-def batch_of(rng, mask=(1, 1, 1, 1)):
-    return Batch(
-        rng.randint(0, 256, (ROWS, 8, 8, 3)).astype(np.uint8),
-        rng.uniform(0, 7, (ROWS, 3, 2)),
-        np.ones((ROWS, 3), bool),
-        np.ones((ROWS, 3), np.float32),
-        np.array(mask, np.float32),
-        np.arange(ROWS),
-        None,
-        np.zeros((ROWS, 2), np.float32),
-    )
 
 
 def with_weights(batch, weights):
@@ -252,48 +187,6 @@ def run_of(trained, batches):
         )
         found.append((int(finished), float(loss_sum)))
     return found
-
-
-@pytest.mark.parametrize('joins', [False, True])
-def test_initial_values_follow_from_the_seed_and_the_names_alone(joins):
-    model, found = OneLayerModel(), []
-    for has_more in (False, True):
-        with tf.Graph().as_default(), tf.Session() as session:
-            tf.set_random_seed(3)
-            if has_more:
-                tf.random.uniform([2])
-            Storage(declared_variables(model), joins)
-            session.run(tf.global_variables_initializer())
-            found.append(graph_values(session)['model/conv/weights'])
-    with tf.Graph().as_default(), tf.Session() as session:
-        tf.set_random_seed(3)
-        OneLayerModel().build_logits(tf.zeros([1, 8, 8, 3]), True)
-        session.run(tf.global_variables_initializer())
-        found.append(graph_values(session)['model/conv/weights'])
-    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
-
-
-class Separate(NativeRuntime):
-    """A CPU that keeps each variable by itself, as an NPU does."""
-
-    joins_variables = False
-
-
-@pytest.mark.parametrize('optimizer', ['adam', 'adamw', 'rmsprop'])
-def test_joined_variables_are_trained_as_separate_ones(rng, optimizer):
-    batches, found = [batch_of(rng) for _ in range(3)], []
-    for runtime in (CPU, Separate('cpu', 'float32', 1)):
-        # The softmax does not change with a map's offset, whose gradient would be rounding errors that Adam enlarges.
-        options = {'loss': 'mse', 'weight_decay': 0.1, 'ema_decay': 0.5, 'clip_norm': 0.5, 'seed': 1}
-        with Trained(runtime, optimizer=optimizer, **options) as trained:
-            for batch in batches:
-                trained.step(batch)
-            found.append(trained.everything())
-            joined = [variable.op.name for variable in trained.graph.get_collection('variables')]
-            assert any(name.startswith('joined/') for name in joined) == (runtime is CPU)
-    assert set(found[0]) == set(found[1])
-    for name in found[1]:
-        np.testing.assert_allclose(found[0][name], found[1][name], rtol=1e-5, atol=1e-7, err_msg=name)
 
 
 def test_biases_before_a_batch_norm_move_its_mean_and_nothing_else(rng):

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections import namedtuple
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -25,21 +24,26 @@ from tiny_run import quick_config as quick
 from tiny_run import terminate_once
 
 
-@pytest.fixture(scope='module', autouse=True)
-def without_results():
-    """Drawing the results and counting the parameters takes longer than a tiny run; both are checked elsewhere."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, 'write_results', lambda *arguments: None)
-        patch.setattr(
-            session, 'summarise_network', lambda hyperparameters: SimpleNamespace(describe=lambda: 'not counted')
-        )
-        yield
+@pytest.fixture(autouse=True)
+def without_results(monkeypatch):
+    """Drawing the results and counting the parameters are checked elsewhere."""
+    tiny.without_results(monkeypatch)
 
 
 @pytest.fixture
 def one_layer(monkeypatch):
     """Trains a network of one layer in place of the hourglass, where only the loop matters."""
     tiny.train_one_layer(monkeypatch)
+
+
+@pytest.fixture(scope='module')
+def whole_run(tmp_path_factory, synthetic_people):
+    """The folder of a run with the settings of tiny_run: three epochs of four steps."""
+    folder = str(tmp_path_factory.mktemp('whole') / 'run')
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.train_one_layer(patch)
+        tiny.start(tiny.tiny_config(folder, synthetic_people))
+    return folder
 
 
 Stop = namedtuple('Stop', 'step manifest history')
@@ -57,11 +61,13 @@ def broken_run(tmp_path_factory, synthetic_people):
         stops.append(Stop(manifest['global_step'], manifest, read_history(os.path.join(folder, HISTORY))))
 
     with pytest.MonkeyPatch.context() as patch:
+        tiny.train_one_layer(patch)
         # In the second step, which is in the middle of the first epoch.
         patch.setattr(Trainer, '_step', terminate_once(Trainer._step, 1))
         tiny.start(config)
     note_stop()
     with pytest.MonkeyPatch.context() as patch:
+        tiny.train_one_layer(patch)
         # In the validation after the first epoch, which takes two batches.
         patch.setattr(evaluator, 'flip_averaged_maps', terminate_once(evaluator.flip_averaged_maps, 1))
         tiny.go_on(config, pytest.fail)
@@ -76,7 +82,9 @@ def broken_run(tmp_path_factory, synthetic_people):
     assert killed.returncode == -signal.SIGKILL, killed.stdout.decode()
     assert [name for name in os.listdir(folder) if name.startswith('.partial-step-00000008')]
     note_stop()
-    tiny.go_on(config, pytest.fail)
+    with pytest.MonkeyPatch.context() as patch:
+        tiny.train_one_layer(patch)
+        tiny.go_on(config, pytest.fail)
     note_stop()
     return folder, stops
 
@@ -114,35 +122,35 @@ def test_stopped_run_stands_where_it_was_stopped(broken_run):
     assert [len(stop.history) for stop in stops] == [0, 0, 1, 3]
 
 
-def test_stopped_and_resumed_run_repeats_the_uninterrupted_one_bit_for_bit(tiny_run, broken_run):
+def test_stopped_and_resumed_run_repeats_the_uninterrupted_one_bit_for_bit(whole_run, broken_run):
     folder, _ = broken_run
-    expected = losses(tiny_run)
+    expected = losses(whole_run)
     assert sorted(expected) == [2, 4, 6, 8, 10, 12] and all(len(found) == 1 for found in expected.values())
     # Steps that were trained twice, because of the kill, had the same loss twice.
     assert losses(folder) == expected
-    assert read_history(os.path.join(folder, HISTORY)) == read_history(os.path.join(tiny_run, HISTORY))
-    ours, theirs = variables(folder), variables(tiny_run)
+    assert read_history(os.path.join(folder, HISTORY)) == read_history(os.path.join(whole_run, HISTORY))
+    ours, theirs = variables(folder), variables(whole_run)
     assert set(ours) == set(theirs)
     assert [name for name in ours if not np.array_equal(ours[name], theirs[name])] == []
 
 
-def test_resumed_run_remembers_its_best_validation(tiny_run, broken_run):
-    manifests = [read_manifest(os.path.join(folder, 'latest')) for folder in (tiny_run, broken_run[0])]
+def test_resumed_run_remembers_its_best_validation(whole_run, broken_run):
+    manifests = [read_manifest(os.path.join(folder, 'latest')) for folder in (whole_run, broken_run[0])]
     assert manifests[0]['progress'] == manifests[1]['progress']
-    scores = [float(row['valid_pckh@0.5']) for row in read_history(os.path.join(tiny_run, HISTORY))]
+    scores = [float(row['valid_pckh@0.5']) for row in read_history(os.path.join(whole_run, HISTORY))]
     assert manifests[0]['progress']['best_score'] == max(scores)
-    best = read_manifest(os.path.join(tiny_run, 'best'))
+    best = read_manifest(os.path.join(whole_run, 'best'))
     assert best['global_step'] == tiny.STEPS_PER_EPOCH * (1 + scores.index(max(scores)))
 
 
-def test_checkpoints_and_history_of_a_finished_run(tiny_run):
-    manifest = verify(os.path.join(tiny_run, 'latest'))
+def test_checkpoints_and_history_of_a_finished_run(whole_run):
+    manifest = verify(os.path.join(whole_run, 'latest'))
     assert (manifest['global_step'], manifest['epoch'], manifest['steps_per_epoch']) == (12, 3, 4)
     assert manifest['progress']['validated_step'] == 12 and manifest['progress']['loss_count'] == 0
     assert manifest['config']['Train']['batch_size'] == 4 and manifest['traits']['num_features'] == 8
     assert {'inference', 'seed', 'split_hash', 'device', 'versions'} <= set(manifest)
-    assert {8, 12} <= set(CheckpointFolder(tiny_run).steps()) and len(CheckpointFolder(tiny_run).steps()) <= 3
-    rows = read_history(os.path.join(tiny_run, HISTORY))
+    assert {8, 12} <= set(CheckpointFolder(whole_run).steps()) and len(CheckpointFolder(whole_run).steps()) <= 3
+    rows = read_history(os.path.join(whole_run, HISTORY))
     assert [(row['epoch'], row['step']) for row in rows] == [('1', '4'), ('2', '8'), ('3', '12')]
 
 

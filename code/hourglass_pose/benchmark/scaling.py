@@ -1,7 +1,7 @@
 """Scaling: a training step of several processes beside the same step without their exchange, and what follows."""
 
 from dataclasses import dataclass
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Mapping
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from hourglass_pose.benchmark.crowd import Crowd
 TOGETHER, ALONE, GRADIENTS, MESSAGE = range(4)
 """Index of each part of a process: step, step without exchange, exchange of all gradients, exchange of one number."""
 
-_FURTHER = (2, 4, 8, 16, 32, 64, 128, 256, 512)
+FURTHER = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,28 @@ class Scaling:
     message: float
     foreign_load: float
 
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> 'Scaling':
+        """Return the Scaling of which as_dict has returned this content."""
+        seconds = content['seconds']
+        return cls(
+            content['processes'],
+            content['description'],
+            content['images_of_process'],
+            content['gradient_bytes'],
+            seconds['step'],
+            seconds['step_without_exchange'],
+            seconds['exchange_of_gradients'],
+            seconds['exchange_of_a_number'],
+            content['foreign_load'],
+        )
+
     @property
     def latency(self) -> float:
-        """Seconds of one of the 2 (N - 1) messages, one after the other, in which a ring of N processes sums."""
+        """Seconds of one of the 2 (N - 1) messages, one after the other, in which a ring of N processes sums.
+
+        The call itself is counted among them, so this is an upper bound.
+        """
         return self.message / (2 * (self.processes - 1))
 
     @property
@@ -42,10 +61,13 @@ class Scaling:
         """Seconds of one byte that a process sends on."""
         return max(0.0, self.gradients - self.message) / sent_bytes(self.num_bytes, self.processes)
 
-    def exchange_seconds(self, processes: int) -> float:
-        """Return 2 (N - 1) latency + bytes sent x seconds a byte, of a ring of N processes with the same links."""
+    def exchange_seconds(self, processes: int, latency: float = 0.0, seconds_per_byte: float = 0.0) -> float:
+        """Return 2 (N - 1) x latency + bytes sent x seconds a byte, of a ring of N processes with the same links.
+
+        latency, seconds_per_byte: what a network adds to the links inside this machine.
+        """
         sent = sent_bytes(self.num_bytes, processes)
-        return 2 * (processes - 1) * self.latency + sent * self.seconds_per_byte
+        return 2 * (processes - 1) * (self.latency + latency) + sent * (self.seconds_per_byte + seconds_per_byte)
 
     def as_dict(self) -> Dict[str, Any]:
         """Return everything, JSON-able."""
@@ -69,7 +91,7 @@ class Scaling:
                     'bytes_sent': sent_bytes(self.num_bytes, number),
                     'exchange_seconds': self.exchange_seconds(number),
                 }
-                for number in _FURTHER
+                for number in FURTHER
             ],
             'foreign_load': self.foreign_load,
         }

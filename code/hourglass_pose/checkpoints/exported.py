@@ -21,8 +21,9 @@ _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5
 class ExportedModel:
     """path: the ONNX file. inference: how crops are made and the output is read.
 
-    input_name, input_shape (N, S, S, 3), N None for any number, input_type: 'uint8', or 'float32', RGB of [0, 1] minus input_mean.
-    outputs: names. step: training steps of the checkpoint. manifest: None, as in a StoredNetwork without one.
+    input_name, input_shape (N, S, S, 3), N None for any number, input_type: 'uint8', or 'float32', RGB of [0, 1] minus
+    input_mean. outputs: names. step: training steps of the checkpoint. manifest: None, as in a StoredNetwork without
+    one.
     """
 
     path: str

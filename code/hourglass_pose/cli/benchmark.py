@@ -79,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
 
 def _comparison(options: argparse.Namespace) -> Any:
     from hourglass_pose.benchmark.comparison import compare
-    from hourglass_pose.experiment.benchmark_sides import open_sides
+    from hourglass_pose.experiment.benchmark.sides import open_sides
 
     with open_sides(
         options.what,
@@ -95,7 +95,7 @@ def _comparison(options: argparse.Namespace) -> Any:
 
 def _scaling(options: argparse.Namespace) -> Any:
     from hourglass_pose.benchmark.scaling import measure_scaling
-    from hourglass_pose.experiment.benchmark_sides import check_arguments, open_crowd
+    from hourglass_pose.experiment.benchmark.sides import check_arguments, open_crowd
 
     check_arguments(options.what, options.compare, options.checkpoint, options.against)
     with open_crowd(config_path(options), options.overrides, _CODE, options.workers) as crowd:
@@ -105,6 +105,6 @@ def _scaling(options: argparse.Namespace) -> Any:
 def _serve() -> None:
     """Run as a worker of a comparison: measure on requests from the standard input."""
     from hourglass_pose.benchmark.worker import serve
-    from hourglass_pose.experiment.timed import serve_order
+    from hourglass_pose.experiment.benchmark.timed import serve_order
 
     serve_order(json.loads(sys.stdin.readline()), lambda parts: serve(parts, sys.stdin))

@@ -124,7 +124,7 @@ def run_plan(config: 'Config', num_train: int, num_valid: int) -> 'RunPlan':
 
 def _measure_steps(config: 'Config', num_steps: int) -> float:
     """Return the median seconds of some training steps on random images."""
-    from hourglass_pose.experiment.timed import measure_step
+    from hourglass_pose.experiment.benchmark.timed import measure_step
 
     return measure_step(config, num_steps)
 

@@ -16,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--checkpoint', required=True, help='a run folder, or a checkpoint in it such as RUN/best')
     parser.add_argument('--format', required=True, choices=('frozen', 'om', 'onnx', 'saved_model', 'weights'))
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for the model and a JSON about it')
-    parser.add_argument('--batch', type=int, default=1, metavar='N', help='crops that the model takes (default: 1); 0: any number')
+    parser.add_argument(
+        '--batch', type=int, default=1, metavar='N', help='crops that the model takes (default: 1); 0: any number'
+    )
     parser.add_argument(
         '--decode', action='store_true', help='output joints, in pixels of the crop, and scores instead of heatmaps'
     )

@@ -2,7 +2,7 @@
 
 import argparse
 import os
-from typing import Any, Optional, Sequence
+from typing import Any, Optional
 
 CONFIG = 'config.cfg'
 DEVICES = ('auto', 'cpu', 'gpu', 'npu')
@@ -26,16 +26,15 @@ def add_original_options(parser: argparse.ArgumentParser) -> None:
     _add_set(parser, 'a setting of such a checkpoint, for instance Network.modif=True; may be repeated')
 
 
-def add_device_options(parser: argparse.ArgumentParser, precisions: Optional[Sequence[str]] = PRECISIONS) -> None:
-    """Add --device, and --precision unless precisions is None."""
+def add_device_options(parser: argparse.ArgumentParser) -> None:
+    """Add --device and --precision."""
     parser.add_argument('--device', choices=DEVICES, default='auto', help='where the network runs (default: auto)')
-    if precisions:
-        parser.add_argument(
-            '--precision',
-            choices=precisions,
-            default='float32',
-            help='mixed: 16 bits where they suffice; auto: mixed on devices that gain by it (default: float32)',
-        )
+    parser.add_argument(
+        '--precision',
+        choices=PRECISIONS,
+        default='float32',
+        help='mixed: 16 bits where they suffice; auto: mixed on devices that gain by it (default: float32)',
+    )
 
 
 def add_decoding_option(parser: argparse.ArgumentParser) -> None:

@@ -61,11 +61,11 @@ def checkpoint_bytes(parameters: int, variables: int, averaged: bool) -> int:
     return _BYTES * (variables * (2 if averaged else 1) + parameters * _SLOTS)
 
 
-def tile_bytes(tiles: Sequence[np.ndarray], tile_wh: Tuple[int, int] = (200, 200)) -> float:
+def tile_bytes(tiles: Sequence[np.ndarray]) -> float:
     """Return the bytes of PNG per tile of a contact sheet of such images, 0 without images."""
     if not tiles:
         return 0.0
-    sheet = contact_sheet(tiles, 4, tile_wh, legend=False)
+    sheet = contact_sheet(tiles, 4, (200, 200), legend=False)
     return len(cv2.imencode('.png', sheet)[1]) / len(tiles)
 
 

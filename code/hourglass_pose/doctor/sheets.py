@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import asdict
-from typing import Callable, Dict, List, Sequence, Set, Tuple
+from typing import Dict, List, Sequence, Set, Tuple
 
 import numpy as np
 
@@ -20,9 +20,7 @@ _TILE_WH = (200, 200)
 _SUSPICIOUS = ('sides', 'scales', 'crops')
 
 
-def write_doctor_files(
-    folder: str, findings: Sequence[Finding], inspection: Inspection, show: Callable[[str], None] = print
-) -> None:
+def write_doctor_files(folder: str, findings: Sequence[Finding], inspection: Inspection) -> None:
     """Write doctor.json, and crops.png, heatmaps.png and suspects.png if there are images for them."""
     record = {
         'data': inspection.data.annotations.describe(),
@@ -45,7 +43,7 @@ def write_doctor_files(
             sheet = contact_sheet(tiles, SHEET_COLUMNS, _TILE_WH, captions, legend=False)
             write_png(os.path.join(folder, name), np.concatenate([sheet, legend_strip(sheet.shape[1], False)]))
             written.append(name)
-    show(f'in {folder}: {", ".join(written)}')
+    print(f'in {folder}: {", ".join(written)}')
 
 
 def suspicious_persons(

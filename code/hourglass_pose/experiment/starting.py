@@ -19,9 +19,10 @@ from hourglass_pose.errors import CheckpointError, counted
 from hourglass_pose.experiment.experiment import Experiment, make_folder
 from hourglass_pose.experiment.original_settings import config_of_original, notes_on_original
 from hourglass_pose.experiment.run_folder import config_of_run, refuse_mixing, set_earlier_run_aside, write_config_copy
+from hourglass_pose.experiment.same_settings import require_same_settings
 from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
 from hourglass_pose.invocation import command
-from hourglass_pose.runtime.cluster_spec import cluster_of_environment
+from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 
 # The folder of load.py; the original code's manual tells its users to put a downloaded checkpoint there.
 PROGRAM_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
@@ -58,7 +59,8 @@ def train(
     if not resume_folder and cluster is None and int(os.environ.get('RANK_SIZE') or 1) == 1:
         refuse_mixing(folder, fresh)
     _check_settings(config, resume_folder, weights_from)
-    from hourglass_pose.experiment.training_run import TrainingRun, open_device
+    from hourglass_pose.experiment.run_parts import open_device
+    from hourglass_pose.experiment.training_run import TrainingRun
 
     with open_device(config, cluster) as runtime, ExitStack() as stack:
         report: Callable[[str], None] = tqdm.write if runtime.is_chief else _silent
@@ -68,7 +70,7 @@ def train(
             if not resume_folder:
                 refuse_mixing(folder, fresh)
         config = _with_rendered_people(config, runtime.is_chief, runtime.barrier) if synthetic else config
-        runtime.barrier()
+        require_same_settings(config, runtime.exchange)
         resume_folder = _newest_now(folder, resume_folder) if resume_folder else None
         for note in [*notes, *([f'resuming from {resume_folder}'] if resume_folder else [])]:
             report(note)

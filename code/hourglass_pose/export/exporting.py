@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional
+from typing import Dict, List, Optional
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.export import ascend_files
@@ -62,42 +62,35 @@ def check_target(settings: ExportSettings, folder: str) -> None:
         raise UserError(f'{path}: this folder exists and is not a SavedModel; choose another --output')
 
 
-def export_model(
-    predictor: Predictor, settings: ExportSettings, crops: GateCrops, folder: str, report: Callable[[str], None] = print
-) -> bool:
+def export_model(predictor: Predictor, settings: ExportSettings, crops: GateCrops, folder: str) -> bool:
     """Write an offline model, the files that belong to it and a JSON into a folder, and return whether it agrees.
 
-    predictor: of the checkpoint, as in gate.compare. report: shows a line. A model that does not agree is removed.
+    predictor: of the checkpoint, as in gate.compare. A model that does not agree is removed.
     """
     stored, engine = predictor.stored, predictor.engine
     if not isinstance(engine, TensorFlowEngine):
         raise UserError(f'{stored.path}: this is an exported model; give the checkpoint that it was exported from')
-    report(f'checkpoint: {stored.path}, step {stored.step}')
+    print(f'checkpoint: {stored.path}, step {stored.step}')
     offline = build_offline_graph(
         stored, engine.hyperparameters, predictor.codec, settings.batch_size, settings.decode, settings.normalise
     )
     if settings.store_float16:
         offline = round_weights(offline)
     for line in offline.lines():
-        report(line)
+        print(line)
     # A model that has not passed must not be used, so it is written into a temporary folder and moved afterwards.
     with tempfile.TemporaryDirectory(prefix='.export-', dir=folder) as temporary:
-        if not _write_compared(predictor, settings, offline, crops, temporary, report):
+        if not _write_compared(predictor, settings, offline, crops, temporary):
             return False
         names = _move_into(temporary, folder)
-    report(f'in {folder}: {", ".join(names)}')
+    print(f'in {folder}: {", ".join(names)}')
     if settings.format == 'om':
-        compile_om(settings, offline, folder, report)
+        compile_om(settings, offline, folder)
     return True
 
 
 def _write_compared(
-    predictor: Predictor,
-    settings: ExportSettings,
-    offline: OfflineGraph,
-    crops: GateCrops,
-    folder: str,
-    report: Callable[[str], None],
+    predictor: Predictor, settings: ExportSettings, offline: OfflineGraph, crops: GateCrops, folder: str
 ) -> bool:
     """Write an offline model with the files that belong to it, and return whether it agrees with its checkpoint."""
     file = _FILES[settings.format]
@@ -110,14 +103,14 @@ def _write_compared(
             if settings.format == 'om'
             else 'the file read back'
         )
-        report(f'gate: {crops.description}, {source}')
+        print(f'gate: {crops.description}, {source}')
         for line in result.lines:
-            report(f'gate: {line}')
+            print(f'gate: {line}')
         if not result.passed:
             return False
         record = dict(result.record)
         if settings.benchmark:
-            record['images_per_second'] = _measure(predictor, settings, offline, model, crops, report)
+            record['images_per_second'] = _measure(predictor, settings, offline, model, crops)
     finally:
         model.close()
     write_json(f'{path}.json', describe_model(settings.format, file, predictor, offline, record))
@@ -140,15 +133,10 @@ def _write_and_open(predictor: Predictor, settings: ExportSettings, offline: Off
 
 
 def _measure(
-    predictor: Predictor,
-    settings: ExportSettings,
-    offline: OfflineGraph,
-    model: OfflineModel,
-    crops: GateCrops,
-    report: Callable[[str], None],
+    predictor: Predictor, settings: ExportSettings, offline: OfflineGraph, model: OfflineModel, crops: GateCrops
 ) -> Dict[str, float]:
     checkpoint, offline_model = measure_speed(predictor, offline, model, crops.images, _TURNS)
-    report(
+    print(
         f'speed: checkpoint {checkpoint:.1f} images/s, offline model {offline_model:.1f} images/s, ratio '
         f'{offline_model / checkpoint:.2f}; medians of {_TURNS} turns, batch {settings.batch_size or 1}, '
         f'{predictor.engine.description}'
@@ -171,14 +159,12 @@ def _atc_command(settings: ExportSettings, offline: OfflineGraph) -> List[str]:
     return ascend_files.atc_command(offline, NAME, settings.soc_version, settings.precision_mode)
 
 
-def compile_om(
-    settings: ExportSettings, offline: OfflineGraph, folder: str, report: Callable[[str], None] = print
-) -> None:
+def compile_om(settings: ExportSettings, offline: OfflineGraph, folder: str) -> None:
     """Compile the .om from the frozen graph in a folder with ATC, or report which script does it elsewhere."""
     if ascend_files.run_atc(folder, _atc_command(settings, offline)):
-        report(f'in {folder}: {NAME}.om, made by atc')
+        print(f'in {folder}: {NAME}.om, made by atc')
     else:
-        report(
+        print(
             f'atc is not on the PATH, so {NAME}.om was not compiled; on a machine with the Ascend toolkit run '
             f'{os.path.join(folder, "atc.sh")}'
         )

@@ -26,15 +26,16 @@ _ROUNDING_MARGIN = 16
 class OfflineGraph:
     """graph_def: constants and operations. The input is named INPUT, the outputs have the names `outputs`.
 
-    input_shape, output_shapes: static, but for the first axis, None if the graph takes any number of crops. input_type: 'uint8', RGB of 0 to 255, or 'float32', RGB of [0, 1] minus
-    input_mean. folded, spelled_out: batch norms that became part of a convolution, and that became a factor and an
-    offset. upsamplings: how many there are. additions: numbers summed up one after another on the longest path from
-    the input to an output. network: hyperparameters of the network, JSON-able. rounded_convolutions: of those whose
-    weights were rounded to float16, how many are on the longest path; 0 if none were.
+    input_shape, output_shapes: static, but for the first axis, None if the graph takes any number of crops. input_type:
+    'uint8', RGB of 0 to 255, or 'float32', RGB of [0, 1] minus input_mean. folded, spelled_out: batch norms that became
+    part of a convolution, and that became a factor and an offset. upsamplings: how many there are. additions: numbers
+    summed up one after another on the longest path from the input to an output. network: hyperparameters of the
+    network, JSON-able. rounded_convolutions: of those whose weights were rounded to float16, how many are on the
+    longest path; 0 if none were.
     """
 
     graph_def: 'tf.GraphDef'
-    input_shape: Tuple[Optional[int], ...]
+    input_shape: Tuple[Optional[int], int, int, int]
     input_type: str
     input_mean: Tuple[float, ...]
     outputs: Tuple[str, ...]
@@ -102,10 +103,10 @@ def build_offline_graph(
 ) -> OfflineGraph:
     """Return the OfflineGraph of a StoredNetwork.
 
-    hyperparameters: its own, or what replaces them. codec: HeatmapCodec to decode with. batch_size: crops that the graph
-    takes, None for any number. decode: whether the outputs
-    are joints (N, J, 2), in crop pixels, and scores (N, J) in place of the last stack's heatmaps (N, H, W, J), which
-    are Predictor.heatmaps(crops)[:, -1]; the person logits (N,) follow where the network has them.
+    hyperparameters: its own, or what replaces them. codec: HeatmapCodec to decode with. batch_size: crops that the
+    graph takes, None for any number. decode: whether the outputs are joints (N, J, 2), in crop pixels, and scores (N,
+    J) in place of the last stack's heatmaps (N, H, W, J), which are Predictor.heatmaps(crops)[:, -1]; the person logits
+    (N,) follow where the network has them.
     normalise: 'in_graph' takes uint8, 'aipp' leaves the division by 255 and the subtraction of the mean to what runs
     before the graph.
     Raises CheckpointError for a checkpoint that does not fit.

@@ -64,13 +64,12 @@ class HourglassModel:
         is_training: bool,
         dropout: Optional[Dropout] = None,
         getter: Optional[Callable[..., Any]] = None,
-        is_normalised: bool = False,
     ) -> 'tf.Tensor':
         """Return the logits (N, S, H, W, J) of every stack, which losses and decoding take.
 
         The arguments are those of `build_outputs`.
         """
-        return self.build_outputs(images, is_training, dropout, getter, is_normalised)[0]
+        return self.build_outputs(images, is_training, dropout, getter)[0]
 
     def build_outputs(
         self,

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from typing import Iterator, Mapping, Optional, Sequence
@@ -112,9 +113,11 @@ def carry_out(plan: Plan, arguments: argparse.Namespace) -> int:
     code = processes.run()
     if code:
         return code
-    if processes.stopped_by and not results.read(PERFORMANCE).get('finished'):
+    finished = results.read(PERFORMANCE).get('finished')
+    if not finished and (processes.stopped_by or finished is False):
+        # The signal may have reached a process directly, or another server.
         print(f'stopped; --ckpt_path={folder} continues from the last checkpoint')
-        return 128 + processes.stopped_by
+        return 128 + (processes.stopped_by or signal.SIGTERM)
     if plan.processes[0].rank != 0:
         print('done; the results are on the server of rank 0')
         return DONE

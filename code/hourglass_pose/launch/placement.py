@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from hourglass_pose.errors import LaunchError, UserError
-from hourglass_pose.launch.rank_table import address_of_this_server, is_here, table_of_one_server
+from hourglass_pose.launch.rank_table import address_of_this_server, is_address, is_here, table_of_one_server
 from hourglass_pose.runtime.rank_table import Slot, read_rank_table
 
 RANK_TABLE = 'rank_table.json'
@@ -21,7 +21,7 @@ class Placement:
     """Processes of a run. here: slots of this server. size: processes on all servers.
 
     table_path: file of the rank table, None with one process. table: content to write there, None where the file
-    exists already. problem: why the table could not be made, or None.
+    exists already. problem: why the table is missing or unfit, or None.
     """
 
     here: Tuple[Slot, ...]
@@ -97,11 +97,12 @@ def _by_table(path: str, name: str, server_id: Optional[str], requested: Optiona
     table = read_rank_table(path)
     server = server_id
     if server is None:
-        local = [each for each in table.servers if is_here(each)] if len(table.servers) > 1 else table.servers
+        local = [each for each in table.servers if len(table.servers) == 1 or is_here(table.addresses[each])]
         if len(local) != 1:
+            found = f'{" and ".join(local)} are addresses' if local else 'no server of the table has an address'
             raise LaunchError(
-                f'{name} {path}: no address of this server is in the table; choose the server by --server_id='
-                f'{" or ".join(table.servers)}'
+                f'{name} {path}: {found} of this machine; choose the server by --server_id='
+                f'{" or ".join(local or table.servers)}'
             )
         server = local[0]
     elif server not in table.servers:
@@ -113,7 +114,13 @@ def _by_table(path: str, name: str, server_id: Optional[str], requested: Optiona
             f'{name} {path}: its devices on this server are {_listed(devices)}, the arguments name '
             f'{_listed(requested)}; leave out the devices or the table'
         )
-    return Placement(here, len(table.slots), path if len(table.slots) > 1 else None)
+    problem = None
+    if len(table.servers) > 1 and not is_address(table.meeting_address):
+        problem = (
+            f'{path}: {table.meeting_address}, the server of rank 0, is no address where the others find it; give '
+            'the address of its host as host_ip beside its server_id'
+        )
+    return Placement(here, len(table.slots), path if len(table.slots) > 1 else None, problem=problem)
 
 
 def _on_this_server(

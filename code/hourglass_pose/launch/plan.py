@@ -19,10 +19,10 @@ from hourglass_pose.errors import LaunchError
 from hourglass_pose.experiment.run_folder import config_of_run
 from hourglass_pose.launch.arguments import settings_of
 from hourglass_pose.launch.placement import Placement
-from hourglass_pose.runtime.ascend_options import RANK_PORT
+from hourglass_pose.runtime.cluster.local import free_ports
 from hourglass_pose.runtime.job_key import JOB_KEY, job_key
-from hourglass_pose.runtime.local_cluster import free_ports
 from hourglass_pose.runtime.rank_table import Slot
+from hourglass_pose.runtime.ranks import RANK_PORT_VARIABLE
 
 CODE = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
 CONFIG = 'config.cfg'
@@ -81,7 +81,7 @@ def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapp
         chosen, data_problem = data_settings(arguments.data_path, arguments.set)
         settings = chosen + settings
     config = config_of_run(resumed, settings) if resumed else load_config(source, settings)
-    settings += share_of_workers(config, len(placement.here)) + _own_port(config, arguments, placement)
+    settings += share_of_workers(config, len(placement.here))
     if config.Device.device != 'npu' and placement.size > 1:
         raise LaunchError(
             f"Device.device: expected 'npu' for {placement.size} processes, found '{config.Device.device}'"
@@ -95,6 +95,7 @@ def make_plan(arguments: argparse.Namespace, placement: Placement, environ: Mapp
         command += ['--set', _rooted(setting, config)]
     shared = {name: environ.get(name) or value for name, value in _DEFAULTS.items()}
     shared.update(job_environment(placement, environ))
+    shared.update(_own_port(config, placement))
     processes = tuple(_process(slot, placement, command, environ, shared, output) for slot in placement.here)
     return Plan(processes, placement, config, resumed, data_problem)
 
@@ -120,15 +121,15 @@ def job_environment(placement: Placement, environ: Mapping[str, str]) -> Dict[st
     return {'JOB_ID': job or f'job{hashlib.sha256(job_key(environ)).hexdigest()[:16]}'}
 
 
-def _own_port(config: Config, arguments: argparse.Namespace, placement: Placement) -> List[str]:
-    """Return the setting of a free port, if all processes are on this server and the settings name no port."""
-    is_given = config.Device.rank_port not in (None, RANK_PORT) or any(
-        setting.lower().startswith('device.rank_port=') for setting in arguments.set
-    )
-    if is_given or placement.size == 1 or not placement.is_on_one_server:
-        return []
+def _own_port(config: Config, placement: Placement) -> Dict[str, str]:
+    """Return the environment with a free port, if all processes are on this server and the settings name no port.
+
+    It is no setting, because the run would keep it, and be resumed by it on several servers.
+    """
+    if config.Device.rank_port is not None or placement.size == 1 or not placement.is_on_one_server:
+        return {}
     port = free_ports(1)
-    return [] if port is None else [f'Device.rank_port={port}']
+    return {} if port is None else {RANK_PORT_VARIABLE: str(port)}
 
 
 def _process(
@@ -140,7 +141,9 @@ def _process(
     output: str,
 ) -> Process:
     device = str(slot.device)
-    folder = os.path.join(output, device)
+    # Servers can share the folder of the logs.
+    server = [] if placement.is_on_one_server else [slot.server.replace(os.sep, '_')]
+    folder = os.path.join(output, *server, device)
     environment = dict(shared)
     paths = [path for path in environ.get('PYTHONPATH', '').split(os.pathsep) if path]
     environment['PYTHONPATH'] = os.pathsep.join(paths if CODE in paths else [CODE] + paths)

@@ -1,9 +1,8 @@
 """The rank table of a run on one server, made from the addresses of its devices."""
 
-import ipaddress
 import re
 import socket
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, List, Sequence, Tuple
 
 from hourglass_pose.errors import LaunchError
 from hourglass_pose.runtime.rank_table import checked_address
@@ -70,11 +69,26 @@ def address_of_this_server() -> str:
 
 
 def is_here(address: str) -> bool:
-    """Return whether an address is this server's: only its owner can bind a socket to it."""
+    """Return whether an IP address or host name is this server's: only its owner can bind a socket to it."""
+    for family, where in _resolved(address):
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.bind(where)
+            return True
+        except OSError:
+            continue
+    return False
+
+
+def is_address(text: str) -> bool:
+    """Return whether a text is an IP address or the name of a host that is known here."""
+    return bool(_resolved(text))
+
+
+def _resolved(text: str) -> List[Tuple[int, Any]]:
+    """Return (family, socket address) of each address of a host, [] if it has none."""
     try:
-        family = socket.AF_INET6 if ipaddress.ip_address(address).version == 6 else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address, 0))
-        return True
-    except (ValueError, OSError):
-        return False
+        found = socket.getaddrinfo(text, 0, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError):
+        return []
+    return [(family, where) for family, _, _, _, where in found]

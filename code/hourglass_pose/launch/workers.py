@@ -18,7 +18,7 @@ from hourglass_pose.experiment.training_data import require_data
 from hourglass_pose.launch.plan import CODE, Process, share_of_workers
 from hourglass_pose.launch.processes import Processes
 from hourglass_pose.launch.results import Results
-from hourglass_pose.runtime.local_cluster import environments_of_workers
+from hourglass_pose.runtime.cluster.local import environments_of_workers
 from hourglass_pose.training.performance import PERFORMANCE
 
 _USAGE = """usage: bash scripts/run_workers.sh N [arguments of train_launcher.py]

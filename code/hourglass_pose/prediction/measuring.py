@@ -63,7 +63,6 @@ def evaluate_persons(
     coco: Optional[CocoAnnotations] = None,
     config_text: str = '',
     command: str = '',
-    report: Callable[[str], Any] = print,
     **generator_options: Any,
 ) -> Results:
     """Return the Results of a Predictor on annotated persons.
@@ -73,14 +72,13 @@ def evaluate_persons(
         coco: the official annotations, for AP and AR.
         config_text: settings of the training run, for the report.
         command: for the protocol.
-        report: function that shows a line.
         generator_options: as in person_generator.
 
     Raises UserError if the split has no persons, ImageError if too many photos cannot be read.
     """
     persons = persons_of_split(annotations.persons, split, predictor.stored)
-    report(f'device: {predictor.engine.description}')
-    report(f'data: {annotations.describe()}; {counted(len(persons), "person")} measured')
+    print(f'device: {predictor.engine.description}')
+    print(f'data: {annotations.describe()}; {counted(len(persons), "person")} measured')
     generator = person_generator(persons, predictor, **generator_options)
     evaluator = Evaluator(generator, predictor.codec, predictor.skeleton, predictor.mean_pose_crop, predictor.flip_test)
     evaluation = evaluator.evaluate(predictor.last_logits, progress_bar(generator))

@@ -10,7 +10,7 @@ from typing import Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tu
 import numpy as np
 
 from hourglass_pose.errors import ImageError, UserError
-from hourglass_pose.images import describe_content, list_images, read_image
+from hourglass_pose.images import IMAGE_EXTENSIONS, describe_content, read_image
 from hourglass_pose.prediction.pose import Pose
 from hourglass_pose.prediction.pose_files import is_own_file
 from hourglass_pose.prediction.predictor import Box, Cut, Predictor
@@ -32,51 +32,60 @@ class PhotoPoses:
 def find_photos(paths: Sequence[str]) -> Tuple[List[str], List[str]]:
     """Return (photos, notes) for files and folders.
 
-    photos: the given files, and the sorted pictures of the given folders without results of earlier predictions.
+    photos: the given files whatever their names, and of the given folders the pictures by their extension, sorted by
+    name, without hidden files, subfolders and results of earlier predictions; each once.
     notes: a line for each folder with skipped files, which describes them.
-    Raises ImageError for a path that does not exist and for a folder without photos.
+    Raises ImageError for a path that does not exist, for a folder without photos, and for no paths at all.
     """
-    photos: List[str] = []
+    if not paths:
+        raise ImageError('no images given; name image files, or folders that contain images')
+    photos: Dict[str, str] = {}
     notes: List[str] = []
     for path in paths:
-        if not os.path.isdir(path):
-            photos.extend(list_images([path]))
-            continue
-        found, note = _photos_of_folder(path)
-        photos.extend(found)
+        found, note = [path], ''
+        if os.path.isdir(path):
+            found, note = _photos_of_folder(path)
+        elif not os.path.exists(path):
+            raise ImageError(f'{path}: no such file or folder (absolute path: {os.path.abspath(path)}); check the path')
+        for photo in found:
+            photos.setdefault(os.path.abspath(photo), photo)
         if note:
             notes.append(f'skipped in {path}: {note}')
-    return list_images(photos), notes
+    return list(photos.values()), notes
 
 
 def _photos_of_folder(folder: str) -> Tuple[List[str], str]:
     """Return (photos of a folder, description of the skipped files or '')."""
     try:
-        pictures = list_images([folder])
-    except ImageError as error:
-        note = _describe_others(folder, [], [])
-        raise ImageError(f'{error}; skipped: {note}' if note else str(error))
-    results = [path for path in pictures if is_own_file(path)]
-    photos = [path for path in pictures if path not in results]
-    note = _describe_others(folder, photos, results)
-    if not photos:
-        raise ImageError(f'{folder}: no photos in this folder; skipped: {note}')
-    return photos, note
-
-
-def _describe_others(folder: str, photos: Sequence[str], results: Sequence[str]) -> str:
-    """Return the other files of a folder by kind, such as 'a HEIC picture: IMG_1.HEIC; 2 results of earlier runs'."""
-    kinds: Dict[str, List[str]] = {}
-    num_results = len(results)
-    known = set(photos) | set(results)
-    for name in sorted(os.listdir(folder)):
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise ImageError(f'{folder}: cannot be listed ({error.strerror}); check its permissions')
+    photos: List[str] = []
+    others: List[str] = []
+    num_results = 0
+    for name in names:
         path = os.path.join(folder, name)
-        if path in known or name.startswith('.') or not os.path.isfile(path):
+        if name.startswith('.') or os.path.isdir(path):
             continue
         if is_own_file(path):
             num_results += 1
         else:
-            kinds.setdefault(describe_content(path) or 'not a picture', []).append(name)
+            (photos if name.lower().endswith(IMAGE_EXTENSIONS) else others).append(path)
+    note = _describe_others(others, num_results)
+    if not photos:
+        skipped = f'; skipped: {note}' if note else ''
+        raise ImageError(
+            f'{folder}: no photos in this folder; expected files with one of the extensions '
+            f'{" ".join(IMAGE_EXTENSIONS)}{skipped}'
+        )
+    return photos, note
+
+
+def _describe_others(paths: Sequence[str], num_results: int) -> str:
+    """Return skipped files by kind, such as 'an HEIC image: IMG_1.HEIC; 2 results of earlier predictions'."""
+    kinds: Dict[str, List[str]] = {}
+    for path in paths:
+        kinds.setdefault(describe_content(path) or 'not a picture', []).append(os.path.basename(path))
     parts = []
     for kind, names in kinds.items():
         more = f' and {len(names) - _NAMES_SHOWN} more' if len(names) > _NAMES_SHOWN else ''

@@ -54,22 +54,17 @@ def render_skeleton(
 
 
 def render_truth(
-    image_rgb: np.ndarray,
-    joints_img: np.ndarray,
-    labelled: np.ndarray,
-    skeleton: Skeleton,
-    thickness: Optional[int] = None,
-    outline: bool = True,
+    image_rgb: np.ndarray, joints_img: np.ndarray, labelled: np.ndarray, skeleton: Skeleton, outline: bool = True
 ) -> np.ndarray:
     """Return the image with a labelled pose: thin white limbs, and small dots in the colours of the sides.
 
     Args:
         labelled: bool (J,), the joints to show.
         outline: whether dark edges separate the limbs from a bright image.
-        joints_img, thickness: as in render_skeleton.
+        joints_img: as in render_skeleton.
     """
     canvas, points, shown = _prepare(image_rgb, joints_img, labelled)
-    thickness = thickness or max(1, _fitting_thickness(canvas, points, shown) // 3)
+    thickness = max(1, _fitting_thickness(canvas, points, shown) // 3)
     for a, b in skeleton.limbs:
         if shown[a] and shown[b]:
             if outline:
@@ -107,8 +102,6 @@ def pose_tile(
     joints_pred_img: Optional[np.ndarray] = None,
     joints_true_img: Optional[np.ndarray] = None,
     labelled: Optional[np.ndarray] = None,
-    scores: Optional[np.ndarray] = None,
-    min_score: float = 0.0,
     box_img: Optional[np.ndarray] = None,
 ) -> np.ndarray:
     """Return a tile with the image scaled to fit, and the labelled pose in white over the predicted one.
@@ -117,7 +110,6 @@ def pose_tile(
         tile_size_wh: (width, height) of the tile in pixels.
         joints_pred_img, joints_true_img: (J, 2) pixels of the image, each None to leave it out.
         labelled: bool (J,), needed with joints_true_img.
-        scores, min_score: as in render_skeleton.
         box_img: (x0, y0, x1, y1), the part of the image to show with a margin, or None for the whole.
     """
     image_rgb, origin_img = _cut(checked_image(image_rgb), box_img)
@@ -129,7 +121,7 @@ def pose_tile(
     if joints_true_img is not None and labelled is not None:
         photo = render_truth(photo, in_photo(joints_true_img), labelled, skeleton)
     if joints_pred_img is not None:
-        photo = render_skeleton(photo, in_photo(joints_pred_img), skeleton, scores, min_score)
+        photo = render_skeleton(photo, in_photo(joints_pred_img), skeleton)
     if joints_true_img is not None and labelled is not None and joints_pred_img is not None:
         # Rendered again without outline, so that white is on top of the limbs and the outline does not hide them.
         photo = render_truth(photo, in_photo(joints_true_img), labelled, skeleton, outline=False)

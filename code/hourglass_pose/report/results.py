@@ -218,19 +218,14 @@ def _images_for_page(tiles: PersonTiles, ranked: Ranked, names: Sequence[str]) -
 
 
 def write_coco_score(
-    folder: Optional[str],
-    coco: CocoScore,
-    predictions_path: str,
-    annotation_paths: Sequence[str],
-    command: str,
-    show: Callable[[str], Any] = print,
+    folder: Optional[str], coco: CocoScore, predictions_path: str, annotation_paths: Sequence[str], command: str
 ) -> None:
     """Show the CocoScore of files, and write metrics.json into a folder. Raises UserError if that fails.
 
     Args:
         folder: an existing folder; None only shows the table.
     """
-    show(format_coco(coco))
+    print(format_coco(coco))
     if folder is not None:
         protocol = {
             'predictions': predictions_path,
@@ -240,7 +235,7 @@ def write_coco_score(
             'command': command,
         }
         write_json(os.path.join(folder, 'metrics.json'), {'coco': coco.stats, 'protocol': protocol})
-        show(f'in {folder}: metrics.json')
+        print(f'in {folder}: metrics.json')
 
 
 def _write_predictions(path: str, results: Results) -> None:

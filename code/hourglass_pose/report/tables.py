@@ -8,6 +8,9 @@ from hourglass_pose.evaluation.breakdown import Breakdown
 from hourglass_pose.evaluation.headline import METRIC_TITLES, shown_metrics
 from hourglass_pose.scoring.coco import CocoScore
 
+# Of the text under a table, which itself takes 94 with the seven joint groups of MPII.
+_COLUMNS = 100
+
 _NOT_GROUPS = ('mean', 'mean_weighted', 'joints')
 
 OKS_TITLES = {'mean': 'Mean', 'share@0.5': '@0.5', 'share@0.75': '@0.75'}
@@ -32,11 +35,10 @@ def column_title(name: str, weighted: str = 'Mean(w)') -> str:
     return weighted if name == 'mean_weighted' else name.capitalize()
 
 
-def format_table(metrics: dict, width: int = 100, subject: str = 'this network') -> str:
+def format_table(metrics: dict, subject: str = 'this network') -> str:
     """Return a build_metrics result as text: a table, and the protocol under it.
 
     Args:
-        width: columns of the text under the table; the table itself takes 94 with the seven joint groups of MPII.
         subject: what was evaluated, in at most 13 characters. Metrics that were not measured have no rows.
     """
     columns = score_columns(metrics['pckh@0.5'])
@@ -62,7 +64,7 @@ def format_table(metrics: dict, width: int = 100, subject: str = 'this network')
         for pose, scores in poses:
             lines.append(line('', pose, [_cell(scores['oks'][name]) for name in OKS_TITLES]))
         lines.append('-' * len(lines[0]))
-    return '\n'.join(lines + textwrap.wrap(_describe_protocol(metrics), width))
+    return '\n'.join(lines + textwrap.wrap(_describe_protocol(metrics), _COLUMNS))
 
 
 def format_breakdown(breakdown: Breakdown) -> str:

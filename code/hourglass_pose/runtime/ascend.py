@@ -4,7 +4,7 @@ import os
 from typing import Any, List, Optional, Tuple, Union
 
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.runtime.ascend_options import DYNAMIC, NONE, RANK_PORT, NpuSettings, loss_scaling, parameters
+from hourglass_pose.runtime.ascend_options import DYNAMIC, NONE, NpuSettings, loss_scaling, parameters
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.host_channel import HostChannel
 from hourglass_pose.runtime.npu_precision import mode_of
@@ -140,10 +140,11 @@ class AscendRuntime(Runtime):
             self.rank,
             self.world_size,
             environment.meeting_host(self.rank),
-            settings.rank_port or RANK_PORT,
+            settings.rank_port or environment.port,
             environment.key,
             settings.rank_timeout,
             5 * settings.rank_timeout,
+            places=environment.places,
         )
 
     def session_config(self) -> Any:

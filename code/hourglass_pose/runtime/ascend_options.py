@@ -10,8 +10,6 @@ from hourglass_pose.runtime.npu_precision import NEWER_MODES, has_float16, mode_
 
 DYNAMIC, FIXED, NONE = 'dynamic', 'fixed', 'none'
 INITIAL_LOSS_SCALE = 2.0**16
-RANK_PORT = 29517
-"""Where the first process of many waits for the others, unless the settings name another port."""
 _PROFILING = {'training_trace': 'on', 'task_trace': 'on', 'aicpu': 'on', 'fp_point': '', 'bp_point': ''}
 
 

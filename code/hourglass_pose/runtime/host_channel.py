@@ -8,7 +8,7 @@ import struct
 import sys
 import threading
 import time
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.runtime.meeting import Link, gather, join, listed
@@ -73,8 +73,6 @@ class HostChannel:
         timeout: seconds without a sign of life after which a process counts as lost. A thread sends the signs, so a
             process that computes or compiles for a long time is not lost.
         start_timeout: seconds for all to connect.
-        on_lost: called once with one line, from another thread, when a process is lost or has failed. It must end
-            all work that needs the other processes.
         places: where each rank is, for messages; empty if it is not known.
 
     Raises:
@@ -90,13 +88,11 @@ class HostChannel:
         key: bytes,
         timeout: float = 60.0,
         start_timeout: float = 600.0,
-        on_lost: Callable[[str], None] = end_process,
         places: Sequence[str] = (),
     ) -> None:
         self.rank = rank
         self.world_size = world_size
         self._timeout = timeout
-        self._on_lost = on_lost
         self._places = places
         self._number = 0
         self._closing = threading.Event()
@@ -194,7 +190,7 @@ class HostChannel:
                         peer.send(_FAILURE, message.encode(), wait=_GOODBYE_SECONDS)
                 except OSError:
                     continue
-        self._on_lost(
+        end_process(
             f'{message}; rank {self.rank} ends too: the last checkpoint is unchanged, start all ranks again to resume '
             'from it'
         )

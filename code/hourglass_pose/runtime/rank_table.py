@@ -3,14 +3,14 @@
 import ipaddress
 import json
 from dataclasses import dataclass
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from hourglass_pose.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class Slot:
-    """Server and device of one process. server: address of the server. device: number of the device there."""
+    """Server and device of one process. server: server_id of the table. device: number of the device there."""
 
     rank: int
     server: str
@@ -19,10 +19,25 @@ class Slot:
 
 @dataclass(frozen=True)
 class RankTable:
-    """All slots of a run, by rank, and the servers in the order of the table."""
+    """All slots of a run, by rank, and the servers in the order of the table.
+
+    addresses: {server: address of its host}. An older table names servers by their address. A newer one has any name,
+    and the address as host_ip; inside a Kubernetes pod the processes are at container_ip.
+    """
 
     slots: Tuple[Slot, ...]
     servers: Tuple[str, ...]
+    addresses: Mapping[str, str]
+
+    @property
+    def meeting_address(self) -> str:
+        """The address of the host of rank 0."""
+        return self.addresses[self.slots[0].server]
+
+    @property
+    def places(self) -> Tuple[str, ...]:
+        """Where each rank is, for messages."""
+        return tuple(f'device {slot.device} of server {slot.server}' for slot in self.slots)
 
     def on(self, server: str) -> Tuple[Slot, ...]:
         """Return the slots on a server."""
@@ -52,14 +67,14 @@ def _checked(table: Any) -> RankTable:
     if table.get('status') != 'completed':
         raise ConfigError(f"status: expected 'completed', found {table.get('status')!r}; the table is not finished")
     slots: List[Slot] = []
-    servers: List[str] = []
+    servers: Dict[str, str] = {}
     addresses: List[str] = []
     for server in table['server_list']:
         name = _text(server, 'server_id', 'server_list')
         where = f'server {name}'
         if name in servers:
             raise ConfigError(f'server_id: {name} occurs twice')
-        servers.append(name)
+        servers[name] = next((str(server[key]) for key in ('container_ip', 'host_ip') if server.get(key)), name)
         devices = server.get('device')
         if not isinstance(devices, list) or not devices:
             raise ConfigError(f'{where}: expected a list of devices as device, found {devices!r}')
@@ -71,7 +86,7 @@ def _checked(table: Any) -> RankTable:
             f'server_count: expected {len(servers)}, the length of server_list, found {table["server_count"]}'
         )
     _require_distinct(slots, addresses)
-    return RankTable(tuple(sorted(slots, key=lambda slot: slot.rank)), tuple(servers))
+    return RankTable(tuple(sorted(slots, key=lambda slot: slot.rank)), tuple(servers), servers)
 
 
 def _require_distinct(slots: List[Slot], addresses: List[str]) -> None:

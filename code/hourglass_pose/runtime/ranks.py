@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass
-from typing import Mapping, Optional
+from typing import Mapping, Optional, Tuple
 
 from hourglass_pose.errors import ConfigError
 from hourglass_pose.runtime.job_key import job_key
@@ -10,15 +10,23 @@ from hourglass_pose.runtime.rank_table import RankTable, read_rank_table
 
 _THIS_HOST = '127.0.0.1'
 
+RANK_PORT = 29517
+"""Where the first process of many waits for the others, unless the settings or the environment name another port."""
+RANK_PORT_VARIABLE = 'HOURGLASS_RANK_PORT'
+
 
 @dataclass(frozen=True)
 class RankEnvironment:
-    """num_ranks: number of processes. rank_table: that of RANK_TABLE_FILE. chief_ip: CM_CHIEF_IP. key: of the job."""
+    """num_ranks: number of processes. rank_table: that of RANK_TABLE_FILE. chief_ip: CM_CHIEF_IP. key: of the job.
+
+    port: where rank 0 waits for the others, unless the settings name another one.
+    """
 
     num_ranks: int = 1
     rank_table: Optional[RankTable] = None
     chief_ip: Optional[str] = None
     key: bytes = b''
+    port: int = RANK_PORT
 
     def meeting_host(self, rank: int) -> str:
         """Return the address of rank 0 as seen by a rank; '' lets rank 0 listen at all its addresses."""
@@ -26,7 +34,12 @@ class RankEnvironment:
             return _THIS_HOST
         if rank == 0:
             return ''
-        return self.rank_table.slots[0].server if self.rank_table is not None else self.chief_ip or _THIS_HOST
+        return self.rank_table.meeting_address if self.rank_table is not None else self.chief_ip or _THIS_HOST
+
+    @property
+    def places(self) -> Tuple[str, ...]:
+        """Where each rank is, for messages; empty without a rank table."""
+        return self.rank_table.places if self.rank_table is not None else ()
 
 
 def rank_environment(environment: Mapping[str, str] = os.environ) -> RankEnvironment:
@@ -63,4 +76,7 @@ def rank_environment(environment: Mapping[str, str] = os.environ) -> RankEnviron
                 f'{environment["RANK_TABLE_FILE"]}: expected the ranks 0 to {int(size) - 1} of RANK_SIZE, found '
                 f'{len(table.slots)} ranks'
             )
-    return RankEnvironment(int(size), table, environment.get('CM_CHIEF_IP'), job_key(environment))
+    port = environment.get(RANK_PORT_VARIABLE) or str(RANK_PORT)
+    if not port.isdigit() or not 0 < int(port) < 2**16:
+        raise ConfigError(f'environment: {RANK_PORT_VARIABLE}: expected a port up to 65535, found {port!r}')
+    return RankEnvironment(int(size), table, environment.get('CM_CHIEF_IP'), job_key(environment), int(port))

@@ -9,8 +9,8 @@ from hourglass_pose.errors import ConfigError
 from hourglass_pose.runtime.ascend import AscendRuntime
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.base import Runtime
-from hourglass_pose.runtime.cluster import ClusterRuntime
-from hourglass_pose.runtime.cluster_spec import TF_CONFIG, Cluster
+from hourglass_pose.runtime.cluster.runtime import ClusterRuntime
+from hourglass_pose.runtime.cluster.spec import TF_CONFIG, Cluster
 from hourglass_pose.runtime.job_key import job_key
 from hourglass_pose.runtime.native import NativeRuntime, gpu_names
 from hourglass_pose.tf_compat import VERSION

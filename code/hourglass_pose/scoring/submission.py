@@ -8,6 +8,7 @@ import numpy as np
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.files import write_whole
+from hourglass_pose.skeleton import MPII_JOINTS
 
 # The variable that MPII's evaluation code loads, the one in its documentation, and others in use.
 VARIABLES = ('pred', 'annolist')
@@ -128,7 +129,7 @@ def find_submission(arrays: Dict[str, np.ndarray]) -> Optional[np.ndarray]:
     return None
 
 
-def read_submission(value: np.ndarray, path: str, num_joints: int = 16) -> List[SubmittedPose]:
+def read_submission(value: np.ndarray, path: str) -> List[SubmittedPose]:
     """Return the persons of a submission that have joints. value: as find_submission returns it.
 
     Joints with missing or empty fields, or with positions that are not finite, count as missing. Raises UserError if no
@@ -137,7 +138,7 @@ def read_submission(value: np.ndarray, path: str, num_joints: int = 16) -> List[
     poses = []
     for image_index, record in enumerate(value.ravel()):
         for rect_index, rect in enumerate(_elements(_field(record, 'annorect'))):
-            joints = _joints_of(rect, num_joints, f'{path}: image {image_index + 1}, person {rect_index + 1}')
+            joints = _joints_of(rect, f'{path}: image {image_index + 1}, person {rect_index + 1}')
             if joints is not None:
                 poses.append(SubmittedPose(_image_name(record), image_index, rect_index, joints))
     if not poses:
@@ -145,16 +146,16 @@ def read_submission(value: np.ndarray, path: str, num_joints: int = 16) -> List[
     return poses
 
 
-def _joints_of(rect: np.void, num_joints: int, where: str) -> Optional[np.ndarray]:
-    joints = np.full((num_joints, 2), np.nan)
+def _joints_of(rect: np.void, where: str) -> Optional[np.ndarray]:
+    joints = np.full((len(MPII_JOINTS), 2), np.nan)
     has_joints = False
     for annopoints in _elements(_field(rect, 'annopoints')):
         for point in _elements(_field(annopoints, 'point')):
             joint_id, x, y = [_number(_field(point, name)) for name in ('id', 'x', 'y')]
             if joint_id is None:
                 continue
-            if not (0 <= joint_id < num_joints) or joint_id != int(joint_id):
-                raise UserError(f'{where}: joint id {joint_id:g}; expected 0 to {num_joints - 1}')
+            if not (0 <= joint_id < len(MPII_JOINTS)) or joint_id != int(joint_id):
+                raise UserError(f'{where}: joint id {joint_id:g}; expected 0 to {len(MPII_JOINTS) - 1}')
             if x is not None and y is not None and np.isfinite([x, y]).all():
                 joints[int(joint_id)] = x, y
                 has_joints = True

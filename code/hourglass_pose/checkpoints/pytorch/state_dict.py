@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Dict, Iterator
 
 import numpy as np
 
@@ -26,13 +26,13 @@ _INSTALL = (
 )
 
 
-def read_state_dict(path: str, report: Callable[[str], None] = print) -> Dict[str, np.ndarray]:
+def read_state_dict(path: str) -> Dict[str, np.ndarray]:
     """Return {name: float32 array} of the state dict in a file that torch.save wrote.
 
-    report: shows a line about an old PyTorch. Raises UserError if PyTorch is not installed, CheckpointError for a file
-    that cannot be read, that can only be read by running code from it, or that holds no state dict.
+    Prints a line about an old PyTorch. Raises UserError if PyTorch is not installed, CheckpointError for a file that
+    cannot be read, that can only be read by running code from it, or that holds no state dict.
     """
-    torch = _import_torch(report)
+    torch = _import_torch()
     try:
         with open(path, 'rb') as stream, warnings.catch_warnings(), _numpy_scalars_allowed(torch):
             warnings.simplefilter('ignore')
@@ -93,7 +93,7 @@ def _numpy_scalars_allowed(torch: Any) -> Iterator[None]:
         yield
 
 
-def _import_torch(report: Callable[[str], None]) -> Any:
+def _import_torch() -> Any:
     try:
         import torch
     except ImportError as error:
@@ -105,7 +105,7 @@ def _import_torch(report: Callable[[str], None]) -> Any:
             f'or newer can; {_INSTALL}'
         )
     if version < _SAFE:
-        report(
+        print(
             f'note: PyTorch {torch.__version__} refuses dangerous files less reliably than {_SAFE[0]}.{_SAFE[1]} '
             '(CVE-2025-32434, CVE-2026-24747): import only files that you trust'
         )

@@ -50,20 +50,17 @@ class Track:
 class Tracker:
     """Follows people by their poses.
 
-    sigmas: (J,) of OKS, NaN where unknown. forget_s: see FORGET_S.
+    sigmas: (J,) of OKS, NaN where unknown.
     """
 
-    def __init__(self, sigmas: np.ndarray, forget_s: float = FORGET_S) -> None:
+    def __init__(self, sigmas: np.ndarray) -> None:
         self._sigmas = known_sigmas(sigmas)
-        self._forget_s = forget_s
         self._last_number = 0
         self._tracks: Dict[int, Track] = {}
 
     def tracks(self, time_s: float) -> List[Track]:
         """Return the people who are followed at a time, by their numbers; those not found for too long are given up."""
-        self._tracks = {
-            number: track for number, track in self._tracks.items() if time_s - track.seen_s <= self._forget_s
-        }
+        self._tracks = {number: track for number, track in self._tracks.items() if time_s - track.seen_s <= FORGET_S}
         return list(self._tracks.values())
 
     def update(

@@ -7,7 +7,7 @@ HOURGLASS_STAND_IN             'A21' or 'A23', which state of the adapter it pla
 HOURGLASS_STAND_IN_JOURNAL     file to which each process appends JSON lines: sessions, graphs, ranks, the end
 HOURGLASS_STAND_IN_OVERFLOW    readings of the overflow register, one a training step, counted from 0 in each process,
                                at which it is found set: '1|4-6', or '1@2' for reading 1 of rank 2 alone
-HOURGLASS_STAND_IN_PORT        port on which rank 0 meets the others (default: drawn from JOB_ID)
+HOURGLASS_STAND_IN_PORT        port on which rank 0 meets the others (default: drawn from JOB_ID and the rank table)
 HOURGLASS_STAND_IN_INF_NAN     '1': arithmetic has infinities in place of saturation (A23)
 HOURGLASS_STAND_IN_GRAPHS      distinct sets of fetches and feeds that one session may run (default 16)
 HOURGLASS_STAND_IN_PATIENCE    seconds that a collective waits for a lost rank (default 1800, as the device does)

@@ -1,4 +1,4 @@
-"""Star: collectives between processes of this machine, by TCP connections to rank 0."""
+"""Star: collectives between processes by TCP connections to rank 0, at the address that its server has in the table."""
 
 import json
 import os
@@ -15,11 +15,19 @@ from stand_in import StandInError, rank, size
 REDUCTIONS = {'sum': np.add, 'prod': np.multiply, 'min': np.minimum, 'max': np.maximum}
 
 
-def port():
-    """Return the port of rank 0: given, or drawn from what the ranks of one job have in common."""
-    given = os.environ.get('HOURGLASS_STAND_IN_PORT')
-    common = os.environ.get('JOB_ID', '') + os.environ.get('RANK_TABLE_FILE', '')
-    return int(given) if given else 20000 + zlib.crc32(common.encode()) % 20000
+def meeting_point():
+    """Return (host, port) of rank 0. The port is given, or drawn from what the ranks of one job have in common."""
+    given, path = os.environ.get('HOURGLASS_STAND_IN_PORT'), os.environ.get('RANK_TABLE_FILE')
+    host, common = os.environ.get('CM_CHIEF_IP') or '127.0.0.1', os.environ.get('JOB_ID', '').encode()
+    if path:
+        # Each server may have its own copy of the table.
+        with open(path, 'rb') as stream:
+            content = stream.read()
+        common += content
+        servers = json.loads(content.decode())['server_list']
+        first = next(each for each in servers if any(device['rank_id'] == '0' for device in each['device']))
+        host = first.get('host_ip', first['server_id'])
+    return host, int(given) if given else 20000 + zlib.crc32(common) % 20000
 
 
 def send(connection, header, data=b''):
@@ -61,7 +69,7 @@ class Hub:
         self._lock = threading.Lock()
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind(('127.0.0.1', port()))
+        self._listener.bind(meeting_point())
         self._listener.listen(world_size)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -135,7 +143,7 @@ class Star:
         end = time.time() + 120
         while True:
             try:
-                return socket.create_connection(('127.0.0.1', port()))
+                return socket.create_connection(meeting_point())
             except OSError:
                 if time.time() > end:
                     raise StandInError('rank 0 does not answer')

@@ -7,8 +7,8 @@ import time
 from typing import Any, Callable, List, Mapping, Optional, Tuple, Union
 
 from hourglass_pose.errors import UserError
-from hourglass_pose.runtime.cluster_spec import TF_CONFIG, Cluster, host_and_port
-from hourglass_pose.runtime.collectives import AveragingOptimizer, Collectives
+from hourglass_pose.runtime.cluster.collectives import AveragingOptimizer, Collectives
+from hourglass_pose.runtime.cluster.spec import TF_CONFIG, Cluster, host_and_port
 from hourglass_pose.runtime.host_channel import HostChannel
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import reason_of, tf
@@ -129,8 +129,9 @@ class ClusterRuntime(NativeRuntime):
         config.experimental.collective_group_leader = f'/job:{self._cluster.jobs[0][0]}/replica:0/task:0'
         config.experimental.collective_nccl = self.device == 'gpu'
         if self.device == 'cpu' and self.mixed:
-            # A server checks the types of all operations again after the graph was optimised, and bfloat16 is not among
-            # those of the fused convolution that remapping makes.
+            # Remapping makes _FusedConv2D, whose declaration lacks bfloat16. In one process oneDNN's pass replaces it
+            # before types are checked. A server's worker gets the optimised graph and checks them before that pass.
+            # RewriterConfig has no switch for this pattern alone.
             config.graph_options.rewrite_options.remapping = _REWRITE_OFF
         return config
 

@@ -10,7 +10,7 @@ from hourglass_pose.benchmark.worker import Worker
 from hourglass_pose.config.config import load_config
 from hourglass_pose.cores import threads_of_process
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.runtime.local_cluster import environments_of_workers
+from hourglass_pose.runtime.cluster.local import environments_of_workers
 
 
 @contextmanager

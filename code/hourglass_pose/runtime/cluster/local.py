@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from typing import Dict, List, Mapping, Optional
 
 from hourglass_pose.errors import LaunchError
-from hourglass_pose.runtime.cluster_spec import TF_CONFIG, WORKER
+from hourglass_pose.runtime.cluster.spec import TF_CONFIG, WORKER
 from hourglass_pose.runtime.job_key import JOB_KEY
 
 _THIS_HOST = '127.0.0.1'

@@ -12,11 +12,11 @@ from hourglass_pose.benchmark.timed import Timed, TimedExchange, TimedInput, Tim
 from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.errors import counted
 from hourglass_pose.experiment.experiment import Experiment
-from hourglass_pose.experiment.training_run import open_device, train_graph
+from hourglass_pose.experiment.run_parts import open_device, train_graph
 from hourglass_pose.graph.summary import summarise_network
 from hourglass_pose.input.pixels import ImageCache
 from hourglass_pose.runtime.base import Runtime
-from hourglass_pose.runtime.cluster_spec import cluster_of_environment
+from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.run_length import RunLength
 
