@@ -15,6 +15,8 @@ BATCH_NORM_EPSILON = 1e-5
 
 MOVING_STATISTICS = 'moving_statistics'
 """Collection of (variable of a moving average, the batch's value of it), for training that updates them itself."""
+TRUNKS = 'trunks'
+"""Collection of features whose channel means training has to keep small, see Tower.trunk."""
 
 
 _JOINT_BATCH = 'joint_batch'

@@ -43,6 +43,16 @@ class Tower:
         """Convolve 1x1, normalise and rectify."""
         return self.batch_norm_relu(self.conv(x, filters, name=name))
 
+    def trunk(self, x: 'tf.Tensor') -> 'tf.Tensor':
+        """Return features that run past the batch norms, after they are noted in the collection TRUNKS.
+
+        Every batch norm takes the means of their channels away, so that no gradient keeps these means small. They would
+        grow until a float of 16 bits beside them has no digits left for the rest.
+        """
+        if self.is_training:
+            tf.add_to_collection(layers.TRUNKS, x)
+        return x
+
     def drop(self, x: 'tf.Tensor', rate: float) -> 'tf.Tensor':
         """Drop a share of the features in training; each such layer has a number of its own."""
         if not self.is_training or rate == 0:

@@ -21,7 +21,8 @@ def build(
         x = _stem(tower, images, settings)
         for index in range(settings.num_stacks):
             with tower.scope(f'stack_{index}'):
-                y = residuals(tower, hourglass(tower, x, settings, settings.depth), settings, 'residual')
+                y = tower.trunk(hourglass(tower, tower.trunk(x), settings, settings.depth))
+                y = residuals(tower, y, settings, 'residual')
                 y = tower.drop(y, settings.drop_rate)
                 y = tower.conv_batch_norm_relu(y, settings.num_features, 'linear')
                 is_last = index + 1 == settings.num_stacks
@@ -42,4 +43,4 @@ def _stem(tower: Tower, x: 'tf.Tensor', settings: NewellHyperparameters) -> 'tf.
         x = tower.batch_norm_relu(tower.conv(x, first, 7, stride=2, name='conv_in'))
         x = max_pool(residual(tower, x, second, divisor, 'residual_0'))
         x = residual(tower, x, third, divisor, 'residual_1')
-        return residual(tower, x, settings.num_features, divisor, 'residual_2')
+        return residual(tower, tower.trunk(x), settings.num_features, divisor, 'residual_2')

@@ -33,7 +33,7 @@ def build(
             num_maps = settings.num_joints if is_last or index >= settings.part_attention_from else 1
             with tower.scope(f'stack_{index}'):
                 with tower.scope('hourglass'):
-                    pyramid = attention_hourglass(tower, x, settings, settings.depth)
+                    pyramid = attention_hourglass(tower, tower.trunk(x), settings, settings.depth)
                 first = tower.conv_batch_norm_relu(pyramid[-1], width)
                 y = tower.drop(tower.conv_batch_norm_relu(first, width), settings.drop_rate)
                 with tower.scope('attention'):
