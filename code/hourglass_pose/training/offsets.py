@@ -26,5 +26,5 @@ def offset_loss(trunks: Sequence[Tensor], sum_over_processes: Callable[[Tensor],
     means = tf.concat([tf.cast(tf.reduce_mean(features, [0, 1, 2]), tf.float32) for features in trunks], 0)
     shares = np.concatenate([np.full(int(features.shape[-1]), 1 / int(features.shape[-1])) for features in trunks])
     # One sum for all: the means, and the number of processes.
-    sums = sum_over_processes(tf.stop_gradient(tf.concat([means, [1.0]], 0)))
+    sums = tf.stop_gradient(sum_over_processes(tf.concat([means, [1.0]], 0)))
     return 2 * _WEIGHT * tf.reduce_sum(sums[:-1] / sums[-1] * means * shares.astype(np.float32))
