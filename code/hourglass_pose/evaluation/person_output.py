@@ -63,8 +63,8 @@ def measure_person_output(
 ) -> PersonMeasure:
     """Return the PersonMeasure of a network on a generator's persons, half of whose crops are negative views.
 
-    Every person gives one crop, which depends on the persons alone. Unreadable photos and crops
-    without a certain label are left out.
+    Every person gives one crop, which depends on the persons alone. Unreadable photos and crops without
+    a certain label are left out.
 
     Args:
         generator: of the persons to validate with.

@@ -110,7 +110,7 @@ def _write_compared(
             return False
         record = dict(result.record)
         if settings.benchmark:
-            record['images_per_second'] = _measure(predictor, settings, offline, model, crops)
+            record['images_per_second'] = _measure(predictor, offline, model, crops)
     finally:
         model.close()
     write_json(f'{path}.json', describe_model(settings.format, file, predictor, offline, record))
@@ -132,13 +132,11 @@ def _write_and_open(predictor: Predictor, settings: ExportSettings, offline: Off
     return FrozenModel(path, offline.outputs)
 
 
-def _measure(
-    predictor: Predictor, settings: ExportSettings, offline: OfflineGraph, model: OfflineModel, crops: GateCrops
-) -> Dict[str, float]:
+def _measure(predictor: Predictor, offline: OfflineGraph, model: OfflineModel, crops: GateCrops) -> Dict[str, float]:
     checkpoint, offline_model = measure_speed(predictor, offline, model, crops.images, _TURNS)
     print(
         f'speed: checkpoint {checkpoint:.1f} images/s, offline model {offline_model:.1f} images/s, ratio '
-        f'{offline_model / checkpoint:.2f}; medians of {_TURNS} turns, batch {settings.batch_size or 1}, '
+        f'{offline_model / checkpoint:.2f}; medians of {_TURNS} turns, batch {offline.crops_of_pass()}, '
         f'{predictor.engine.description}'
     )
     return {'checkpoint': checkpoint, 'offline': offline_model}

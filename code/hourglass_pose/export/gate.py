@@ -178,7 +178,7 @@ def measure_speed(
 
     Both take the same uint8 crops and give the same: heatmaps, or joints and scores.
     """
-    batch = crops[np.arange(offline.pass_sizes(1)[0]) % len(crops)]
+    batch = crops[np.arange(offline.crops_of_pass()) % len(crops)]
 
     def run_checkpoint() -> None:
         logits = predictor.last_logits(batch)

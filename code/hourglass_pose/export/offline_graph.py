@@ -61,9 +61,9 @@ class OfflineGraph:
             f'input: {INPUT} {self.input_type} {list(self.input_shape)}; output: {outputs}',
         ]
 
-    def pass_sizes(self, count: int) -> Tuple[int, ...]:
-        """Return the number of crops of a pass: its own, or `count` where it takes any number."""
-        return (self.input_shape[0] or count,)
+    def crops_of_pass(self, count: int = 1) -> int:
+        """Return how many crops it takes at once: its own number, or `count` where it takes any."""
+        return self.input_shape[0] or count
 
     @property
     def relative_bound(self) -> float:

@@ -141,4 +141,6 @@ class OnnxModel(OfflineModel):
 
 def run_crops(model: OfflineModel, offline: OfflineGraph, crops: np.ndarray) -> List[np.ndarray]:
     """Return the outputs (N, ...) of a model for any number of uint8 crops (N, S, S, 3)."""
-    return run_in_passes(lambda batch: model.run(offline.prepare(batch)), crops, offline.pass_sizes(_CROPS_OF_PASS))
+    return run_in_passes(
+        lambda batch: model.run(offline.prepare(batch)), crops, [offline.crops_of_pass(_CROPS_OF_PASS)]
+    )
