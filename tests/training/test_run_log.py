@@ -43,6 +43,14 @@ def test_scalars_go_to_their_side_and_what_is_none_is_left_out(folder):
     assert [(step, tag, value.simple_value) for step, tag, value in events(folder, 'test')] == [(4, 'pckh', 25.0)]
 
 
+def test_starts_within_one_second_keep_the_events_of_each(folder):
+    for step in range(5):
+        log = open_log(folder)
+        log.scalars('train', step, {'loss': 0.5})
+        log.close()
+    assert [step for step, _, _ in events(folder, 'train')] == list(range(5))
+
+
 def test_picture_is_a_lossless_png_in_rgb(folder, rng):
     log, image = open_log(folder), rng.randint(0, 256, (5, 7, 3)).astype(np.uint8)
     log.picture('test', 1, 'sheet', image)

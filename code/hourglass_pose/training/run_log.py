@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import time
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Optional
 
@@ -119,7 +120,8 @@ class NoRunLog:
 
 def _open_writer(folder: str) -> Any:
     try:
-        return tf.summary.FileWriter(folder)
+        # TensorFlow names a file by second and host: another start within the second would empty the first one's file.
+        return tf.summary.FileWriter(folder, filename_suffix=f'.{time.time_ns()}')
     except tf.errors.OpError as error:
         raise UserError(
             f'{folder}: the folder of TensorBoard events cannot be written ({reason_of(error)}); choose another by '
