@@ -10,7 +10,7 @@ from canvases import Canvas, CanvasMaker, PastedPerson, kinds
 from hourglass_pose.evaluation.pckh import PckhEvaluator
 from hourglass_pose.prediction.pose import Pose
 from hourglass_pose.prediction.predictor import Predictor
-from hourglass_pose.prediction.similarity import joint_sigmas, pose_similarities
+from hourglass_pose.prediction.similarity import known_sigmas, pose_similarities
 from hourglass_pose.skeleton import Skeleton
 
 FOUND_OKS = 0.5
@@ -39,7 +39,7 @@ def match(poses: Sequence[Pose], persons: Sequence[PastedPerson], skeleton: Skel
     hits = np.zeros(len(poses), bool)
     if not len(poses) or not persons:
         return hits
-    sigmas = joint_sigmas(skeleton)
+    sigmas = known_sigmas(skeleton.oks_sigmas)
     found = np.array([pose.joints_img for pose in poses])
     similar = np.stack(
         [

@@ -83,6 +83,13 @@ def transform_points(affine: np.ndarray, points: ArrayLike) -> np.ndarray:
     return mapped
 
 
+def image_from_crops(affines_crop_from_img: ArrayLike, points_crop: ArrayLike) -> np.ndarray:
+    """Return points (N, J, 2) float64 in image pixels of points (N, J, 2) in N crops with affines (N, 2, 3)."""
+    return np.stack(
+        [transform_points(invert(affine), points) for affine, points in zip(affines_crop_from_img, points_crop)]
+    )
+
+
 def inside_image(points_img: ArrayLike, size_wh: ArrayLike) -> np.ndarray:
     """Return bool (...): whether points (..., 2) lie in an image of (width, height), from -0.5 to size - 0.5.
 

@@ -14,8 +14,14 @@ import re
 import shutil
 from typing import Callable, List, Optional
 
-from hourglass_pose.checkpoints.manifest import MANIFEST, Manifest, read_manifest, rewrite_manifest, verify
-from hourglass_pose.checkpoints.manifest import write_manifest as _write_manifest
+from hourglass_pose.checkpoints.manifest import (
+    MANIFEST,
+    Manifest,
+    read_manifest,
+    rewrite_manifest,
+    verify,
+    write_manifest,
+)
 from hourglass_pose.errors import CheckpointError, UserError
 from hourglass_pose.invocation import command
 
@@ -53,7 +59,7 @@ class CheckpointFolder:
             os.makedirs(partial)
             write_files(partial)
             names = sorted(os.listdir(partial))
-            _write_manifest(partial, dict(manifest, is_best=is_best), names)
+            write_manifest(partial, dict(manifest, is_best=is_best), names)
             for name in [*names, '.']:
                 _sync(os.path.join(partial, name))
             if os.path.isdir(final):

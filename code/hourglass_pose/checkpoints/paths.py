@@ -60,7 +60,7 @@ def identify(path: str) -> IdentifiedPath:
     # The prefix of a checkpoint's files means the whole checkpoint.
     folder = os.path.dirname(original) if original else path
     try:
-        return IdentifiedPath(OURS, find_checkpoint(folder if _has_manifest(folder) else path))
+        return IdentifiedPath(OURS, find_checkpoint(folder if os.path.isfile(os.path.join(folder, MANIFEST)) else path))
     except CheckpointError as error:
         if original:
             return IdentifiedPath(ORIGINAL, original)
@@ -154,10 +154,6 @@ def describe(path: str) -> str:
         if beginning.startswith(start):
             return what
     return 'a text file' if all(32 <= byte < 127 or byte in b'\t\r\n' for byte in beginning) else ''
-
-
-def _has_manifest(folder: str) -> bool:
-    return os.path.isfile(os.path.join(folder, MANIFEST))
 
 
 def _beginning(path: str) -> bytes:

@@ -91,7 +91,7 @@ def config_from_dict(values: Any, overrides: Overrides = (), source: str = 'conf
     for section, keys in values.items():
         if draft.opens(str(section)):
             for spelling, value in keys.items():
-                draft.put(str(section), str(spelling), printed(value), partial(_itself, value))
+                draft.put(str(section), str(spelling), printed(value), lambda value=value: value)
     return _config_of(draft, overrides)
 
 
@@ -116,10 +116,6 @@ def format_sections(sections: Dict[str, Dict[str, Any]]) -> str:
     for section, values in sections.items():
         lines += [f'[{section}]'] + [f'{name}: {value!r}' for name, value in values.items()] + ['']
     return '\n'.join(lines)
-
-
-def _itself(value: Any) -> Any:
-    return value
 
 
 def _as_lists(value: Any) -> Any:

@@ -113,7 +113,7 @@ def predict_batches(
         ]
         maps = average_over_scales(maps_by_scale, scales) if len(batch.zoomed) else maps_by_scale[0]
         joints_crop, scores = codec.decode(maps[rows])
-        joints_img = to_image(batch, rows, joints_crop)
+        joints_img = geometry.image_from_crops(batch.affines_crop_from_img[rows], joints_crop)
         yield PredictedRows(batch, rows, maps[rows], joints_crop, joints_img, scores)
 
 
@@ -134,16 +134,6 @@ def predict_persons(
         indices = predicted.batch.indices[predicted.rows]
         for index, pose, scores in zip(indices, predicted.joints_img, predicted.scores):
             yield int(index), pose, scores
-
-
-def to_image(batch: Batch, rows: np.ndarray, joints_crop: np.ndarray) -> np.ndarray:
-    """Return joints (N, J, 2) in image pixels of joints in the crops of N rows of a batch."""
-    return np.stack(
-        [
-            geometry.transform_points(geometry.invert(batch.affines_crop_from_img[row]), pose)
-            for row, pose in zip(rows, joints_crop)
-        ]
-    )
 
 
 class Evaluator:
@@ -236,7 +226,9 @@ class Evaluator:
             poses = [('network', predicted.joints_img, codec.peak_cells(predicted.maps))]
             for name, pose in self.baseline_poses.items():
                 cells = np.rint(geometry.hm_from_crop(pose, codec.stride))
-                poses.append((name, to_image(batch, rows, np.tile(pose, (len(rows), 1, 1))), cells[None]))
+                joints_crop = np.tile(pose, (len(rows), 1, 1))
+                joints_img = geometry.image_from_crops(batch.affines_crop_from_img[rows], joints_crop)
+                poses.append((name, joints_img, cells[None]))
             # The original compares with the highest cell of the target, so a joint without a target is left out.
             true_cells = codec.nearest_cells(np.where(batch.labelled[..., None], batch.joints_crop, 0)[rows])
             for name, joints_img, cells in poses:

@@ -152,12 +152,7 @@ def _scores(
 
 
 def _metrics(predictor: Predictor, crops: GateCrops, joints_crop: np.ndarray) -> Dict[str, Any]:
-    joints_img = np.stack(
-        [
-            geometry.transform_points(geometry.invert(affine), joints)
-            for affine, joints in zip(crops.affines_crop_from_img, joints_crop)
-        ]
-    )
+    joints_img = geometry.image_from_crops(crops.affines_crop_from_img, joints_crop)
     persons = crops.persons
     evaluator = PckhEvaluator(predictor.skeleton)
     evaluator.add(

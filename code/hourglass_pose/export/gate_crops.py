@@ -13,6 +13,8 @@ from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.skeleton import MPII_JOINTS, Skeleton
 from hourglass_pose.synthetic.scenes import SyntheticPerson, render_image
 
+_SEED = 20160726
+
 
 @dataclass(frozen=True, eq=False)
 class GateCrops:
@@ -54,13 +56,13 @@ def crops_of_persons(persons: Sequence[Person], predictor: Predictor, count: int
     )
 
 
-def crops_of_rendered_people(predictor: Predictor, count: int, seed: int = 20160726) -> GateCrops:
+def crops_of_rendered_people(predictor: Predictor, count: int) -> GateCrops:
     """Return the GateCrops of `count` rendered people. Joints that rendered people lack are unlabelled."""
     images: List[np.ndarray] = []
     persons: List[Person] = []
     number = 0
     while len(persons) < count:
-        image, rendered = render_image(seed, number)
+        image, rendered = render_image(_SEED, number)
         for index, person in enumerate(rendered):
             joints, labelled = _joints_of(person, predictor.skeleton)
             persons.append(Person('', '', f'{number}_{index}', person.box_img, joints, labelled))

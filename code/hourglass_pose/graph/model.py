@@ -26,12 +26,10 @@ class HourglassModel:
         self.hyperparameters = hyperparameters or make_hyperparameters(**values)
         self._variables: Optional[List[tf.Variable]] = None
 
-    def declare_images(
-        self, batch_size: Optional[int] = None, dtype: 'tf.DType' = tf.uint8, name: str = 'images'
-    ) -> 'tf.Tensor':
-        """Return a placeholder (N, input_size, input_size, 3) of the network's input, as `build` takes it."""
+    def declare_images(self, batch_size: Optional[int] = None) -> 'tf.Tensor':
+        """Return a uint8 placeholder (N, input_size, input_size, 3), named `images`, as `build` takes it."""
         size = self.hyperparameters.input_size
-        return tf.placeholder(dtype, [batch_size, size, size, 3], name)
+        return tf.placeholder(tf.uint8, [batch_size, size, size, 3], 'images')
 
     def build(
         self,

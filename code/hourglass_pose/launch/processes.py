@@ -190,8 +190,8 @@ def _is_for_nohup(number: int) -> bool:
     return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN
 
 
-def last_lines(path: str, count: int = _LAST_LINES) -> List[str]:
+def last_lines(path: str) -> List[str]:
     """Return the last lines of a text file, reading no more than its end."""
     with open(path, 'rb') as stream:
-        stream.seek(max(0, os.fstat(stream.fileno()).st_size - 200 * count))
-        return stream.read().decode('utf-8', 'replace').splitlines()[-count:]
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - 200 * _LAST_LINES))
+        return stream.read().decode('utf-8', 'replace').splitlines()[-_LAST_LINES:]

@@ -8,7 +8,7 @@ import numpy as np
 from hourglass_pose import geometry
 from hourglass_pose.input.cropping import CropRule, warp_crop
 from hourglass_pose.prediction.pose import Pose
-from hourglass_pose.prediction.similarity import joint_sigmas, pose_similarities
+from hourglass_pose.prediction.similarity import known_sigmas, pose_similarities
 from hourglass_pose.prediction.windows import cut_windows
 from hourglass_pose.skeleton import Skeleton
 
@@ -79,7 +79,8 @@ def find_persons(
     windows = cut_windows(image, network.rule.crop_size, crop_padding(network.rule))
     look = network.look(windows.crops, False)
     affines = windows.affines_crop_from_img
-    found = _Found(_to_image(affines, look.joints_crop), look.scores, look.person_scores, np.zeros((len(affines), 4)))
+    joints_img = geometry.image_from_crops(affines, look.joints_crop)
+    found = _Found(joints_img, look.scores, look.person_scores, np.zeros((len(affines), 4)))
     # A person who is not quite in the middle of any window has a lower score there.
     least = _WINDOW_SHARE * min(min_person_score, network.usual_least_score)
     rows = np.flatnonzero(found.person_scores >= least)
@@ -136,7 +137,8 @@ def _look_closer(
     look = network.look(crops, flip_test)
     best = look.person_scores.reshape((-1, len(sizes))).argmax(axis=1)
     rows = np.arange(len(best)) * len(sizes) + best
-    return _Found(_to_image(affines, look.joints_crop), look.scores, look.person_scores, boxes).chosen(rows)
+    joints_img = geometry.image_from_crops(affines, look.joints_crop)
+    return _Found(joints_img, look.scores, look.person_scores, boxes).chosen(rows)
 
 
 def _distinct(found: _Found, network: FindingNetwork) -> _Found:
@@ -147,7 +149,7 @@ def _distinct(found: _Found, network: FindingNetwork) -> _Found:
         return found
     kept_joints = network.kept_joints
     joints = found.joints_img[:, kept_joints]
-    similar = pose_similarities(joints, joints, joint_sigmas(network.skeleton)[kept_joints])
+    similar = pose_similarities(joints, joints, known_sigmas(network.skeleton.oks_sigmas[kept_joints]))
     # The smaller of two poses is the stricter judge of the distance, the larger one finds a part of the whole.
     similar = np.maximum(similar, similar.T)
     kept: List[int] = []
@@ -155,12 +157,3 @@ def _distinct(found: _Found, network: FindingNetwork) -> _Found:
         if not (similar[row, kept] > _SAME_PERSON).any():
             kept.append(row)
     return found.chosen(np.array(kept))
-
-
-def _to_image(affines_crop_from_img: np.ndarray, joints_crop: np.ndarray) -> np.ndarray:
-    return np.stack(
-        [
-            geometry.transform_points(geometry.invert(affine), joints)
-            for affine, joints in zip(affines_crop_from_img, joints_crop)
-        ]
-    )

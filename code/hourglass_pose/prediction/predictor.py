@@ -194,16 +194,12 @@ class Predictor:
         """Return the Poses of persons that `cut` gave, of one photo or of several."""
         if not cuts:
             return []
-        look = self.look(np.stack([crop for crop, _, _ in cuts]), self.flip_test)
+        crops, affines, boxes = zip(*cuts)
+        look = self.look(np.stack(crops), self.flip_test)
+        joints_img = geometry.image_from_crops(affines, look.joints_crop)
         return [
-            Pose(
-                self.skeleton.joints,
-                geometry.transform_points(geometry.invert(affine), joints),
-                scores,
-                box_img,
-                float(person_score),
-            )
-            for (_, affine, box_img), joints, scores, person_score in zip(cuts, *look)
+            Pose(self.skeleton.joints, joints, scores, box_img, float(person_score))
+            for joints, scores, box_img, person_score in zip(joints_img, look.scores, boxes, look.person_scores)
         ]
 
     def look(self, crops: np.ndarray, flip_test: bool) -> Look:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from hourglass_pose.evaluation.oks import keypoint_similarity, person_areas
-from hourglass_pose.skeleton import Skeleton
 
 _USUAL_SIGMA = 0.079  # of shoulders and head, for joints that have none
 _BOX_MARGIN = 0.05  # widening of the joints' tight box to a person's box, on each side, as a share of its longer side
@@ -12,16 +11,11 @@ _BOX_MARGIN = 0.05  # widening of the joints' tight box to a person's box, on ea
 def pose_similarities(joints_img: np.ndarray, others_img: np.ndarray, sigmas: np.ndarray) -> np.ndarray:
     """Return float64 (D, G): the OKS of poses (D, J, 2) with others (G, J, 2), by the sizes of the others.
 
-    sigmas: (J,), for instance of joint_sigmas.
+    sigmas: (J,), for instance from known_sigmas.
     """
     boxes = person_boxes(others_img)
     labelled = np.ones(others_img.shape[:2], bool)
     return keypoint_similarity(joints_img[:, None], others_img, labelled, person_areas(boxes), boxes, sigmas)
-
-
-def joint_sigmas(skeleton: Skeleton) -> np.ndarray:
-    """Return float64 (J,): the OKS sigmas of a skeleton, a usual one for joints that have none."""
-    return known_sigmas(skeleton.oks_sigmas)
 
 
 def known_sigmas(sigmas: np.ndarray) -> np.ndarray:

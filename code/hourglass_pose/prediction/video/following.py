@@ -8,7 +8,7 @@ import numpy as np
 from hourglass_pose.prediction.finding import box_around
 from hourglass_pose.prediction.pose import Pose
 from hourglass_pose.prediction.predictor import Box, Predictor
-from hourglass_pose.prediction.similarity import joint_sigmas, pose_similarities
+from hourglass_pose.prediction.similarity import known_sigmas, pose_similarities
 from hourglass_pose.prediction.video.smoothing import OneEuroFilter
 from hourglass_pose.prediction.video.tracking import Track, Tracker
 
@@ -84,7 +84,7 @@ class Follower:
         self._min_joint_score = min_joint_score
         self._min_person_score = predictor.default_person_score if min_person_score is None else min_person_score
         self._search_every = search_every
-        self._sigmas = joint_sigmas(predictor.skeleton)
+        self._sigmas = known_sigmas(predictor.skeleton.oks_sigmas)
         self._tracker = Tracker(self._sigmas)
         self._filters: Dict[int, OneEuroFilter] = {}
         self._since_search: Optional[int] = None
