@@ -315,7 +315,7 @@ def checkpoints(plan: Plan) -> List[Row]:
             for other in names:
                 _write(os.path.join(whole, other), contents[other])
             content = copy.deepcopy(manifest)
-            part = ('traits', 'inference', None)[rng.randint(3)]
+            part = ('hyperparameters', 'inference', None)[rng.randint(3)]
             if part:
                 content[part] = mutate_value(content[part], rng)
             else:
@@ -351,8 +351,8 @@ from original_checkpoint import write_original
 from hourglass_pose.synthetic.dataset import write_synthetic_dataset
 training_run.write_results = lambda *arguments: None
 tiny_run.start(tiny_run.tiny_config(sys.argv[2], write_synthetic_dataset(sys.argv[1] + '/people', 24, 5)))
-traits = make_hyperparameters(arch='modelzoo', num_stacks=2, num_features=8, num_poolings=1)
-write_original(sys.argv[1] + '/alone', traits)
+network = make_hyperparameters(arch='modelzoo', num_stacks=2, num_features=8, num_poolings=1)
+write_original(sys.argv[1] + '/alone', network)
 """
 
 

@@ -50,11 +50,11 @@ def visible(run):
 
 
 def test_checkpoint_has_its_files_and_a_manifest_that_vouches_for_them(run):
-    folder = run.write(7, {'global_step': 7, 'traits': {'num_stacks': 2}}, files_of(7))
+    folder = run.write(7, {'global_step': 7, 'hyperparameters': {'num_stacks': 2}}, files_of(7))
     assert folder == folder_of(run, 7)
     assert sorted(os.listdir(folder)) == [MANIFEST, 'net.data-00000-of-00001', 'net.index']
     manifest = verify(folder)
-    assert (manifest['global_step'], manifest['traits'], manifest['format']) == (7, {'num_stacks': 2}, 2)
+    assert (manifest['global_step'], manifest['hyperparameters'], manifest['format']) == (7, {'num_stacks': 2}, 2)
     assert set(manifest['files']) == {'net.index', 'net.data-00000-of-00001'}
     assert sorted(os.listdir(run.folder)) == ['latest', 'step-00000007']
 

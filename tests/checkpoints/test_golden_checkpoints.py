@@ -15,7 +15,7 @@ from named_weights import set_weights, weights_of
 
 
 def hyperparameters_of(name):
-    with open(golden_path(name, 'traits.json')) as stream:
+    with open(golden_path(name, 'hyperparameters.json')) as stream:
         return hyperparameters_from_dict(json.load(stream))
 
 
@@ -49,7 +49,9 @@ def test_checkpoint_fits_the_graph_of_its_hyperparameters_and_gives_its_logits(n
 
 
 def test_folders_are_those_of_the_script_with_its_hyperparameters_and_small():
-    folders = sorted(entry for entry in os.listdir(FOLDER) if os.path.exists(golden_path(entry, 'traits.json')))
+    folders = sorted(
+        entry for entry in os.listdir(FOLDER) if os.path.exists(golden_path(entry, 'hyperparameters.json'))
+    )
     assert folders == sorted(GOLDEN)
     assert {name: hyperparameters_of(name) for name in folders} == GOLDEN
     sizes = [

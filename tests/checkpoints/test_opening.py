@@ -101,10 +101,10 @@ def test_manifest_without_what_a_network_needs_is_one_line(command_line_run, tmp
     files = manifest.pop('files')
     for damaged in (
         {name: value for name, value in manifest.items() if name != 'inference'},
-        dict(manifest, traits=dict(manifest['traits'], num_stacks=0)),
-        dict(manifest, traits=dict(manifest['traits'], unknown=1)),
-        dict(manifest, traits=None),
-        dict(manifest, traits=[1]),
+        dict(manifest, hyperparameters=dict(manifest['hyperparameters'], num_stacks=0)),
+        dict(manifest, hyperparameters=dict(manifest['hyperparameters'], unknown=1)),
+        dict(manifest, hyperparameters=None),
+        dict(manifest, hyperparameters=[1]),
     ):
         rewrite_manifest(folder, damaged, files)
         with pytest.raises(CheckpointError, match='lacks what a network needs'):

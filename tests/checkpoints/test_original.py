@@ -246,7 +246,7 @@ def test_training_continues_with_weights_and_slots_under_the_original_config(ori
     with open(str(tmp_path / 'latest' / 'manifest.json')) as stream:
         manifest = json.load(stream)
     assert manifest['config']['Train']['loss'] == 'sigmoid' and manifest['config']['Train']['optimizer'] == 'rmsprop'
-    assert manifest['traits']['drop_rate'] == 0.2 and manifest['started_from'] == original
+    assert manifest['hyperparameters']['drop_rate'] == 0.2 and manifest['started_from'] == original
     # The run keeps its own settings where it is, and the user keeps those that were there.
     assert (tmp_path / 'config.given.cfg').read_text() == ORIGINAL_CONFIG
     assert f'is now {tmp_path / "config.given.cfg"}' in shown

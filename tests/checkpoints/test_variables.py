@@ -37,7 +37,7 @@ def save(tmp_path, make_variables, rng):
         set_values(session, variables, values)
         saver = VariableSaver('net')
         folder = CheckpointFolder(str(tmp_path)).write(
-            1, {'traits': HYPERPARAMETERS.as_dict()}, lambda folder: saver.save(session, folder)
+            1, {'hyperparameters': HYPERPARAMETERS.as_dict()}, lambda folder: saver.save(session, folder)
         )
         return folder, dict(zip([variable.op.name for variable in variables], session.run(variables)))
 

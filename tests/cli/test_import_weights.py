@@ -86,9 +86,9 @@ def test_an_imported_run_computes_crops_and_decodes_as_its_code_did(
         'left_out': manifest['source']['left_out'],
     }
     assert all('.skip_layer.' in name for name in manifest['source']['left_out'])
-    assert manifest['traits']['input_mean'] == mean and manifest['global_step'] == 0
+    assert manifest['hyperparameters']['input_mean'] == mean and manifest['global_step'] == 0
     config = load_config(os.path.join(run, 'config.cfg'))
-    assert Experiment(config).hyperparameters() == hyperparameters_from_dict(manifest['traits'])
+    assert Experiment(config).hyperparameters() == hyperparameters_from_dict(manifest['hyperparameters'])
     assert json.loads(json.dumps(config.as_dict())) == manifest['config']
     assert (config.Train.loss, config.Train.sigma) == ('mse', 1.0)
     assert (config.Train.optimizer, config.Train.lear_rate) == (optimizer, rate)

@@ -36,7 +36,7 @@ def test_a_checkpoint_has_the_predicted_size(command_line_run):
     from hourglass_pose.checkpoints.folder import read_manifest
 
     folder = os.path.join(command_line_run.folder, 'latest')
-    summary = summarise_network(hyperparameters_from_dict(read_manifest(folder)['traits']))
+    summary = summarise_network(hyperparameters_from_dict(read_manifest(folder)['hyperparameters']))
     (name,) = [name for name in os.listdir(folder) if '.data-' in name]
     config = load_config(command_line_run.config)
     foretold = cost.checkpoint_bytes(summary.parameters, summary.variables, config.Train.ema_decay > 0)

@@ -5,7 +5,7 @@
 
 They stand for what people have trained. Make one again only where an architecture is new, or changes before anybody
 can have trained it: otherwise a test that they fail means that people's checkpoints no longer load.
-`traits.json` holds the hyperparameters as the manifests of the time of making do.
+`hyperparameters.json` holds the hyperparameters as the manifests of the time of making do.
 """
 
 import json
@@ -67,7 +67,7 @@ def network_session():
 
 
 def make(name, hyperparameters):
-    """Write traits.json, io.npz and checkpoint.zip, or variables.txt, into a golden network's folder."""
+    """Write hyperparameters.json, io.npz and checkpoint.zip, or variables.txt, into a golden network's folder."""
     os.makedirs(golden_path(name, ''), exist_ok=True)
     size = hyperparameters.input_size
     image = np.random.RandomState(0).randint(0, 256, (2, size, size, 3)).astype(np.uint8)
@@ -85,7 +85,7 @@ def make(name, hyperparameters):
             else:
                 _pack_checkpoint(name, tf.train.Saver(model.variables()), session)
     np.savez_compressed(golden_path(name, 'io.npz'), image=image, logits=logits)
-    with open(golden_path(name, 'traits.json'), 'w') as stream:
+    with open(golden_path(name, 'hyperparameters.json'), 'w') as stream:
         json.dump(hyperparameters.as_dict(), stream, indent=2, sort_keys=True)
         stream.write('\n')
 

@@ -57,7 +57,7 @@ def test_results_and_manifest_tell_of_the_person_output(person_run):
     assert set(person) == {'accuracy', 'auc', 'positives', 'negatives'}
     assert person['positives'] + person['negatives'] > 0
     manifest = read_manifest(os.path.join(person_run, 'latest'))
-    assert manifest['inference']['gives_person'] and manifest['traits']['person']
+    assert manifest['inference']['gives_person'] and manifest['hyperparameters']['person']
     assert manifest['config']['DataSetHG']['negative_prob'] == 0.4
 
 

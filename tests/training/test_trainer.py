@@ -147,7 +147,7 @@ def test_checkpoints_and_history_of_a_finished_run(whole_run):
     manifest = verify(os.path.join(whole_run, 'latest'))
     assert (manifest['global_step'], manifest['epoch'], manifest['steps_per_epoch']) == (12, 3, 4)
     assert manifest['progress']['validated_step'] == 12 and manifest['progress']['loss_count'] == 0
-    assert manifest['config']['Train']['batch_size'] == 4 and manifest['traits']['num_features'] == 8
+    assert manifest['config']['Train']['batch_size'] == 4 and manifest['hyperparameters']['num_features'] == 8
     assert {'inference', 'seed', 'split_hash', 'device', 'versions'} <= set(manifest)
     assert {8, 12} <= set(CheckpointFolder(whole_run).steps()) and len(CheckpointFolder(whole_run).steps()) <= 3
     rows = read_history(os.path.join(whole_run, HISTORY))

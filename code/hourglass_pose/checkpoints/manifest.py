@@ -11,6 +11,9 @@ from hourglass_pose.files import file_sha256, write_whole
 MANIFEST = 'manifest.json'
 MANIFEST_FORMAT = 2
 
+# Entries that earlier versions wrote under other names.
+_EARLIER_NAMES = {'traits': 'hyperparameters', 'recipe': 'inference'}
+
 Manifest = Dict[str, Any]
 
 
@@ -34,6 +37,9 @@ def read_manifest(folder: str) -> Manifest:
             raise ValueError('its text differs from what was written')
         if not _are_file_records(manifest['files']):
             raise ValueError('its files have no sizes and checksums')
+        for earlier, name in _EARLIER_NAMES.items():
+            if earlier in manifest:
+                manifest.setdefault(name, manifest.pop(earlier))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f'{path}: the manifest cannot be read ({type(error).__name__}: {error})')
     return manifest

@@ -52,14 +52,14 @@ def _open_stored(found: IdentifiedPath) -> StoredNetwork:
 def _open_ours(folder: str) -> StoredNetwork:
     manifest = verify(folder)
     try:
-        hyperparameters = hyperparameters_from_dict(manifest['traits'])
+        hyperparameters = hyperparameters_from_dict(manifest['hyperparameters'])
         return StoredNetwork(
             folder,
             checkpoint_prefix(folder),
             hyperparameters,
-            # Earlier versions called it 'recipe' and left these to the network's settings.
             InferenceRecord.from_dict(
-                manifest['inference'] if 'inference' in manifest else manifest['recipe'],
+                manifest['inference'],
+                # Earlier versions left these to the network's settings.
                 input_size=hyperparameters.input_size,
                 heatmap_size=hyperparameters.heatmap_size,
                 gives_probabilities=hyperparameters.gives_probabilities,

@@ -37,7 +37,7 @@ class StoredNetwork:
 
 def check_hyperparameters(folder: str, hyperparameters: Hyperparameters) -> None:
     """Raise CheckpointError, naming all differences, if the network of our checkpoint is not the expected one."""
-    found = hyperparameters_from_dict(read_manifest(folder)['traits'])
+    found = hyperparameters_from_dict(read_manifest(folder)['hyperparameters'])
     differences = found.differences(hyperparameters)
     if differences:
         raise CheckpointError(

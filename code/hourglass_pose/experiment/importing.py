@@ -140,7 +140,7 @@ def write_weights(
     config, size = experiment.config, hyperparameters.input_size
     whole = {
         'config': config.as_dict(),
-        'traits': hyperparameters.as_dict(),
+        'hyperparameters': hyperparameters.as_dict(),
         'seed': config.Train.seed,
         'inference': experiment.inference_record(None).as_dict(),
         **manifest,

@@ -18,7 +18,7 @@ from hourglass_pose.training.hooks.pictures import Pictures
 from hourglass_pose.training.hooks.progress_bar import ProgressBar
 from hourglass_pose.training.hooks.timing import Timing
 from hourglass_pose.training.hooks.validation import Validation
-from hourglass_pose.training.run_log import NoRunLog, RunLog
+from hourglass_pose.training.run_log import RunLog
 from hourglass_pose.training.start import Start
 from hourglass_pose.training.train_graph import TrainGraph
 from hourglass_pose.training.validation_loss import ValidationLoss
@@ -47,23 +47,26 @@ def make_hooks(
     timing: Timing,
     validation: Validation,
 ) -> List[Hook]:
-    """Return the hooks of a run in the order in which they are called. Only the first process writes.
+    """Return the hooks of a run in the order in which they are called. Only the first process has log and pictures.
 
     manifest: the part of the manifests that does not depend on the position of the training.
     """
     config, saver, is_chief = experiment.config, experiment.config.Saver, runtime.is_chief
-    run_log = RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test) if is_chief else NoRunLog()
-    pictures = TrainingPictures(experiment.codec, experiment.skeleton) if is_chief else None
-    weights = start.saver if config.Train.w_summary else None
     folder = CheckpointFolder(saver.saver_directory, saver.keep_last)
+    log: List[Hook] = []
+    pictures: List[Hook] = []
     if is_chief:
         folder.repair(start.manifest.get('global_step'))
+        run_log = RunLog(saver.saver_directory, saver.log_dir_train, saver.log_dir_test)
+        renderer = TrainingPictures(experiment.codec, experiment.skeleton)
+        log = [Log(run_log, saver.saver_step, validation, start.saver if config.Train.w_summary else None)]
+        pictures = [Pictures(renderer, run_log, saver.saver_step, validation)]
     return [
         timing,
-        Log(run_log, saver.saver_step, validation, weights),
+        *log,
         ProgressBar(),
         validation,
-        Pictures(pictures, run_log, saver.saver_step, validation),
+        *pictures,
         EarlyStopping(config.Train.patience, validation),
         Checkpoint(
             folder,

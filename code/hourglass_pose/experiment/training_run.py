@@ -130,7 +130,7 @@ class TrainingRun:
         mean_pose_crop = mean_training_pose(experiment.split()['train'], experiment.rule)
         manifest = {
             'config': self.config.as_dict(),
-            'traits': self.hyperparameters.as_dict(),
+            'hyperparameters': self.hyperparameters.as_dict(),
             'inference': experiment.inference_record(mean_pose_crop).as_dict(),
             'seed': self.config.Train.seed,
             'split_hash': experiment.split_hash(),

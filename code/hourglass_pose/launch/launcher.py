@@ -8,8 +8,7 @@ import sys
 import time
 from typing import Iterator, Mapping, Optional, Sequence
 
-from hourglass_pose.cli import DONE, INTERRUPTED, USERS_MISTAKE
-from hourglass_pose.errors import UserError
+from hourglass_pose.cli import DONE, USERS_MISTAKE, report_mistakes
 from hourglass_pose.files import write_whole
 from hourglass_pose.launch.arguments import debugging_folders, help_text, parse_arguments
 from hourglass_pose.launch.checks import (
@@ -36,32 +35,29 @@ def main(words: Optional[Sequence[str]] = None) -> int:
     0 done, 1 no data_path was given and the config's data is missing, 2 another mistake of the user or a failed check,
     128 + number after a signal stopped it, otherwise the exit code of the first process that failed.
     """
-    try:
-        arguments = parse_arguments(sys.argv[1:] if words is None else words)
-        if arguments.help:
-            print(help_text())
-            return DONE
-        output = os.path.abspath(arguments.output)
-        placement = place_processes(arguments, os.environ, output)
-        plan = make_plan(arguments, placement, os.environ, output)
-        if arguments.autotune:
-            print('note: --autotune has no effect; use the tuning tools of the toolkit')
-        if arguments.dry_run:
-            show(plan, arguments)
-            return DONE
-        problems = list(cheap_problems(plan, arguments)) + list(device_problems(plan, os.environ))
-        problems += filter(None, map(check_writable, [output, plan.config.Saver.saver_directory]))
-        if problems:
-            for problem in problems:
-                print(f'error: {problem}', file=sys.stderr)
-            return USERS_MISTAKE if arguments.data_path or not check_data(plan.config) else NO_DATA
-        return carry_out(plan, arguments)
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return USERS_MISTAKE
-    except KeyboardInterrupt:
-        print('interrupted before a process was started', file=sys.stderr)
-        return INTERRUPTED
+    return report_mistakes(lambda: _run(sys.argv[1:] if words is None else words))
+
+
+def _run(words: Sequence[str]) -> int:
+    arguments = parse_arguments(words)
+    if arguments.help:
+        print(help_text())
+        return DONE
+    output = os.path.abspath(arguments.output)
+    placement = place_processes(arguments, os.environ, output)
+    plan = make_plan(arguments, placement, os.environ, output)
+    if arguments.autotune:
+        print('note: --autotune has no effect; use the tuning tools of the toolkit')
+    if arguments.dry_run:
+        show(plan, arguments)
+        return DONE
+    problems = list(cheap_problems(plan, arguments)) + list(device_problems(plan, os.environ))
+    problems += filter(None, map(check_writable, [output, plan.config.Saver.saver_directory]))
+    if problems:
+        for problem in problems:
+            print(f'error: {problem}', file=sys.stderr)
+        return USERS_MISTAKE if arguments.data_path or not check_data(plan.config) else NO_DATA
+    return carry_out(plan, arguments)
 
 
 def cheap_problems(plan: Plan, arguments: argparse.Namespace) -> Iterator[str]:

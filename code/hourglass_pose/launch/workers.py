@@ -8,11 +8,11 @@ from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from hourglass_pose.checkpoints.folder import CheckpointFolder
 from hourglass_pose.checkpoints.paths import run_to_resume
-from hourglass_pose.cli import DONE, INTERRUPTED, USERS_MISTAKE, parse_arguments
+from hourglass_pose.cli import DONE, USERS_MISTAKE, parse_arguments, report_mistakes
 from hourglass_pose.cli.options import config_path
 from hourglass_pose.config.config import Config, load_config
 from hourglass_pose.cores import threads_of_process
-from hourglass_pose.errors import LaunchError, UserError
+from hourglass_pose.errors import LaunchError
 from hourglass_pose.experiment.run_folder import config_of_run, refuse_mixing
 from hourglass_pose.experiment.training_data import require_data
 from hourglass_pose.launch.plan import CODE, Process, share_of_workers
@@ -39,25 +39,21 @@ def main(words: Optional[Sequence[str]] = None) -> int:
     0 done, 2 a mistake of the user, 128 + number after a signal stopped it, otherwise the exit code of the first
     process that failed.
     """
-    words = list(sys.argv[1:] if words is None else words)
+    return report_mistakes(lambda: _run(list(sys.argv[1:] if words is None else words)))
+
+
+def _run(words: List[str]) -> int:
     if not words or words[0] in ('-h', '--help'):
         print(_USAGE)
         return DONE if words else USERS_MISTAKE
-    try:
-        count = _count(words[0])
-        subcommand = words[1] if words[1:] and words[1] in _PROGRAMS else 'train'
-        given = words[2:] if words[1:2] == [subcommand] else words[1:]
-        config, folder = settings_of(subcommand, given)
-        processes = plan_workers(count, subcommand, given, config, os.environ)
-        results = Results(folder)
-        running = Processes(processes, _STOP_SECONDS, lambda line: print(line, flush=True))
-        code = running.run()
-    except UserError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return USERS_MISTAKE
-    except KeyboardInterrupt:
-        print('interrupted before a process was started', file=sys.stderr)
-        return INTERRUPTED
+    count = _count(words[0])
+    subcommand = words[1] if words[1:] and words[1] in _PROGRAMS else 'train'
+    given = words[2:] if words[1:2] == [subcommand] else words[1:]
+    config, folder = settings_of(subcommand, given)
+    processes = plan_workers(count, subcommand, given, config, os.environ)
+    results = Results(folder)
+    running = Processes(processes, _STOP_SECONDS, lambda line: print(line, flush=True))
+    code = running.run()
     is_finished = bool(results.read(PERFORMANCE).get('finished'))
     if not is_finished and CheckpointFolder(folder).steps():
         print(f'"bash scripts/run_workers.sh {count} resume {folder}" continues from the last checkpoint')

@@ -42,20 +42,20 @@ class RunLog:
         for writer in self._writers.values():
             writer.add_session_log(tf.SessionLog(status=tf.SessionLog.START), step + 1)
 
-    def scalars(self, side: str, step: int, values: Dict[str, Optional[float]]) -> None:
-        """Write {name: number}; side is 'train' or 'test'."""
+    def scalars(self, split: str, step: int, values: Dict[str, Optional[float]]) -> None:
+        """Write {name: number}; split is 'train' or 'test'."""
         self._write(
-            side,
+            split,
             step,
             [tf.Summary.Value(tag=name, simple_value=value) for name, value in values.items() if value is not None],
         )
 
-    def picture(self, side: str, step: int, name: str, image_rgb: np.ndarray) -> None:
+    def picture(self, split: str, step: int, name: str, image_rgb: np.ndarray) -> None:
         """Write a picture (H, W, 3) uint8 RGB."""
         encoded = cv2.imencode('.png', cv2.cvtColor(image_rgb, cv2.COLOR_RGB2BGR))[1].tobytes()
         height, width = image_rgb.shape[:2]
         image = tf.Summary.Image(height=height, width=width, colorspace=3, encoded_image_string=encoded)
-        self._write(side, step, [tf.Summary.Value(tag=name, image=image)])
+        self._write(split, step, [tf.Summary.Value(tag=name, image=image)])
 
     def histograms(self, step: int, arrays: Dict[str, np.ndarray]) -> None:
         """Write {name: array of numbers} as histograms of 30 bins."""
@@ -87,35 +87,10 @@ class RunLog:
             with _refusals():
                 writer.close()
 
-    def _write(self, side: str, step: int, values: List[Any]) -> None:
+    def _write(self, split: str, step: int, values: List[Any]) -> None:
         if values:
             with _refusals():
-                self._writers[side].add_summary(tf.Summary(value=values), step)
-
-
-class NoRunLog:
-    """The log of a process that is not the chief: writes nothing."""
-
-    def start_at(self, step: int) -> None:
-        pass
-
-    def scalars(self, side: str, step: int, values: Dict[str, Optional[float]]) -> None:
-        pass
-
-    def picture(self, side: str, step: int, name: str, image_rgb: np.ndarray) -> None:
-        pass
-
-    def histograms(self, step: int, arrays: Dict[str, np.ndarray]) -> None:
-        pass
-
-    def epoch(self, row: Dict[str, Any]) -> None:
-        pass
-
-    def flush(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+                self._writers[split].add_summary(tf.Summary(value=values), step)
 
 
 def _open_writer(folder: str) -> Any:
@@ -131,13 +106,13 @@ def _open_writer(folder: str) -> Any:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Raise UserError in place of what TensorFlow raises, from its writing thread, where the disk refuses."""
+    """Raise UserError for the errors of TensorFlow's writing thread, such as that of a full disk."""
     try:
         yield
     except (tf.errors.OpError, RuntimeError) as error:
         raise UserError(
-            f'the TensorBoard events cannot be written ({reason_of(error)}); free some space or mend the folder, then '
-            f'go on by "{command("resume")}"'
+            f'the TensorBoard events cannot be written ({reason_of(error)}); free some space or repair the folder, '
+            f'then continue with "{command("resume")}"'
         )
 
 

@@ -52,7 +52,7 @@ class Log(Hook):
             if training.runtime.skips_overflow:
                 scalars['skipped_steps'] = outcome.skipped
             self._run_log.scalars('train', outcome.step, scalars)
-            if self._histograms_of and training.runtime.is_chief:
+            if self._histograms_of:
                 names = [name for group in training.graph.storage.weights for name in group.names]
                 weights = self._histograms_of.values(training.session, names)
                 self._run_log.histograms(outcome.step, weights)
