@@ -67,7 +67,6 @@ WITHOUT_TENSORFLOW = (
     # The way of an ONNX model.
     'checkpoints.exported',
     'checkpoints.inference',
-    'checkpoints.shipped',
     'prediction.engine',
     'prediction.finding',
     'prediction.onnx_engine',

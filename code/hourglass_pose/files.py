@@ -1,11 +1,11 @@
-"""Files: atomic writing, the kind of a file by its first bytes, and SHA-256."""
+"""Files and folders: atomic writing, the kind of a file by its first bytes, and SHA-256."""
 
 import hashlib
 import os
 from contextlib import contextmanager
 from typing import BinaryIO, Iterator, Optional, Type, Union
 
-from hourglass_pose.errors import UserError
+from hourglass_pose.errors import ConfigError, UserError
 
 # Enough to find an HDF5 signature after MATLAB's header.
 HEAD_BYTES = 2056
@@ -105,6 +105,19 @@ def write_whole(path: Union[str, os.PathLike], content: bytes) -> None:
     """Write bytes to `path` atomically, as `open_whole` does. Raises UserError."""
     with open_whole(path) as stream:
         stream.write(content)
+
+
+def make_folder(path: str) -> None:
+    """Create a folder for results. Raises ConfigError if that is impossible."""
+    try:
+        os.makedirs(path, exist_ok=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError(13, 'permission denied')
+    except OSError as error:
+        raise ConfigError(
+            f'{path}: the folder for results cannot be written ({error.strerror}); choose another, for a run by '
+            '--set Saver.saver_directory=FOLDER'
+        )
 
 
 def require_writable(path: str) -> None:

@@ -65,7 +65,7 @@ def test_the_runtime_is_that_of_a_training_and_opened_once(command_line_run, mon
 
 @pytest.mark.slow
 def test_a_step_of_the_doctor_takes_time(command_line_run):
-    assert 0 < timed.measure_step(load_config(command_line_run.config), 2, warm_up=1) < 60
+    assert 0 < timed.measure_step(load_config(command_line_run.config), 2) < 60
 
 
 def test_input_is_the_training_data_of_the_config(command_line_run):

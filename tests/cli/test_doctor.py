@@ -9,8 +9,8 @@ import cv2
 import pytest
 
 from hourglass_pose.cli import BAD_FINDING, DONE, USERS_MISTAKE, main
-from hourglass_pose.cli.doctor import run_plan
 from hourglass_pose.config.config import config_from_dict
+from hourglass_pose.experiment.inspecting import run_plan
 
 # Long enough for the few rendered persons, and a network that is soon built.
 SETTINGS = ['--set', 'Train.nEpochs=20', '--set', 'Network.nStack=1']
@@ -139,7 +139,6 @@ def test_training_steps_are_measured_on_request(data):
 def test_what_keeps_doctor_from_looking_is_the_users_mistake(data, tmp_path, capsys):
     for arguments in (
         ('--config', str(tmp_path / 'none.cfg')),
-        ('--config', data.run.config, '--steps', '-1'),
         ('--config', data.run.config, '--set', 'DataSetHG.training_txt_file=none.txt'),
     ):
         capsys.readouterr()

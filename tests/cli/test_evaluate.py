@@ -10,7 +10,7 @@ import pytest
 
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.cli import main
-from hourglass_pose.cli.prediction_options import scales_argument
+from hourglass_pose.cli.options import scales_argument
 from hourglass_pose.evaluation.evaluator import Evaluator
 from hourglass_pose.prediction.measuring import person_generator
 from hourglass_pose.prediction.predictor import Predictor

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from exported_models import write_exported
-from hourglass_pose.checkpoints import shipped
+from hourglass_pose.checkpoints import exported
 from hourglass_pose.cli import main
-from hourglass_pose.cli.predict import describe_persons
+from hourglass_pose.prediction.photos import describe_persons
 
 BOXES = [(0.0, 0.0, 20.0, 30.0), (10.0, 5.0, 30.0, 30.0)]
 
@@ -132,12 +132,12 @@ def test_boxes_of_other_photos_are_refused(predict, photos, tmp_path):
 
 
 def test_without_a_checkpoint_the_network_that_ships_is_used_and_said(predict, photos, persons, tmp_path, monkeypatch):
-    monkeypatch.setattr(shipped, 'SHIPPED', str(tmp_path / 'lsp.onnx'))
+    monkeypatch.setattr(exported, 'SHIPPED', str(tmp_path / 'lsp.onnx'))
     code, _, errors = predict(photos / 'one.png', checkpoint=())
     assert code == 2 and len(errors) == 1 and 'lsp.onnx' in errors[0]
     write_exported(str(tmp_path / 'lsp.onnx'))
     code, lines, errors = predict(photos / 'one.png', checkpoint=())
-    assert code == 0 and not errors and lines[0] == shipped.SHIPPED_NOTE
+    assert code == 0 and not errors and lines[0] == exported.SHIPPED_NOTE
     assert persons('one')
 
 

@@ -82,7 +82,9 @@ class Camera:
 
 
 def test_a_camera_is_predicted_until_it_ends(predict, tmp_path, monkeypatch):
-    monkeypatch.setattr('hourglass_pose.videos.VideoReader', lambda source: VideoReader(source, Camera))
+    monkeypatch.setattr(
+        'hourglass_pose.prediction.video.recording.VideoReader', lambda source: VideoReader(source, Camera)
+    )
     assert predict('--camera', '0') == 0
     lines = lines_of(tmp_path / 'out' / 'camera0.pose.jsonl')
     assert len(lines) == 4 and lines[0]['time'] == 0 and np.all(np.diff([line['time'] for line in lines]) > 0)
@@ -90,7 +92,9 @@ def test_a_camera_is_predicted_until_it_ends(predict, tmp_path, monkeypatch):
 
 
 def test_a_camera_that_is_not_there_is_one_line(predict, monkeypatch, capsys):
-    monkeypatch.setattr('hourglass_pose.videos.VideoReader', lambda source: VideoReader(source, Camera))
+    monkeypatch.setattr(
+        'hourglass_pose.prediction.video.recording.VideoReader', lambda source: VideoReader(source, Camera)
+    )
     assert predict('--camera', '3') == 2
     assert capsys.readouterr().err.startswith('error: camera 3: OpenCV gets no picture')
 

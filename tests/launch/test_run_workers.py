@@ -24,7 +24,7 @@ SECONDS_TO_WAIT = 300
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def workspace(tmp_path, monkeypatch):
     """Work in a folder with a dataset and a config, whose run is in the folder `run`; return it."""
     monkeypatch.chdir(tmp_path)
     for name in ('TF_CONFIG', 'HOURGLASS_JOB_KEY', 'CUDA_VISIBLE_DEVICES', 'PYTHON'):
@@ -41,7 +41,7 @@ def planned(count, *given, **environ):
     return plan_workers(count, 'train', given, load_config('my.cfg'), environ)
 
 
-def test_workers_are_one_job_at_free_ports_with_the_caller_s_arguments(place):
+def test_workers_are_one_job_at_free_ports_with_the_caller_s_arguments(workspace):
     processes = planned(3, '--config', 'my.cfg')
     clusters = [cluster_of_environment(process.environment) for process in processes]
     assert [cluster.rank for cluster in clusters] == [0, 1, 2]
@@ -51,7 +51,9 @@ def test_workers_are_one_job_at_free_ports_with_the_caller_s_arguments(place):
     keys = {process.environment['HOURGLASS_JOB_KEY'] for process in processes}
     assert len(keys) == 1 and len(keys.pop()) == 64
     for process in processes:
-        assert process.folder == str(place) and process.log == str(place / 'output' / f'worker_{process.rank}.log')
+        assert process.folder == str(workspace) and process.log == str(
+            workspace / 'output' / f'worker_{process.rank}.log'
+        )
         assert process.command[1:4] == (os.path.join(CODE, 'train_launcher.py'), '--config', 'my.cfg')
         share = max(1, available_cores() // 3)
         assert process.command[4:] == ('--set', f'Train.workers={share}')
@@ -61,7 +63,7 @@ def test_workers_are_one_job_at_free_ports_with_the_caller_s_arguments(place):
     assert planned(2, HOURGLASS_JOB_KEY='mine')[1].environment['HOURGLASS_JOB_KEY'] == 'mine'
 
 
-def test_threads_that_the_settings_name_stay(place):
+def test_threads_that_the_settings_name_stay(workspace):
     config = config_from_dict({'Device': {'intra_threads': 3}, 'Train': {'workers': 0}})
     process = plan_workers(2, 'resume', ['run'], config, {})[0]
     assert process.command[2:] == ('run',) and 'TF_NUM_INTRAOP_THREADS' not in process.environment
@@ -94,14 +96,14 @@ def test_each_process_has_a_gpu_of_its_own_where_there_are_gpus(tmp_path):
         (['2', '--config', 'other.cfg'], 'other.cfg'),
     ],
 )
-def test_mistakes_are_one_line_before_a_process_starts(place, capsys, monkeypatch, words, expected):
+def test_mistakes_are_one_line_before_a_process_starts(workspace, capsys, monkeypatch, words, expected):
     monkeypatch.setattr(workers, 'Processes', None)
     assert workers.main(words) == 2
     errors = capsys.readouterr().err
     assert expected in errors and errors.count('\n') == 1
 
 
-def test_a_new_run_does_not_mix_with_an_earlier_one(place, capsys, monkeypatch):
+def test_a_new_run_does_not_mix_with_an_earlier_one(workspace, capsys, monkeypatch):
     monkeypatch.setattr(workers, 'refuse_mixing', refuse)
     assert workers.main(['2', '--config', 'my.cfg']) == 2
     assert 'run is taken, fresh False' in capsys.readouterr().err
@@ -116,9 +118,9 @@ def test_help_shows_the_usage(capsys):
     assert capsys.readouterr().out.count('usage: bash scripts/run_workers.sh N') == 2
 
 
-def run_script(place, *words, **environ):
+def run_script(workspace, *words, **environ):
     """Run the script with a stand-in for the training; return (exit code, what it printed, its errors)."""
-    python = place / 'python'
+    python = workspace / 'python'
     stand_in = os.path.join(SUPPORT, 'stand_in_worker.py')
     python.write_text(
         f'#!/bin/bash\ncase "${{1:-}}" in\n*/train_launcher.py|*/load.py) exec {sys.executable} {stand_in} "$@";;\n'
@@ -127,7 +129,7 @@ def run_script(place, *words, **environ):
     python.chmod(0o755)
     done = subprocess.run(
         ['bash', SCRIPT, *words],
-        env=dict(os.environ, PYTHON=str(python), RUN=str(place / 'run'), **environ),
+        env=dict(os.environ, PYTHON=str(python), RUN=str(workspace / 'run'), **environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -136,44 +138,44 @@ def run_script(place, *words, **environ):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_script_starts_the_workers_shows_the_first_and_ends_well(place):
-    code, printed, errors = run_script(place, '2', '--config', 'my.cfg', '--quiet', BEHAVIOUR='finish')
+def test_script_starts_the_workers_shows_the_first_and_ends_well(workspace):
+    code, printed, errors = run_script(workspace, '2', '--config', 'my.cfg', '--quiet', BEHAVIOUR='finish')
     assert (code, errors) == (0, '')
     assert 'worker 0 is at work' in printed and 'worker 1 is at work' not in printed and 'resume' not in printed
-    noted = [json.loads((place / f'worker-{index}.json').read_text()) for index in range(2)]
+    noted = [json.loads((workspace / f'worker-{index}.json').read_text()) for index in range(2)]
     assert noted[0]['command'] == noted[1]['command'] and '--quiet' in noted[0]['command']
-    assert 'worker 1 is at work' in (place / 'output' / 'worker_1.log').read_text()
+    assert 'worker 1 is at work' in (workspace / 'output' / 'worker_1.log').read_text()
 
 
-def test_script_blames_the_worker_that_failed_first_and_says_how_to_go_on(place):
-    code, printed, _ = run_script(place, '3', '--config', 'my.cfg', BEHAVIOUR='lose')
+def test_script_blames_the_worker_that_failed_first_and_says_how_to_go_on(workspace):
+    code, printed, _ = run_script(workspace, '3', '--config', 'my.cfg', BEHAVIOUR='lose')
     assert code == 7 and 'error: rank 1 failed with exit code 7' in printed
     assert printed.splitlines()[-1] == (
-        f'"bash scripts/run_workers.sh 3 resume {place / "run"}" continues from the last checkpoint'
+        f'"bash scripts/run_workers.sh 3 resume {workspace / "run"}" continues from the last checkpoint'
     )
 
 
 @pytest.mark.slow
 def test_killed_worker_ends_the_job_which_goes_on_by_the_command_that_is_shown(
-    place, command_line_run, tmp_path_factory
+    workspace, command_line_run, tmp_path_factory
 ):
     folder = str(tmp_path_factory.mktemp('workers') / 'run')
     words = ['--config', command_line_run.config, '--set', f'Saver.saver_directory={folder!r}', '--quiet']
     words += ['--set', 'Train.batch_size=2', '--set', 'Device.rank_timeout=10']
     endless = ['--set', 'Train.nEpochs=100000', '--set', 'Validation.valid_every=100000']
     environ = dict(os.environ, PYTHON=sys.executable)
-    with open(str(place / 'printed'), 'w+') as printed:
+    with open(str(workspace / 'printed'), 'w+') as printed:
         job = subprocess.Popen(
             ['bash', SCRIPT, '2', *words, *endless], env=environ, stdout=printed, stderr=subprocess.STDOUT
         )
         wait_for(lambda: job.poll() is not None or CheckpointFolder(folder).steps(), SECONDS_TO_WAIT)
-        lines = (place / 'printed').read_text().splitlines()
+        lines = (workspace / 'printed').read_text().splitlines()
         (started,) = [line for line in lines if line.startswith('rank 1: process ')]
         os.kill(int(started.split()[3].rstrip(',')), signal.SIGKILL)
         assert job.wait(SECONDS_TO_WAIT) == 128 + signal.SIGKILL
-    text = (place / 'printed').read_text()
+    text = (workspace / 'printed').read_text()
     assert f'rank 0 ended with exit code {LOST_RANK}, because it lost another one' in text
-    assert 'error: rank 1 (worker 1 at 127.0.0.1:' in (place / 'output' / 'worker_0.log').read_text()
+    assert 'error: rank 1 (worker 1 at 127.0.0.1:' in (workspace / 'output' / 'worker_0.log').read_text()
     assert f'"bash scripts/run_workers.sh 2 resume {folder}" continues' in text.splitlines()[-1]
     step = verify(CheckpointFolder(folder).newest_intact(lambda line: None))['global_step']
     epochs = f'Train.nEpochs={step // 2 + 1}'

@@ -6,25 +6,25 @@ import pytest
 from hourglass_pose import geometry
 from hourglass_pose.input.cropping import warp_crop
 from hourglass_pose.prediction import windows
-from hourglass_pose.prediction.windows import SMALLEST_PERSON, cut_windows, window_places
+from hourglass_pose.prediction.windows import SMALLEST_PERSON, cut_windows, window_positions
 
 PADDING = 1.32
 
 
 @pytest.mark.parametrize('width, height', [(640, 480), (480, 640), (1000, 300), (37, 37), (3000, 4000)])
 def test_every_whole_person_is_in_the_middle_of_a_window_of_its_size(rng, width, height):
-    places = [(side, np.array(centres)) for side, centres in window_places(width, height, PADDING)]
+    positions = [(side, np.array(centres)) for side, centres in window_positions(width, height, PADDING)]
     for _ in range(300):
         size = min(width, height) * SMALLEST_PERSON ** rng.uniform()
         centre = size / 2 + rng.uniform(size=2) * (np.array([width, height]) - size) - 0.5
-        ratios = [abs(np.log(size * PADDING / side)) for side, _ in places]
-        side, centres = places[int(np.argmin(ratios))]
+        ratios = [abs(np.log(size * PADDING / side)) for side, _ in positions]
+        side, centres = positions[int(np.argmin(ratios))]
         assert min(ratios) <= np.log(windows._SIZE_STEP) / 2 + 1e-9
-        assert np.abs(centres - centre).max(axis=1).min() <= windows._PLACE_STEP / 2 * side + 1e-9
+        assert np.abs(centres - centre).max(axis=1).min() <= windows._POSITION_STEP / 2 * side + 1e-9
 
 
 def test_a_search_is_cheap():
-    assert sum(len(centres) for _, centres in window_places(640, 480, PADDING)) < 100
+    assert sum(len(centres) for _, centres in window_positions(640, 480, PADDING)) < 100
 
 
 @pytest.mark.parametrize('width, height, size', [(640, 480, 64), (90, 70, 96), (501, 333, 64), (20, 300, 32)])
@@ -52,4 +52,4 @@ def test_windows_show_what_their_maps_say(rng, width, height, size):
 
 def test_windows_are_as_many_as_places():
     image = np.zeros((480, 640, 3), np.uint8)
-    assert len(cut_windows(image, 64, PADDING).crops) == sum(len(c) for _, c in window_places(640, 480, PADDING))
+    assert len(cut_windows(image, 64, PADDING).crops) == sum(len(c) for _, c in window_positions(640, 480, PADDING))

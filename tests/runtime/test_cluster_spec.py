@@ -35,7 +35,7 @@ def test_workers_are_ranked_in_their_order(index):
     found = cluster_of({'worker': WORKERS}, index=index, environment='cloud')
     assert (found.rank, found.size, found.addresses) == (index, 3, tuple(WORKERS))
     assert [found.task(rank) for rank in range(3)] == [('worker', 0), ('worker', 1), ('worker', 2)]
-    assert found.place(2) == 'worker 2 at 10.0.0.3:4000'
+    assert found.location(2) == 'worker 2 at 10.0.0.3:4000'
 
 
 @pytest.mark.parametrize('kind, index, rank', [('chief', 0, 0), ('worker', 0, 1), ('worker', '1', 2)])

@@ -29,7 +29,7 @@ def test_servers_with_any_name_have_the_address_of_their_host(tmp_path):
     found = read_rank_table(write_table(tmp_path, table))
     # Inside a pod the host's own address leads elsewhere.
     assert found.addresses == {'node_0': '10.9.0.7', 'node_1': '203.0.113.8'}
-    assert found.meeting_address == '10.9.0.7' and found.places[3] == 'device 0 of server node_1'
+    assert found.meeting_address == '10.9.0.7' and found.locations[3] == 'device 0 of server node_1'
 
 
 def changed(*path_and_value):

@@ -28,7 +28,7 @@ def test_ranks_of_one_server_meet_at_home_and_those_of_many_at_the_server_of_ran
     assert [found.meeting_host(rank) for rank in range(4)] == ['127.0.0.1'] * 4
     found = rank_environment(dict(environment, RANK_TABLE_FILE=write_table(tmp_path, table_of([2, 3], [0, 1]))))
     assert [found.meeting_host(rank) for rank in range(4)] == ['', '10.0.0.1', '10.0.0.1', '10.0.0.1']
-    assert found.places[3] == 'device 3 of server 10.0.0.0' and len(found.places) == 4
+    assert found.locations[3] == 'device 3 of server 10.0.0.0' and len(found.locations) == 4
     found = rank_environment({'CM_WORKER_SIZE': '2', 'JOB_ID': '9', 'CM_CHIEF_IP': '10.0.0.7'})
     assert [found.meeting_host(rank) for rank in range(2)] == ['', '10.0.0.7']
 

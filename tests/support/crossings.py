@@ -24,7 +24,7 @@ def poses_of_crossing(
         persons = [person for person in video.persons(index) if person.visible.mean() >= 0.5]
         if behind_each_other and middle - hidden // 2 <= index < middle - hidden // 2 + hidden:
             persons = [person for person in persons if person.number == 2]
-        persons = [persons[place] for place in rng.permutation(len(persons))]
+        persons = [persons[index] for index in rng.permutation(len(persons))]
         joints = np.array([person.joints_img for person in persons]).reshape(-1, 16, 2)
         seen = np.array([person.visible for person in persons], bool).reshape(-1, 16)
         joints = joints + rng.normal(0, noise * 480, joints.shape)

@@ -12,7 +12,7 @@ def write_original(folder, hyperparameters, step=7, name='hg_7', with_loss_scale
     with tf.Graph().as_default(), tf.Session() as session:
         images = tf.zeros([1, hyperparameters.input_size, hyperparameters.input_size, 3])
         model = HourglassModel(hyperparameters)
-        logits = model.build_logits(images, is_training=True, dropout=lambda x, rate, place: x)
+        logits = model.build_logits(images, is_training=True, dropout=lambda x, rate, layer: x)
         tf.get_variable('steps/global_step', [], tf.int32, tf.constant_initializer(step), trainable=False)
         optimizer = tf.train.RMSPropOptimizer(0.1)
         optimizer.minimize(tf.reduce_mean(logits))

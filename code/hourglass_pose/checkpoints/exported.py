@@ -1,4 +1,4 @@
-"""Exported ONNX models: the description that an export leaves beside and in the file, read without the onnx package."""
+"""Exported ONNX models, the one that ships included: their description, read without the onnx package."""
 
 import io
 import json
@@ -11,6 +11,10 @@ from hourglass_pose.errors import CheckpointError
 
 METADATA_KEY = 'hourglass_pose'
 """Key in the metadata_props of an ONNX model; its value is the description as JSON."""
+
+SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'lsp.onnx')
+"""Path of the file."""
+SHIPPED_NOTE = 'network: lsp.onnx, which ships with this package; another is given as the checkpoint'
 
 # Fields of onnx.proto: ModelProto.metadata_props, StringStringEntryProto.key and .value.
 _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
@@ -45,6 +49,16 @@ class ExportedModel:
     def gives_person(self) -> bool:
         """Whether the last output is the person logits."""
         return 'person' in self.outputs
+
+
+def shipped_network() -> str:
+    """Return the path of the network that ships with the package. Raises CheckpointError if it is not there."""
+    if not os.path.isfile(SHIPPED):
+        raise CheckpointError(
+            f'{SHIPPED}: the network that ships with this package is not there; give a network of your own as the '
+            'checkpoint (--checkpoint), or install the package again'
+        )
+    return SHIPPED
 
 
 def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:

@@ -2,8 +2,7 @@
 
 import argparse
 
-from hourglass_pose.cli.options import add_original_options
-from hourglass_pose.cli.prediction_options import add_prediction_arguments, prediction_options
+from hourglass_pose.cli.options import add_original_options, add_prediction_arguments, prediction_options
 
 HELP = 'measure a checkpoint on annotated photos'
 

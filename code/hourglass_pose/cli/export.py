@@ -3,13 +3,12 @@
 import argparse
 from typing import Optional
 
-from hourglass_pose.cli.options import add_decoding_option, add_original_options
+from hourglass_pose.cli.options import add_decoding_option, add_original_options, integer_from
 from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import original_settings
+from hourglass_pose.runtime.npu_precision import ATC_PRECISION_MODES
 
 HELP = 'write a checkpoint as an offline model: frozen graph, SavedModel, ONNX, or Ascend .om; or its weights alone'
-
-_PRECISION_MODES = ('allow_mix_precision', 'allow_fp32_to_fp16', 'force_fp16', 'must_keep_origin_dtype', 'force_fp32')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +16,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--format', required=True, choices=('frozen', 'om', 'onnx', 'saved_model', 'weights'))
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for the model and a JSON about it')
     parser.add_argument(
-        '--batch', type=int, default=1, metavar='N', help='crops that the model takes (default: 1); 0: any number'
+        '--batch',
+        type=integer_from(0),
+        default=1,
+        metavar='N',
+        help='crops that the model takes at once, 0 for any number (default: 1)',
     )
     parser.add_argument(
         '--decode', action='store_true', help='output joints, in pixels of the crop, and scores instead of heatmaps'
@@ -41,9 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--soc-version', default='Ascend910A', help='type of the NPU, for ATC (default: Ascend910A)')
     parser.add_argument(
         '--precision-mode',
-        choices=_PRECISION_MODES,
-        default=_PRECISION_MODES[0],
-        help=f'for ATC (default: {_PRECISION_MODES[0]})',
+        choices=ATC_PRECISION_MODES,
+        default=ATC_PRECISION_MODES[0],
+        help=f'for ATC (default: {ATC_PRECISION_MODES[0]})',
     )
     parser.add_argument(
         '--annotations',
@@ -53,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='annotation files of the persons to compare on (default: rendered people)',
     )
     parser.add_argument('--images', nargs='+', metavar='DIR', default=[], help='a folder of images for each file')
-    parser.add_argument('--persons', type=int, default=32, help='largest number of persons to compare on (default: 32)')
+    parser.add_argument(
+        '--persons', type=integer_from(1), default=32, help='largest number of persons to compare on (default: 32)'
+    )
     parser.add_argument(
         '--benchmark',
         action='store_true',
@@ -74,18 +79,15 @@ def run(options: argparse.Namespace) -> Optional[int]:
 
         publish_weights(options.checkpoint, options.output)
         return None
-    for name, least in (('batch', 0), ('persons', 1)):
-        if getattr(options, name) < least:
-            raise UserError(f'--{name}: expected an integer >= {least}, found {getattr(options, name)}')
     if options.format == 'om' and not options.batch:
         raise UserError('--batch 0: an .om takes a fixed number of crops; give --batch 1 or more')
     if options.store_float16 and options.format != 'onnx':
         raise UserError(f'--store-float16: expected --format onnx, found {options.format}; leave it out')
     if bool(options.annotations) != bool(options.images):
         raise UserError('--annotations and --images: expected both, or neither to compare on rendered people')
-    from hourglass_pose.experiment.experiment import make_folder
     from hourglass_pose.export.exporting import ExportSettings, check_target, export_model
     from hourglass_pose.export.gate_crops import find_crops
+    from hourglass_pose.files import make_folder
     from hourglass_pose.prediction.predictor import Predictor
 
     settings = ExportSettings(

@@ -1,20 +1,16 @@
 """predict: the persons in photos and their joints, as a JSON and a picture for each photo."""
 
 import argparse
-import os
-from typing import Any, Iterable, Iterator, List, Sequence, Tuple
+from typing import Any, Iterable, Iterator, List, Sequence, Tuple, Union
 
-from hourglass_pose.cli.options import add_device_options, add_original_options
-from hourglass_pose.cli.prediction_options import integer_from
-from hourglass_pose.cli.video_prediction import add_video_arguments, predict_videos, videos_of
-from hourglass_pose.errors import ImageError, UserError, counted
+from hourglass_pose.cli.options import add_device_options, add_original_options, integer_from
+from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import original_settings
 
 HELP = 'find the persons in each photo and their joints'
 
 BOX_SCORE = 0.5
 """Least score of a detector's box."""
-_NAMES_SHOWN = 3
 
 
 def box_argument(text: str) -> Tuple[float, float, float, float]:
@@ -35,7 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'images', nargs='*', metavar='IMAGE_OR_FOLDER', help='photos, folders of photos, or videos instead of them'
     )
-    add_video_arguments(parser)
+    parser.add_argument(
+        '--camera',
+        type=int,
+        metavar='N',
+        help='predict the pictures of this camera, 0 for the first, until Ctrl-C is pressed; no photos are given then',
+    )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         '--box',
@@ -78,61 +79,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     videos = videos_of(options)
-    if videos:
-        predict_videos(options, videos)
-        return
     if options.min_person_score is not None and (options.box or options.whole_image):
         raise UserError('--min-person-score: the persons are given by their boxes; leave it out')
-    from hourglass_pose.checkpoints.shipped import SHIPPED_NOTE, shipped_network
-    from hourglass_pose.experiment.experiment import make_folder
-    from hourglass_pose.prediction.photos import find_photos
-    from hourglass_pose.prediction.pose_files import output_stems, write_poses
+    from hourglass_pose.checkpoints.exported import SHIPPED_NOTE, shipped_network
+    from hourglass_pose.files import make_folder
     from hourglass_pose.prediction.predictor import Predictor
+
+    paths = [] if videos else _photos_of(options)
+    if not options.checkpoint:
+        print(SHIPPED_NOTE)
+    make_folder(options.output)
+    with Predictor(
+        options.checkpoint or shipped_network(),
+        flip_test=False if videos else None,
+        device=options.device,
+        precision=options.precision,
+        **original_settings.predictor_options(options),
+    ) as predictor:
+        if videos:
+            from hourglass_pose.prediction.video.following import MIN_JOINT_SCORE
+            from hourglass_pose.prediction.video.recording import record_videos
+
+            least = MIN_JOINT_SCORE if options.min_score is None else options.min_score
+            record_videos(videos, options.output, predictor, options.persons, least, options.min_person_score)
+        else:
+            from hourglass_pose.prediction.photos import record_photos
+
+            photos = _with_bar(_photo_poses(predictor, paths, options), paths)
+            record_photos(photos, paths, options.output, predictor, options.min_score or 0.0)
+
+
+def videos_of(options: argparse.Namespace) -> List[Union[str, int]]:
+    """Return the videos and the camera that predict was called for, [] if it was called for photos.
+
+    Raises UserError for nothing, for photos and videos, and for options that are for photos only.
+    """
+    from hourglass_pose.videos import is_video
+
+    if not options.images and options.camera is None:
+        raise UserError('predict: expected photos, folders of photos, a video, or --camera N; found none of them')
+    videos: List[Union[str, int]] = [path for path in options.images if is_video(path)]
+    if options.camera is not None:
+        videos.append(options.camera)
+    if not videos:
+        return []
+    photos = [path for path in options.images if path not in videos]
+    if photos or (options.camera is not None and len(videos) > 1):
+        other = photos[0] if photos else videos[0]
+        raise UserError(f'{other}: expected only photos, only videos, or only a camera; call predict for each')
+    for name in ('box', 'boxes', 'whole_image'):
+        if getattr(options, name, None):
+            raise UserError(f'--{name.replace("_", "-")}: is for photos; leave it out, videos are searched for people')
+    return videos
+
+
+def _photos_of(options: argparse.Namespace) -> List[str]:
+    """Return the paths of the photos, and print which files are passed over."""
+    from hourglass_pose.prediction.photos import find_photos
 
     paths, notes = find_photos(options.images)
     if options.box and len(paths) > 1:
         raise UserError(f'--box: expected one photo, found {len(paths)}; give the boxes of several by --boxes FILE')
     for note in notes:
         print(note)
-    checkpoint = options.checkpoint or shipped_network()
-    if not options.checkpoint:
-        print(SHIPPED_NOTE)
-    make_folder(options.output)
-    problems: List[str] = []
-    counts: List[Tuple[str, int]] = []
-    with Predictor(
-        checkpoint, device=options.device, precision=options.precision, **original_settings.predictor_options(options)
-    ) as predictor:
-        photos = _with_bar(_photo_poses(predictor, paths, options), paths)
-        try:
-            for photo, stem in zip(photos, output_stems(paths)):
-                # A photo that fails must not stop the others.
-                try:
-                    if photo.problem:
-                        raise photo.problem
-                    stem_path = os.path.join(options.output, stem)
-                    write_poses(stem_path, photo.path, photo.image, photo.poses, predictor, options.min_score or 0.0)
-                    counts.append((photo.path, len(photo.poses)))
-                except UserError as error:
-                    problems.append(str(error))
-        finally:
-            if counts:
-                print(f'{counted(len(counts), "photo")} in {options.output}: a JSON and a picture for each')
-                print(describe_persons(counts))
-    if problems:
-        raise ImageError('\n'.join(problems))
-
-
-def describe_persons(counts: Sequence[Tuple[str, int]]) -> str:
-    """Return a line such as '3 persons; none in b.jpg' of (path, number of persons) of photos."""
-    total = sum(number for _, number in counts)
-    empty = [os.path.basename(path) for path, number in counts if not number]
-    if not total:
-        return (
-            'no persons found; a lower --min-person-score finds less certain ones, --whole-image takes the photo as one'
-        )
-    more = f' and {len(empty) - _NAMES_SHOWN} more' if len(empty) > _NAMES_SHOWN else ''
-    return counted(total, 'person') + (f'; none in {", ".join(empty[:_NAMES_SHOWN])}{more}' if empty else '')
+    return paths
 
 
 def _photo_poses(predictor: Any, paths: Sequence[str], options: argparse.Namespace) -> Iterator[Any]:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    from hourglass_pose.experiment.experiment import make_folder
+    from hourglass_pose.files import make_folder
     from hourglass_pose.report.results import results_of_score, write_coco_score, write_results
     from hourglass_pose.scoring.coco import are_coco_files, score_coco_files
     from hourglass_pose.scoring.score_files import score_files

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Dict, Tuple
 
-from hourglass_pose.cli.prediction_options import integer_from
+from hourglass_pose.cli.options import integer_from
 
 HELP = 'render a data set of people: JPEGs and a dataset.txt; or a video of people with their joints'
 
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from hourglass_pose.synthetic.motions import MOTIONS
 
     parser.add_argument('--output', required=True, metavar='DIR', help='folder for images/ and dataset.txt, or a video')
-    parser.add_argument('--images', type=int, metavar='N', help='images to render (default: 4000)')
+    parser.add_argument('--images', type=integer_from(1), metavar='N', help='images to render (default: 4000)')
     parser.add_argument('--seed', type=int, default=0, help='another number renders other people (default: 0)')
     parser.add_argument(
         '--video', action='store_true', help='render a video, MOTION_seedN.mp4, and its joints, MOTION_seedN.jsonl'
@@ -50,8 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Render the data set or the video and print the path of its annotations or of the video."""
     from hourglass_pose.errors import UserError
-    from hourglass_pose.experiment.experiment import make_folder
     from hourglass_pose.experiment.training_data import rendering_bar
+    from hourglass_pose.files import make_folder
 
     if not 0 <= options.seed < 2**32:
         raise UserError(f'--seed: expected an integer from 0 to 2^32 - 1, found {options.seed}')
@@ -68,8 +68,6 @@ def run(options: argparse.Namespace) -> None:
     from hourglass_pose.synthetic.dataset import write_synthetic_dataset
 
     images = 4000 if options.images is None else options.images
-    if images < 1:
-        raise UserError(f'--images: expected an integer >= 1, found {images}')
     make_folder(options.output)
     print(write_synthetic_dataset(options.output, images, options.seed, rendering_bar, available_cores()))
 

@@ -72,11 +72,11 @@ def check_opened(persons: Sequence[Person], opened: Mapping[str, OpenedImage], m
 def check_copies(split: Mapping[str, Sequence[Person]], opened: Mapping[str, OpenedImage]) -> List[Finding]:
     """Return Findings on identical images with several names. split: as split_persons returns it."""
     groups: Dict[str, Dict[str, Set[str]]] = {}
-    for side, persons in split.items():
+    for name, persons in split.items():
         for person in persons:
             image = opened.get(person.image_path)
             if image is not None and image.digest:
-                groups.setdefault(image.digest, {}).setdefault(person.image_path, set()).add(side)
+                groups.setdefault(image.digest, {}).setdefault(person.image_path, set()).add(name)
     copies = [names for names in groups.values() if len(names) > 1]
     shared = [names for names in copies if len(set().union(*names.values())) > 1]
     within = [names for names in copies if names not in shared]

@@ -52,13 +52,13 @@ class Inspection:
 
     def __init__(self, data: InspectedData) -> None:
         self.data = data
-        self.persons = [person for side in data.split.values() for person in side]
+        self.persons = [person for persons_of_split in data.split.values() for person in persons_of_split]
         self.missing = images.missing_images(self.persons)
         self.opened: Dict[str, OpenedImage] = {}
 
     def describe(self) -> str:
         """Return one line on the amount of data."""
-        num_train, num_valid = (len(self.data.split[side]) for side in ('train', 'valid'))
+        num_train, num_valid = (len(self.data.split[name]) for name in ('train', 'valid'))
         return (
             f'data      {self.data.annotations.describe()}; {num_train:,} to train on, {num_valid:,} to validate with'
         )

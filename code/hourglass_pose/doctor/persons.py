@@ -41,8 +41,8 @@ def check_split(split: Mapping[str, Sequence[Person]]) -> List[Finding]:
     split: as split_persons returns it. Images are compared by path, persons by their labels: two persons with the same
     labelled joints at the same pixels are one person, also if the names of their images differ.
     """
-    by_image = _names_by_side(split, lambda person: os.path.normpath(person.image_path))
-    by_labels = _names_by_side(split, _labels_of)
+    by_image = _names_by_split(split, lambda person: os.path.normpath(person.image_path))
+    by_labels = _names_by_split(split, _labels_of)
     findings = []
     for noun, groups in (('image', by_image), ('person by its labels', by_labels)):
         shared = [names for names in groups.values() if all(names.values())]
@@ -59,11 +59,13 @@ def check_split(split: Mapping[str, Sequence[Person]]) -> List[Finding]:
 def _check_base_names(split: Mapping[str, Sequence[Person]]) -> List[Finding]:
     """Return a note on images with one file name in several folders, in both training and validation."""
     paths: Dict[str, Dict[str, Set[str]]] = {}
-    for side, persons in split.items():
+    for subset, persons in split.items():
         for person in persons:
             name = os.path.basename(image_identity(person.image))
-            paths.setdefault(name, {other: set() for other in split})[side].add(os.path.normpath(person.image_path))
-    repeated = [name for name, sides in paths.items() if all(sides.values()) and len(set.union(*sides.values())) > 1]
+            paths.setdefault(name, {other: set() for other in split})[subset].add(os.path.normpath(person.image_path))
+    repeated = [
+        name for name, by_split in paths.items() if all(by_split.values()) and len(set.union(*by_split.values())) > 1
+    ]
     if not repeated:
         return []
     message = (
@@ -154,21 +156,21 @@ def crop_side_img(rule: CropRule, person: Person) -> float:
     return rule.crop_size / np.sqrt(abs(np.linalg.det(rule.person_affine(person)[:, :2])))
 
 
-def _names_by_side(
+def _names_by_split(
     split: Mapping[str, Sequence[Person]], key: Callable[[Person], Optional[Hashable]]
 ) -> Dict[Hashable, Dict[str, List[str]]]:
     """Return {key of persons: {split: [person_id]}} without the key None."""
     groups: Dict[Hashable, Dict[str, List[str]]] = {}
-    for side, persons in split.items():
+    for subset, persons in split.items():
         for person in persons:
             value = key(person)
             if value is not None:
-                groups.setdefault(value, {name: [] for name in split})[side].append(person.person_id)
+                groups.setdefault(value, {name: [] for name in split})[subset].append(person.person_id)
     return groups
 
 
 def _all(names: Dict[str, List[str]]) -> List[str]:
-    return [name for side in names.values() for name in side]
+    return [name for of_split in names.values() for name in of_split]
 
 
 def _labels_of(person: Person) -> Optional[bytes]:

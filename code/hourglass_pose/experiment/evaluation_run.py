@@ -6,7 +6,7 @@ from typing import Any, Optional, Sequence
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.config.config import format_sections
 from hourglass_pose.config.keys import KEY_BY_SPELLING
-from hourglass_pose.experiment.experiment import make_folder
+from hourglass_pose.files import make_folder
 from hourglass_pose.prediction.measuring import evaluate_persons
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.report.results import write_results

@@ -1,6 +1,5 @@
 """From a checked Config to the parts of a run: skeleton, hyperparameters, codec, crops, split and generators."""
 
-import os
 from typing import Any, Callable, Dict, Optional, Sequence
 
 import numpy as np
@@ -10,7 +9,6 @@ from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_hash, split_persons
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.config.config import Config
-from hourglass_pose.errors import ConfigError
 from hourglass_pose.experiment.packed_data import crop_rule, require_room
 from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.input.augmentations.table import SETTINGS
@@ -131,16 +129,3 @@ class Experiment:
     def split_hash(self) -> str:
         """Return the digest of the training persons and the validation persons."""
         return split_hash(self.split())
-
-
-def make_folder(path: str) -> None:
-    """Create a folder for results. Raises ConfigError if that is impossible."""
-    try:
-        os.makedirs(path, exist_ok=True)
-        if not os.access(path, os.W_OK):
-            raise PermissionError(13, 'permission denied')
-    except OSError as error:
-        raise ConfigError(
-            f'{path}: the folder for results cannot be written ({error.strerror}); choose another, for a run by '
-            '--set Saver.saver_directory=FOLDER'
-        )

@@ -9,8 +9,8 @@ from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.checkpoints.paths import CONFIG_COPY
 from hourglass_pose.config.config import Config, config_from_dict, format_config
 from hourglass_pose.errors import ConfigError
-from hourglass_pose.experiment.experiment import Experiment, make_folder
-from hourglass_pose.files import write_whole
+from hourglass_pose.experiment.experiment import Experiment
+from hourglass_pose.files import make_folder, write_whole
 from hourglass_pose.invocation import command
 
 # Optimizer and learning rate of each code base.

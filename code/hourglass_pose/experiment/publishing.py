@@ -9,9 +9,9 @@ from hourglass_pose.checkpoints.paths import CONFIG_COPY
 from hourglass_pose.config.config import config_from_dict, format_sections
 from hourglass_pose.config.keys import KEYS
 from hourglass_pose.errors import CheckpointError
-from hourglass_pose.experiment.experiment import Experiment, make_folder
+from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.experiment.importing import require_new_folder, start_of_run, write_weights
-from hourglass_pose.files import write_whole
+from hourglass_pose.files import make_folder, write_whole
 from hourglass_pose.training.run_log import HISTORY
 
 

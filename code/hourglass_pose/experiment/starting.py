@@ -16,11 +16,12 @@ from hourglass_pose.checkpoints.run_lock import FolderLock
 from hourglass_pose.checkpoints.stored import StoredNetwork, check_hyperparameters, check_transferable
 from hourglass_pose.config.config import Config, format_config, load_config
 from hourglass_pose.errors import CheckpointError, counted
-from hourglass_pose.experiment.experiment import Experiment, make_folder
+from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.experiment.original_settings import config_of_original, notes_on_original
 from hourglass_pose.experiment.run_folder import config_of_run, refuse_mixing, set_earlier_run_aside, write_config_copy
 from hourglass_pose.experiment.same_settings import require_same_settings
 from hourglass_pose.experiment.training_data import require_data, with_synthetic_people
+from hourglass_pose.files import make_folder
 from hourglass_pose.invocation import command
 from hourglass_pose.runtime.cluster.spec import cluster_of_environment
 

@@ -9,7 +9,7 @@ from hourglass_pose.checkpoints.run_lock import FolderLock
 from hourglass_pose.config.config import Config, config_from_dict
 from hourglass_pose.cores import available_cores
 from hourglass_pose.errors import AnnotationError
-from hourglass_pose.experiment.experiment import make_folder
+from hourglass_pose.files import make_folder
 from hourglass_pose.invocation import command
 
 SYNTHETIC_SEED = 0

@@ -12,9 +12,6 @@ from hourglass_pose.errors import UserError
 from hourglass_pose.export.offline_graph import INPUT, OfflineGraph
 from hourglass_pose.files import write_whole
 
-PRECISION_MODES = ('allow_mix_precision', 'allow_fp32_to_fp16', 'force_fp16', 'must_keep_origin_dtype', 'force_fp32')
-"""Precision modes of ATC; the first one is the default."""
-
 _LINES_SHOWN = 5
 
 

@@ -27,6 +27,7 @@ from hourglass_pose.export.record import describe_model, describe_tensors
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.prediction.tensorflow_engine import TensorFlowEngine
 from hourglass_pose.report.json_files import write_json
+from hourglass_pose.runtime.npu_precision import ATC_PRECISION_MODES
 
 NAME = 'hourglass'
 _FILES = {'frozen': f'{NAME}.pb', 'saved_model': 'saved_model', 'onnx': f'{NAME}.onnx', 'om': f'{NAME}.pb'}
@@ -48,7 +49,7 @@ class ExportSettings:
     normalise: str = 'in_graph'
     opset: int = DEFAULT_OPSET
     soc_version: str = 'Ascend910A'
-    precision_mode: str = ascend_files.PRECISION_MODES[0]
+    precision_mode: str = ATC_PRECISION_MODES[0]
     benchmark: bool = False
     store_float16: bool = False
 

@@ -1,4 +1,4 @@
-"""find_persons: the persons of a photo, by windows at many places and by cropping again around the joints found."""
+"""find_persons: the persons of a photo, by windows all over it and by cropping again around the joints found."""
 
 from dataclasses import dataclass
 from typing import Callable, List, NamedTuple, Optional, Sequence, Union
@@ -68,8 +68,8 @@ def find_persons(
 ) -> List[Pose]:
     """Return the Poses of the persons in a photo, the highest score first.
 
-    The network looks at windows of several sizes and places. The best of them are cropped again around the joints that
-    it found, first with several sizes and then, for the final pose, once more. Of poses of one person the best remains.
+    The network looks at windows of several sizes and positions. The best of them are cropped again around the joints
+    found there, first in several sizes and then once more for the final pose. Of poses of one person the best remains.
 
     Args:
         image: (H, W, 3) uint8 RGB.

@@ -1,18 +1,18 @@
-"""Poses of photos: finds the files, reads them ahead in threads, and predicts them in batches."""
+"""Poses of photos: finds the files, reads them ahead in threads, predicts them in batches, and writes the results."""
 
 import itertools
 import os
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Callable, Deque, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Callable, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 
-from hourglass_pose.errors import ImageError, UserError
+from hourglass_pose.errors import ImageError, UserError, counted
 from hourglass_pose.images import IMAGE_EXTENSIONS, describe_content, read_image
 from hourglass_pose.prediction.pose import Pose
-from hourglass_pose.prediction.pose_files import is_own_file
+from hourglass_pose.prediction.pose_files import is_own_file, output_stems, write_poses
 from hourglass_pose.prediction.predictor import Box, Cut, Predictor
 
 _READERS = 2
@@ -86,12 +86,9 @@ def _describe_others(paths: Sequence[str], num_results: int) -> str:
     kinds: Dict[str, List[str]] = {}
     for path in paths:
         kinds.setdefault(describe_content(path) or 'not a picture', []).append(os.path.basename(path))
-    parts = []
-    for kind, names in kinds.items():
-        more = f' and {len(names) - _NAMES_SHOWN} more' if len(names) > _NAMES_SHOWN else ''
-        parts.append(f'{kind}: {", ".join(names[:_NAMES_SHOWN])}{more}')
+    parts = [f'{kind}: {_listed(names)}' for kind, names in kinds.items()]
     if num_results:
-        parts.append(f'{num_results} {"result" if num_results == 1 else "results"} of earlier predictions')
+        parts.append(counted(num_results, 'result of earlier predictions'))
     return '; '.join(parts)
 
 
@@ -123,6 +120,54 @@ def find_in_photos(
     for read in _read_ahead(lambda path: _crop(predictor, path, []), paths):
         poses = () if read.image is None else tuple(predictor.find(read.image, max_persons, min_person_score))
         yield PhotoPoses(read.path, read.image, poses, read.problem)
+
+
+def record_photos(
+    photos: Iterable[PhotoPoses], paths: Sequence[str], folder: str, predictor: Predictor, min_score: float
+) -> None:
+    """Write the files of each photo as soon as its poses are known, and print how many persons were found.
+
+    Args:
+        photos: the PhotoPoses of the paths, in their order.
+        min_score: joints with a lower score are left out of the picture.
+
+    Raises ImageError, after the last photo, with a line for each photo that failed.
+    """
+    problems: List[str] = []
+    counts: List[Tuple[str, int]] = []
+    try:
+        for photo, stem in zip(photos, output_stems(paths)):
+            try:
+                if photo.problem:
+                    raise photo.problem
+                assert photo.image is not None
+                write_poses(os.path.join(folder, stem), photo.path, photo.image, photo.poses, predictor, min_score)
+                counts.append((photo.path, len(photo.poses)))
+            except UserError as error:
+                problems.append(str(error))
+    finally:
+        if counts:
+            print(f'{counted(len(counts), "photo")} in {folder}: a JSON and a picture for each')
+            print(describe_persons(counts))
+    if problems:
+        raise ImageError('\n'.join(problems))
+
+
+def describe_persons(counts: Sequence[Tuple[str, int]]) -> str:
+    """Return a line such as '3 persons; none in b.jpg' of (path, number of persons) of photos."""
+    total = sum(number for _, number in counts)
+    empty = [os.path.basename(path) for path, number in counts if not number]
+    if not total:
+        return (
+            'no persons found; a lower --min-person-score finds less certain ones, --whole-image takes the photo as one'
+        )
+    return counted(total, 'person') + (f'; none in {_listed(empty)}' if empty else '')
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first names and the number of the others."""
+    more = f' and {len(names) - _NAMES_SHOWN} more' if len(names) > _NAMES_SHOWN else ''
+    return f'{", ".join(names[:_NAMES_SHOWN])}{more}'
 
 
 def _read_ahead(read: Callable[[str], '_Cropped'], paths: Sequence[str]) -> Iterator['_Cropped']:

@@ -7,10 +7,9 @@ from typing import Any, Callable, List, Optional, Sequence, Tuple, Union
 import numpy as np
 
 from hourglass_pose import geometry
-from hourglass_pose.checkpoints.exported import ExportedModel
+from hourglass_pose.checkpoints.exported import SHIPPED_NOTE, ExportedModel, shipped_network
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.checkpoints.opening import open_network
-from hourglass_pose.checkpoints.shipped import SHIPPED_NOTE, shipped_network
 from hourglass_pose.errors import UserError
 from hourglass_pose.evaluation.evaluator import flip_averaged_maps
 from hourglass_pose.evaluation.passes import run_in_passes

@@ -1,4 +1,4 @@
-"""Windows: square parts of a photo at several sizes and places, cut as crops of a network's input size."""
+"""Windows: square parts of a photo at several sizes and positions, cut as crops of a network's input size."""
 
 import math
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 SMALLEST_PERSON = 0.25
 """The smallest person that is searched for: its longer side as a share of the photo's shorter side."""
 _SIZE_STEP = 1.45  # largest ratio of two sizes of persons that are searched for
-_PLACE_STEP = 0.36  # largest distance of two windows, as a share of their side
+_POSITION_STEP = 0.36  # largest distance of two windows, as a share of their side
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +35,7 @@ def cut_windows(image: np.ndarray, crop_size: int, padding: float) -> Windows:
     affines: List[np.ndarray] = []
     height, width = image.shape[:2]
     scaled = image
-    for side, centres in window_places(width, height, padding):
+    for side, centres in window_positions(width, height, padding):
         size = [max(1, int(round(length * crop_size / side))) for length in (width, height)]
         # Windows grow, so each scaled photo is made of the one before, which is smaller than the photo.
         shrinks = size[0] <= scaled.shape[1] and size[1] <= scaled.shape[0]
@@ -56,11 +56,11 @@ def cut_windows(image: np.ndarray, crop_size: int, padding: float) -> Windows:
     return Windows(np.stack(crops), np.stack(affines))
 
 
-def window_places(width: int, height: int, padding: float) -> Iterator[Tuple[float, List[Tuple[float, float]]]]:
+def window_positions(width: int, height: int, padding: float) -> Iterator[Tuple[float, List[Tuple[float, float]]]]:
     """Yield (side in pixels, centres (x, y)) of the windows of a photo for each size, the smallest first.
 
     A whole person, whose longer side is between SMALLEST_PERSON and 1 of the photo's shorter side, is in the middle of
-    a window to within half of _PLACE_STEP of the window's side and half of _SIZE_STEP in size. padding: as in
+    a window to within half of _POSITION_STEP of the window's side and half of _SIZE_STEP in size. padding: as in
     cut_windows.
     """
     count = math.ceil(math.log(1 / SMALLEST_PERSON) / math.log(_SIZE_STEP))
@@ -68,11 +68,11 @@ def window_places(width: int, height: int, padding: float) -> Iterator[Tuple[flo
     for index in range(count):
         smallest = min(width, height) * SMALLEST_PERSON * step**index
         side = smallest * math.sqrt(step) * padding
-        columns, rows = [_places(length, smallest, _PLACE_STEP * side) for length in (width, height)]
+        columns, rows = [_positions(length, smallest, _POSITION_STEP * side) for length in (width, height)]
         yield side, [(x, y) for y in rows for x in columns]
 
 
-def _places(length: int, smallest: float, step: float) -> List[float]:
+def _positions(length: int, smallest: float, step: float) -> List[float]:
     """Return coordinates of window centres along a photo's side: the middles of equal parts of where persons can be.
 
     smallest: length of a person, whose centre is at least half of it away from the border. step: largest distance.

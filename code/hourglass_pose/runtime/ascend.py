@@ -144,7 +144,7 @@ class AscendRuntime(Runtime):
             environment.key,
             settings.rank_timeout,
             5 * settings.rank_timeout,
-            places=environment.places,
+            locations=environment.locations,
         )
 
     def session_config(self) -> Any:

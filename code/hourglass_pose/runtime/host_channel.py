@@ -73,7 +73,7 @@ class HostChannel:
         timeout: seconds without a sign of life after which a process counts as lost. A thread sends the signs, so a
             process that computes or compiles for a long time is not lost.
         start_timeout: seconds for all to connect.
-        places: where each rank is, for messages; empty if it is not known.
+        locations: where each rank is, for messages; empty if it is not known.
 
     Raises:
         UserError: the processes do not find each other.
@@ -88,18 +88,18 @@ class HostChannel:
         key: bytes,
         timeout: float = 60.0,
         start_timeout: float = 600.0,
-        places: Sequence[str] = (),
+        locations: Sequence[str] = (),
     ) -> None:
         self.rank = rank
         self.world_size = world_size
         self._timeout = timeout
-        self._places = places
+        self._locations = locations
         self._number = 0
         self._closing = threading.Event()
         self._loss = threading.Lock()
         deadline = time.monotonic() + start_timeout
         if rank == 0:
-            links = gather(world_size, (host, port), key, deadline, places)
+            links = gather(world_size, (host, port), key, deadline, locations)
         else:
             links = {0: join(rank, world_size, (host, port), key, deadline)}
         self._peers: Dict[int, _Peer] = {other: _Peer(other, links[other], timeout) for other in sorted(links)}
@@ -123,7 +123,7 @@ class HostChannel:
             return payloads
         except OSError as error:
             self._lose(peer.rank, self._reason(error))
-            raise UserError(f'{listed([peer.rank], self._places)} is lost: {self._reason(error)}')
+            raise UserError(f'{listed([peer.rank], self._locations)} is lost: {self._reason(error)}')
 
     def close(self, failure: Optional[str] = None) -> None:
         """Close the connections: after all processes called it, or at once with a failure, which is sent to them."""
@@ -181,7 +181,7 @@ class HostChannel:
         """End this process, and on rank 0 also the others, because one is lost."""
         if self._closing.is_set() or not self._loss.acquire(blocking=False):
             return
-        message = message or f'{listed([rank], self._places)} is lost: {reason}'
+        message = message or f'{listed([rank], self._locations)} is lost: {reason}'
         if self.rank == 0:
             for peer in self._peers.values():
                 try:

@@ -93,15 +93,15 @@ class _Gathering:
         connection.close()
 
 
-def listed(ranks: Iterable[int], places: Sequence[str] = ()) -> str:
-    """Return ranks for a message, such as 'rank 1, 2'. places: what is added about each rank, if it is known."""
+def listed(ranks: Iterable[int], locations: Sequence[str] = ()) -> str:
+    """Return ranks for a message, such as 'rank 1, 2'. locations: what is added about each rank, if it is known."""
     ranks = list(ranks)
-    where = f' ({", ".join(places[rank] for rank in ranks)})' if places else ''
+    where = f' ({", ".join(locations[rank] for rank in ranks)})' if locations else ''
     return f'rank {", ".join(map(str, ranks))}{where}'
 
 
 def gather(
-    world_size: int, address: Tuple[str, int], key: bytes, deadline: float, places: Sequence[str] = ()
+    world_size: int, address: Tuple[str, int], key: bytes, deadline: float, locations: Sequence[str] = ()
 ) -> Dict[int, Link]:
     """Wait as rank 0 for the other ranks; each connection is answered in its own thread.
 
@@ -110,7 +110,7 @@ def gather(
         address: host and port to listen at; host '' is every address of this machine.
         key: the job's key.
         deadline: value of time.monotonic() by which all must be connected.
-        places: where each rank is, for messages; empty if it is not known.
+        locations: where each rank is, for messages; empty if it is not known.
 
     Returns:
         {rank: Link} of all other ranks.
@@ -132,7 +132,7 @@ def gather(
         listener.settimeout(_ACCEPT_SECONDS)
         while len(gathering.links) < world_size - 1:
             if time.monotonic() > deadline:
-                missing, refused = listed(gathering.missing(), places), gathering.refused
+                missing, refused = listed(gathering.missing(), locations), gathering.refused
                 others = f'; {len(refused)} connections had another key, such as from {refused[0]}' if refused else ''
                 raise UserError(
                     f'{missing} did not connect to rank 0 at port {address[1]}{others}; see the logs of these ranks'

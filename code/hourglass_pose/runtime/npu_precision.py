@@ -9,6 +9,14 @@ NEWER_MODES = ('cube_fp16in_fp32out', 'allow_mix_precision_fp16', 'allow_mix_pre
 """Modes that the adapter of December 2023 knows and that of February 2021 does not."""
 PRECISION_MODES = ('allow_mix_precision', 'allow_fp32_to_fp16', 'must_keep_origin_dtype', 'force_fp32') + NEWER_MODES
 """Modes for training."""
+ATC_PRECISION_MODES = (
+    'allow_mix_precision',
+    'allow_fp32_to_fp16',
+    'force_fp16',
+    'must_keep_origin_dtype',
+    'force_fp32',
+)
+"""Modes of ATC, the compiler of offline models; the first one is the default."""
 _WITHOUT_FLOAT16 = ('must_keep_origin_dtype', 'force_fp32', 'allow_mix_precision_bf16', 'allow_fp32_to_bf16')
 
 

@@ -35,7 +35,7 @@ class RankTable:
         return self.addresses[self.slots[0].server]
 
     @property
-    def places(self) -> Tuple[str, ...]:
+    def locations(self) -> Tuple[str, ...]:
         """Where each rank is, for messages."""
         return tuple(f'device {slot.device} of server {slot.server}' for slot in self.slots)
 

@@ -37,9 +37,9 @@ class RankEnvironment:
         return self.rank_table.meeting_address if self.rank_table is not None else self.chief_ip or _THIS_HOST
 
     @property
-    def places(self) -> Tuple[str, ...]:
+    def locations(self) -> Tuple[str, ...]:
         """Where each rank is, for messages; empty without a rank table."""
-        return self.rank_table.places if self.rank_table is not None else ()
+        return self.rank_table.locations if self.rank_table is not None else ()
 
 
 def rank_environment(environment: Mapping[str, str] = os.environ) -> RankEnvironment:

@@ -22,6 +22,7 @@ from hourglass_pose.training.run_length import RunLength
 
 _PHOTO = (480, 640, 3)
 _MANY_STEPS = 10000
+_WARM_UP = 3  # steps of measure_step that do not count
 
 
 class _RandomPhoto(ImageCache):
@@ -99,19 +100,19 @@ def serve_order(order: Dict[str, Any], serve: Any) -> None:
         return serve(parts + [TimedMatmul(runtime.session_config())])
 
 
-def measure_step(config: Config, num_steps: int, warm_up: int = 3) -> float:
+def measure_step(config: Config, num_steps: int) -> float:
     """Return the median seconds of `num_steps` training steps of a Config, on its own device."""
     with open_device(config) as runtime:
         training = timed_training(config, runtime)
         seconds = []
         try:
-            for _ in range(warm_up + num_steps):
+            for _ in range(_WARM_UP + num_steps):
                 begin = time.perf_counter()
                 training.run()
                 seconds.append(time.perf_counter() - begin)
         finally:
             training.close()
-    return float(np.median(seconds[warm_up:]))
+    return float(np.median(seconds[_WARM_UP:]))
 
 
 def _silent(line: str) -> None:

@@ -1,13 +1,14 @@
-"""record_video: the files of a video's prediction, a video with skeletons and a line of JSON for each frame."""
+"""The files of a video's prediction: a video with skeletons, and a line of JSON for each frame."""
 
 import os
-from typing import Callable, Optional
+from typing import Callable, List, Optional, Sequence, Union
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
-from hourglass_pose.errors import counted
+from hourglass_pose.errors import ImageError, UserError, counted
+from hourglass_pose.prediction.pose_files import output_stems
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.prediction.video.following import MIN_JOINT_SCORE, FollowedFrame, Follower
 from hourglass_pose.report.drawing import render_skeleton
@@ -18,6 +19,34 @@ from hourglass_pose.videos import FrameLines, VideoReader, VideoWriter
 VIDEO_ENDING, LINES_ENDING = '.pose.mp4', '.pose.jsonl'
 FORMAT = 'hourglass-pose frame 1'
 """Value of the key `format` of each line of JSON."""
+
+
+def record_videos(
+    videos: Sequence[Union[str, int]],
+    folder: str,
+    predictor: Predictor,
+    max_persons: Optional[int],
+    min_joint_score: float,
+    min_person_score: Optional[float],
+) -> None:
+    """Write the files of videos; a video that fails does not stop the others.
+
+    Args:
+        videos: paths, or the number of a camera.
+        max_persons, min_joint_score, min_person_score: as in Follower.
+
+    Raises ImageError, after the last video, with a line for each video that failed.
+    """
+    problems: List[str] = []
+    stems = output_stems([video if isinstance(video, str) else f'camera{video}' for video in videos])
+    for video, stem in zip(videos, stems):
+        try:
+            stem_path = os.path.join(folder, stem)
+            record_video(VideoReader(video), stem_path, predictor, max_persons, min_joint_score, min_person_score)
+        except UserError as error:
+            problems.append(str(error))
+    if problems:
+        raise ImageError('\n'.join(problems))
 
 
 def record_video(
@@ -31,7 +60,7 @@ def record_video(
 ) -> None:
     """Write STEM.pose.mp4 and STEM.pose.jsonl of a video, frame by frame, until it ends or Ctrl-C is pressed.
 
-    Both files are whole after Ctrl-C, too. It is the way to end a camera; for a file it raises KeyboardInterrupt.
+    Both files are complete after Ctrl-C, too. Ctrl-C is how a camera is ended; for a file it raises KeyboardInterrupt.
 
     Args:
         reader: is closed at the end. stem_path: path of the files without their endings.

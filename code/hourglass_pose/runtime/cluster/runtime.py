@@ -72,7 +72,7 @@ class ClusterRuntime(NativeRuntime):
             key,
             rank_timeout,
             _STARTS_PER_TIMEOUT * rank_timeout,
-            places=[cluster.place(rank) for rank in range(self.world_size)],
+            locations=[cluster.location(rank) for rank in range(self.world_size)],
         )
         try:
             self._server = self._started_server()
@@ -95,7 +95,7 @@ class ClusterRuntime(NativeRuntime):
             return tf.train.Server(spec, job_name=job, task_index=index, config=self.session_config())
         except tf.errors.OpError as error:
             raise UserError(
-                f'{TF_CONFIG}: {self._cluster.place(self.rank)}: TensorFlow cannot open this port '
+                f'{TF_CONFIG}: {self._cluster.location(self.rank)}: TensorFlow cannot open this port '
                 f'({reason_of(error)}); choose another port for this process in {TF_CONFIG} of all processes'
             )
 
@@ -107,8 +107,8 @@ class ClusterRuntime(NativeRuntime):
             if failure is not None:
                 other, reason = failure
                 raise UserError(
-                    f'rank {rank} ({self._cluster.place(rank)}) does not reach TensorFlow of rank {other} '
-                    f'({self._cluster.place(other)}): {reason}; open the ports of {TF_CONFIG} between all hosts'
+                    f'rank {rank} ({self._cluster.location(rank)}) does not reach TensorFlow of rank {other} '
+                    f'({self._cluster.location(other)}): {reason}; open the ports of {TF_CONFIG} between all hosts'
                 )
 
     def _unreachable(self) -> Optional[Tuple[int, str]]:
@@ -158,8 +158,8 @@ class ClusterRuntime(NativeRuntime):
         for rank, graph in enumerate(graphs):
             if graph != graphs[0]:
                 raise UserError(
-                    f'rank {rank} ({self._cluster.place(rank)}) builds another network or training than rank 0; start '
-                    'all processes with the same settings and the same version of this program'
+                    f'rank {rank} ({self._cluster.location(rank)}) builds another network or training than rank 0; '
+                    'start all processes with the same settings and the same version of this program'
                 )
         self.synchronise(session)
 

@@ -43,7 +43,7 @@ class Cluster:
         """Return (name of the job, index in the job) of a rank."""
         return [(name, index) for name, addresses in self.jobs for index in range(len(addresses))][rank]
 
-    def place(self, rank: int) -> str:
+    def location(self, rank: int) -> str:
         """Return where a rank is, for messages."""
         name, index = self.task(rank)
         return f'{name} {index} at {self.addresses[rank]}'

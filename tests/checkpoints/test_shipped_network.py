@@ -14,7 +14,7 @@ import pytest
 from conftest import CODE
 
 from exported_models import SIZE, write_exported
-from hourglass_pose.checkpoints import shipped
+from hourglass_pose.checkpoints import exported
 from hourglass_pose.errors import CheckpointError
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.synthetic.scenes import render_image
@@ -29,7 +29,7 @@ def ship(monkeypatch, tmp_path):
     def write():
         return write_exported(str(tmp_path / 'lsp.onnx'), beside=True, inside=False)
 
-    monkeypatch.setattr(shipped, 'SHIPPED', str(tmp_path / 'lsp.onnx'))
+    monkeypatch.setattr(exported, 'SHIPPED', str(tmp_path / 'lsp.onnx'))
     return write
 
 
@@ -39,7 +39,7 @@ def test_a_predictor_without_a_checkpoint_has_the_network_that_ships_and_says_so
         assert predictor.stored.path == path
         assert predictor.predict(np.zeros((SIZE, SIZE, 3), np.uint8)).names == ('r_wrist', 'l_wrist', 'head')
     captured = capsys.readouterr()
-    assert captured.err == f'{shipped.SHIPPED_NOTE}\n' and not captured.out
+    assert captured.err == f'{exported.SHIPPED_NOTE}\n' and not captured.out
     Predictor(path).close()
     assert not capsys.readouterr().err
 
@@ -53,7 +53,7 @@ def test_a_tree_without_the_network_says_so_in_one_line(ship):
 def test_the_packaging_takes_the_network_and_its_record():
     config = pytest.importorskip('setuptools.config.pyprojecttoml')
     data = config.read_configuration(os.path.join(ROOT, 'pyproject.toml'), expand=False)['tool']['setuptools']
-    below = os.path.relpath(shipped.SHIPPED, os.path.join(CODE, 'hourglass_pose'))
+    below = os.path.relpath(exported.SHIPPED, os.path.join(CODE, 'hourglass_pose'))
     for name in (below, f'{below}.json'):
         assert any(fnmatch.fnmatch(name, pattern) for pattern in data['package-data']['hourglass_pose'])
 
@@ -66,9 +66,9 @@ def test_the_wheel_holds_the_network_and_its_record(tmp_path):
     shutil.copytree(os.path.join(CODE, 'hourglass_pose'), str(tree / 'code' / 'hourglass_pose'))
     for name in ('pyproject.toml', 'README.md', 'LICENSE'):
         shutil.copy(os.path.join(ROOT, name), str(tree / name))
-    folder = tree / 'code' / 'hourglass_pose' / os.path.basename(os.path.dirname(shipped.SHIPPED))
+    folder = tree / 'code' / 'hourglass_pose' / os.path.basename(os.path.dirname(exported.SHIPPED))
     folder.mkdir(exist_ok=True)
-    names = [os.path.basename(shipped.SHIPPED) + end for end in ('', '.json')]
+    names = [os.path.basename(exported.SHIPPED) + end for end in ('', '.json')]
     for name in names:
         (folder / name).write_bytes(b'a network')
     command = [sys.executable, '-m', 'pip', 'wheel', str(tree), '--no-deps', '--no-build-isolation', '--no-index']
@@ -84,23 +84,23 @@ def test_the_wheel_holds_the_network_and_its_record(tmp_path):
 
 
 def test_the_network_that_ships_is_that_of_the_checkpoint_beside_it():
-    record = json.loads(open(f'{shipped.SHIPPED}.json', encoding='utf-8').read())
+    record = json.loads(open(f'{exported.SHIPPED}.json', encoding='utf-8').read())
     checkpoint = os.path.join(CODE, 'networks', 'lsp')
     side, gate = record['inference']['input_size'], record['gate']
     crops = np.stack([cv2.resize(render_image(0, index)[0], (side, side)) for index in range(4)])
-    with Predictor(shipped.SHIPPED) as exported, Predictor(checkpoint, device='cpu') as trained:
-        assert exported.inference == trained.inference
-        maps = [predictor.last_logits(crops) for predictor in (exported, trained)]
+    with Predictor(exported.SHIPPED) as onnx, Predictor(checkpoint, device='cpu') as trained:
+        assert onnx.inference == trained.inference
+        maps = [predictor.last_logits(crops) for predictor in (onnx, trained)]
     # The bound that the export had to keep, which includes the rounding of the weights to float16.
     assert np.abs(maps[0] - maps[1]).max() <= gate['bound'] / gate['largest_value'] * np.abs(maps[1]).max()
 
 
 def test_the_network_that_ships_is_small_and_names_no_path_of_a_machine():
-    assert os.path.getsize(shipped.SHIPPED) <= 6e6
+    assert os.path.getsize(exported.SHIPPED) <= 6e6
     folder = os.path.join(CODE, 'networks', 'lsp')
     files = [os.path.join(place, name) for place, _, names in os.walk(folder) for name in names]
     assert sum(map(os.path.getsize, files)) <= 15e6
-    for path in [*files, shipped.SHIPPED, f'{shipped.SHIPPED}.json']:
+    for path in [*files, exported.SHIPPED, f'{exported.SHIPPED}.json']:
         with open(path, 'rb') as stream:
             content = stream.read()
         assert not any(word in content for word in (b'/tmp', b'/home/', b'/work/')), path
