@@ -1,16 +1,16 @@
-"""Measures how well a network finds people: on canvases of known persons, and of nobody, in front of real background.
+"""Measures how well a network finds people: on canvases with known persons, and without people, on real background.
 
     python benchmarks/finding.py --checkpoint hourglass.onnx --annotations lsp.jsonl --images LSP/images --split valid
 
 Every photo has to show one annotated person. A canvas has 640 x 480 pixels. Its background is parts of the photos
 without a labelled joint near, enlarged, mirrored and faded into each other; parts of almost one colour are left out.
 The photos of the persons are pasted onto it, faded in over 10 pixels. Other people in the photos, which are not
-annotated, count as false persons where they are found. Two tables are printed:
+annotated, count as false positives if they are found. Two tables are printed:
 
-  one person    PCK@0.2 of the most certain person found, beside that with the photo's rectangle as box
+  one person    PCK@0.2 of the most certain person found, and that with the photo's rectangle as box
   any number    for each score threshold: share found of the persons on canvases with one to four (a pose with an OKS of
                 at least 0.5, each pose and person matched once), and persons found beyond these, a canvas with one to
-                four persons and a canvas with nobody
+                four persons and a canvas without people
 """
 
 import argparse

@@ -28,7 +28,7 @@ class Matches:
     canvases: int
 
     def at(self, threshold: float) -> Tuple[float, float]:
-        """Return (share of the persons found, false persons a canvas) by poses of at least a score."""
+        """Return (share of the persons found, false positives a canvas) by poses of at least a score."""
         counted = self.scores >= threshold
         found = (counted & self.hits).sum() / self.persons if self.persons else np.nan
         return float(found), float((counted & ~self.hits).sum() / self.canvases)
@@ -124,7 +124,11 @@ def lines_of(results: Dict[str, Any]) -> List[str]:
     lines += ['| --- | --- | --- | --- |']
     for kind, row in results['one'].items():
         lines.append(f'| {kind} | {row["found"]:.1f} | {row["boxed"]:.1f} | {row["seconds"]:.2f} |')
-    lines += ['', '| score | persons found | false ones a canvas | where nobody is |', '| --- | --- | --- | --- |']
+    lines += [
+        '',
+        '| score | persons found | false positives a canvas | on canvases without people |',
+        '| --- | --- | --- | --- |',
+    ]
     for threshold, share, false_ones, of_nobody in results['any']:
         mark = ' (default)' if threshold == results['default_score'] else ''
         lines.append(f'| {threshold:g}{mark} | {share:.3f} | {false_ones:.3f} | {of_nobody:.3f} |')

@@ -68,7 +68,7 @@ def kills(plan: Plan) -> List[Row]:
 
 
 def disk(plan: Plan) -> List[Row]:
-    """Fill the disk of a training before a random change of its folder, or at a random time; make space; go on."""
+    """Fill the disk of a training before a random change of its folder, or at a random time; make space; continue."""
     rows = {kind: Row(f'disk full: {kind}') for kind in KINDS[:2]}
     with _temporary_folder() as base:
         data, expected, seconds, totals = _uninterrupted(base)
@@ -170,7 +170,7 @@ def _uninterrupted(base: str) -> Tuple[str, Dict[str, Any], float, Dict[str, int
 def _killed(
     folder: str, data: str, kind: str, choose: random.Random, seconds: float, totals: Dict[str, int]
 ) -> Tuple[int, str]:
-    """Train, or go on, until a kill; return the exit code, -9 for the kill, and the end of the output."""
+    """Train, or continue, until a kill; return the exit code, -9 for the kill, and the end of the output."""
     log = folder + '.log'
 
     def kill() -> None:
@@ -198,7 +198,7 @@ def _killed(
 
 
 def _train(folder: str, data: str) -> None:
-    """Start the training of a folder, or go on with it, as the commands train and resume do."""
+    """Start the training of a folder, or continue it, as the commands train and resume do."""
     patch = pytest.MonkeyPatch()
     tiny_run.train_one_layer(patch)
     config = tiny_run.tiny_config(folder, data)

@@ -1,4 +1,4 @@
-"""Interrupts trainings and damages files by the thousand: trainings go on bit for bit, mistakes are one line each.
+"""Interrupts trainings and damages thousands of files: trainings continue bit for bit, mistakes are one line each.
 
     python benchmarks/reliability.py kills --count 200
     python benchmarks/reliability.py disk --count 50

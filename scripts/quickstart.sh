@@ -28,7 +28,7 @@ else
     "$python" train_launcher.py --config configs/quickstart.cfg --synthetic --quiet "${fresh[@]}"
 fi
 if [ ! -e ../runs/quickstart/metrics.json ]; then
-    echo "stopped early; the same command goes on"
+    echo "stopped early; the same command continues"
     exit 0
 fi
 

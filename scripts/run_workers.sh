@@ -3,7 +3,7 @@
 #
 #   bash scripts/run_workers.sh 4                                     four processes with the settings of config.cfg
 #   bash scripts/run_workers.sh 2 --config my.cfg --set Train.batch_size=8
-#   bash scripts/run_workers.sh 2 resume ../runs/hourglass            goes on from the last checkpoint
+#   bash scripts/run_workers.sh 2 resume ../runs/hourglass            continues from the last checkpoint
 #
 # The arguments behind the number are those of train_launcher.py, and behind `resume` those of load.py. Several machines:
 # docs/workers.md. PYTHON=/path/to/python chooses the Python.

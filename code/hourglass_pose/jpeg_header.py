@@ -24,8 +24,8 @@ class JpegHeader:
 def read_jpeg_header(data: bytes) -> Optional[JpegHeader]:
     """Return the JpegHeader of a whole file, or None if it is not an ordinary grey or colour JPEG.
 
-    Ordinary is one that every decoder reads alike: one frame of 8 bits with one or three components, at most one EXIF
-    segment, and the end-of-image marker in its place. Anything else is for a decoder to judge.
+    An ordinary one is read in the same way by every decoder: one frame of 8 bits with one or three components, at most
+    one EXIF segment, and the end-of-image marker at the end. Anything else is left to a decoder.
     """
     if not data.startswith(_START) or not data.endswith(_END):
         return None

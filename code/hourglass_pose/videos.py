@@ -248,7 +248,7 @@ def _as_rgb(image: np.ndarray) -> np.ndarray:
 
 
 def _silence_opencv() -> None:
-    """Keep OpenCV and FFmpeg from printing lines of their own about a file that cannot be read."""
+    """Keep OpenCV and FFmpeg from printing messages about a file that cannot be read."""
     os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
     logging = getattr(getattr(cv2, 'utils', None), 'logging', None)
     if logging is not None:

@@ -156,7 +156,7 @@ def test_wrong_files_are_refused_in_one_line(tmp_path, text, word):
 
 def test_other_kinds_of_files_are_refused(tmp_path):
     (tmp_path / 'b.mat').write_bytes(b'MATLAB 5.0 MAT-file' + bytes(200))
-    with pytest.raises(AnnotationError, match='no file of boxes'):
+    with pytest.raises(AnnotationError, match='not a file of boxes'):
         read_boxes(str(tmp_path / 'b.mat'))
     with pytest.raises(AnnotationError, match='cannot be read'):
         read_boxes(str(tmp_path / 'none'))

@@ -330,7 +330,7 @@ def test_find_takes_a_checkpoint_a_link_or_a_run(run):
 def test_find_reports_whether_the_path_or_the_checkpoint_is_missing(tmp_path):
     with pytest.raises(CheckpointError, match='absent: there is no such checkpoint; give a run folder'):
         find_checkpoint(str(tmp_path / 'absent'))
-    with pytest.raises(CheckpointError, match='this is no checkpoint, as it has no manifest.json'):
+    with pytest.raises(CheckpointError, match='this is not a checkpoint, because it has no manifest.json'):
         find_checkpoint(str(tmp_path))
 
 

@@ -97,4 +97,4 @@ def test_prepare_packs_what_it_wrote(tmp_path, monkeypatch, capsys):
     assert 'pack: 2 crops, ' in capsys.readouterr().out
     assert read_manifest('pack').views['crop_size'] == 128
     assert main([*arguments, '--pack', 'pack']) == 2
-    assert 'pack: is there already; name a new folder for the pack' in capsys.readouterr().err
+    assert 'pack: exists already; name a new folder for the pack' in capsys.readouterr().err

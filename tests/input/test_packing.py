@@ -133,7 +133,7 @@ def test_unreadable_photos_are_left_out_and_nothing_is_overwritten(tmp_path):
     assert pack_persons(path, persons, JOINTS, VIEWS, lines.append) == 3
     assert len(lines) == 1 and lines[0].startswith('left out: ') and persons[0].image_path in lines[0]
     assert [person.person_id for person in open_pack(path, 3)] == [person.person_id for person in persons[1:]]
-    with pytest.raises(UserError, match='is there already; name a new folder'):
+    with pytest.raises(UserError, match='exists already; name a new folder'):
         pack_persons(path, persons, JOINTS, VIEWS, lines.append)
     cv2.imwrite(persons[0].image_path, np.zeros((9, 9, 3), np.uint8))
     for person in persons:

@@ -193,8 +193,8 @@ def test_a_checkpoint_that_cannot_be_used_is_refused_in_one_line(command_line_ru
     for checkpoint, message in (
         (os.path.join(run, 'latest'), f'{os.path.basename(path)}: damaged'),
         (missing, 'none: there is no such checkpoint'),
-        (empty, 'this is no checkpoint'),
-        (file, 'this is no checkpoint'),
+        (empty, 'this is not a checkpoint'),
+        (file, 'this is not a checkpoint'),
     ):
         with pytest.raises(CheckpointError, match=message) as caught:
             Predictor(checkpoint)

@@ -94,7 +94,7 @@ def read_boxes(path: str) -> List[ImageBox]:
     if kind == 'json':
         return list(_of_coco(path, _load_json(path)))
     if kind is not None:
-        raise AnnotationError(f'{path}: this is no file of boxes; expected {_EXPECTED}')
+        raise AnnotationError(f'{path}: not a file of boxes; expected {_EXPECTED}')
     lines = [line for line in head.decode('utf-8', 'replace').splitlines() if line.strip()]
     if lines and lines[0].count(',') >= len(COLUMNS) - 1:
         return list(_of_csv(path))

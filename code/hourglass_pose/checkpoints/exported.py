@@ -14,7 +14,7 @@ METADATA_KEY = 'hourglass_pose'
 
 SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'lsp.onnx')
 """Path of the file."""
-SHIPPED_NOTE = 'network: lsp.onnx, which ships with this package; another is given as the checkpoint'
+SHIPPED_NOTE = 'network: lsp.onnx, which ships with this package; give another one as the checkpoint'
 
 # Fields of onnx.proto: ModelProto.metadata_props, StringStringEntryProto.key and .value.
 _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2
@@ -52,10 +52,10 @@ class ExportedModel:
 
 
 def shipped_network() -> str:
-    """Return the path of the network that ships with the package. Raises CheckpointError if it is not there."""
+    """Return the path of the network that ships with the package. Raises CheckpointError if it is missing."""
     if not os.path.isfile(SHIPPED):
         raise CheckpointError(
-            f'{SHIPPED}: the network that ships with this package is not there; give a network of your own as the '
+            f'{SHIPPED}: the network that ships with this package is missing; give another network as the '
             'checkpoint (--checkpoint), or install the package again'
         )
     return SHIPPED
@@ -83,7 +83,7 @@ def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
     if text is None:
         raise CheckpointError(
             f'{path}: this ONNX file holds no description of its input and output, and there is no '
-            f'{os.path.basename(beside)} beside it; export the checkpoint again with this version'
+            f'{os.path.basename(beside)} next to it; export the checkpoint again with this version'
         )
     try:
         description: Dict[str, Any] = json.loads(text)

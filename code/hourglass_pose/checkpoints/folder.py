@@ -32,7 +32,7 @@ _REPLACED_PATTERN = re.compile(r'^\.partial-(step-\d{8,})-\d+\.replaced$')
 
 
 class CheckpointFolder:
-    """The checkpoints of one run. keep_last: how many are kept beside `best`."""
+    """The checkpoints of one run. keep_last: how many are kept in addition to `best`."""
 
     def __init__(self, folder: str, keep_last: int = 3) -> None:
         self.folder = folder
@@ -228,8 +228,8 @@ def find_checkpoint(path: str) -> str:
             'runs/hourglass/latest'
         )
     raise CheckpointError(
-        f'{path}: this is no checkpoint, as it has no {MANIFEST}; give a run folder, or a checkpoint in it such as '
-        'runs/hourglass/latest'
+        f'{path}: this is not a checkpoint, because it has no {MANIFEST}; give a run folder, or a checkpoint in it '
+        'such as runs/hourglass/latest'
     )
 
 

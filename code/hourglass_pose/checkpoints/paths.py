@@ -1,4 +1,4 @@
-"""identify: the kind of network that a path means, or a message that describes what is there instead."""
+"""identify: the kind of network that a path leads to, or a message that describes what is there instead."""
 
 import os
 import re
@@ -37,8 +37,11 @@ _ENDINGS = (
     ('.pb', 'a frozen graph; give the checkpoint that it was exported from'),
     ('.om', 'an offline model for Ascend; give the checkpoint that it was exported from'),
     ('.tflite', 'a TensorFlow Lite model; give the checkpoint that it was exported from'),
-    ('.meta', 'a part of a TensorFlow checkpoint whose .index file is not beside it; put all into a folder'),
-    ('.data-00000-of-00001', 'a part of a TensorFlow checkpoint whose .index file is not beside it; put all there'),
+    ('.meta', 'a part of a TensorFlow checkpoint whose .index file is not next to it; put all parts into one folder'),
+    (
+        '.data-00000-of-00001',
+        'a part of a TensorFlow checkpoint whose .index file is not next to it; put all parts there',
+    ),
 )
 
 
@@ -71,7 +74,7 @@ def identify(path: str) -> IdentifiedPath:
         description = describe(path)
         if not description:
             raise
-        raise CheckpointError(f'{path}: this is no checkpoint, it is {description}; expected {_READS}') from error
+        raise CheckpointError(f'{path}: this is not a checkpoint but {description}; expected {_READS}') from error
 
 
 def find_original(path: str) -> Optional[str]:

@@ -1,4 +1,4 @@
-"""benchmark: speed of a training step, of its input or of prediction, beside another configuration or checkout."""
+"""benchmark: speed of a training step, of its input or of prediction, compared with another config or checkout."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import hourglass_pose
 from hourglass_pose.cli.options import add_config_options, config_path, integer_from
 
-HELP = 'measure the speed of a training step, of the input or of prediction, beside another configuration or checkout'
+HELP = 'measure the speed of training steps, input or prediction, and compare it with another config or checkout'
 
 _CODE = os.path.dirname(os.path.dirname(os.path.abspath(hourglass_pose.__file__)))
 
@@ -31,9 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='SECTION.KEY=VALUE',
-        help='measure the same config with this setting beside it; may be repeated',
+        help='also measure the same config with this setting; may be repeated',
     )
-    parser.add_argument('--against', metavar='FOLDER', help='measure another checkout of this project beside it')
+    parser.add_argument('--against', metavar='FOLDER', help='also measure another checkout of this project')
     parser.add_argument('--checkpoint', help='the network for predict')
     parser.add_argument('--workers', type=integer_from(2), default=2, help='processes of scale (default: 2)')
     parser.add_argument('--steps', type=integer_from(1), default=20, help='measured runs of each side (default: 20)')

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=integer_from(0),
         default=0,
         metavar='N',
-        help='train N steps on random images to measure the time of a step',
+        help='train N steps on random images to measure their time',
     )
     parser.add_argument('--output', metavar='DIR', help='folder for doctor.json and sheets of crops and heatmaps')
 

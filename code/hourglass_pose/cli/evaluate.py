@@ -1,4 +1,4 @@
-"""evaluate: PCKh and PCK of a checkpoint on annotated photos, with baselines beside them."""
+"""evaluate: PCKh and PCK of a checkpoint on annotated photos, together with baselines."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""predict: the persons in photos and their joints, as a JSON and a picture for each photo."""
+"""predict: the persons in photos, videos or a camera, and their joints, as JSON and pictures."""
 
 import argparse
 from typing import Any, Iterable, Iterator, List, Sequence, Tuple, Union
@@ -7,7 +7,7 @@ from hourglass_pose.cli.options import add_device_options, add_original_options,
 from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import original_settings
 
-HELP = 'find the persons in each photo and their joints'
+HELP = 'find persons and their joints in photos, videos or a camera'
 
 BOX_SCORE = 0.5
 """Least score of a detector's box."""
@@ -28,14 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a run folder, a checkpoint in it such as RUN/best, or an exported .onnx model, which needs no TensorFlow '
         '(default: the network that ships with this package)',
     )
-    parser.add_argument(
-        'images', nargs='*', metavar='IMAGE_OR_FOLDER', help='photos, folders of photos, or videos instead of them'
-    )
+    parser.add_argument('images', nargs='*', metavar='IMAGE_OR_FOLDER', help='photos and folders of photos, or videos')
     parser.add_argument(
         '--camera',
         type=int,
         metavar='N',
-        help='predict the pictures of this camera, 0 for the first, until Ctrl-C is pressed; no photos are given then',
+        help='predict the images of this camera, 0 for the first, until Ctrl-C; give no photos',
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
@@ -126,10 +124,12 @@ def videos_of(options: argparse.Namespace) -> List[Union[str, int]]:
     photos = [path for path in options.images if path not in videos]
     if photos or (options.camera is not None and len(videos) > 1):
         other = photos[0] if photos else videos[0]
-        raise UserError(f'{other}: expected only photos, only videos, or only a camera; call predict for each')
+        raise UserError(f'{other}: expected only photos, only videos, or only a camera; run predict for each')
     for name in ('box', 'boxes', 'whole_image'):
         if getattr(options, name, None):
-            raise UserError(f'--{name.replace("_", "-")}: is for photos; leave it out, videos are searched for people')
+            raise UserError(
+                f'--{name.replace("_", "-")}: is for photos; leave it out, because videos are searched for people'
+            )
     return videos
 
 

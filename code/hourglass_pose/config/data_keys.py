@@ -15,7 +15,7 @@ DATA_KEYS = (
         'training_txt_file',
         '../data/mpii/dataset.txt',
         paths('an annotation file'),
-        'persons to train on and to validate with',
+        'annotations of the persons for training and validation',
         anywhere=True,
         note='A line of the file is one person: NAME[LETTER] xmin ymin xmax ymax x1 y1 ... xJ yJ in pixels, -1 for '
         'an unlabelled joint; or the file is one that "python -m hourglass_pose prepare" wrote.',
@@ -25,7 +25,7 @@ DATA_KEYS = (
         'img_directory',
         '../data/mpii/images',
         paths('a folder'),
-        'images of each annotation file, one folder a file',
+        'folder of images for each annotation file',
         anywhere=True,
     ),
     Key(
@@ -91,14 +91,14 @@ DATA_KEYS = (
         'what stays together in one split: the persons of an image, or the images of a folder',
         note='Frames of one video belong in one folder.',
     ),
-    Key(_SECTION, 'split_seed', 0, integer(0), 'another number chooses other images for validation'),
+    Key(_SECTION, 'split_seed', 0, integer(0), 'seed of the split: another number selects other images for validation'),
     Key(
         _SECTION,
         'crop_rule',
         'box',
         choice('box', 'centre_scale'),
         "what crops are centred on: the box, or MPII's centre lowered by 15 x scale with a side of 250 x scale",
-        note='It holds for training, validation and evaluation alike. The second one is that of the papers and needs '
+        note='It applies to training, validation and evaluation. The second one is that of the papers and needs '
         'annotations with centre and scale, as "python -m hourglass_pose prepare mpii" writes them.',
     ),
     Key(
@@ -132,8 +132,9 @@ DATA_KEYS = (
         'negative_prob',
         0.0,
         number(0, 1, below=True),
-        'share of the training crops replaced by ones without a whole person in their middle, for Network.person',
-        note='0.25 is a good start. These crops teach no joints.',
+        'share of the training crops that are replaced by crops without a whole person in the centre; for '
+        'Network.person',
+        note='0.25 is a good start. The joints are not trained on these crops.',
     ),
     Key(_SECTION, 'synthetic_images', 4000, integer(2), 'images that --synthetic renders'),
 )

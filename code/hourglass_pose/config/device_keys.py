@@ -13,14 +13,14 @@ DEVICE_KEYS = (
         'device',
         'auto',
         choice('auto', 'cpu', 'gpu', 'npu'),
-        'where the network runs; auto takes an NPU, otherwise a GPU, otherwise the CPU',
+        'where the network runs; auto selects an NPU, otherwise a GPU, otherwise the CPU',
     ),
     Key(
         _SECTION,
         'precision',
         'auto',
         choice('auto', 'float32', 'mixed'),
-        'arithmetic; mixed is bfloat16 on a CPU and float16 elsewhere; auto is float32 on a GPU, otherwise mixed where '
+        'arithmetic; mixed is bfloat16 on a CPU and float16 elsewhere; auto is float32 on a GPU, otherwise mixed if '
         'that is faster',
     ),
     Key(
@@ -78,15 +78,15 @@ DEVICE_KEYS = (
         'rank_timeout',
         60,
         number(5, 86400),
-        'seconds without a sign of life after which a process of many counts as lost',
+        'seconds without a message after which one of several processes counts as lost',
     ),
     Key(
         _SECTION,
         'rank_port',
         None,
         or_none(integer(1024, 65535)),
-        'port at which the first process of many waits for the others; None is 29517 on NPUs, and elsewhere the port '
-        'above those of TF_CONFIG',
+        'port at which the first of several processes waits for the others; None is 29517 on NPUs, and elsewhere the '
+        'port above those of TF_CONFIG',
     ),
 )
 

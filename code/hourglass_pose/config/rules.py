@@ -129,10 +129,10 @@ def zeros_and_ones() -> Rule:
     )
 
 
-def rising_shares() -> Rule:
-    """Accept shares of a whole in rising order, without 0 and 1."""
+def ascending_shares() -> Rule:
+    """Accept fractions in ascending order, without 0 and 1."""
     return list_rule(
-        'a list of rising numbers > 0 and < 1',
+        'a list of ascending numbers > 0 and < 1',
         lambda value: (
             all(is_number(item, 0, 1, above=True, below=True) for item in value)
             and all(first < second for first, second in zip(value, value[1:]))

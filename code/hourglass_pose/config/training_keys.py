@@ -3,7 +3,7 @@
 import os
 
 from hourglass_pose.config.key import Contradictions, Key, Values
-from hourglass_pose.config.rules import folder, rising_shares
+from hourglass_pose.config.rules import ascending_shares, folder
 from hourglass_pose.representations.heatmap.numpy import DECODINGS
 from hourglass_pose.representations.table import REPRESENTATIONS, codec_class
 from hourglass_pose.rules import boolean, choice, integer, number, or_none
@@ -25,7 +25,7 @@ TRAINING_KEYS = (
         'epoch_size',
         None,
         or_none(integer(1)),
-        'steps of an epoch; None goes once through the training data',
+        'steps of an epoch; None is one pass through the training data',
         anywhere=True,
     ),
     Key(
@@ -59,7 +59,7 @@ TRAINING_KEYS = (
         "with loss 'mse' or 'sigmoid'",
         anywhere=True,
     ),
-    Key('Train', 'optimizer', 'adam', choice('adam', 'adamw', 'rmsprop'), 'rule of the weight updates'),
+    Key('Train', 'optimizer', 'adam', choice('adam', 'adamw', 'rmsprop'), 'update rule of the weights'),
     Key(
         'Train',
         'lear_rate',
@@ -75,7 +75,7 @@ TRAINING_KEYS = (
         'schedule',
         'cosine',
         choice('exponential', 'multistep', 'cosine'),
-        'how the rate falls: by decay at every decay_step, by decay at each of milestones, '
+        'how the rate falls: by the factor decay every decay_step steps, by decay at each of milestones, '
         'or along half a cosine to 0 at the end of the run',
     ),
     Key(
@@ -92,10 +92,10 @@ TRAINING_KEYS = (
         'Train',
         'milestones',
         (0.6, 0.85),
-        rising_shares(),
+        ascending_shares(),
         'shares of the run after which the rate is multiplied by decay; multistep only',
     ),
-    Key('Train', 'warmup_steps', 500, integer(0), 'first steps, over which the rate rises from 0'),
+    Key('Train', 'warmup_steps', 500, integer(0), 'steps at the start over which the rate rises from 0'),
     Key(
         'Train',
         'weight_decay',
@@ -109,7 +109,7 @@ TRAINING_KEYS = (
         'ema_decay',
         0.0,
         number(0, 1, below=True),
-        'decay a step of the moving average of the weights, which evaluation then uses; 0 is off',
+        'decay per step of the moving average of the weights, which evaluation then uses; 0 is off',
         note='0.999 averages over about the last thousand steps.',
     ),
     Key(
@@ -118,15 +118,15 @@ TRAINING_KEYS = (
         0.1,
         number(0, above=True),
         'factor on the cross-entropy of the person output in the loss; Network.person only',
-        note="For loss 'softmax'. The values of 'mse' and 'sigmoid' are smaller, and a smaller factor suits them.",
+        note="For loss 'softmax'. The losses 'mse' and 'sigmoid' have smaller values and need a smaller factor.",
     ),
     Key(
         'Train',
         'sync_batch_norm',
         False,
         boolean(),
-        'batch norm takes the statistics of the batches of all processes, instead of each its own; not on NPUs',
-        note='Worth its time where a process has few persons in a step.',
+        'batch norm uses the statistics of all processes instead of those of each process; not on NPUs',
+        note='It takes time, and helps if a process has few persons in a step.',
     ),
     Key(
         'Train',
@@ -159,7 +159,7 @@ TRAINING_KEYS = (
         'valid_iteration',
         None,
         or_none(integer(1)),
-        'batches of a validation; None validates with all',
+        'batches of a validation; None uses all',
         anywhere=True,
     ),
     Key('Validation', 'valid_every', 1, integer(1), 'epochs from one validation to the next'),
@@ -169,7 +169,7 @@ TRAINING_KEYS = (
         'auto',
         choice('auto', 'pckh', 'pck', 'box_pck', 'loss'),
         'metric that decides which checkpoint is the best: PCKh@0.5, PCK@0.2 of the torso, the area under the curve '
-        "of PCK by the longer side of the person's box, or the loss; auto takes the first PCK that is defined",
+        "of PCK by the longer side of the person's box, or the loss; auto uses the first PCK that is defined",
     ),
     Key(
         'Validation',
@@ -222,7 +222,7 @@ TRAINING_KEYS = (
         'epochs from one checkpoint to the next; the best validation so far, the last epoch and a stop are also saved',
     ),
     Key('Saver', 'checkpoint_minutes', 15, number(0), 'minutes after which another checkpoint is written; 0 is off'),
-    Key('Saver', 'keep_last', 3, integer(1), 'number of newest checkpoints that are kept besides the best one'),
+    Key('Saver', 'keep_last', 3, integer(1), 'number of newest checkpoints to keep, in addition to the best one'),
 )
 
 

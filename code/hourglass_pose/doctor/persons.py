@@ -97,7 +97,7 @@ def check_joints(persons: Sequence[Person], skeleton: Skeleton, kept: np.ndarray
     if skeleton.head_pair is None and all(person.head_box_img is None for person in persons):
         message = 'no head boxes, and no joints named neck and head: PCKh cannot be measured'
         if not skeleton.torso_pairs:
-            message += '; no shoulder and hip of opposite sides: nor can PCK by torso'
+            message += '; without shoulder and hip of opposite sides, PCK by torso cannot be measured either'
         findings.append(Finding('joints', False, message))
     return findings
 

@@ -9,7 +9,7 @@ from hourglass_pose.evaluation.oks import keypoint_similarity, person_areas
 from hourglass_pose.evaluation.pckh import area_under_curve, normalised_distances, percent_within, summarise_joints
 from hourglass_pose.skeleton import Skeleton
 
-# Up to the whole side: with a lower limit, errors beyond it would count alike, and few joints decide by chance.
+# Up to the whole side: with a lower limit, all errors beyond it would count the same, and few joints decide by chance.
 _THRESHOLDS = np.arange(101) / 100.0
 
 

@@ -46,8 +46,8 @@ class Evaluation:
 def mean_training_pose(persons: Sequence[Person], rule: CropRule) -> np.ndarray:
     """Return float64 (J, 2), crop pixels: the mean pose of persons in their evaluation crops.
 
-    Of more than _MEAN_OF persons, every second, third, ... one counts: the mean of so many does not change any more,
-    and a run of a million persons starts in seconds.
+    Of more than _MEAN_OF persons only every second, third, ... one is used: the mean hardly changes, and a run of a
+    million persons starts in seconds.
     """
     persons = persons[:: max(1, len(persons) // _MEAN_OF)]
     joints = [geometry.transform_points(rule.person_affine(person), person.joints_img) for person in persons]

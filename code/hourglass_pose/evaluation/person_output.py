@@ -78,7 +78,7 @@ def measure_person_output(
     with closing(mixed.training_batches()) as batches:  # type: ignore[type-var]
         for number, batch in enumerate(islice(batches, count)):
             first = (number * mixed.world_size + mixed.rank) * mixed.batch_size
-            # Training batches go on with the next epoch after the last person.
+            # After the last person, training batches continue with the next epoch.
             is_first_epoch = np.arange(first, first + mixed.batch_size) < len(mixed.persons)
             rows = np.flatnonzero(batch.mask * batch.person_labels[:, 1] * is_first_epoch)
             columns['logits'].append(predict_person(batch.images)[rows])

@@ -9,7 +9,7 @@ from hourglass_pose.errors import ConfigError
 _SECTIONS = ('DataSetHG', 'Network', 'Train', 'Validation')
 _OF_DEVICE = ('loss_scale', 'iterations_per_loop', 'precision', 'precision_mode')
 
-# What a process takes of its own machine.
+# Settings that depend on the machine of a process.
 _OF_MACHINE = ('workers', 'prefetch', 'cache_mb')
 
 Exchange = Callable[[Dict[str, Any]], List[Dict[str, Any]]]

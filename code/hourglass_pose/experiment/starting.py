@@ -44,7 +44,7 @@ def train(
     Of many processes only the first one writes and prints. It takes the lock of the folder before it writes anything.
 
     Args:
-        resume_folder: checkpoint of the run that goes on.
+        resume_folder: checkpoint of the run that is resumed.
         initial: network of the original code, whose weights and optimizer's state a new run starts with.
         weights_from: network whose weights a new run starts with, as far as they fit.
         fresh: set an earlier run in the folder aside.
@@ -107,7 +107,7 @@ def resume(path: Optional[str], config_path: Optional[str], overrides: Sequence[
     if run is None:
         _continue_original(open_checkpoint(path), config_path, overrides, quiet)
         return
-    notes = [] if run == path else [f'note: the run in {run} resumes from its newest checkpoint, whichever is given']
+    notes = [] if run == path else [f'note: the run in {run} resumes from its newest checkpoint, not from {path}']
     _resume_run(run, overrides, notes)
 
 

@@ -1,4 +1,4 @@
-"""The description of an offline model: the JSON beside it, and the part of it that is stored in an ONNX file."""
+"""The description of an offline model: the JSON next to it, and the part of it that is stored in an ONNX file."""
 
 import os
 from typing import Any, Dict, Optional, Sequence
@@ -31,7 +31,7 @@ def describe_tensors(predictor: Predictor, offline: OfflineGraph) -> Dict[str, A
         'sigma_hm': predictor.codec.sigma_hm,
         'frame': _FRAME,
         'crop': _CENTRE_SCALE if predictor.rule.needs_centre else _BOX,
-        # A model is passed on: where the run was on this machine is nobody's business.
+        # Models are shared, so the path of the run on this machine is private.
         'checkpoint': '/'.join(os.path.abspath(predictor.stored.path).split(os.sep)[-2:]),
         'step': predictor.stored.step,
     }

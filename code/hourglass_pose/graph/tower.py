@@ -47,7 +47,7 @@ class Tower:
         """Return features that run past the batch norms, after they are noted in the collection TRUNKS.
 
         Every batch norm takes the means of their channels away, so that no gradient keeps these means small. They would
-        grow until a float of 16 bits beside them has no digits left for the rest.
+        grow until a 16-bit float has no digits left for the rest.
         """
         if self.is_training:
             tf.add_to_collection(layers.TRUNKS, x)

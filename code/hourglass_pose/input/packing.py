@@ -107,7 +107,7 @@ def pack_persons(
     Raises UserError if the folder has files, cannot be written, or no photo can be read.
     """
     if os.path.lexists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
-        raise UserError(f'{folder}: is there already; name a new folder for the pack')
+        raise UserError(f'{folder}: exists already; name a new folder for the pack')
     partial = f'{os.path.abspath(folder)}.{os.getpid()}.partial'
     try:
         os.makedirs(partial)

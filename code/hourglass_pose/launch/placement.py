@@ -117,8 +117,8 @@ def _by_table(path: str, name: str, server_id: Optional[str], requested: Optiona
     problem = None
     if len(table.servers) > 1 and not is_address(table.meeting_address):
         problem = (
-            f'{path}: {table.meeting_address}, the server of rank 0, is no address where the others find it; give '
-            'the address of its host as host_ip beside its server_id'
+            f'{path}: {table.meeting_address}, the server of rank 0, is not an address at which the others can reach '
+            'it; give the address of its host as host_ip together with its server_id'
         )
     return Placement(here, len(table.slots), path if len(table.slots) > 1 else None, problem=problem)
 

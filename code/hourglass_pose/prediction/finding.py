@@ -81,7 +81,7 @@ def find_persons(
     affines = windows.affines_crop_from_img
     joints_img = geometry.image_from_crops(affines, look.joints_crop)
     found = _Found(joints_img, look.scores, look.person_scores, np.zeros((len(affines), 4)))
-    # A person who is not quite in the middle of any window has a lower score there.
+    # A person who is not in the centre of any window has a lower score there.
     least = _WINDOW_SHARE * min(min_person_score, network.usual_least_score)
     rows = np.flatnonzero(found.person_scores >= least)
     if not len(rows):
@@ -142,7 +142,7 @@ def _look_closer(
 
 
 def _distinct(found: _Found, network: FindingNetwork) -> _Found:
-    """Return the poses with the highest person score first, without those that are of the person of one before."""
+    """Return the poses by descending person score, without further poses of the same person."""
     order = np.argsort(-found.person_scores, kind='stable')
     found = found.chosen(order)
     if not len(order):
@@ -150,7 +150,7 @@ def _distinct(found: _Found, network: FindingNetwork) -> _Found:
     kept_joints = network.kept_joints
     joints = found.joints_img[:, kept_joints]
     similar = pose_similarities(joints, joints, known_sigmas(network.skeleton.oks_sigmas[kept_joints]))
-    # The smaller of two poses is the stricter judge of the distance, the larger one finds a part of the whole.
+    # The larger similarity: by the size of the larger pose, a part of a person is also that person.
     similar = np.maximum(similar, similar.T)
     kept: List[int] = []
     for row in range(len(order)):

@@ -158,9 +158,7 @@ def describe_persons(counts: Sequence[Tuple[str, int]]) -> str:
     total = sum(number for _, number in counts)
     empty = [os.path.basename(path) for path, number in counts if not number]
     if not total:
-        return (
-            'no persons found; a lower --min-person-score finds less certain ones, --whole-image takes the photo as one'
-        )
+        return 'no persons found; a lower --min-person-score may find some, --whole-image takes the photo as one person'
     return counted(total, 'person') + (f'; none in {_listed(empty)}' if empty else '')
 
 

@@ -26,7 +26,7 @@ class Runtime:
     """Crops of one pass in evaluation. It is fixed for a device, as the last bits of a crop's heatmaps depend on the
     number of crops in a pass and on the index of the crop among them."""
     skips_overflow: bool = False
-    """Whether the wrapped optimizer skips a step whose gradient overflows, and goes on."""
+    """Whether the wrapped optimizer skips a step whose gradient overflows, and continues."""
     joins_variables: bool = True
     """Whether a network's variables are trained as one vector, which takes far fewer operations."""
     sums_tensors: bool = True
@@ -65,7 +65,7 @@ class Runtime:
     def joint_mean(self, mean: Any, count: Any) -> Any:
         """Return a loss of this process so that the average of the processes' gradients is that of the joint batch.
 
-        Without sums over processes it is the mean itself, and the mean of each process counts alike.
+        Without sums over processes it is the mean itself, and the means of all processes have the same weight.
 
         Args:
             mean: scalar, the sum of a loss over terms of this process, divided by max(count, 1).

@@ -15,7 +15,7 @@ def offset_loss(trunks: Sequence[Tensor], sum_over_processes: Callable[[Tensor],
     """Return a scalar whose gradient is that of the weighted mean square of all channel means; its value is twice that.
 
     Batch norms hide these means from the pose loss, and rounding errors move them. In a training with bfloat16 they
-    grew to 80 standard deviations, beside which 8 bits leave nothing of the features, and the training diverged.
+    grew to 80 standard deviations, so that the 8 bits of precision left nothing of the features, and training diverged.
 
     Args:
         trunks: features (N, H, W, C), all from the same number of crops in all processes.

@@ -23,7 +23,7 @@ def open_sides(
     code: str,
     other_checkout: Optional[str],
 ) -> Iterator[Tuple[List[Side], List[Side]]]:
-    """Start the processes of a benchmark. The value is (sides, the matrix multiplication beside a step or none).
+    """Start the processes of a benchmark. The value is (sides, [matrix multiplication] for steps or []).
 
     Args:
         what: 'step', 'input' or 'predict'.
@@ -102,7 +102,7 @@ def check_arguments(
 ) -> None:
     """Raise ConfigError for arguments that exclude each other."""
     if changes and other_checkout:
-        raise ConfigError('--compare and --against: there is only one second side; leave one of them out')
+        raise ConfigError('--compare and --against: only one comparison is possible; leave one of them out')
     if (what == 'predict') != bool(checkpoint):
         raise ConfigError('--checkpoint: expected a network for predict, and none for step, input or scale')
     if what == 'scale' and (changes or other_checkout):

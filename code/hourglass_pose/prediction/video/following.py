@@ -15,16 +15,16 @@ from hourglass_pose.prediction.video.tracking import Track, Tracker
 MIN_JOINT_SCORE = 0.2
 """Joints with a lower score are neither followed nor smoothed."""
 SEARCH_EVERY = 75
-"""Frames from one search of the whole image to the next, for people who have come in."""
+"""Frames from one search of the whole image to the next, for new people."""
 
-# While nobody is followed.
+# While no one is followed.
 _SEARCH_EVERY_ALONE = 10
 # A person who is followed is kept down to this share of the score that a new one needs.
 _KEPT_SHARE = 0.6
 # Two poses of a frame that are more similar are of one person.
 _SAME_PERSON = 0.5
 _FEWEST_JOINTS = 3
-# A box is not smaller than this share of the person's size, so that a few joints left do not draw it together.
+# A box is not smaller than this share of the person's size, even if only a few joints are left.
 _SMALLEST_BOX = 0.4
 
 
@@ -62,13 +62,13 @@ class FollowedFrame:
 class Follower:
     """Follows the people of a video.
 
-    Each person is looked for by one crop a frame, in a box around the last joints, moved on by the person's velocity.
-    The whole image is searched in the first frame, then every `search_every` frames, and more often while nobody is
+    The network looks for each person in one crop a frame, a box around the last joints, moved by the person's velocity.
+    The whole image is searched in the first frame, then every `search_every` frames, and more often while no one is
     followed.
 
     predictor: of any kind; without flip test it is twice as fast. max_persons: largest number of people, None for all;
-    while so many are followed nobody is searched. min_joint_score: see MIN_JOINT_SCORE. min_person_score: of a person
-    who is new, None for the predictor's default.
+    while so many are followed, the image is not searched. min_joint_score: see MIN_JOINT_SCORE. min_person_score: of
+    a person who is new, None for the predictor's default.
     """
 
     def __init__(

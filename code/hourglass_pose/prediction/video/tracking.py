@@ -10,7 +10,7 @@ from hourglass_pose.evaluation.oks import BOX_TO_SEGMENT, keypoint_similarity
 from hourglass_pose.prediction.similarity import known_sigmas
 
 FORGET_S = 1.5
-"""Seconds after which a person who is not found is given up; who comes back later gets a new number."""
+"""Seconds without a pose after which a track ends; a person who returns later gets a new number."""
 
 # Less similar poses belong to different people.
 _LEAST_SIMILARITY = 0.1
@@ -28,9 +28,10 @@ _BOX_AREA = 0.37 / (1 + 0.37**2)
 class Track:
     """A person who is followed.
 
-    number: from 1. joints_img: (J, 2) at `seen_s`; joints that were not seen lately are moved along with the body.
+    number: from 1. joints_img: (J, 2) at `seen_s`; joints that were not seen recently move with the body.
     known: bool (J,), joints that were seen at least once. velocity: (2,) of the body, pixels per second.
-    size_px: diagonal of the box of the joints, the largest of late. seen_s: time of the last pose. poses: their number.
+    size_px: diagonal of the box of the joints, the largest of the last seconds. seen_s: time of the last pose.
+    poses: number of poses.
     """
 
     number: int
@@ -59,7 +60,7 @@ class Tracker:
         self._tracks: Dict[int, Track] = {}
 
     def tracks(self, time_s: float) -> List[Track]:
-        """Return the people who are followed at a time, by their numbers; those not found for too long are given up."""
+        """Return the people who are followed at a time, by their numbers; tracks without a pose for too long end."""
         self._tracks = {number: track for number, track in self._tracks.items() if time_s - track.seen_s <= FORGET_S}
         return list(self._tracks.values())
 
@@ -68,7 +69,7 @@ class Tracker:
     ) -> List[Optional[Track]]:
         """Take the N poses of a frame and return the Track of each.
 
-        A pose that fits nobody starts a new one, or has none if it may not.
+        A pose that fits no track starts a new one if `may_start` allows it; otherwise its Track is None.
 
         Args:
             joints_img: (N, J, 2). seen: bool (N, J), joints to rely on, at least one of each pose.
@@ -96,7 +97,7 @@ class Tracker:
         """Return (N, T): how well each pose fits each of the T people.
 
         OKS of the pose with the expected joints, over the joints that both have, divided by the factor by which the
-        expected position is less certain: of two people expected at one place, the one who was seen last fits better.
+        expected position is less certain: of two people expected at the same position, the one seen last fits better.
         """
         tracks = self.tracks(time_s)
         if not tracks:
@@ -112,7 +113,7 @@ class Tracker:
 
     def _start(self, joints_img: np.ndarray, seen: np.ndarray, time_s: float) -> Track:
         self._last_number += 1
-        # A joint that was never seen is wherever the others are.
+        # A joint that was never seen is put at the mean of the others.
         joints = np.where(seen[:, None], joints_img, joints_img[seen].mean(axis=0))
         track = Track(self._last_number, joints, seen.copy(), np.zeros(2), _diagonal(joints_img[seen]), time_s)
         self._tracks[track.number] = track

@@ -132,7 +132,7 @@ def _dark_offset(planes: np.ndarray, cells: np.ndarray, sigma_hm: float) -> np.n
 
     The map is smoothed by the Gaussian that it was trained on. This keeps the position of a Gaussian's peak (below a
     sigma of 0.75 cells, where cells are too coarse for it, only to a tenth of a cell) and removes the ripples of a
-    predicted map. Near the border the kernel is cut on both sides alike, to what fits around the peak and its
+    predicted map. Near the border the kernel is cut equally on both sides, to what fits around the peak and its
     neighbours. The published code pads with zeros: it then smooths a Gaussian that the border has cut, whose maximum
     is moved inwards by up to a quarter of a cell.
     The step is held within the peak's own cell. Where the logarithm is not concave, or the peak lies on the border, it

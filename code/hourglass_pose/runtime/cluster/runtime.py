@@ -18,7 +18,7 @@ _LOOPBACK = ('127.', 'localhost')
 _REACH_SECONDS = 10.0
 _REWRITE_OFF = 2  # RewriterConfig.OFF
 
-# What TensorFlow raises where another process is gone; version 1.15 waits for ever instead.
+# What TensorFlow raises where another process is gone; version 1.15 waits forever instead.
 _LOSSES = (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.InternalError)
 
 Tensor = Any
@@ -29,7 +29,7 @@ class ClusterRuntime(NativeRuntime):
 
     The processes meet over the host channel first, which names who is missing; then each starts TensorFlow's server,
     and they check that they reach each other's. A process that is lost ends the others from the channel's thread,
-    because an exchange of gradients can wait for ever, and a server cannot be stopped before the process ends.
+    because an exchange of gradients can wait forever, and a server cannot be stopped before the process ends.
 
     Args:
         cluster: the processes.
