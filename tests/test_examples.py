@@ -1,4 +1,4 @@
-"""The examples run as they stand, on a few rendered people."""
+"""The examples run unchanged, on a few rendered people."""
 
 import os
 import subprocess

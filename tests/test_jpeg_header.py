@@ -34,7 +34,7 @@ def test_exif_data_is_returned_as_pillow_finds_it():
     assert read_jpeg_header(data).exif == Image.open(io.BytesIO(data)).info['exif']
 
 
-def test_what_is_not_ordinary_is_left_to_a_decoder():
+def test_unusual_files_are_left_to_a_decoder():
     data = encoded()
     frame = data.index(b'\xff\xc0')
     exif = b'\xff\xe1\x00\x0aExif\0\0MM'

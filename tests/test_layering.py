@@ -188,7 +188,7 @@ def room_of(module):
     return (module.split('.') + [''])[1]
 
 
-def test_imports_are_found_wherever_they_are():
+def test_imports_are_found_at_every_level():
     source = '\n'.join(
         [
             'import a.b as c',

@@ -1,4 +1,4 @@
-"""README and docs say what the code is: their tables of settings and rooms, and the commands they name."""
+"""README and docs agree with the code: their tables of settings and rooms, and the commands they name."""
 
 import os
 import re

@@ -78,7 +78,7 @@ def test_groups_are_the_rows_of_pckh_tables():
     assert list(Skeleton(('head', 'l_knee')).groups) == ['head', 'knee']
 
 
-def test_sides_and_indices_are_told_by_name():
+def test_sides_and_indices_follow_from_names():
     skeleton = Skeleton(('l_hip', 'neck', 'r_hip'))
     assert [skeleton.side(joint) for joint in range(3)] == ['left', 'middle', 'right']
     assert skeleton.index('r_hip') == 2 and skeleton.index('r_knee') is None and len(skeleton) == 3

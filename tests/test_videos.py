@@ -1,4 +1,4 @@
-"""Videos: what is written is read again with its times, and what cannot be read or replaced is said in one line."""
+"""Videos: what is written is read again with its times, and what cannot be read or replaced is reported in one line."""
 
 import json
 
@@ -121,7 +121,7 @@ def test_every_truncation_of_a_video_gives_frames_or_one_line(path, tmp_path):
             assert '\n' not in str(error)
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path):
+def test_a_missing_file_is_reported_as_missing(tmp_path):
     with pytest.raises(ImageError, match='no such file'):
         VideoReader(str(tmp_path / 'none.mp4'))
 

@@ -114,7 +114,7 @@ def test_the_longest_name_that_a_path_ends_in_counts(tmp_path):
     assert widths == {'/p/a.jpg': [1], '/p/x/a.jpg': [2], '/p/y/a.jpg': [3], '/p/xa.jpg': []}
 
 
-def test_boxes_with_a_low_score_are_left_out_and_that_is_said(tmp_path):
+def test_boxes_with_a_low_score_are_left_out_and_counted(tmp_path):
     path = tmp_path / 'b.csv'
     path.write_text('image,x,y,width,height,score\na.jpg,0,0,1,1,0.9\na.jpg,0,0,2,2,0.4\nb.jpg,0,0,3,3,0.5\n')
     boxes = BoxFile(str(path), 0.5)

@@ -1,4 +1,4 @@
-"""The project's own annotation format: nothing is lost, wrong lines are named, memory stays flat."""
+"""The project's own annotation format: nothing is lost, wrong lines are named, memory is constant."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The protocol of finding people: canvases are what they say, and persons found and false ones are counted so."""
+"""The protocol of finding people: canvases match their description, and false positives are counted."""
 
 import os
 import sys
@@ -50,7 +50,7 @@ def test_a_single_person_has_the_share_of_the_height_and_is_whole(maker, share):
         assert (joints >= -0.5).all() and (joints <= [WIDTH - 0.5, HEIGHT - 0.5]).all()
 
 
-def test_one_to_four_persons_come_in_turn_and_nobody_where_none_is(maker):
+def test_canvases_have_one_to_four_persons_in_turn_or_none(maker):
     assert [len(maker.canvas('one to four', number).persons) for number in range(4)] == [1, 2, 3, 4]
     assert maker.canvas('none', 0).persons == []
 
@@ -155,7 +155,7 @@ class Oracle:
 
 
 @pytest.mark.parametrize('misses', [False, True])
-def test_who_knows_everybody_has_full_marks_and_who_finds_nobody_none(maker, misses):
+def test_a_perfect_search_has_full_marks_and_an_empty_one_none(maker, misses):
     results = measure(Oracle(maker, 2, misses), maker, 2)
     for row in results['one'].values():
         assert row['boxed'] == 100 and row['found'] == (0 if misses else 100)

@@ -287,7 +287,7 @@ def test_manifest_without_checksums_is_refused_in_one_line(run, files):
         verify(folder_of(run, 1))
 
 
-def test_update_changes_what_is_said_and_not_the_files(run):
+def test_update_changes_the_manifest_and_not_the_files(run):
     write(run, 1, 2)
     before = verify(folder_of(run, 2))
     run.update(2, {'global_step': 2, 'metrics': {'pckh@0.5': 50.0}}, is_best=True)

@@ -221,7 +221,7 @@ def test_wrappers_and_their_prefixes_are_taken_off(bearpaw, wrap):
         ({'a.weight': np.zeros(2), 'module.a.weight': np.zeros(2)}, 'two sets of weights'),
     ],
 )
-def test_what_is_no_state_dict_is_refused(contents, part):
+def test_other_contents_than_a_state_dict_are_refused(contents, part):
     with pytest.raises(CheckpointError) as caught:
         unwrap(contents)
     assert part in str(caught.value) and '\n' not in str(caught.value)

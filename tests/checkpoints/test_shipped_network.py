@@ -1,4 +1,4 @@
-"""The network that ships with the package: in the wheel, opened where none is given, and its absence is one line."""
+"""The network that ships with the package: in the wheel, the default, and one line if it is missing."""
 
 import fnmatch
 import json

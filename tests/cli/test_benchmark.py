@@ -13,7 +13,7 @@ from hourglass_pose.runtime.native import NativeRuntime
 
 
 @pytest.mark.parametrize('steps', ['0', '-1', 'ten', '1.5'])
-def test_number_of_steps_that_is_none_is_refused(steps, capsys):
+def test_an_invalid_number_of_steps_is_refused(steps, capsys):
     with pytest.raises(SystemExit) as caught:
         main(['benchmark', '--steps', steps])
     assert caught.value.code == 2

@@ -115,7 +115,7 @@ def test_names_that_the_output_cannot_show_are_escaped(tmp_path):
         assert done.stderr.startswith(b'error: ') and b'\\u' in done.stderr
 
 
-def test_without_a_config_file_the_defaults_are_taken_and_said(tmp_path, monkeypatch, capsys):
+def test_without_a_config_file_the_defaults_are_used_and_a_line_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     missing = str(tmp_path / 'none.txt')
     assert main(['train', '--set', f'DataSetHG.training_txt_file={missing}']) == 2

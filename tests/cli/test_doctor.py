@@ -68,7 +68,7 @@ def test_good_data_is_passed_and_looked_at(data, tmp_path):
         assert cv2.imread(os.path.join(output, name)).std() > 10
 
 
-def test_a_missing_picture_is_named_and_hurts_where_training_is_strict(data):
+def test_a_missing_image_is_named_and_harmful_if_training_is_strict(data):
     os.remove(os.path.join(data.images, '000003.jpg'))
     code, text = data.doctor()
     assert code == BAD_FINDING and harmful(text) == ['images']
@@ -112,7 +112,7 @@ def test_the_same_picture_under_another_name_shows_when_all_are_opened(data):
     assert code == BAD_FINDING and '1 image with several names' in line_of(text, 'HARMFUL', 'split')
 
 
-def test_a_wrong_line_is_named_and_hurts_where_training_is_strict(data):
+def test_an_invalid_line_is_named_and_harmful_if_training_is_strict(data):
     with open(data.annotations, 'a') as stream:
         stream.write('000001.jpgQ 1 2 3\n')
     code, text = data.doctor()
@@ -136,7 +136,7 @@ def test_training_steps_are_measured_on_request(data):
     assert code == DONE and 'time: about ' in line and 'measured on 2 steps' in line and 'validation' in line
 
 
-def test_what_keeps_doctor_from_looking_is_the_users_mistake(data, tmp_path, capsys):
+def test_missing_config_or_data_is_a_mistake_of_the_user(data, tmp_path, capsys):
     for arguments in (
         ('--config', str(tmp_path / 'none.cfg')),
         ('--config', data.run.config, '--set', 'DataSetHG.training_txt_file=none.txt'),

@@ -1,4 +1,4 @@
-"""The command export: each format delivers a model that runs, a JSON about it, and nothing where it fails."""
+"""The command export: each format gives a model that runs and a JSON about it, and a failure leaves nothing."""
 
 import json
 import os

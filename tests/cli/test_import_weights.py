@@ -195,7 +195,7 @@ def test_a_wrong_file_is_named_in_one_line_and_leaves_nothing(monkeypatch, tmp_p
     assert 'num_features' in capsys.readouterr().err and os.listdir(str(tmp_path)) == ['weights.pth']
 
 
-def test_without_pytorch_the_way_to_install_it_is_said(monkeypatch, tmp_path, capsys):
+def test_without_pytorch_the_message_says_how_to_install_it(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, 'torch', None)
     arguments = ['import-weights', write_file(tmp_path), '--from', 'bearpaw', '--output', str(tmp_path / 'run')]
     assert main(arguments) == 2

@@ -125,7 +125,7 @@ def test_a_whole_network_is_refused_with_what_to_save_instead(tmp_path, capsys):
     assert 'refused' in message and 'state_dict()' in message
 
 
-def test_what_is_no_file_of_pytorch_is_named(tmp_path, capsys):
+def test_a_file_that_is_not_from_pytorch_is_described(tmp_path, capsys):
     run = tmp_path / 'run'
     assert 'No such file' in refusal(str(tmp_path / 'none.pth'), run, capsys)
     assert 'cannot be read' in refusal(str(tmp_path), run, capsys)

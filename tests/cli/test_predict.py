@@ -1,4 +1,4 @@
-"""predict: persons are found, given by boxes of any kind, or the whole photo; what was found is said."""
+"""predict: persons are found, given by boxes of any kind, or the whole photo; a line counts them."""
 
 import json
 import os
@@ -66,7 +66,7 @@ def test_without_a_box_the_persons_are_found_and_counted(predict, photos, person
     assert os.path.isfile(str(tmp_path / 'out' / 'two.pose.png'))
 
 
-def test_nobody_in_a_photo_is_no_error_and_is_said(predict, photos, persons):
+def test_a_photo_without_people_is_no_error_and_is_reported(predict, photos, persons):
     code, lines, errors = predict(photos / 'two.png')
     assert code == 0 and not errors and persons('two') == []
     assert lines[-1].startswith('no persons found')
@@ -131,7 +131,7 @@ def test_boxes_of_other_photos_are_refused(predict, photos, tmp_path):
     assert code == 2 and len(errors) == 1 and 'else.png' in errors[0]
 
 
-def test_without_a_checkpoint_the_network_that_ships_is_used_and_said(predict, photos, persons, tmp_path, monkeypatch):
+def test_without_a_checkpoint_the_network_that_ships_is_used_and_named(predict, photos, persons, tmp_path, monkeypatch):
     monkeypatch.setattr(exported, 'SHIPPED', str(tmp_path / 'lsp.onnx'))
     code, _, errors = predict(photos / 'one.png', checkpoint=())
     assert code == 2 and len(errors) == 1 and 'lsp.onnx' in errors[0]

@@ -221,7 +221,7 @@ def test_head_boxes_of_others_than_mpii_and_folders_that_are_not_there_are_refus
     assert 'there is no folder' in capsys.readouterr().err
 
 
-def test_what_is_prepared_of_the_official_file_survives_a_second_pass(folder, rng):
+def test_annotations_of_the_official_file_survive_a_second_pass(folder, rng):
     write_mpii_mat(folder.path('mpii.mat'), random_images(rng, 40)[0])
     assert folder.prepare(annotations='mpii.mat', output='first.jsonl.gz') == 0
     assert folder.prepare(annotations='first.jsonl.gz', output='second.jsonl.gz') == 0

@@ -99,7 +99,7 @@ def test_a_camera_that_is_not_there_is_one_line(predict, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith('error: camera 3: OpenCV gets no picture')
 
 
-def test_what_does_not_go_together_is_one_line(predict, tmp_path, capsys):
+def test_incompatible_arguments_are_one_line(predict, tmp_path, capsys):
     video = make_video(tmp_path / 'a.mp4')
     for arguments, part in (
         ([video, 'photo.jpg'], 'photo.jpg: expected only photos'),

@@ -170,7 +170,7 @@ def test_centres_of_neither_kind_are_refused(tmp_path, truth):
         list(read_mpii(str(tmp_path / 'valid.h5')))
 
 
-def test_an_h5_without_what_is_needed_is_refused(tmp_path):
+def test_an_h5_that_lacks_a_data_set_is_refused(tmp_path):
     import h5py
 
     path = str(tmp_path / 'x.h5')

@@ -1,4 +1,4 @@
-"""The metric that decides about `best`: which one it is, and that it is right for every skeleton."""
+"""The metric that decides `best`: its choice, and its values for every skeleton."""
 
 import numpy as np
 

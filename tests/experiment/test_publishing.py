@@ -1,4 +1,4 @@
-"""A run's weights alone: the same network, in a folder that says nothing of the machine."""
+"""A run's weights alone: the same network, in a folder without information about the machine."""
 
 import os
 

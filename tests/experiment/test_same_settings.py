@@ -1,4 +1,4 @@
-"""Processes that train together have one set of settings, but for what belongs to their machines."""
+"""Processes that train together have the same settings, except for those that depend on the machine."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Starts of a run: every path resumes the run that it means, and a refused start changes nothing in the folder."""
+"""Starts of a run: every path resumes the right run, and a refused start changes nothing in the folder."""
 
 import json
 import os

@@ -129,7 +129,7 @@ def test_a_model_that_gives_joints_gives_it_too_and_predicts_as_before(exported,
         assert pose.joints_img.shape == (16, 2) and pose.scores.shape == (16,)
 
 
-def test_evaluation_measures_a_checkpoint_and_its_export_alike(
+def test_evaluation_gives_the_same_for_a_checkpoint_and_its_export(
     person_run, heatmap_model, synthetic_people, tmp_path, capsys
 ):
     images, found = os.path.join(os.path.dirname(synthetic_people), 'images'), []

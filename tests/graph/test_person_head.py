@@ -1,4 +1,4 @@
-"""The person output: two layers over a grid of the last features, beside a network that it does not change."""
+"""The person output: two layers over a grid of the last features, which do not change the rest of the network."""
 
 from dataclasses import replace
 

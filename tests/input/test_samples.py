@@ -257,7 +257,7 @@ def test_training_decodes_no_more_than_the_crop_needs_and_shows_the_same(large_p
     assert len(shrinks) > 1
 
 
-def test_what_is_cached_changes_no_sample(large_person):
+def test_the_cache_does_not_change_samples(large_person):
     cold = [maker_of(WILD).training_sample(large_person, 0, index) for index in range(6)]
     maker = maker_of(WILD)
     maker.cache.read(large_person.image_path)

@@ -205,7 +205,7 @@ def test_each_of_two_servers_starts_its_own_ranks_and_has_its_own_logs(server):
     assert 'rank 2 is at work' in server.read('work/output/127.0.0.1/0/train_0.log')
 
 
-def test_server_whose_address_nobody_knows_is_refused_with_what_to_add(server):
+def test_server_without_a_known_address_is_refused_with_what_to_add(server):
     table = write_table(server, ('node_0', 2), ('node_1', 2))
     server.environ['JOB_ID'] = '4711'
     (problem,) = server.refuse(f'--rank_table={table}', '--server_id=node_1')
@@ -332,7 +332,7 @@ def test_annotations_of_any_known_name_are_found_and_two_are_a_question(server):
     )
 
 
-def test_a_python_that_is_none_is_refused(server):
+def test_a_path_that_is_not_a_python_is_refused(server):
     server.environ['PYTHON'] = server.path('nowhere/python')
     assert 'expected a Python of version 3.7' in server.refuse()[0]
 

@@ -147,7 +147,7 @@ def test_script_starts_the_workers_shows_the_first_and_ends_well(workspace):
     assert 'worker 1 is at work' in (workspace / 'output' / 'worker_1.log').read_text()
 
 
-def test_script_blames_the_worker_that_failed_first_and_says_how_to_go_on(workspace):
+def test_script_names_the_worker_that_failed_first_and_the_command_to_resume(workspace):
     code, printed, _ = run_script(workspace, '3', '--config', 'my.cfg', BEHAVIOUR='lose')
     assert code == 7 and 'error: rank 1 failed with exit code 7' in printed
     assert printed.splitlines()[-1] == (
@@ -156,7 +156,7 @@ def test_script_blames_the_worker_that_failed_first_and_says_how_to_go_on(worksp
 
 
 @pytest.mark.slow
-def test_killed_worker_ends_the_job_which_goes_on_by_the_command_that_is_shown(
+def test_killed_worker_ends_the_job_which_resumes_by_the_command_that_is_shown(
     workspace, command_line_run, tmp_path_factory
 ):
     folder = str(tmp_path_factory.mktemp('workers') / 'run')

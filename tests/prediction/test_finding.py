@@ -1,4 +1,4 @@
-"""Predictor.find: people of coloured spots are found where they are, once each, and nobody else."""
+"""Predictor.find: people of coloured spots are found at their positions, once each, and nothing else."""
 
 import cv2
 import numpy as np
@@ -29,7 +29,7 @@ def matched(poses, people):
 
 
 @pytest.mark.parametrize('count', [1, 2, 3])
-def test_everybody_is_found_once_and_nobody_else(predictor, count):
+def test_every_person_is_found_once_and_nothing_else(predictor, count):
     poses = predictor.find(photo(PEOPLE[:count]))
     assert len(poses) == matched(poses, PEOPLE[:count]) == count
     scores = [pose.score for pose in poses]
@@ -44,7 +44,7 @@ def test_a_person_of_any_size_is_found(predictor, share, x):
     assert matched(predictor.find(photo([person])), [person])
 
 
-def test_where_nobody_is_nobody_is_found(predictor, monkeypatch):
+def test_nothing_is_found_in_an_empty_photo(predictor, monkeypatch):
     assert predictor.find(photo([])) == []
     # By the maps alone it is the same.
     assert spot_predictor(monkeypatch, SpotEngine(gives_person=False)).find(photo([])) == []

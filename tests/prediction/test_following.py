@@ -41,7 +41,7 @@ def test_nobody_is_searched_while_everybody_is_followed():
     assert predictor.searches == 1
 
 
-def test_a_newcomer_is_found_by_the_next_search():
+def test_a_new_person_is_found_by_the_next_search():
     predictor = StandInPredictor(SyntheticVideo(1, 2, 40, SIZE_WH, motion='stand'))
     everybody, predictor._people = predictor._people, lambda image: everybody(image)[:1]
     follower = Follower(predictor, search_every=10)
@@ -132,6 +132,6 @@ def test_a_new_track_starts_with_an_unsmoothed_pose():
     assert person.track == 2 and np.array_equal(person.smoothed_img, person.pose.joints_img)
 
 
-def test_a_pose_without_enough_joints_is_nobody():
+def test_a_pose_without_enough_joints_is_no_person():
     predictor = StandInPredictor(SyntheticVideo(0, 1, 4, SIZE_WH))
     assert tracks(follow(predictor, range(3), min_joint_score=0.95)) == [[]] * 3

@@ -45,7 +45,7 @@ def test_no_paths_are_an_error():
         find_photos([])
 
 
-def test_what_a_folder_holds_beside_photos_is_said(tmp_path):
+def test_other_files_in_a_folder_are_reported(tmp_path):
     written(tmp_path, 'me.png', 'you.jpg')
     (tmp_path / 'IMG_1.HEIC').write_bytes(b'\x00\x00\x00\x18ftypheic' + bytes(20))
     (tmp_path / 'anim.gif').write_bytes(b'GIF89a' + bytes(20))

@@ -57,7 +57,7 @@ def test_a_turned_camera_gives_the_turned_result(rng):
     assert np.allclose(run(path.dot(turn.T)), run(path).dot(turn.T))
 
 
-def test_a_person_twice_as_large_is_smoothed_alike(rng):
+def test_smoothing_does_not_depend_on_the_size_of_the_person(rng):
     path = np.cumsum(rng.normal(0, 5, (40, 2)), axis=0)
     assert np.allclose(run(2 * path, size_px=400.0), 2 * run(path))
 

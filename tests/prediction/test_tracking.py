@@ -1,4 +1,4 @@
-"""Tracker: people keep their numbers when they cross, are given up after a while, and new ones get new numbers."""
+"""Tracker: people keep their numbers when they cross, tracks end after a while, and new people get new numbers."""
 
 import numpy as np
 import pytest

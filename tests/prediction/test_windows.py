@@ -1,4 +1,4 @@
-"""Windows: everybody is in the middle of one, and what a window shows is where its map says."""
+"""Windows: every person is in the centre of one, and its affine maps its content to the photo."""
 
 import numpy as np
 import pytest

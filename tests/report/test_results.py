@@ -1,4 +1,4 @@
-"""The results of an evaluation on the disk: every file, worst and best persons, and photos that are gone."""
+"""The results of an evaluation on the disk: every file, worst and best persons, and missing photos."""
 
 import json
 import os

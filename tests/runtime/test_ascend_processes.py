@@ -125,7 +125,7 @@ def order_of_one_process(count, seed, start, stop):
 
 @pytest.mark.slow
 @pytest.mark.parametrize('state', ['A21', 'A23'])
-def test_ranks_start_alike_average_gradients_and_skip_together(tmp_path, start_ranks, state):  # noqa: F811
+def test_ranks_start_equal_average_gradients_and_skip_together(tmp_path, start_ranks, state):  # noqa: F811
     # Rank 2 alone overflows in the second step, and all three leave it out.
     with start_ranks(
         3, tmp_path / 'job', 'descending_ranks.py', 4, HOURGLASS_STAND_IN=state, HOURGLASS_STAND_IN_OVERFLOW='1@2'

@@ -160,7 +160,7 @@ def test_stopped_and_resumed_job_is_the_uninterrupted_one_over_shards_without_ga
 
 
 @pytest.mark.slow
-def test_evaluation_of_processes_is_that_of_one_and_a_job_goes_on_with_another_number(train, tmp_path):
+def test_evaluation_of_processes_equals_that_of_one_and_a_job_resumes_with_another_number(train, tmp_path):
     with train(2, 'Train.epoch_size=2', 'Train.nEpochs=1') as ranks:
         together = finish(ranks)[0].evaluation()
     # A finished run that goes on is evaluated once more.
@@ -174,7 +174,7 @@ def test_evaluation_of_processes_is_that_of_one_and_a_job_goes_on_with_another_n
 
 
 @pytest.mark.parametrize('lost', [0, 1])
-def test_killed_worker_ends_the_others_with_a_line_and_the_job_goes_on_from_the_checkpoint(train, tmp_path, lost):
+def test_killed_worker_ends_the_others_with_a_line_and_the_job_resumes_from_the_checkpoint(train, tmp_path, lost):
     endless = ('Train.epoch_size=4', 'Train.nEpochs=100000', 'Validation.valid_every=100000')
     with train(2, *endless) as ranks:
         wait_for(lambda: CheckpointFolder(str(tmp_path / 'run')).steps(), report=ranks.logs)

@@ -184,7 +184,7 @@ def read(connection):
         return b''
 
 
-def test_silent_stranger_is_sent_away_after_the_limit_even_if_it_drips(monkeypatch):
+def test_silent_client_is_disconnected_after_the_limit_even_if_it_sends_single_bytes(monkeypatch):
     monkeypatch.setattr('hourglass_pose.runtime.meeting.HANDSHAKE_SECONDS', 1.0)
     with meeting(2) as port:
         with connected(port) as stranger:

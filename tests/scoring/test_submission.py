@@ -24,7 +24,7 @@ def read_back(path):
     return structure.size, read_submission(structure, str(path))
 
 
-def test_what_is_written_is_read_and_laid_out_as_published(tmp_path, rng):
+def test_a_written_submission_is_read_back_and_has_the_published_layout(tmp_path, rng):
     path = str(tmp_path / 'pred.mat')
     poses = rng.uniform(1, 900, (3, 16, 2))
     write_submission(

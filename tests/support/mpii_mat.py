@@ -113,10 +113,10 @@ def _random_person(rng, is_training):
         return rectangle_of([] if kind == 'empty' else None, centre, scale, head), None
     if kind == 'no scale':
         centre, scale = None, None
-    joints, points, is_said = {}, [], rng.rand() < 0.5
+    joints, points, is_given = {}, [], rng.rand() < 0.5
     for joint in rng.permutation(16)[: 1 if kind == 'one' else rng.randint(2, 17)]:
         x, y = (round(float(value), 3) for value in rng.uniform(-5, 900, 2))
-        said, visible = VISIBLE[rng.randint(len(VISIBLE))] if is_said else (None, True)
-        points.append(point_of(x, y, int(joint), said))
+        mark, visible = VISIBLE[rng.randint(len(VISIBLE))] if is_given else (None, True)
+        points.append(point_of(x, y, int(joint), mark))
         joints[int(joint)] = (x, y, visible)
     return rectangle_of(points, centre, scale, head), {'joints': joints, 'centre': centre, 'scale': scale, 'head': head}

@@ -51,7 +51,7 @@ def test_of_a_short_run_half_the_steps_are_left_out(clock, made, counted):
 
 
 @pytest.mark.parametrize('made', [0, 1])
-def test_of_a_single_step_nothing_is_said(clock, made):
+def test_a_single_step_gives_no_speed(clock, made):
     performance = Performance(clock)
     train(performance, clock, [1.0] * made)
     found = performance.as_dict()

@@ -1,4 +1,4 @@
-"""The loss of the person output, its gradient, and its place beside the loss of the joints."""
+"""The loss of the person output, its gradient, and its sum with the loss of the joints."""
 
 from dataclasses import replace
 

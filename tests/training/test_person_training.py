@@ -1,4 +1,4 @@
-"""Training with a person output: a resume changes nothing, nor does who reads the batches; results are measured."""
+"""Training with a person output: neither a resume nor the reader of the batches changes the result; it is measured."""
 
 import json
 import os

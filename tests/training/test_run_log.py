@@ -34,7 +34,7 @@ def row(epoch, step, loss, **more):
     return {'epoch': epoch, 'step': step, 'train_loss': repr(loss), **more}
 
 
-def test_scalars_go_to_their_side_and_what_is_none_is_left_out(folder):
+def test_scalars_go_to_their_split_and_none_is_left_out(folder):
     log = open_log(folder)
     log.scalars('train', 3, {'loss': 0.5, 'speed': None})
     log.scalars('test', 4, {'pckh': 25.0})

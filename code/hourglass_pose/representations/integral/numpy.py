@@ -15,9 +15,9 @@ class Codec(softmax.Codec):
     regression", eq. 1).
 
     The maps are those of 'softmax', with the same scale, so that flips and scales are averaged as maps. No peak is
-    searched: `decoding` is always 'expectation'. A mean lies between the centres of the outermost cells, so the target of a joint
-    in the outer half of a border cell is clipped to the cell's centre; its decoded position is off by up to half a
-    cell. Joints outside the crop are not labelled. The score is the map's height, 1 for a map as compact as the
+    searched: `decoding` is always 'expectation'. A mean lies between the centres of the outermost cells, so the target
+    of a joint in the outer half of a border cell is clipped to the cell's centre; its decoded position is off by up to
+    half a cell. Joints outside the crop are not labelled. The score is the map's height, 1 for a map as compact as the
     Gaussian of the other representations.
     """
 
