@@ -69,8 +69,8 @@ def test_every_frame_of_a_video_has_a_line_and_a_picture(tmp_path, predictor):
     with VideoWriter(path, 12.5, SIZE_WH) as writer:
         for number in range(12):
             writer.write(numbered_image(number))
-    lines = []
-    record_video(VideoReader(path), str(tmp_path / 'walk'), predictor, report=lines.append)
+    reported = []
+    record_video(VideoReader(path), str(tmp_path / 'walk'), predictor, report=reported.append)
     lines = lines_of(tmp_path)
     assert [line['frame'] for line in lines] == list(range(12))
     assert np.allclose([line['time'] for line in lines], np.arange(12) / 12.5, atol=1e-3)
@@ -82,7 +82,7 @@ def test_every_frame_of_a_video_has_a_line_and_a_picture(tmp_path, predictor):
         assert np.allclose([joint[:2] for joint in person['joints'].values()], true, atol=5.1e-4)
     frames = frames_of(tmp_path)
     assert np.allclose([time_s for time_s, _ in frames], np.arange(12) / 12.5, atol=1e-3)
-    assert lines == [f'12 frames, 1 person in {tmp_path / "walk"}.pose.mp4 and walk.pose.jsonl']
+    assert reported == [f'12 frames, 1 person in {tmp_path / "walk"}.pose.mp4 and walk.pose.jsonl']
 
 
 def test_the_video_shows_the_skeleton_and_the_number(predictor):
@@ -102,10 +102,10 @@ def test_the_video_shows_the_skeleton_and_the_number(predictor):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_a_camera_with_whole_files(tmp_path, predictor, number):
     capture = Camera(before=lambda index: os.kill(os.getpid(), number) if index == 7 else None)
-    lines = []
-    record_video(camera(capture), str(tmp_path / 'walk'), predictor, report=lines.append)
+    reported = []
+    record_video(camera(capture), str(tmp_path / 'walk'), predictor, report=reported.append)
     assert len(lines_of(tmp_path)) == len(frames_of(tmp_path)) == 8
-    assert capture.released and lines[0].startswith('8 frames, 1 person')
+    assert capture.released and reported[0].startswith('8 frames, 1 person')
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ['walk.pose.jsonl', 'walk.pose.mp4']
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
