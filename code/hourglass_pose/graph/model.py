@@ -82,18 +82,6 @@ class HourglassModel:
         is_normalised: whether the images are float32 in [0, 1] from which the mean is already subtracted. The other
         arguments and errors are those of `build`.
         """
-        outputs = self._build(images, is_training, dropout, getter, is_normalised)
-        logits = tf.stack([tf.cast(logits, tf.float32) for logits in outputs.heatmaps], axis=1)
-        return logits, None if outputs.person is None else tf.cast(outputs.person, tf.float32)
-
-    def _build(
-        self,
-        images: 'tf.Tensor',
-        is_training: bool,
-        dropout: Optional[Dropout],
-        getter: Optional[Callable[..., Any]],
-        is_normalised: bool,
-    ) -> NetworkOutputs:
         size = self.hyperparameters.input_size
         if images.shape.as_list()[1:] != [size, size, 3]:
             raise ValueError(f'images: expected (N, {size}, {size}, 3), found {images.shape}')
@@ -102,10 +90,11 @@ class HourglassModel:
         known = set(tf.global_variables())
         with tf.variable_scope(tf.get_variable_scope(), reuse=is_built or None, custom_getter=getter):
             x = images if is_normalised else normalise(images, self.hyperparameters.input_mean)
-            outputs = network.build(self.hyperparameters, x, is_training, dropout)
+            outputs: NetworkOutputs = network.build(self.hyperparameters, x, is_training, dropout)
         if not is_built:
             self._variables = [variable for variable in tf.global_variables() if variable not in known]
-        return outputs
+        logits = tf.stack([tf.cast(logits, tf.float32) for logits in outputs.heatmaps], axis=1)
+        return logits, None if outputs.person is None else tf.cast(outputs.person, tf.float32)
 
     def variables(self) -> List['tf.Variable']:
         """Return the variables that make up the network, once it is built: weights and moving batch statistics."""
