@@ -1,9 +1,10 @@
 """prepare: turns the official files of MPII, LSP and COCO into annotations for training and evaluation."""
 
 import argparse
+from typing import Dict
 
 from hourglass_pose.cli.options import add_config_options, load_run_config
-from hourglass_pose.converters.formats import FORMATS
+from hourglass_pose.converters.formats import BOX_KINDS, FORMATS
 
 HELP = 'turn the files of MPII, LSP or COCO into annotations'
 
@@ -16,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         nargs='+',
         metavar='FILE',
-        help='; '.join(f'{name}: {data_format.files}' for name, data_format in FORMATS.items()),
+        help=_listed({name: data_format.files for name, data_format in FORMATS.items()}),
     )
     parser.add_argument(
         '--images', required=True, metavar='DIR', help='folder of the images, which may still be missing'
@@ -37,15 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--boxes',
-        choices=sorted({boxes for data_format in FORMATS.values() for boxes in data_format.boxes}),
-        help='a box is tight around the labelled joints (default); mpii: the square of 200 x scale px around the '
-        "centre; lsp: the whole image; coco: always the file's",
+        choices=sorted(BOX_KINDS),
+        help=f'boxes to write; {_listed(BOX_KINDS)}. Choices of each data set, the default first: '
+        + _listed({name: ' or '.join(data_format.boxes) for name, data_format in FORMATS.items()}),
     )
     parser.add_argument(
         '--joints',
         choices=sorted({joints for data_format in FORMATS.values() for joints in data_format.joints}),
-        help="joints to write; lsp: mpii, the sixteen of MPII (default), or lsp, its fourteen; coco: the file's own "
-        '(default), or mpii, those of the sixteen that it has',
+        help='joints to write: those of a skeleton, or of the file. Choices of each data set, the default first: '
+        + _listed({name: ' or '.join(data_format.joints) for name, data_format in FORMATS.items()}),
     )
     parser.add_argument(
         '--existing-only', action='store_true', help='leave out persons whose image is not in the folder'
@@ -57,6 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'give size and augmentations of the crops',
     )
     add_config_options(parser)
+
+
+def _listed(meanings: Dict[str, str]) -> str:
+    return '; '.join(f'{name}: {meaning}' for name, meaning in meanings.items())
 
 
 def run(options: argparse.Namespace) -> None:

@@ -10,6 +10,14 @@ from typing import Dict, Iterator, Tuple, Union
 from hourglass_pose.annotations.checking import Skipped
 from hourglass_pose.annotations.person import Person
 
+BOX_KINDS = {
+    'joints': 'tight around the labelled joints',
+    'centre_scale': 'the square of 200 x scale px around the centre',
+    'image': 'the whole image',
+    'file': "the file's own",
+}
+"""Kinds of boxes and their meaning."""
+
 
 @dataclass(frozen=True)
 class ReadOptions:
@@ -36,10 +44,9 @@ class DataFormat:
     """One row of the table.
 
     module: its `read(path, ReadOptions)` returns Records, or raises AnnotationError for a file of other content.
-    files: the files it reads, for the help text. boxes, joints: the user's choices, the default first; boxes are
-    'joints' (tight around the labelled joints), 'centre_scale' (a square of 200 x scale px), 'image' (the whole image)
-    and 'file' (the file's own); joints are names of skeletons, or 'file' for the names in the file. has_head_boxes:
-    whether head boxes come in a separate file.
+    files: the files it reads, for the help text. boxes, joints: the user's choices, the default first; boxes are keys of
+    BOX_KINDS; joints are names of skeletons, or 'file' for the names in the file. has_head_boxes: whether head boxes
+    come in a separate file.
     """
 
     module: str
