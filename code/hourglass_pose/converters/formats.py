@@ -44,8 +44,8 @@ class DataFormat:
     """One row of the table.
 
     module: its `read(path, ReadOptions)` returns Records, or raises AnnotationError for a file of other content.
-    files: the files it reads, for the help text. boxes, joints: the user's choices, the default first; boxes are keys of
-    BOX_KINDS; joints are names of skeletons, or 'file' for the names in the file. has_head_boxes: whether head boxes
+    files: the files it reads, for the help text. boxes, joints: the user's choices, the default first; boxes are keys
+    of BOX_KINDS; joints are names of skeletons, or 'file' for the names in the file. has_head_boxes: whether head boxes
     come in a separate file.
     """
 
