@@ -50,7 +50,7 @@ def small_pack(folder, config):
 
 
 def repeated(pack, folder, count):
-    """Write a pack of `count` persons, each in an image of its own, that repeat those of a pack."""
+    """Write a pack of `count` persons, each in its own image, that repeat those of a pack."""
     os.mkdir(folder)
     records = np.load(os.path.join(pack, RECORDS))
     records = np.resize(records, count)

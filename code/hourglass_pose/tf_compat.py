@@ -45,7 +45,7 @@ def _without_chatter() -> Iterator[None]:
     reading, writing = os.pipe()
     stderr = os.dup(2)
     with warnings.catch_warnings():
-        # From Python 3.12 on, forking beside threads warns; the reader calls nothing but read and write.
+        # From Python 3.12 on, forking a process that has threads warns; the reader calls nothing but read and write.
         warnings.simplefilter('ignore', DeprecationWarning)
         reader = os.fork()
     if reader == 0:

@@ -1,4 +1,4 @@
-"""Scaling: a training step of several processes beside the same step without their exchange, and what follows."""
+"""Scaling: a training step of several processes next to the same step without their exchange, and what follows."""
 
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping

@@ -62,18 +62,18 @@ def shipped_network() -> str:
 
 
 def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
-    """Return the ExportedModel of an ONNX file, described by the JSON beside it or, without one, by the file itself.
+    """Return the ExportedModel of an ONNX file, described by the JSON next to it or, without one, by the file itself.
 
     Raises CheckpointError for a file that is missing, damaged, or not an export of this program.
     """
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise CheckpointError(f'{path}: no such file; give an ONNX model that `export` wrote')
-    beside = f'{path}.json'
+    description_file = f'{path}.json'
     try:
-        if os.path.isfile(beside):
-            source = beside
-            with open(beside, encoding='utf-8') as stream:
+        if os.path.isfile(description_file):
+            source = description_file
+            with open(description_file, encoding='utf-8') as stream:
                 text: Optional[str] = stream.read()
         else:
             source = path
@@ -83,7 +83,7 @@ def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
     if text is None:
         raise CheckpointError(
             f'{path}: this ONNX file holds no description of its input and output, and there is no '
-            f'{os.path.basename(beside)} next to it; export the checkpoint again with this version'
+            f'{os.path.basename(description_file)} next to it; export the checkpoint again with this version'
         )
     try:
         description: Dict[str, Any] = json.loads(text)

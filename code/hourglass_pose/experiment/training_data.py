@@ -31,7 +31,7 @@ def require_data(config: Config) -> None:
 def with_synthetic_people(config: Config) -> Config:
     """Return the config with rendered people as its data, and render them if they are missing.
 
-    They are beside the run folder, in a folder named by their number and seed, so that a run with other people does
+    They are next to the run folder, in a folder named by their number and seed, so that a run with other people does
     not change them.
     """
     from hourglass_pose.synthetic.dataset import dataset_folder, write_synthetic_dataset

@@ -54,7 +54,7 @@ class Tower:
         return x
 
     def drop(self, x: 'tf.Tensor', rate: float) -> 'tf.Tensor':
-        """Drop a share of the features in training; each such layer has a number of its own."""
+        """Drop a share of the features in training; each such layer has its own number."""
         if not self.is_training or rate == 0:
             return x
         if self._dropout is None:

@@ -16,7 +16,7 @@ _MIDDLE, _APART = 0.2, 0.35
 # A person has the size of a whole one up to this factor of the plain crop, and another from the second one on.
 _WHOLE, _OTHER_SIZE = 1.5, 2.0
 
-# Half a person, a far larger or smaller one, a gap between two persons, nobody.
+# Half a person, a far larger or smaller one, a gap between two persons, or no one.
 _HALF, _SIZE, _GAP, _NOBODY = _KINDS = range(4)
 _CANDIDATES = 12
 # Black beyond the photo is no sign of a negative: plain crops have some, too.
@@ -134,7 +134,7 @@ class NegativeViews:
 
 
 def _photo_name(person: Person) -> _PhotoName:
-    # In a pack every person has an image of its own.
+    # In a pack every person has its own image.
     return (person.source, person.image) if person.packed else (None, person.image_path)
 
 

@@ -68,7 +68,7 @@ class ImageCache:
 
 
 class Pixels(NamedTuple):
-    """Pixels that a crop is cut from. image: (H, W, 3) uint8 RGB, which nobody must change."""
+    """Pixels that a crop is cut from. image: (H, W, 3) uint8 RGB, never to be written to."""
 
     image: np.ndarray
     affine_crop_from_pixels: np.ndarray

@@ -83,7 +83,7 @@ class Processes:
             with open(process.log, 'wb') as log:
                 log.write(f'command: {" ".join(map(shlex.quote, process.command))}\n'.encode())
                 log.flush()
-                # In a session of its own: Ctrl-C reaches the launcher alone, which passes it on.
+                # In its own session: Ctrl-C reaches the launcher alone, which passes it on.
                 self._running[process.rank] = subprocess.Popen(
                     process.command,
                     cwd=process.folder,

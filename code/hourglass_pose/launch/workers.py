@@ -135,7 +135,7 @@ def _share_of_threads(config: Config, count: int, environ: Mapping[str, str]) ->
 def gpus_of_workers(
     count: int, config: Config, environ: Mapping[str, str], devices: str = '/dev/nvidia[0-9]*'
 ) -> List[Dict[str, str]]:
-    """Return the environment of each process that gives it a GPU of its own, empty on a machine without GPUs.
+    """Return the environment of each process that gives it its own GPU, empty on a machine without GPUs.
 
     Raises:
         LaunchError: there are fewer GPUs than processes.

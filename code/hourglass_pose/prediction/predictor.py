@@ -173,7 +173,7 @@ class Predictor:
         max_persons: Optional[int] = None,
         min_person_score: Optional[float] = None,
     ) -> List[Pose]:
-        """Return the Poses of the persons in a photo, the highest score first; [] where there is nobody.
+        """Return the Poses of the persons in a photo, the highest score first; [] if there are none.
 
         image: as in `predict`. max_persons: None for all. min_person_score: persons with a lower score are left out,
         None for the default of the network's kind, see `default_person_score`.

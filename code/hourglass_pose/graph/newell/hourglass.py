@@ -7,7 +7,7 @@ from hourglass_pose.tf_compat import tf
 
 
 def residual(tower: Tower, x: 'tf.Tensor', filters: int, divisor: int, name: str) -> 'tf.Tensor':
-    """Return a pre-activated module's output beside a skip connection (section 3.2).
+    """Return a pre-activated module's output plus a skip connection (section 3.2).
 
     divisor: how many times narrower its 3x3 convolution is.
     """

@@ -33,7 +33,7 @@ def multi_resolution_attention(
     """Return an attention map (N, H, W, 1) of features x and of coarser ones, the sum of the maps of all.
 
     coarser: features of other layers from the coarsest on, each of half the size of the next, the last of half the
-    size of x. Each map is in [0, 1], brought to full size by repeating its cells, and has variables of its own; the
+    size of x. Each map is in [0, 1], brought to full size by repeating its cells, and has its own variables; the
     sum is the paper's. Normalising and rectifying the coarser features first, as the released code does with those of
     its one map, is a choice made here: they are sums of many layers, whose sigmoids would start at 0 or 1.
     """

@@ -123,7 +123,7 @@ class ClusterRuntime(NativeRuntime):
     def session_config(self) -> Any:
         config = super().session_config()
         job, index = self._cluster.task(self.rank)
-        # Each process has a graph, variables and sessions of its own; only collectives reach beyond it.
+        # Each process has its own graph, variables and sessions; only collectives reach beyond it.
         config.device_filters.append(f'/job:{job}/task:{index}')
         config.isolate_session_state = True
         config.experimental.collective_group_leader = f'/job:{self._cluster.jobs[0][0]}/replica:0/task:0'

@@ -1,6 +1,6 @@
-"""Training input of this project beside the generator of the original TensorFlow 1 code, on one core.
+"""Training input of this project compared with the generator of the original TensorFlow 1 code, on one core.
 
-    python benchmarks/input_rival.py --datagen DATAGEN.PY --annotations FILE --images DIR [--pack DIR] [--config FILE]
+    python benchmarks/input_original.py --datagen DATAGEN.PY --annotations FILE --images DIR [--pack DIR] [--config FILE]
 
 DATAGEN.PY is that of github.com/wbenbihi/hourglasstensorlfow, which needs scikit-image; it is run as it is, from its
 own file. FILE is one of the JSON lines of `prepare`. Both take the persons in random order and prepare crops of 256 px
