@@ -1,10 +1,10 @@
 """Training input of this project compared with the generator of the original TensorFlow 1 code, on one core.
 
-    python benchmarks/input_original.py --datagen DATAGEN.PY --annotations FILE --images DIR [--pack DIR] [--config FILE]
+    python benchmarks/input_original.py --datagen FILE.PY --annotations FILE --images DIR [--pack DIR] [--config FILE]
 
-DATAGEN.PY is that of github.com/wbenbihi/hourglasstensorlfow, which needs scikit-image; it is run as it is, from its
-own file. FILE is one of the JSON lines of `prepare`. Both take the persons in random order and prepare crops of 256 px
-with rotation of up to 30 degrees, in a process each with one thread; the original also computes heatmaps, which this
+FILE.PY is the datagen.py of github.com/wbenbihi/hourglasstensorlfow, which needs scikit-image; it runs unchanged.
+FILE is one of the JSON lines of `prepare`. Both take the persons in random order and prepare crops of 256 px with
+rotation of up to 30 degrees, each in its own single-threaded process; the original also computes heatmaps, which this
 project leaves to the graph. They run in turns, and processor time is counted, so that other processes matter little.
 """
 

@@ -91,7 +91,7 @@ def config_from_dict(values: Any, overrides: Overrides = (), source: str = 'conf
     for section, keys in values.items():
         if draft.opens(str(section)):
             for spelling, value in keys.items():
-                draft.put(str(section), str(spelling), printed(value), lambda value=value: value)
+                draft.put(str(section), str(spelling), printed(value), partial(lambda same: same, value))
     return _config_of(draft, overrides)
 
 
