@@ -45,7 +45,7 @@ def test_a_predictor_without_a_checkpoint_has_the_network_that_ships_and_says_so
 
 
 def test_a_tree_without_the_network_says_so_in_one_line(ship):
-    with pytest.raises(CheckpointError, match='ships with this package is not there') as caught:
+    with pytest.raises(CheckpointError, match='ships with this package is missing') as caught:
         Predictor()
     assert '\n' not in str(caught.value) and '--checkpoint' in str(caught.value)
 

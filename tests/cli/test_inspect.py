@@ -97,9 +97,9 @@ def test_damaged_index_is_one_line(tmp_path, capsys):
         ('hg.onnx', b'\x08', 'ONNX'),
         ('hg.om', b'IMOD', 'offline model'),
         ('hg.tflite', b'\x1c', 'Lite'),
-        ('hg.meta', b'\x0a', 'whose .index file is not beside it'),
+        ('hg.meta', b'\x0a', 'whose .index file is not next to it'),
         ('checkpoint', b'model_checkpoint_path: "hg_5"\n', 'give the folder'),
-        ('hg.data-00000-of-00001', b'\x00\x00', 'whose .index file is not beside it'),
+        ('hg.data-00000-of-00001', b'\x00\x00', 'whose .index file is not next to it'),
         ('notes', b'Hello\n', 'text file'),
     ],
 )
