@@ -102,12 +102,12 @@ def test_the_video_shows_the_skeleton_and_the_number(predictor):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_a_camera_with_whole_files(tmp_path, predictor, number):
     capture = Camera(before=lambda index: os.kill(os.getpid(), number) if index == 7 else None)
-    reported = []
+    reported, handler = [], signal.getsignal(signal.SIGINT)
     record_video(camera(capture), str(tmp_path / 'walk'), predictor, report=reported.append)
     assert len(lines_of(tmp_path)) == len(frames_of(tmp_path)) == 8
     assert capture.released and reported[0].startswith('8 frames, 1 person')
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ['walk.pose.jsonl', 'walk.pose.mp4']
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_ctrl_c_ends_a_file_with_whole_files_and_interrupts_the_command(tmp_path, predictor):
