@@ -116,7 +116,7 @@ def read(path):
 
 
 def literal(node):
-    """Return the value of an expression that is written out, else None."""
+    """Return the value of an expression that is written out, otherwise None."""
     try:
         return ast.literal_eval(node)
     except ValueError:

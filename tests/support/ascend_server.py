@@ -97,7 +97,7 @@ class AscendServer:
         self.write('site/tensorflow/__init__.py', f'__version__ = {version!r}\n')
 
     def devices(self, numbers, health=None):
-        """Let npu-smi list devices. health: {number: word}, OK where it is not said."""
+        """Let npu-smi list devices. health: {number: word}, OK for those not given."""
         rows = [NPU_ROW % (number, (health or {}).get(number, 'OK'), number) for number in numbers]
         table = NPU_TABLE.replace('ROWS', '\n'.join(rows))
         self.program('npu-smi', f'[ "$1" = info ] || exit 1\ncat << EOF\n{table}EOF')

@@ -42,7 +42,7 @@ def upsample(x):
 
 
 class Network:
-    """weights: variable name -> array. is_training: normalise by the batch, else by the moving averages."""
+    """weights: variable name -> array. is_training: normalise by the batch, otherwise by the moving averages."""
 
     def __init__(self, hyperparameters, weights, is_training=False):
         self.hyperparameters = hyperparameters

@@ -21,7 +21,7 @@ METRICS = {'pckh@0.5': {'mean': 87.654}}
 
 
 def folder_of(words):
-    """Return the folder of the run that a command line names: its first argument to load.py, else a setting."""
+    """Return the folder of the run that a command line names: its first argument to load.py, otherwise a setting."""
     if words[0].endswith('load.py'):
         return words[1]
     return [word.partition('=')[2].strip("'") for word in words if word.startswith('Saver.saver_directory=')][-1]

@@ -63,7 +63,7 @@ class Device:
         self.star = None
 
     def read_register(self):
-        """Return 1 where something overflowed since the register was cleared, or was said to overflow now."""
+        """Return 1 where something overflowed since the register was cleared, or was reported to overflow now."""
         index, self.readings = self.readings, self.readings + 1
         if forced_to_overflow(os.environ.get('HOURGLASS_STAND_IN_OVERFLOW', ''), index, rank()):
             self.register = 1
