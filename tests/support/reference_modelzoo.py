@@ -15,7 +15,7 @@ from reference_network import EPSILON, batch_statistics, conv, max_pool, upsampl
 class ModelzooNetwork:
     """hyperparameters: those of the network; derived properties are not used. weights: name -> array.
 
-    is_training: normalise by the batch, otherwise by the moving averages. drop: function (x, rate, layer) -> x, called in
+    is_training: normalise by the batch, otherwise by the moving averages. drop: function (x, rate, layer) -> x, for
     training. After `forward`, `names` lists all variables in the order of creation and `idle` those without effect.
     """
 
