@@ -1,13 +1,13 @@
 """Exported ONNX models: the description that an export leaves beside and in the file, read without the onnx package."""
 
 import io
-import json
 import os
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Dict, Iterator, Optional, Sequence, Tuple, Union
 
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.errors import CheckpointError
+from hourglass_pose.files import parse_json
 
 METADATA_KEY = 'hourglass_pose'
 """Key in the metadata_props of an ONNX model; its value is the description as JSON."""
@@ -72,7 +72,7 @@ def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
             f'{os.path.basename(beside)} beside it; export the checkpoint again with this version'
         )
     try:
-        description: Dict[str, Any] = json.loads(text)
+        description: Dict[str, Any] = parse_json(text)
         given = description['input']
         return ExportedModel(
             path,
@@ -84,7 +84,7 @@ def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
             tuple(str(output['name']) for output in description['outputs']),
             description.get('step'),
         )
-    except (CheckpointError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (CheckpointError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = error if isinstance(error, CheckpointError) else f'{type(error).__name__}: {error}'
         raise CheckpointError(
             f'{source}: the description of the model cannot be read ({reason}); export the checkpoint again with this '

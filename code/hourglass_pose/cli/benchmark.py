@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import hourglass_pose
+from hourglass_pose.cli.numbers import integer_from
 from hourglass_pose.cli.options import add_config_options, config_path
 
 HELP = 'measure the speed of a training step, of the input or of prediction, beside another configuration or checkout'
@@ -35,35 +36,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--against', metavar='FOLDER', help='measure another checkout of this project beside it')
     parser.add_argument('--checkpoint', help='the network for predict')
-    parser.add_argument('--workers', type=_several, default=2, help='processes of scale (default: 2)')
-    parser.add_argument('--steps', type=_positive, default=20, help='measured runs of each side (default: 20)')
+    parser.add_argument('--workers', type=integer_from(2), default=2, help='processes of scale (default: 2)')
+    parser.add_argument('--steps', type=integer_from(1), default=20, help='measured runs of each side (default: 20)')
     parser.add_argument('--output', metavar='FILE', help='write all measurements as JSON')
     parser.add_argument('--serve', action='store_true', help=argparse.SUPPRESS)
-
-
-def _positive(text: str) -> int:
-    return _at_least(1, text)
-
-
-def _several(text: str) -> int:
-    return _at_least(2, text)
-
-
-def _at_least(least: int, text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        value = 0
-    if value < least:
-        raise argparse.ArgumentTypeError(f'expected an integer >= {least}, found {text!r}')
-    return value
 
 
 def run(options: argparse.Namespace) -> None:
     if options.serve:
         return _serve()
-    from hourglass_pose.files import write_whole
+    from hourglass_pose.files import require_writable, write_whole
 
+    if options.output:
+        require_writable(options.output)
     measured = _scaling(options) if options.what == 'scale' else _comparison(options)
     print('\n'.join(measured.lines()))
     if options.output:

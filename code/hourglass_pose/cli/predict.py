@@ -4,8 +4,8 @@ import argparse
 import os
 from typing import Any, Iterable, Iterator, List, Sequence, Tuple
 
+from hourglass_pose.cli.numbers import finite_number, integer_from
 from hourglass_pose.cli.options import add_device_options, add_original_options
-from hourglass_pose.cli.prediction_options import integer_from
 from hourglass_pose.cli.video_prediction import add_video_arguments, predict_videos, videos_of
 from hourglass_pose.errors import ImageError, UserError, counted
 from hourglass_pose.experiment import original_settings
@@ -56,14 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--min-person-score',
-        type=float,
+        type=finite_number,
         metavar='SCORE',
         help='leave out persons that are found with a lower score, or whose box in --boxes has a lower score '
         f"(default: what suits the network; {BOX_SCORE:g} for a detector's boxes)",
     )
     parser.add_argument(
         '--min-score',
-        type=float,
+        type=finite_number,
         help='leave joints with a lower score out of the picture (default: 0; of a video 0.2)',
     )
     add_device_options(parser)

@@ -1,8 +1,9 @@
 """The prediction options that evaluate and submit share."""
 
 import argparse
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Dict, Tuple
 
+from hourglass_pose.cli.numbers import integer_from
 from hourglass_pose.cli.options import add_decoding_option, add_device_options
 from hourglass_pose.experiment import original_settings
 
@@ -21,21 +22,6 @@ def scales_argument(text: str) -> Tuple[float, ...]:
             f'{text!r}'
         )
     return scales
-
-
-def integer_from(least: int) -> Callable[[str], int]:
-    """Return an argument type: integers that are at least `least`."""
-
-    def convert(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f'expected an integer >= {least}, found {text!r}')
-        return number
-
-    return convert
 
 
 def add_prediction_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Dict, Tuple
 
-from hourglass_pose.cli.prediction_options import integer_from
+from hourglass_pose.cli.numbers import integer_from
 
 HELP = 'render a data set of people: JPEGs and a dataset.txt; or a video of people with their joints'
 
