@@ -74,6 +74,7 @@ def annotations(plan: Plan) -> List[Row]:
     from hourglass_pose.skeleton import MPII_JOINTS
     from mpii_mat import random_images, write_mpii_mat
     from mutations import mutate_arrays
+    from packed import JOINTS, packed, photographed
 
     rng = np.random.RandomState(1)
     people = crowd(6, rng, scale=1.25, centre_img=np.array([100.0, 150.0]), split='valid')
@@ -184,6 +185,20 @@ def annotations(plan: Plan) -> List[Row]:
     def heads() -> str:
         return taken(add_head_boxes(people, path))
 
+    def boxes() -> str:
+        return f'{"" if makers.boxes_of(path) else "no "}boxes read'
+
+    photos = photographed(folder)
+    pack_folder = packed(folder, photos)
+    pack_path = os.path.join(pack_folder, 'pack.json')
+    with open(pack_path, 'rb') as stream:
+        pack_text = stream.read()
+
+    def pack(rng: np.random.RandomState) -> str:
+        values = json.dumps(mutate_value(json.loads(pack_text), rng)).encode()
+        _write(pack_path, values if rng.randint(2) else mutate_bytes(pack_text, rng))
+        return taken(read_annotations([pack_folder], [folder], len(JOINTS), joint_names=JOINTS).persons)
+
     cases = {
         'dataset.txt': text(content_of(lambda path: write_dataset_txt(path, people)), ours),
         'lines of JSON': lines_of(content_of(lambda path: write_person_lines(path, people, MPII_JOINTS))),
@@ -211,6 +226,10 @@ def annotations(plan: Plan) -> List[Row]:
             content_of(lambda path: write_mat(head)), lambda rng: write_mat(mutate_arrays(head, rng)), heads
         ),
         'split list': text(b'0001.jpg\n0002.jpgA\n', lambda: taken(split_by_list(people, path))),
+        'boxes, CSV': text(makers.TABLE.replace(b',', b' , '), boxes),
+        'boxes, COCO detections': in_json(makers.detections(), boxes),
+        'boxes, COCO annotations': in_json(makers.coco(rng), boxes),
+        'pack.json': pack,
     }
     rows = [guarded(name, case, plan) for name, case in cases.items()]
     shutil.rmtree(folder)

@@ -12,7 +12,6 @@ decoder that sleeps 5 ms, for which any machine has enough cores, the images a s
 """
 
 import argparse
-import hashlib
 import json
 import os
 import subprocess
@@ -34,6 +33,7 @@ from hourglass_pose.annotations.splits import split_hash, split_persons  # noqa:
 from hourglass_pose.config.config import load_config  # noqa: E402
 from hourglass_pose.experiment.experiment import Experiment  # noqa: E402
 from hourglass_pose.experiment.packed_data import packed_views  # noqa: E402
+from hourglass_pose.files import file_sha256  # noqa: E402
 from hourglass_pose.input.packing import pack_persons  # noqa: E402
 from hourglass_pose.skeleton import MPII_JOINTS  # noqa: E402
 from hourglass_pose.synthetic.dataset import write_synthetic_dataset  # noqa: E402
@@ -66,7 +66,7 @@ def repeated(pack, folder, count):
     for name, array in ((RECORDS, records), (NAMES, text), (NAME_ENDS, ends)):
         path = os.path.join(folder, name)
         np.save(path, array)
-        index.append(PackFile(name, os.path.getsize(path), hashlib.sha256(b'').hexdigest()))
+        index.append(PackFile(name, os.path.getsize(path), file_sha256(path)))
     manifest = PackManifest(tuple(content['joints']), count, content['views'], tuple(shards), tuple(index))
     with open(os.path.join(folder, MANIFEST), 'w') as stream:
         stream.write(manifest.text())

@@ -63,6 +63,17 @@ def test_first_bytes_tell_the_kind(tmp_path, head, kind):
     assert files.kind_of_file(tmp_path / 'x') == kind
 
 
+@pytest.mark.parametrize('text', ['', '{', '[' * 100000, b'\xff', '{"a": 1} x'])
+def test_json_that_cannot_be_parsed_is_a_value_error(text):
+    with pytest.raises(ValueError):
+        files.parse_json(text)
+
+
+def test_json_is_parsed_from_text_and_from_bytes_with_or_without_a_byte_order_mark():
+    for text in ('{"a": "ä"}', '{"a": "ä"}'.encode(), '{"a": "ä"}'.encode('utf-8-sig')):
+        assert files.parse_json(text) == {'a': 'ä'}
+
+
 def test_numbers_are_written_with_their_noun():
     assert counted(1, 'person') == '1 person'
     assert counted(12345, 'image') == '12,345 images'

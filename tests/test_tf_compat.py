@@ -71,6 +71,14 @@ def test_tensorflow_that_cannot_be_loaded_is_a_user_error_with_its_cause(import_
     assert capfd.readouterr().err == ''
 
 
+def test_tensorflow_that_other_libraries_do_not_fit_is_a_user_error_with_its_cause(import_of):
+    with pytest.raises(
+        UserError, match=r'cannot be imported \(Descriptors cannot be created directly\. If .* 3\.20\)'
+    ) as caught:
+        import_of("raise TypeError('Descriptors cannot be created directly.\\nIf this call came from protobuf > 3.20')")
+    assert '\n' not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     'end, signal_number',
     [('os.abort()', signal.SIGABRT), ('os.kill(os.getpid(), signal.SIGILL)', signal.SIGILL)],

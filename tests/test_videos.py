@@ -196,6 +196,12 @@ def test_a_camera_that_is_not_there_is_one_line():
     assert capture.released
 
 
+@pytest.mark.parametrize('number', [-1, 256, 10**14])
+def test_a_number_that_no_camera_has_is_refused_before_opencv_is_asked(number):
+    with pytest.raises(ImageError, match=f'camera {number}: expected the number of a camera, from 0 to 255'):
+        VideoReader(number, lambda source: pytest.fail('OpenCV was asked'))
+
+
 def test_times_that_do_not_increase_are_replaced_by_the_rate(tmp_path):
     (tmp_path / 'a.avi').write_bytes(b'')
     capture = Capture(range(4), {cv2.CAP_PROP_FPS: 20.0, cv2.CAP_PROP_POS_MSEC: 70.0})

@@ -1,9 +1,10 @@
-"""Files and folders: atomic writing, the kind of a file by its first bytes, and SHA-256."""
+"""Files and folders: atomic writing, the kind of a file by its first bytes, JSON, and SHA-256."""
 
 import hashlib
+import json
 import os
 from contextlib import contextmanager
-from typing import BinaryIO, Iterator, Optional, Type, Union
+from typing import Any, BinaryIO, Iterator, Optional, Type, Union
 
 from hourglass_pose.errors import ConfigError, UserError
 
@@ -64,6 +65,17 @@ def kind_of_file(path: Union[str, os.PathLike]) -> Optional[str]:
     """Return kind_of_bytes of a file. Raises OSError if it cannot be read."""
     with open(path, 'rb') as stream:
         return kind_of_bytes(stream.read(HEAD_BYTES))
+
+
+def parse_json(text: Union[str, bytes]) -> Any:
+    """Return the value of a JSON text, UTF-8 with or without a byte order mark if it is bytes.
+
+    Raises ValueError for any other text, also for one that is nested more deeply than Python can parse.
+    """
+    try:
+        return json.loads(text.decode('utf-8-sig') if isinstance(text, bytes) else text)
+    except RecursionError:
+        raise ValueError('nested too deeply')
 
 
 def file_sha256(path: Union[str, os.PathLike]) -> str:

@@ -4,7 +4,7 @@ Left and right are those of the person in the photo.
 """
 
 import re
-from typing import Dict, List, Match, Optional, Pattern, Set, Tuple
+from typing import Dict, List, Optional, Pattern, Set, Tuple
 
 # The original code's configuration files misspell these two joints.
 _SPELLINGS = {'r_anckle': 'r_ankle', 'l_anckle': 'l_ankle'}
@@ -26,11 +26,10 @@ _SIDED = tuple(
     )
 )
 
-# Without a separator, a prefix is a side only if the partner exists: rwrist with lwrist, but not "leg" or "rib" alone.
-_UNMARKED = tuple(
-    re.compile(pattern, re.IGNORECASE)
-    for pattern in (r'(?P<side>right|left)(?P<rest>.+)$', r'(?P<side>r|l)(?P<rest>.+)$')
-)
+# Anywhere else, these are sides only if the joint of the other side exists: rwrist with lwrist, but not "leg" or "rib"
+# alone; front_left_paw with front_right_paw; bl_paw with br_paw. The words come before the patterns above, because
+# LEFTWRIST is not the left "EFTWRIST".
+_WORDS, _LETTERS = re.compile('right|left'), re.compile('[rl]')
 
 
 def mended(name: str) -> str:
@@ -41,29 +40,30 @@ def mended(name: str) -> str:
 def split_sides(names: Tuple[str, ...]) -> List[Tuple[str, str]]:
     """Return (side, rest) of each name: 'right', 'left' or '', and the name without it, in lower case, no separators.
 
-    names: all joints of a skeleton, because a prefix without a separator is a side only where both sides exist.
+    names: all joints of a skeleton, because some spellings are a side only where both sides exist.
     """
+    lower_names = {name.lower() for name in names}
     split_names = []
-    plain_names = {name.lower() for name in names}
     for name in names:
         match = next(filter(None, (pattern.match(name) for pattern in _SIDED)), None)
-        if match is None:
-            match = next(filter(None, (_unmarked(pattern, name, plain_names) for pattern in _UNMARKED)), None)
-        if match is None:
-            split_names.append(('', _plain(name)))
-        else:
-            split_names.append(
-                ('right' if match.group('side').lower().startswith('r') else 'left', _plain(match.group('rest')))
-            )
+        side, rest = (
+            _with_partner(name.lower(), _WORDS, lower_names)
+            or (match and (match.group('side').lower(), match.group('rest')))
+            or _with_partner(name.lower(), _LETTERS, lower_names)
+            or ('', name)
+        )
+        split_names.append(({'r': 'right', 'l': 'left'}.get(side, side), _plain(rest)))
     return split_names
 
 
-def _unmarked(pattern: Pattern[str], name: str, names: Set[str]) -> Optional[Match[str]]:
-    """Return the match of a name whose partner is among the names (lower case), or None."""
-    match = pattern.match(name)
-    if match is None:
-        return None
-    return match if _OTHER_SIDE[match.group('side').lower()] + match.group('rest').lower() in names else None
+def _with_partner(name: str, sides: Pattern[str], names: Set[str]) -> Optional[Tuple[str, str]]:
+    """Return (side, rest) of a name whose partner is among the names, all lower case; None for no or several ways."""
+    found = []
+    for match in sides.finditer(name):
+        before, after = name[: match.start()], name[match.end() :]
+        if before + _OTHER_SIDE[match.group()] + after in names:
+            found.append((match.group(), before + after))
+    return found[0] if len(found) == 1 else None
 
 
 def _plain(name: str) -> str:

@@ -143,7 +143,8 @@ class Skeleton:
     """An ordered set of named joints, and the properties that follow from their names.
 
     joints: J names. Right/left partners are found for every usual spelling: r_x/l_x, right_x/left_x, x_r/x_l,
-        RightX/LeftX, RX/LX, rightX/leftX, and rx/lx where both exist.
+        RightX/LeftX, RX/LX, rightX/leftX, and elsewhere in a name where both sides exist: rx/lx, RIGHTX/LEFTX,
+        front_right_x/front_left_x, br_x/bl_x.
     flip_pairs: pairs of names that a horizontal flip exchanges; () for none. None derives them from the names.
     Raises ValueError for no joints, a repeated name, and a pair that does not fit the joints.
     """

@@ -94,9 +94,10 @@ def _import_tensorflow() -> Any:
             # TensorFlow 1.15 uses deprecated names of NumPy, and users cannot change that.
             warnings.simplefilter('ignore', FutureWarning)
             import tensorflow
-    except ImportError as error:
+    except Exception as error:  # also TypeError, of a protobuf that does not fit, and OSError, of a damaged library
+        reason = ' '.join(str(error).split())[:500] or type(error).__name__
         raise UserError(
-            f'TensorFlow cannot be imported ({error}); install it with "pip install .[cpu]" or "pip install .[gpu]", '
+            f'TensorFlow cannot be imported ({reason}); install it with "pip install .[cpu]" or "pip install .[gpu]", '
             'on an Ascend host use the TensorFlow 1.15 of its toolkit'
         )
     return tensorflow

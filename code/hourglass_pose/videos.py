@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from hourglass_pose.errors import ImageError, UserError
-from hourglass_pose.files import kind_of_file
+from hourglass_pose.files import kind_of_file, parse_json
 
 DEFAULT_FPS = 25.0
 """Frames per second of a camera or a file that does not say."""
@@ -18,6 +18,7 @@ DEFAULT_FPS = 25.0
 _KINDS = ('mp4', 'quicktime', 'avi', 'matroska', 'flv', 'mpeg', 'wmv')
 _ENDINGS = ('.mp4', '.m4v', '.mov', '.avi', '.mkv', '.webm', '.flv', '.mpg', '.mpeg', '.wmv', '.ts', '.mts', '.3gp')
 _MOST_FPS = 240.0
+_LAST_CAMERA = 255  # /dev/video255
 # MPEG-4 Part 2, the one codec that every build of OpenCV can write into MP4.
 _CODEC = 'mp4v'
 # A box of type `free`, which players skip (ISO/IEC 14496-12), at the end of the file.
@@ -53,6 +54,9 @@ class VideoReader:
         self.name = f'camera {source}' if self.is_camera else os.fspath(str(source))
         if not self.is_camera and not os.path.isfile(self.name):
             raise ImageError(f'{self.name}: there is no such file; name a video, or a camera by --camera')
+        if isinstance(source, int) and not 0 <= source <= _LAST_CAMERA:
+            # Some releases of OpenCV crash for a negative number.
+            raise ImageError(f'{self.name}: expected the number of a camera, from 0 to {_LAST_CAMERA}')
         self._clock = clock
         self._capture = open_capture(source)
         if not self._capture.isOpened():
@@ -228,7 +232,7 @@ def _is_own_lines(path: str) -> bool:
         with open(path, encoding='ascii') as stream:
             first = stream.readline()
         # A run that ended before its first frame leaves an empty file.
-        return not first or str(json.loads(first)['format']).startswith('hourglass-pose')
+        return not first or str(parse_json(first)['format']).startswith('hourglass-pose')
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -9,6 +9,7 @@ import pytest
 import scipy.io
 
 from annotated import crowd
+from hourglass_pose.annotations.box_files import BoxFile
 from hourglass_pose.annotations.checking import LARGEST, Skipped
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.person_lines import write_person_lines
@@ -22,6 +23,7 @@ from hourglass_pose.errors import UserError
 from hourglass_pose.skeleton import COCO_JOINTS, MPII_JOINTS
 from mpii_mat import random_images, write_mpii_mat
 from mutations import VALUES, mutate_arrays, mutate_bytes, mutate_text, mutate_value
+from packed import JOINTS, packed, photographed
 
 COUNT = int(os.environ.get('MUTATIONS', 50))
 PERSONS = 6
@@ -229,6 +231,48 @@ def test_head_boxes_and_split_lists(tmp_path, people, rng):
         check(lambda: add_head_boxes(people, path))
         write_text(path, mutate_text(b'0001.jpg\n0002.jpgA\n', rng))
         check(lambda: split_by_list(people, path))
+
+
+def detections():
+    return [
+        {'image_id': 1, 'category_id': 1, 'bbox': [1, 2, 30, 40], 'score': 0.9},
+        {'file_name': 'sub/b.jpg', 'category_id': 1, 'bbox': [5, 6, 7, 8], 'score': 1},
+    ]
+
+
+TABLE = b'image,x,y,width,height,score\na.jpg,0,0,1,1,0.9\n"b, c.jpg",0,0,2,2,0.4\n'
+
+
+def boxes_of(path):
+    """Return the persons of a file of boxes."""
+    boxes = BoxFile(path)
+    assert boxes.of('/photos/a.jpg') is not None
+    found = [box for several in boxes.by_image.values() for box in several]
+    assert np.abs(found).max() <= LARGEST
+    return [Skipped('boxes')] * len(found)
+
+
+def test_boxes(tmp_path, rng):
+    path = str(tmp_path / 'boxes')
+    for content in (detections(), coco(rng)):
+        for _ in range(COUNT):
+            write_text(path, json.dumps(mutate_value(content, rng)).encode())
+            check(lambda: boxes_of(path))
+    for text in [b'a\0.jpg,1,2,3,4\n', b'a.jpg,' + b'1' * 200000 + b',2,3,4\n'] + [
+        mutate_text(TABLE.replace(b',', b' , '), rng) for _ in range(COUNT)
+    ]:
+        write_text(path, text)
+        check(lambda: boxes_of(path))
+
+
+def test_packs(tmp_path, rng):
+    pack = packed(tmp_path, photographed(tmp_path))
+    path = os.path.join(pack, 'pack.json')
+    content = open(path, 'rb').read()
+    for index in range(COUNT):
+        damaged = json.dumps(mutate_value(json.loads(content), rng)).encode()
+        write_text(path, damaged if index % 3 else mutate_bytes(content, rng))
+        check(lambda: read_annotations([pack], [str(tmp_path)], len(JOINTS), joint_names=JOINTS).persons)
 
 
 def test_the_command_line_reports_the_same_in_one_line(tmp_path, rng, capsys):

@@ -144,6 +144,22 @@ def test_a_damaged_index_is_refused(pack):
             open_pack(pack, len(JOINTS))
 
 
+def test_a_changed_number_of_the_index_is_noticed_when_the_pack_is_opened(pack):
+    for name in ('persons.npy', 'names.npy', 'name_ends.npy'):
+        path = os.path.join(pack, name)
+        with open(path, 'rb') as stream:
+            content = stream.read()
+        for changed in (len(content) - 1, 11):
+            with open(path, 'wb') as stream:
+                stream.write(bytes(byte ^ (at == changed) for at, byte in enumerate(content)))
+            with pytest.raises(AnnotationError, match=f'the index is damaged.*{name}') as caught:
+                open_pack(pack, len(JOINTS))
+            assert '\n' not in str(caught.value)
+        with open(path, 'wb') as stream:
+            stream.write(content)
+    assert len(open_pack(pack, len(JOINTS))) == 4
+
+
 def test_the_memory_of_a_table_is_that_of_its_rows():
     # 166 + 10 bytes a joint are in the file; what a table adds is an int32 a person.
     assert record_type(16).itemsize == 326

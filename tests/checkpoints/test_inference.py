@@ -43,8 +43,29 @@ def test_fields_of_a_later_version_are_passed_over():
     assert InferenceRecord.from_dict(dict(EARLIER, colour='green'), **NETWORK).loss == 'softmax'
 
 
-@pytest.mark.parametrize('values', [{}, dict(EARLIER, joints=None), dict(EARLIER, mean_pose_crop=[1, 2]), []])
-def test_a_record_that_lacks_a_field_is_a_checkpoint_error_of_one_line(values):
+@pytest.mark.parametrize(
+    'values',
+    [
+        {},
+        [],
+        dict(EARLIER, joints=None),
+        dict(EARLIER, joints=['neck', 'neck', 'head']),
+        dict(EARLIER, joints=['r_wrist', 'l_wrist', 3]),
+        dict(EARLIER, kept_joints=[True]),
+        dict(EARLIER, flip_pairs=[['r_wrist', 'tail']]),
+        dict(EARLIER, mean_pose_crop=[1, 2]),
+        dict(EARLIER, mean_pose_crop=[[1, 2]]),
+        dict(EARLIER, mean_pose_crop=[[1, 2], [3, 10**400], [5, 6]]),
+        dict(EARLIER, input_size='128'),
+        dict(EARLIER, heatmap_size=0),
+        dict(EARLIER, sigma=None),
+        dict(EARLIER, sigma=float('nan')),
+        dict(EARLIER, box_margin=float('inf')),
+        dict(EARLIER, loss='other'),
+        dict(EARLIER, decoding=[]),
+    ],
+)
+def test_a_record_that_lacks_a_field_or_has_a_wrong_value_is_a_checkpoint_error_of_one_line(values):
     with pytest.raises(CheckpointError, match='inference record') as caught:
         InferenceRecord.from_dict(values, **NETWORK)
     assert '\n' not in str(caught.value)

@@ -37,6 +37,13 @@ def test_what_cannot_be_measured_is_refused_before_a_process_starts(arguments, e
     assert expected in errors and errors.count('\n') == 1
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured(command_line_run, tmp_path, capsys):
+    for output in (tmp_path, tmp_path / 'none' / 'speed.json'):
+        assert main(['benchmark', '--config', command_line_run.config, '--output', str(output)]) == 2
+        printed = capsys.readouterr()
+        assert str(output) in printed.err and printed.err.count('\n') == 1 and not printed.out
+
+
 def test_the_runtime_is_that_of_a_training_and_opened_once(command_line_run, monkeypatch):
     opened = []
 

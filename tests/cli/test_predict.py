@@ -125,6 +125,15 @@ def test_options_that_contradict_each_other_are_refused_in_one_line(predict, pho
     assert code == 2 and len(errors) == 1 and word in errors[0]
 
 
+@pytest.mark.parametrize('option', ['--min-score', '--min-person-score'])
+@pytest.mark.parametrize('text', ['nan', 'inf', 'high'])
+def test_scores_that_are_no_numbers_are_refused(option, text, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(['predict', 'photo.jpg', option, text, '--output', 'poses'])
+    errors = capsys.readouterr().err
+    assert caught.value.code == 2 and errors.count('\n') == 1 and option in errors and repr(text) in errors
+
+
 def test_boxes_of_other_photos_are_refused(predict, photos, tmp_path):
     (tmp_path / 'b.csv').write_text('else.png,0,0,9,9\n')
     code, _, errors = predict(photos, '--boxes', tmp_path / 'b.csv')

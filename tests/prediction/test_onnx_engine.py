@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 from conftest import CODE
 
-from exported_models import CELLS, JOINTS, SIZE, write_exported
+from exported_models import CELLS, JOINTS, SIZE, describe, write_exported
 from hourglass_pose.checkpoints.exported import open_exported
 from hourglass_pose.errors import CheckpointError, UserError
 from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.prediction import onnx_engine
 from hourglass_pose.prediction.onnx_engine import OnnxEngine
 from hourglass_pose.prediction.predictor import Predictor
+from mutations import mutate_value
 
 HAS_ONNXRUNTIME = importlib.util.find_spec('onnxruntime') is not None
 LIBRARIES = ['opencv', pytest.param('onnxruntime', marks=pytest.mark.skipif(not HAS_ONNXRUNTIME, reason='missing'))]
@@ -113,6 +114,23 @@ def test_a_damaged_model_is_refused_in_one_line(tmp_path, use, library, capfd):
     with pytest.raises(CheckpointError, match='cannot read the model') as caught:
         Predictor(path)
     assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('library', LIBRARIES)
+def test_a_description_with_other_values_predicts_or_is_refused_in_one_line(tmp_path, use, library, rng, capfd):
+    use(library)
+    path, refused = write_exported(str(tmp_path / 'm.onnx')), 0
+    description = describe(1)
+    for _ in range(50):
+        with open(f'{path}.json', 'w') as stream:
+            json.dump(mutate_value(description, rng), stream)
+        try:
+            with Predictor(path) as predictor:
+                assert len(predictor.predict(photo([(0, 0), (8, 8), (16, 16)])).joints_img) == len(predictor.skeleton)
+        except UserError as error:
+            assert '\n' not in str(error)
+            refused += 1
+    assert 25 < refused < 50
 
 
 @pytest.mark.parametrize('options', [{'device': 'gpu'}, {'device': 'npu'}, {'precision': 'mixed'}])

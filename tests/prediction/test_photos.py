@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from exported_models import SIZE, write_exported
-from hourglass_pose.errors import ImageError
+from hourglass_pose.errors import ImageError, UserError
 from hourglass_pose.images import IMAGE_EXTENSIONS
-from hourglass_pose.prediction.photos import find_photos, predict_photos
+from hourglass_pose.prediction.photos import find_in_photos, find_photos, predict_photos
 from hourglass_pose.prediction.predictor import Predictor
 
 
@@ -83,3 +83,27 @@ def test_photos_come_in_their_order_regardless_of_reading_order(tmp_path, rng, b
             assert len(photo.poses) == 2
             for together, single in zip(photo.poses, alone):
                 assert np.array_equal(together.joints_img, single.joints_img)
+
+
+def test_a_network_that_fails_on_a_photo_does_not_cost_the_others(tmp_path, rng, monkeypatch):
+    paths = [str(tmp_path / f'{index}.png') for index in range(3)]
+    for path in paths:
+        cv2.imwrite(path, rng.randint(0, 256, (SIZE, SIZE, 3)).astype(np.uint8))
+    with Predictor(write_exported(str(tmp_path / 'm.onnx'), 1)) as predictor:
+        for method, predict in (
+            ('poses_of', lambda: predict_photos(predictor, paths)),
+            ('find', lambda: find_in_photos(predictor, paths)),
+        ):
+            calls, original = [], getattr(predictor, method)
+
+            def failing(*arguments, calls=calls, original=original):
+                calls.append(arguments)
+                if len(calls) == 2:
+                    raise UserError('out of memory')
+                return original(*arguments)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(predictor, method, failing)
+                found = list(predict())
+            assert [photo.path for photo in found] == paths
+            assert [str(photo.problem) for photo in found] == ['None', 'out of memory', 'None']

@@ -160,6 +160,18 @@ def test_a_photo_in_memory_of_another_shape_or_type_is_refused(predictor, image)
         predictor.predict(image)
 
 
+def test_an_error_of_tensorflow_gives_its_reason_in_one_line(predictor, crops, monkeypatch):
+    def run(session, *arguments, **options):
+        raise tf.errors.ResourceExhaustedError(
+            None, None, 'Graph execution error:\n\nNode: "conv"\nout of memory\n\t [[a]]'
+        )
+
+    monkeypatch.setattr(tf.Session, 'run', run)
+    with pytest.raises(UserError, match=r'cannot run the network on CPU, float32 \(out of memory\)') as caught:
+        predictor.heatmaps(crops)
+    assert '\n' not in str(caught.value)
+
+
 def test_a_missing_photo_is_an_image_error(predictor):
     with pytest.raises(ImageError, match='no such file'):
         predictor.predict('/nowhere/photo.jpg')

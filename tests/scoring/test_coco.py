@@ -100,6 +100,17 @@ def test_image_ids_are_found_by_file_name(tmp_path, files, needs_pycocotools):
         truth.image_ids(['x.jpg'])
 
 
+def test_an_image_is_not_taken_for_another_of_the_same_name(tmp_path, needs_pycocotools):
+    people = random_annotations(np.random.RandomState(4), 3)
+    for image, name in zip(people['images'], ('a/1.jpg', 'b/1.jpg', 'b/2.jpg')):
+        image['file_name'] = name
+    (tmp_path / 'a.json').write_text(json.dumps(people))
+    truth, ids = CocoAnnotations(str(tmp_path / 'a.json')), [image['id'] for image in people['images']]
+    assert truth.image_ids(['a/1.jpg', 'b/1.jpg', 'c/2.jpg']) == ids
+    with pytest.raises(UserError, match='has 2 images for c/1.jpg'):
+        truth.image_ids(['c/1.jpg'])
+
+
 def test_without_pycocotools_one_line_names_what_to_install(tmp_path, capsys, files, monkeypatch):
     import sys
 

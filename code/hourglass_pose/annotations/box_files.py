@@ -7,13 +7,13 @@ import os
 import re
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union
 
-import numpy as np
-
+from hourglass_pose.annotations.checking import LARGEST
 from hourglass_pose.annotations.dataset_txt import read_dataset_txt
 from hourglass_pose.annotations.gzip_files import open_bytes, read_head
 from hourglass_pose.annotations.person_lines import is_header, read_person_lines
 from hourglass_pose.errors import AnnotationError, counted, excerpt
-from hourglass_pose.files import kind_of_bytes
+from hourglass_pose.files import kind_of_bytes, parse_json
+from hourglass_pose.rules import is_number
 
 COLUMNS = ('image', 'x', 'y', 'width', 'height')
 """Columns of a CSV; `score` may follow."""
@@ -110,7 +110,7 @@ def _of_persons(numbered: Iterable[Tuple[int, Any]]) -> Iterator[ImageBox]:
 
 
 def _joints_of_header(head: bytes) -> int:
-    joints = json.loads(head.splitlines()[0].decode('utf-8-sig')).get('joints')
+    joints = parse_json(head.splitlines()[0]).get('joints')
     return len(joints) if isinstance(joints, list) else 0
 
 
@@ -124,7 +124,7 @@ def _of_csv(path: str) -> Iterator[ImageBox]:
     with open_bytes(path) as stream:
         text = stream.read().decode('utf-8-sig', 'replace')
     columns: Sequence[str] = COLUMNS + ('score',)
-    for number, row in enumerate(csv.reader(io.StringIO(text, newline='')), 1):
+    for number, row in enumerate(_csv_rows(path, text), 1):
         row = [field.strip() for field in row]
         if number == 1 and all(_number(field) is None for field in row[1:]):
             columns = [name.lower() for name in row]
@@ -137,12 +137,21 @@ def _of_csv(path: str) -> Iterator[ImageBox]:
             yield _checked(f'{path}:{number}', named.get('image'), values, _number(named.get('score') or '1'))
 
 
+def _csv_rows(path: str, text: str) -> Iterator[List[str]]:
+    rows = csv.reader(io.StringIO(text, newline=''))
+    try:
+        yield from rows
+    except csv.Error as error:
+        raise AnnotationError(f'{path}:{rows.line_num}: no CSV ({error}); write the file again as UTF-8')
+
+
 def _of_coco(path: str, content: Any) -> Iterator[ImageBox]:
     entries = content.get('annotations') if isinstance(content, dict) else content
     if not isinstance(entries, list):
         raise AnnotationError(f'{path}: JSON without boxes; expected a list of detections, or "annotations" of COCO')
     described = content if isinstance(content, dict) else {}
-    names = {image.get('id'): image.get('file_name') for image in _dicts(described.get('images'))}
+    images = [image for image in _dicts(described.get('images')) if _is_name(image.get('id'))]
+    names = {image['id']: image.get('file_name') for image in images}
     categories = [each.get('id') for each in _dicts(described.get('categories')) if each.get('name') == 'person']
     category = categories[0] if categories else _PERSON_CATEGORY
     for number, entry in enumerate(entries, 1):
@@ -153,19 +162,20 @@ def _of_coco(path: str, content: Any) -> Iterator[ImageBox]:
             continue
         image = entry.get('file_name', entry.get('image'))
         if image is None:
-            image = names.get(entry.get('image_id'), entry.get('image_id'))
+            image = entry.get('image_id')
+            image = names.get(image, image) if _is_name(image) else None
         yield _checked(where, image, entry.get('bbox'), entry.get('score', 1.0))
 
 
 def _checked(where: str, image: Any, values: Any, score: Any) -> ImageBox:
-    if isinstance(image, bool) or not isinstance(image, (str, int)) or image == '':
+    if not _is_name(image):
         raise AnnotationError(f'{where}: no name or number of an image; write the file again')
     is_list = isinstance(values, list) and len(values) == 4
-    if not is_list or not all(_is_number(value) for value in values) or min(values[2:]) <= 0:
+    if not is_list or not all(is_number(value, -LARGEST, LARGEST) for value in values) or min(values[2:]) <= 0:
         raise AnnotationError(
             f'{where}: the box is {excerpt(str(values))}; expected x, y, width, height in pixels, an area above 0'
         )
-    if not _is_number(score):
+    if not is_number(score, -LARGEST, LARGEST):
         raise AnnotationError(f'{where}: the score is {excerpt(str(score))}; expected a number')
     x, y, width, height = [float(value) for value in values]
     return ImageBox(image, (x, y, width, height), float(score))
@@ -178,8 +188,8 @@ def _dicts(value: Any) -> List[Dict[str, Any]]:
 def _load_json(path: str) -> Any:
     try:
         with open_bytes(path) as stream:
-            return json.loads(stream.read().decode('utf-8-sig'))
-    except (ValueError, RecursionError) as error:
+            return parse_json(stream.read())
+    except ValueError as error:
         raise AnnotationError(f'{path}: damaged JSON ({" ".join(str(error).split())[:100]}); write the file again')
 
 
@@ -190,8 +200,9 @@ def _number(text: str) -> Optional[float]:
         return None
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and bool(np.isfinite(float(value)))
+def _is_name(value: Any) -> bool:
+    """Return whether a value is an Image."""
+    return (isinstance(value, str) and value != '') or (isinstance(value, int) and not isinstance(value, bool))
 
 
 def _plain(image: Image) -> Image:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from hourglass_pose.annotations.packed_crop import Shard
 from hourglass_pose.annotations.person_table import RECORDS, PersonTable, open_arrays, record_type
 from hourglass_pose.errors import AnnotationError, excerpt
+from hourglass_pose.files import file_sha256, parse_json
 
 MANIFEST = 'pack.json'
 FORMAT, VERSION = 'hourglass-pose pack', 1
@@ -51,12 +53,14 @@ def read_manifest(folder: str) -> PackManifest:
     """Return the PackManifest of a pack. Raises AnnotationError."""
     path = os.path.join(folder, MANIFEST)
     try:
-        with open(path, encoding='utf-8') as stream:
-            content = json.load(stream)
+        with open(path, 'rb') as stream:
+            content = parse_json(stream.read())
         if content.pop('format') != FORMAT or content.pop('version') != VERSION:
             raise ValueError(f'expected {FORMAT!r} of version {VERSION}')
         files = {name: tuple(PackFile(**each) for each in content[name]) for name in ('shards', 'index')}
-        return PackManifest(tuple(content['joints']), int(content['persons']), dict(content['views']), **files)
+        manifest = PackManifest(tuple(content['joints']), content['persons'], dict(content['views']), **files)
+        _check_types(manifest)
+        return manifest
     except OSError as error:
         raise AnnotationError(f'{path}: cannot be read ({error.strerror or error}); {_AGAIN}')
     except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -66,7 +70,9 @@ def read_manifest(folder: str) -> PackManifest:
 def open_pack(
     folder: str, num_joints: int, source: int = 0, joint_names: Optional[Sequence[str]] = None
 ) -> PersonTable:
-    """Return the persons of a pack; nothing is read but the manifest, and the sizes of its files are checked.
+    """Return the persons of a pack. The sizes of all files are checked, and the content of the index.
+
+    The crops are checked one by one, when they are read.
 
     num_joints, joint_names, source: as in person_lines.read_person_lines. Raises AnnotationError.
     """
@@ -78,6 +84,10 @@ def open_pack(
             found = 'missing' if size is None else f'{size:,} bytes'
             raise AnnotationError(f'{path}: {found}; expected {each.size:,} bytes; {_AGAIN}')
     try:
+        # A gigabyte takes a second. A damaged number in it would otherwise be trained on without a word.
+        for each in manifest.index:
+            if file_sha256(os.path.join(folder, each.name)) != each.sha256:
+                raise ValueError(f'{each.name} is not the file that was written')
         records, names = open_arrays(folder)
     except (OSError, ValueError) as error:
         raise AnnotationError(f'{folder}: the index is damaged ({excerpt(str(error))}); {_AGAIN}')
@@ -86,6 +96,16 @@ def open_pack(
     shards = [Shard(os.path.join(folder, each.name)) for each in manifest.shards]
     chosen = _chosen(folder, manifest.joints, num_joints, joint_names)
     return PersonTable(records, names, shards, chosen, source)
+
+
+def _check_types(manifest: PackManifest) -> None:
+    """Raise TypeError for values that pack.json cannot have."""
+    files = manifest.shards + manifest.index
+    wrong: List[Any] = [name for name in manifest.joints if not (isinstance(name, str) and name)]
+    wrong += [number for number in (manifest.persons, *(each.size for each in files)) if type(number) is not int]
+    wrong += [each for each in files if not (isinstance(each.name, str) and re.match(r'[\w.-]+$', each.name))]
+    if wrong:
+        raise TypeError(f'it has {wrong[0]!r}')
 
 
 def _chosen(

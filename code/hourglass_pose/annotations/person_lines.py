@@ -29,6 +29,7 @@ from hourglass_pose.annotations.checking import checked_person
 from hourglass_pose.annotations.gzip_files import create_bytes, lines_of, open_bytes
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import AnnotationError, excerpt
+from hourglass_pose.files import parse_json
 from hourglass_pose.invocation import command
 
 FORMAT, VERSION = 'hourglass-pose persons', 1
@@ -46,8 +47,8 @@ class _Layout:
 def is_header(head: bytes) -> bool:
     """Return whether bytes begin with the header of a file in this format, of any version."""
     try:
-        return json.loads(head.splitlines()[0].decode('utf-8-sig'))['format'] == FORMAT
-    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        return parse_json(head.splitlines()[0])['format'] == FORMAT
+    except (ValueError, KeyError, TypeError, IndexError):
         return False
 
 
@@ -55,7 +56,7 @@ def read_joint_names(path: str) -> Optional[Tuple[str, ...]]:
     """Return the names of the joints of a file in this format, or None for another file. Raises AnnotationError."""
     with open_bytes(path) as stream:
         line = next(lines_of(stream), b'')
-    return tuple(json.loads(line.decode('utf-8-sig'))['joints']) if is_header(line) else None
+    return tuple(parse_json(line)['joints']) if is_header(line) else None
 
 
 def read_person_lines(
@@ -150,7 +151,7 @@ def _layout(path: str, line: bytes, num_joints: int, joint_names: Optional[Seque
             f'{path}:1: expected the first line {{"format": "{FORMAT}", "version": {VERSION}, ...}}; create the file '
             f'with "{command("prepare")}"'
         )
-    header = json.loads(line.decode('utf-8-sig'))
+    header = parse_json(line)
     if header.get('version') != VERSION:
         raise AnnotationError(
             f'{path}:1: version {_shown(header.get("version"))} of the format; expected version {VERSION}; create '
@@ -176,12 +177,12 @@ def _layout(path: str, line: bytes, num_joints: int, joint_names: Optional[Seque
 
 def _record(line: bytes) -> Dict[str, Any]:
     try:
-        record = json.loads(line.decode('utf-8'))
+        record = parse_json(line.decode('utf-8'))
     except UnicodeDecodeError as error:
         raise AnnotationError(
             f'byte 0x{line[error.start]:02x} in column {error.start + 1} is not UTF-8 text; save the file as UTF-8'
         )
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise AnnotationError(f'not JSON ({error}); expected {{"image": ..., "box": ..., ...}}')
     if not isinstance(record, dict):
         raise AnnotationError(f'expected {{"image": ..., "box": ..., ...}}, found {_shown(record)}')

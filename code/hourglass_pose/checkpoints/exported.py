@@ -1,13 +1,13 @@
 """Exported ONNX models, the one that ships included: their description, read without the onnx package."""
 
 import io
-import json
 import os
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Dict, Iterator, Optional, Sequence, Tuple, Union
 
 from hourglass_pose.checkpoints.inference import InferenceRecord
 from hourglass_pose.errors import CheckpointError
+from hourglass_pose.files import parse_json
 
 METADATA_KEY = 'hourglass_pose'
 """Key in the metadata_props of an ONNX model; its value is the description as JSON."""
@@ -86,9 +86,9 @@ def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
             f'{os.path.basename(description_file)} next to it; export the checkpoint again with this version'
         )
     try:
-        description: Dict[str, Any] = json.loads(text)
+        description: Dict[str, Any] = parse_json(text)
         given = description['input']
-        return ExportedModel(
+        model = ExportedModel(
             path,
             InferenceRecord.from_dict(description['inference']),
             str(given['name']),
@@ -98,12 +98,24 @@ def open_exported(path: Union[str, 'os.PathLike[str]']) -> ExportedModel:
             tuple(str(output['name']) for output in description['outputs']),
             description.get('step'),
         )
-    except (CheckpointError, KeyError, TypeError, ValueError, AttributeError) as error:
+        _check(model)
+        return model
+    except (CheckpointError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         reason = error if isinstance(error, CheckpointError) else f'{type(error).__name__}: {error}'
         raise CheckpointError(
             f'{source}: the description of the model cannot be read ({reason}); export the checkpoint again with this '
             'version'
         )
+
+
+def _check(model: ExportedModel) -> None:
+    """Raise ValueError for values that no export has."""
+    count, *sides = model.input_shape
+    size = model.inference.input_size
+    if (count is not None and count < 1) or sides != [size, size, 3] or len(model.input_mean) != 3:
+        raise ValueError(f'an input {list(model.input_shape)} with the mean {list(model.input_mean)}')
+    if model.input_type not in ('uint8', 'float32') or not model.outputs or type(model.step) not in (int, type(None)):
+        raise ValueError(f'dtype {model.input_type}, outputs {", ".join(model.outputs)}, step {model.step!r}')
 
 
 def read_metadata(path: str) -> Dict[str, str]:

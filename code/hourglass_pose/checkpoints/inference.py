@@ -9,6 +9,7 @@ from hourglass_pose.errors import CheckpointError
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.representations.table import make_codec
+from hourglass_pose.rules import is_number
 from hourglass_pose.skeleton import Skeleton
 
 
@@ -53,7 +54,7 @@ class InferenceRecord:
 
         network: input_size, heatmap_size and gives_probabilities, for objects of earlier versions, which lack them.
         Fields that this version does not know are ignored.
-        Raises CheckpointError for an object that lacks a field.
+        Raises CheckpointError for an object that lacks a field or has a value that no network has.
         """
         known = {field.name for field in fields(cls)}
         try:
@@ -64,9 +65,26 @@ class InferenceRecord:
                 merged['mean_pose_crop'] = tuple((float(x), float(y)) for x, y in merged['mean_pose_crop'])
             if merged.get('flip_pairs') is not None:
                 merged['flip_pairs'] = tuple((str(first), str(second)) for first, second in merged['flip_pairs'])
-            return cls(**merged)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            record = cls(**merged)
+            record._check()
+            return record
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CheckpointError(f'the inference record cannot be read ({type(error).__name__}: {error})')
+
+    def _check(self) -> None:
+        """Raise ValueError or TypeError for values that no network has."""
+        lengths = [len(values) for values in (self.joints, self.kept_joints, self.mean_pose_crop) if values is not None]
+        texts = (*self.joints, self.loss, self.decoding, self.crop_rule, self.crop_corners, self.train_crop)
+        is_sound = (
+            len(set(lengths)) == 1
+            and all(isinstance(text, str) for text in texts)
+            and all(type(size) is int and size > 0 for size in (self.input_size, self.heatmap_size))
+            and all(is_number(value, -1) for value in (self.sigma, self.box_margin, self.joints_margin))
+        )
+        if not is_sound:
+            raise ValueError('numbers, texts or lengths that no network has')
+        self.skeleton()
+        self.codec()
 
     def as_dict(self) -> Dict[str, Any]:
         """Return a JSON-able dict that `from_dict` reads as an equal record."""

@@ -6,7 +6,7 @@ import os
 from typing import Any, Dict, List
 
 from hourglass_pose.errors import CheckpointError
-from hourglass_pose.files import file_sha256, write_whole
+from hourglass_pose.files import file_sha256, parse_json, write_whole
 
 MANIFEST = 'manifest.json'
 MANIFEST_FORMAT = 2
@@ -21,8 +21,8 @@ def read_manifest(folder: str) -> Manifest:
     """Return a checkpoint's manifest. Raises CheckpointError if it cannot be read or has another format."""
     path = os.path.join(folder, MANIFEST)
     try:
-        with open(path) as stream:
-            manifest = json.load(stream)
+        with open(path, 'rb') as stream:
+            manifest = parse_json(stream.read())
         if manifest['format'] > MANIFEST_FORMAT:
             raise CheckpointError(
                 f'{path}: written by a newer version (format {manifest["format"]}, this one reads format '
@@ -40,7 +40,7 @@ def read_manifest(folder: str) -> Manifest:
         for earlier, name in _EARLIER_NAMES.items():
             if earlier in manifest:
                 manifest.setdefault(name, manifest.pop(earlier))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(f'{path}: the manifest cannot be read ({type(error).__name__}: {error})')
     return manifest
 

@@ -14,7 +14,7 @@ import time
 from typing import Any, Callable, Optional, Set
 
 from hourglass_pose.errors import UserError
-from hourglass_pose.files import write_whole
+from hourglass_pose.files import parse_json, write_whole
 
 LOCK, OWNER = '.lock', '.lock-owner.json'
 
@@ -90,8 +90,8 @@ class FolderLock:
 
     def _owner(self) -> str:
         try:
-            with open(os.path.join(self.folder, OWNER), encoding='utf-8') as stream:
-                owner = json.load(stream)
+            with open(os.path.join(self.folder, OWNER), 'rb') as stream:
+                owner = parse_json(stream.read())
             return f'process {owner["process"]} on {owner["host"]}, started {owner["started"]},'
         except (OSError, ValueError, KeyError, TypeError):
             return 'another process'

@@ -1,7 +1,7 @@
 """Transfer of weights between networks that differ in joints, stacks or input size."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from hourglass_pose.checkpoints.restore_report import listed
 from hourglass_pose.checkpoints.stored import StoredNetwork, check_transferable
 from hourglass_pose.checkpoints.variables import VariableSaver, network_values, shapes_of
 from hourglass_pose.graph.hyperparameters import Hyperparameters
+from hourglass_pose.skeleton import Skeleton
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def initialise_from(
     if transfer.joint_axes:
         initial = saver.values(session, list(transfer.joint_axes))
         for name, axis in transfer.joint_axes.items():
-            values[name] = _with_shared_joints(initial[name], values[name], axis, joints, stored.inference.joints)
+            sources = _source_of_each(joints, stored.inference.joints)
+            values[name] = _with_shared_joints(initial[name], values[name], axis, sources)
     saver.set(session, values)
     return _lines(transfer, joints, stored)
 
@@ -58,6 +60,7 @@ def plan_transfer(stored: StoredNetwork, hyperparameters: Hyperparameters, joint
     wanted = shapes_of(hyperparameters)
     found = network_values(stored, list(wanted))
     source_joints = stored.inference.joints
+    sources = _source_of_each(joints, source_joints)
     axes = {} if list(joints) == list(source_joints) else _joint_axes(hyperparameters, wanted)
     values, joint_axes = {}, {}
     for name, shape in wanted.items():
@@ -67,7 +70,7 @@ def plan_transfer(stored: StoredNetwork, hyperparameters: Hyperparameters, joint
         if name not in found or list(found[name].shape) != expected:
             continue
         if name in axes:
-            if not set(joints) & set(source_joints):
+            if all(source is None for source in sources):
                 continue
             joint_axes[name] = axes[name]
         values[name] = found[name]
@@ -85,32 +88,38 @@ def _joint_axes(hyperparameters: Hyperparameters, shapes: Dict[str, List[int]]) 
     return axes
 
 
+def _source_of_each(joints: Sequence[str], source_joints: Sequence[str]) -> List[Optional[int]]:
+    """Return the index among source_joints of each joint, whatever its spelling, or None."""
+    source = Skeleton(tuple(source_joints))
+    return [source.index(joint) for joint in joints]
+
+
 def _with_shared_joints(
-    initial: np.ndarray, source: np.ndarray, axis: int, joints: Sequence[str], source_joints: Sequence[str]
+    initial: np.ndarray, source: np.ndarray, axis: int, sources: Sequence[Optional[int]]
 ) -> np.ndarray:
     """Return initial values with the channels along an axis that belong to shared joints taken from the source."""
     mixed = np.moveaxis(np.array(initial), axis, 0)
     channels = np.moveaxis(source, axis, 0)
-    for index, joint in enumerate(joints):
-        if joint in source_joints:
-            mixed[index] = channels[list(source_joints).index(joint)]
+    for index, found in enumerate(sources):
+        if found is not None:
+            mixed[index] = channels[found]
     return np.ascontiguousarray(np.moveaxis(mixed, 0, axis))
 
 
 def _lines(transfer: Transfer, joints: Sequence[str], stored: StoredNetwork) -> List[str]:
     source_joints = stored.inference.joints
-    shared = [joint for joint in joints if joint in source_joints]
-    new = [joint for joint in joints if joint not in source_joints]
+    sources = _source_of_each(joints, source_joints)
+    new = [joint for joint, source in zip(joints, sources) if source is None]
     lines = [
         f'taken: {len(transfer.values)} of {len(transfer.values) + len(transfer.fresh)} variables of the network, the '
-        f'maps of {len(shared)} of {len(joints)} joints, from {stored.path}'
+        f'maps of {len(joints) - len(new)} of {len(joints)} joints, from {stored.path}'
     ]
     if new:
         lines.append(f'starts fresh: the maps of the joints {", ".join(new)}')
     if transfer.fresh:
         lines.append(f'starts fresh: {listed(transfer.fresh)}')
     lines.append("starts fresh: the optimizer's state and the count of steps")
-    left_out = [joint for joint in source_joints if joint not in joints]
+    left_out = [joint for index, joint in enumerate(source_joints) if index not in sources]
     if left_out:
         lines.append(f'left out: the maps of the joints {", ".join(left_out)}')
     return lines

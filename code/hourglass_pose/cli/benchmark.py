@@ -44,8 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     if options.serve:
         return _serve()
-    from hourglass_pose.files import write_whole
+    from hourglass_pose.files import require_writable, write_whole
 
+    if options.output:
+        require_writable(options.output)
     measured = _scaling(options) if options.what == 'scale' else _comparison(options)
     print('\n'.join(measured.lines()))
     if options.output:

@@ -1,6 +1,7 @@
 """Options that several subcommands share, and the types of their values."""
 
 import argparse
+import math
 import os
 from typing import Any, Callable, Dict, Optional, Tuple
 
@@ -44,6 +45,17 @@ def integer_from(least: int) -> Callable[[str], int]:
         return number
 
     return convert
+
+
+def finite_number(text: str) -> float:
+    """Return the number of a text. Raises ArgumentTypeError for any other text, NaN and infinity included."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f'expected a number such as 0.5, found {text!r}')
+    return number
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

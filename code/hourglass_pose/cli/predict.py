@@ -3,7 +3,7 @@
 import argparse
 from typing import Any, Iterable, Iterator, List, Sequence, Tuple, Union
 
-from hourglass_pose.cli.options import add_device_options, add_original_options, integer_from
+from hourglass_pose.cli.options import add_device_options, add_original_options, finite_number, integer_from
 from hourglass_pose.errors import UserError
 from hourglass_pose.experiment import original_settings
 
@@ -55,14 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--min-person-score',
-        type=float,
+        type=finite_number,
         metavar='SCORE',
         help='leave out persons that are found with a lower score, or whose box in --boxes has a lower score '
         f"(default: what suits the network; {BOX_SCORE:g} for a detector's boxes)",
     )
     parser.add_argument(
         '--min-score',
-        type=float,
+        type=finite_number,
         help='leave joints with a lower score out of the picture (default: 0; of a video 0.2)',
     )
     add_device_options(parser)

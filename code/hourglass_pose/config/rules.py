@@ -1,10 +1,10 @@
 """Rules of the kinds of values that only config.cfg has: paths, joint names, scales and ranges."""
 
-import json
 import os
 import re
 from typing import Any, List
 
+from hourglass_pose.files import parse_json
 from hourglass_pose.rules import Rule, is_number, list_rule, rule
 from hourglass_pose.skeleton import Skeleton
 
@@ -35,8 +35,8 @@ def json_object() -> Rule:
 
     def accepts(value: Any) -> bool:
         try:
-            return isinstance(value, str) and isinstance(json.loads(value), dict)
-        except (ValueError, RecursionError):
+            return isinstance(value, str) and isinstance(parse_json(value), dict)
+        except ValueError:
             return False
 
     return rule('a JSON object in quotes', accepts)

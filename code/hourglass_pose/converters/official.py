@@ -1,6 +1,5 @@
 """Shared parts of the readers of official files: conversion of records to Persons, JSON and MATLAB files."""
 
-import json
 import os
 import re
 from typing import Any, Callable, Dict, Iterable, Iterator, Optional, Sequence, Union
@@ -13,6 +12,7 @@ from hourglass_pose.annotations.gzip_files import open_bytes
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.converters.matlab_check import check_matlab_file
 from hourglass_pose.errors import AnnotationError
+from hourglass_pose.files import parse_json
 
 # Height of a person in image pixels at scale 1, as MPII defines it.
 _HEIGHT = 200.0
@@ -148,10 +148,10 @@ def load_json(path: str) -> Any:
     with open_bytes(path) as stream:
         content = stream.read()
     try:
-        return json.loads(content.decode('utf-8-sig'))
+        return parse_json(content)
     except UnicodeDecodeError as error:
         raise AnnotationError(f'{path}: not UTF-8 text ({error}); save the file as UTF-8')
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise AnnotationError(f'{path}: not complete JSON ({error}); download the file again')
 
 

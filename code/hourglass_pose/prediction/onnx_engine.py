@@ -39,6 +39,13 @@ class OnnxEngine(Engine):
 
     def run(self, crops: np.ndarray) -> List[np.ndarray]:
         outputs = self._network.run(self._input_of(crops))
+        side, joints = self.model.inference.heatmap_size, len(self.model.inference.joints)
+        expected = (len(crops), joints, 2) if self.gives_joints else (len(crops), side, side, joints)
+        if outputs[0].shape != expected:
+            raise CheckpointError(
+                f'{self.model.path}: the output has the shape {outputs[0].shape}; expected {expected} by its '
+                'description; export it again'
+            )
         if not self.gives_joints:
             outputs[0] = self.model.inference.logits_of_output(outputs[0])
         if self.gives_person:
@@ -75,7 +82,7 @@ class OnnxRuntimeNetwork:
     def __init__(self, path: str, input_name: str, outputs: Sequence[str]) -> None:
         runtime = importlib.import_module('onnxruntime')
         self.version = str(runtime.__version__)
-        self._input, self._outputs = input_name, list(outputs)
+        self._path, self._input, self._outputs = path, input_name, list(outputs)
         options = runtime.SessionOptions()
         options.log_severity_level = 3
         try:
@@ -85,8 +92,11 @@ class OnnxRuntimeNetwork:
             raise CheckpointError(f'{path}: onnxruntime cannot read the model ({_first_line(error)}); export it again')
 
     def run(self, images: np.ndarray) -> List[np.ndarray]:
-        """Return the outputs for a whole batch of the model's input."""
-        return self._session.run(self._outputs, {self._input: images})
+        """Return the outputs for a whole batch of the model's input. Raises CheckpointError."""
+        try:
+            return self._session.run(self._outputs, {self._input: images})
+        except Exception as error:
+            raise CheckpointError(f'{self._path}: onnxruntime cannot run the model ({_first_line(error)})')
 
 
 class OpenCvNetwork:
@@ -96,16 +106,19 @@ class OpenCvNetwork:
 
     def __init__(self, path: str, input_name: str, outputs: Sequence[str]) -> None:
         self.version = cv2.__version__
-        self._input, self._outputs = input_name, list(outputs)
+        self._path, self._input, self._outputs = path, input_name, list(outputs)
         try:
             self._net = cv2.dnn.readNetFromONNX(path)
         except cv2.error as error:
             raise CheckpointError(f'{path}: OpenCV cannot read the model ({_first_line(error)}); export it again')
 
     def run(self, images: np.ndarray) -> List[np.ndarray]:
-        """Return the outputs for a whole batch of the model's input."""
-        self._net.setInput(images, self._input)
-        return [np.array(output) for output in self._net.forward(self._outputs)]
+        """Return the outputs for a whole batch of the model's input. Raises CheckpointError."""
+        try:
+            self._net.setInput(images, self._input)
+            return [np.array(output) for output in self._net.forward(self._outputs)]
+        except cv2.error as error:
+            raise CheckpointError(f'{self._path}: OpenCV cannot run the model ({_first_line(error)})')
 
 
 def _open_network(model: ExportedModel, library: Optional[str]) -> Union[OnnxRuntimeNetwork, OpenCvNetwork]:

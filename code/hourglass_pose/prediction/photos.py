@@ -118,8 +118,13 @@ def find_in_photos(
 ) -> Iterator[PhotoPoses]:
     """Yield the PhotoPoses of the persons that Predictor.find finds in photos, as predict_photos does."""
     for read in _read_ahead(lambda path: _crop(predictor, path, []), paths):
-        poses = () if read.image is None else tuple(predictor.find(read.image, max_persons, min_person_score))
-        yield PhotoPoses(read.path, read.image, poses, read.problem)
+        poses, problem = [], read.problem
+        if read.image is not None:
+            try:
+                poses = predictor.find(read.image, max_persons, min_person_score)
+            except UserError as error:
+                problem = error
+        yield PhotoPoses(read.path, read.image, tuple(poses), problem)
 
 
 def record_photos(
@@ -199,7 +204,11 @@ def _crop(predictor: Predictor, path: str, boxes: Sequence[Optional[Box]]) -> _C
 
 
 def _predicted(predictor: Predictor, batch: Sequence[_Cropped]) -> Iterator[PhotoPoses]:
-    poses = iter(predictor.poses_of([cut for cropped in batch for cut in cropped.cuts]))
+    problem: Optional[UserError] = None
+    try:
+        poses = iter(predictor.poses_of([cut for cropped in batch for cut in cropped.cuts]))
+    except UserError as error:
+        poses, problem = iter(()), error
     for cropped in batch:
         own = tuple(itertools.islice(poses, len(cropped.cuts)))
-        yield PhotoPoses(cropped.path, cropped.image, own, cropped.problem)
+        yield PhotoPoses(cropped.path, cropped.image, own, cropped.problem or problem)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from hourglass_pose.errors import UserError
-from hourglass_pose.files import write_whole
+from hourglass_pose.files import parse_json, write_whole
 from hourglass_pose.prediction.pose import Pose
 from hourglass_pose.prediction.predictor import Predictor
 from hourglass_pose.report.drawing import render_skeleton
@@ -49,8 +49,8 @@ def is_own_file(path: str) -> bool:
             with open(path, 'rb') as stream:
                 return _PNG_MARK in stream.read(_MARK_WITHIN)
         if path.endswith(JSON_ENDING):
-            with open(path, encoding='utf-8') as stream:
-                record = json.load(stream)
+            with open(path, 'rb') as stream:
+                record = parse_json(stream.read())
             return isinstance(record, dict) and record.get('format') == FORMAT
     except (OSError, ValueError):
         return False

@@ -6,12 +6,13 @@ import numpy as np
 
 from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.checkpoints.variables import constants_of
+from hourglass_pose.errors import UserError
 from hourglass_pose.graph import rewrites
 from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
 from hourglass_pose.prediction.engine import Engine
 from hourglass_pose.runtime.selection import open_runtime
-from hourglass_pose.tf_compat import describe_versions, tf
+from hourglass_pose.tf_compat import describe_versions, reason_of, tf
 
 _LAST, _STACKS, _PERSON = 'last_logits', 'output_of_stacks', 'person_logits'
 
@@ -69,7 +70,13 @@ class TensorFlowEngine(Engine):
     def _run(self, crops: np.ndarray, outputs: List[str]) -> List[np.ndarray]:
         # The same product of float32 numbers as in the graph that takes uint8.
         crops = crops.astype(np.float32) * np.float32(1.0 / 255.0) if crops.dtype == np.uint8 else crops
-        return self._session(len(crops)).run([f'{output}:0' for output in outputs], {'images:0': crops})
+        try:
+            return self._session(len(crops)).run([f'{output}:0' for output in outputs], {'images:0': crops})
+        except tf.errors.OpError as error:
+            raise UserError(
+                f'{self.stored.path}: TensorFlow cannot run the network on {self.description} ({reason_of(error)}); '
+                "choose another --device or Predictor(device='cpu')"
+            )
 
     def _session(self, count: int) -> 'tf.Session':
         """Return the session of a graph for `count` crops, built when it is first needed."""

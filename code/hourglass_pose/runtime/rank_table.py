@@ -1,11 +1,11 @@
 """Rank tables: the server and device of each process of a run, in the format of HCCL."""
 
 import ipaddress
-import json
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Tuple
 
 from hourglass_pose.errors import ConfigError
+from hourglass_pose.files import parse_json
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class RankTable:
 def read_rank_table(path: str) -> RankTable:
     """Return the RankTable of a JSON file of version 1.0. Raises ConfigError."""
     try:
-        with open(path, encoding='utf-8') as stream:
-            table = json.load(stream)
+        with open(path, 'rb') as stream:
+            table = parse_json(stream.read())
     except OSError as error:
         raise ConfigError(f'{path}: the rank table cannot be read ({error.strerror}); give another rank table')
     except ValueError as error:

@@ -54,16 +54,28 @@ class CocoAnnotations:
             self._coco = COCO()
             self._coco.dataset = content
             self._coco.createIndex()
-        self._ids = {image['file_name']: image['id'] for image in content['images']}
+        self._ids: Dict[str, List[int]] = {}
+        for image in content['images']:
+            self._ids.setdefault(image['file_name'], []).append(image['id'])
 
     def image_ids(self, names: Sequence[str]) -> List[int]:
-        """Return the id of each image by its file name. Raises UserError for a name that the file does not have."""
-        by_base = {os.path.basename(name): image_id for name, image_id in self._ids.items()}
-        ids = [self._ids.get(name, by_base.get(os.path.basename(name))) for name in names]
-        if None in ids:
-            missing = names[ids.index(None)]
-            raise UserError(f'{self.path}: has no image {missing}; give the file that the annotations were made from')
-        return [image_id for image_id in ids if image_id is not None]
+        """Return the id of each image by its file name, without its folder where only one image has that name.
+
+        Raises UserError for a name that the file does not have.
+        """
+        by_base: Dict[str, List[int]] = {}
+        for name, same_name in self._ids.items():
+            by_base.setdefault(os.path.basename(name), []).extend(same_name)
+        ids = []
+        for name in names:
+            found = self._ids.get(name) or by_base.get(os.path.basename(name), [])
+            if len(found) != 1:
+                raise UserError(
+                    f'{self.path}: has {"no image" if not found else f"{len(found)} images for"} {name}; give the file '
+                    'that the annotations were made from'
+                )
+            ids += found
+        return ids
 
     def score(self, results: List[Dict[str, Any]], notes: Sequence[str] = ()) -> CocoScore:
         """Return the CocoScore of results, as COCOeval measures keypoints over all images of the file.
@@ -76,7 +88,7 @@ class CocoAnnotations:
         """
         from pycocotools.cocoeval import COCOeval
 
-        known = set(self._ids.values())
+        known = {image['id'] for image in self._coco.dataset['images']}
         unknown = sorted({result['image_id'] for result in results} - known)
         if unknown:
             raise UserError(f'{self.path}: has no image {unknown[0]}, for which there is a prediction')

@@ -7,6 +7,7 @@ from typing import Any, Optional, Sequence, Tuple
 import numpy as np
 
 from hourglass_pose.errors import UserError, excerpt
+from hourglass_pose.files import parse_json
 from hourglass_pose.scoring.array_files import kind_of, read_arrays
 from hourglass_pose.scoring.pose_arrays import find_poses, joint_names
 from hourglass_pose.scoring.submission import OfficialImage, find_submission, read_submission
@@ -101,11 +102,11 @@ def name_images(predictions: PredictedPoses, images: Sequence[OfficialImage]) ->
 def load_json(path: str) -> Any:
     """Return the content of a JSON file. Raises UserError if it cannot be read or is damaged."""
     try:
-        with open(path, encoding='utf-8-sig') as stream:
-            return json.load(stream)
+        with open(path, 'rb') as stream:
+            return parse_json(stream.read())
     except OSError as error:
         raise UserError(f'{path}: cannot be read ({error.strerror or error}); name a JSON file')
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UserError(f'{path}: damaged or truncated JSON ({" ".join(str(error).split())[:100]})')
 
 

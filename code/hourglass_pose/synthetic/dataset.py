@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from hourglass_pose.errors import UserError
-from hourglass_pose.files import write_whole
+from hourglass_pose.files import parse_json, write_whole
 from hourglass_pose.synthetic.scenes import RENDERING_VERSION, SyntheticPerson, render_image
 
 JPEG_QUALITY = 90
@@ -106,8 +106,8 @@ def _run(function: Callable[[_Task], List[str]], tasks: Iterable[_Task], workers
 def _is_complete(folder: str, record: Dict[str, int]) -> bool:
     """Return whether the folder holds the finished data set that `record` describes."""
     try:
-        with open(os.path.join(folder, _RECORD_FILE), encoding='utf-8') as file:
-            stored = json.load(file)
+        with open(os.path.join(folder, _RECORD_FILE), 'rb') as file:
+            stored = parse_json(file.read())
         present = set(os.listdir(os.path.join(folder, _IMAGE_FOLDER)))
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return False

@@ -1,12 +1,12 @@
 """The processes of a training as TF_CONFIG describes them, the variable of TensorFlow's distributed runtime."""
 
-import json
 import os
 import re
 from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Tuple
 
 from hourglass_pose.errors import ConfigError, excerpt
+from hourglass_pose.files import parse_json
 
 TF_CONFIG = 'TF_CONFIG'
 
@@ -80,7 +80,7 @@ def cluster_of_environment(environment: Mapping[str, str] = os.environ) -> Optio
     if not text:
         return None
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except ValueError as error:
         raise _wrong(f'expected JSON ({error})', excerpt(text))
     if not isinstance(content, dict):
