@@ -48,7 +48,7 @@ def split_sides(names: Tuple[str, ...]) -> List[Tuple[str, str]]:
         match = next(filter(None, (pattern.match(name) for pattern in _SIDED)), None)
         side, rest = (
             _with_partner(name.lower(), _WORDS, lower_names)
-            or (match and (match.group('side').lower(), match.group('rest')))
+            or ((match.group('side').lower(), match.group('rest')) if match else None)
             or _with_partner(name.lower(), _LETTERS, lower_names)
             or ('', name)
         )

@@ -118,7 +118,8 @@ def find_in_photos(
 ) -> Iterator[PhotoPoses]:
     """Yield the PhotoPoses of the persons that Predictor.find finds in photos, as predict_photos does."""
     for read in _read_ahead(lambda path: _crop(predictor, path, []), paths):
-        poses, problem = [], read.problem
+        poses: List[Pose] = []
+        problem = read.problem
         if read.image is not None:
             try:
                 poses = predictor.find(read.image, max_persons, min_person_score)
@@ -205,10 +206,11 @@ def _crop(predictor: Predictor, path: str, boxes: Sequence[Optional[Box]]) -> _C
 
 def _predicted(predictor: Predictor, batch: Sequence[_Cropped]) -> Iterator[PhotoPoses]:
     problem: Optional[UserError] = None
+    poses: Iterator[Pose] = iter(())
     try:
         poses = iter(predictor.poses_of([cut for cropped in batch for cut in cropped.cuts]))
     except UserError as error:
-        poses, problem = iter(()), error
+        problem = error
     for cropped in batch:
         own = tuple(itertools.islice(poses, len(cropped.cuts)))
         yield PhotoPoses(cropped.path, cropped.image, own, cropped.problem or problem)
