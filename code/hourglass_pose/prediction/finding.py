@@ -1,7 +1,7 @@
 """find_persons: the persons of a photo, by windows all over it and by cropping again around the joints found."""
 
-from dataclasses import dataclass
-from typing import Callable, List, NamedTuple, Optional, Sequence, Union
+from dataclasses import dataclass, replace
+from typing import Callable, List, NamedTuple, Optional, Union
 
 import numpy as np
 
@@ -12,10 +12,11 @@ from hourglass_pose.prediction.similarity import known_sigmas, pose_similarities
 from hourglass_pose.prediction.windows import cut_windows
 from hourglass_pose.skeleton import Skeleton
 
-_MOST_CANDIDATES = 12  # windows that are looked at more closely
-# Sizes of the crops around the joints of a window, relative to those of training: the joints that are found in a
-# window where the person is too large, too small or not in the middle show its size poorly.
-_SIZES = (0.8, 1.0, 1.25)
+_MOST_CANDIDATES = 16  # windows that are looked at more closely
+# Crops around the joints of a window before the final one. In a window, a person may be too large, too small or not in
+# the middle, so the first of these crops shows much of it and the second all of it. Other sizes of crops, of which the
+# one with the best score is taken, find fewer persons: the score tells little of the size.
+_ROUNDS = 2
 _WINDOW_SHARE = 0.5  # a window's least score, as a share of the usual least score of a person
 _SAME_PERSON = 0.35  # OKS of two poses of one person
 
@@ -69,7 +70,9 @@ def find_persons(
     """Return the Poses of the persons in a photo, the highest score first.
 
     The network looks at windows of several sizes and positions. The best of them are cropped again around the joints
-    found there, first in several sizes and then once more for the final pose. Of poses of one person the best remains.
+    found there, twice, and once more for the final pose. Of poses of one person the best remains. A score is that of the
+    final crop times the square root of the OKS of the final pose and the one before: the joints of a person stay where
+    they are when the crop moves a little, joints found in the background do not.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -87,8 +90,11 @@ def find_persons(
     if not len(rows):
         return []
     found = _distinct(found.chosen(rows), network).chosen(slice(_MOST_CANDIDATES))
-    found = _distinct(_look_closer(image, found, network, _SIZES, False), network)
-    found = _distinct(_look_closer(image, found, network, (1.0,), network.flip_test), network)
+    for _ in range(_ROUNDS):
+        found = _distinct(_look_closer(image, found, network, False), network)
+    final = _look_closer(image, found, network, network.flip_test)
+    stable = np.diagonal(_similar(final.joints_img, found.joints_img, network))
+    found = _distinct(replace(final, person_scores=final.person_scores * np.sqrt(stable)), network)
     rows = np.flatnonzero(found.person_scores >= min_person_score)[:max_persons]
     return [
         Pose(
@@ -111,34 +117,24 @@ def crop_padding(rule: CropRule) -> float:
     return max(_LEAST_PADDING, growth * (1 + 2 * rule.bare_box_margin))
 
 
-def box_around(joints_img: np.ndarray, rule: CropRule, size: float = 1.0) -> np.ndarray:
-    """Return box_img (4,) whose crop by a rule shows the person with these joints (J, 2) as in training.
-
-    size: of the crop, relative to that of training.
-    """
+def box_around(joints_img: np.ndarray, rule: CropRule) -> np.ndarray:
+    """Return box_img (4,) whose crop by a rule shows the person with these joints (J, 2) as in training."""
     x0, y0 = joints_img.min(axis=0)
     x1, y1 = joints_img.max(axis=0)
-    growth = size * crop_padding(rule) / (1 + 2 * rule.bare_box_margin)
+    growth = crop_padding(rule) / (1 + 2 * rule.bare_box_margin)
     centre = np.array([x0 + x1, y0 + y1]) / 2
     # The first and the last pixel are centres of pixels, so they are one less apart than the box is long.
     half = (np.maximum([x1 - x0, y1 - y0], 1.0) * growth - 1) / 2
     return np.concatenate([centre - half, centre + half])
 
 
-def _look_closer(
-    image: np.ndarray, found: _Found, network: FindingNetwork, sizes: Sequence[float], flip_test: bool
-) -> _Found:
-    """Return the best poses in the crops of some relative sizes around the joints of each pose."""
-    boxes = np.stack(
-        [box_around(joints[network.kept_joints], network.rule, size) for joints in found.joints_img for size in sizes]
-    )
+def _look_closer(image: np.ndarray, found: _Found, network: FindingNetwork, flip_test: bool) -> _Found:
+    """Return the poses in the crops around the joints of each pose."""
+    boxes = np.stack([box_around(joints[network.kept_joints], network.rule) for joints in found.joints_img])
     affines = np.stack([network.rule.evaluation_affine(box) for box in boxes])
     crops = np.stack([warp_crop(image, affine, network.rule.crop_size) for affine in affines])
     look = network.look(crops, flip_test)
-    best = look.person_scores.reshape((-1, len(sizes))).argmax(axis=1)
-    rows = np.arange(len(best)) * len(sizes) + best
-    joints_img = geometry.image_from_crops(affines, look.joints_crop)
-    return _Found(joints_img, look.scores, look.person_scores, boxes).chosen(rows)
+    return _Found(geometry.image_from_crops(affines, look.joints_crop), look.scores, look.person_scores, boxes)
 
 
 def _distinct(found: _Found, network: FindingNetwork) -> _Found:
@@ -147,13 +143,18 @@ def _distinct(found: _Found, network: FindingNetwork) -> _Found:
     found = found.chosen(order)
     if not len(order):
         return found
-    kept_joints = network.kept_joints
-    joints = found.joints_img[:, kept_joints]
-    similar = pose_similarities(joints, joints, known_sigmas(network.skeleton.oks_sigmas[kept_joints]))
-    # The larger similarity: by the size of the larger pose, a part of a person is also that person.
-    similar = np.maximum(similar, similar.T)
+    similar = _similar(found.joints_img, found.joints_img, network)
     kept: List[int] = []
     for row in range(len(order)):
         if not (similar[row, kept] > _SAME_PERSON).any():
             kept.append(row)
     return found.chosen(np.array(kept))
+
+
+def _similar(joints_img: np.ndarray, others_img: np.ndarray, network: FindingNetwork) -> np.ndarray:
+    """Return float64 (D, G): the OKS of poses (D, J, 2) and others (G, J, 2), by the larger of the two sizes."""
+    kept = network.kept_joints
+    sigmas = known_sigmas(network.skeleton.oks_sigmas[kept])
+    joints, others = joints_img[:, kept], others_img[:, kept]
+    # By the size of the larger pose, a part of a person is also that person.
+    return np.maximum(pose_similarities(joints, others, sigmas), pose_similarities(others, joints, sigmas).T)

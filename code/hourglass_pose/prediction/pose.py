@@ -14,7 +14,7 @@ class Pose:
 
     names: J joints. joints_img: (J, 2) float64, photo pixels. scores: (J,) float32 in [0, 1].
     box_img: (x0, y0, x1, y1), first and last pixel inclusive, the box that the crop was cut around.
-    score: in [0, 1], how surely this is a person with these joints, see Predictor.look.
+    score: in [0, 1], how surely this is a person with these joints, see Predictor.look and find_persons.
     """
 
     names: Tuple[str, ...]
