@@ -70,9 +70,9 @@ def find_persons(
     """Return the Poses of the persons in a photo, the highest score first.
 
     The network looks at windows of several sizes and positions. The best of them are cropped again around the joints
-    found there, twice, and once more for the final pose. Of poses of one person the best remains. A score is that of the
-    final crop times the square root of the OKS of the final pose and the one before: the joints of a person stay where
-    they are when the crop moves a little, joints found in the background do not.
+    found there, twice, and once more for the final pose. Of poses of one person the best remains. A score is that of
+    the final crop times the square root of the OKS of the final pose and the one before: the joints of a person stay
+    where they are when the crop moves a little, joints found in the background do not.
 
     Args:
         image: (H, W, 3) uint8 RGB.
