@@ -63,9 +63,9 @@ def shapes_of(hyperparameters):
     [
         STANDARD,
         replace(STANDARD, num_stacks=3, num_poolings=4, num_joints=5),
-        replace(STANDARD, num_stacks=4, modif=True),
+        pytest.param(replace(STANDARD, num_stacks=4, modif=True), marks=pytest.mark.slow),
         replace(STANDARD, tiny=True, num_poolings=3),
-        replace(STANDARD, tiny=True, modif=True, num_joints=8),
+        pytest.param(replace(STANDARD, tiny=True, modif=True, num_joints=8), marks=pytest.mark.slow),
         replace(ATTENTION, num_stacks=4, num_poolings=2, num_joints=3),
         replace(ATTENTION, num_stacks=1, tiny=True, num_joints=2),
     ],

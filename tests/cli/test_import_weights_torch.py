@@ -62,7 +62,7 @@ def run_import(path, option, folder):
     'option, contents, zipped',
     [
         ('bearpaw', bare, True),
-        ('princeton', of_a_training_program, True),
+        pytest.param('princeton', of_a_training_program, True, marks=pytest.mark.slow),
         ('bearpaw', of_a_training_program, False),
         ('princeton', of_parameters_in_double, True),
     ],

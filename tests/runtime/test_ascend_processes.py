@@ -142,7 +142,7 @@ def test_training_without_a_broadcast_is_refused(tmp_path, start_ranks):  # noqa
         assert 'before the variables were broadcast' in ranks.log(0)
 
 
-@pytest.mark.parametrize('state, count', [('A21', 2), ('A23', 8)])
+@pytest.mark.parametrize('state, count', [('A21', 2), pytest.param('A23', 8, marks=pytest.mark.slow)])
 def test_ranks_step_by_the_mean_of_their_gradients_over_shards_without_gap_or_overlap(
     train, tmp_path, synthetic_people, first_epoch, state, count
 ):

@@ -281,7 +281,7 @@ def test_silent_process_is_named_after_the_timeout(start):
         assert code == LOST_RANK and 'rank 2 is lost: no sign of life for 6 seconds' in output
 
 
-@pytest.mark.parametrize('stopped', [0, 2])
+@pytest.mark.parametrize('stopped', [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_process_stopped_in_the_middle_of_a_message_is_named_after_the_timeout(start, stopped):
     """Messages of 64 MiB fill the buffers of every connection, so that the others block in sending or receiving one."""
     processes = start(['flood', 'flood', 'flood'], timeout=4)

@@ -33,6 +33,7 @@ def no_results(monkeypatch):
     monkeypatch.setattr(session, 'write_results', lambda *arguments: None)
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_run_repeats_the_uninterrupted_one_bit_for_bit(
     tmp_path, person_run, synthetic_people, monkeypatch, no_results
 ):

@@ -245,8 +245,11 @@ def ancestors(fetches):
     return found
 
 
-@pytest.mark.parametrize('loss', REPRESENTATIONS)
-@pytest.mark.parametrize('steps_per_run', [1, 2])
+@pytest.mark.parametrize(
+    'steps_per_run, loss',
+    [(1, loss) for loss in REPRESENTATIONS]
+    + [pytest.param(2, loss, marks=[pytest.mark.slow] * (loss != 'softmax')) for loss in REPRESENTATIONS],
+)
 def test_graphs_of_training_and_evaluation_hold_nothing_that_a_device_cannot_do(steps_per_run, loss):
     runtime = NativeRuntime('cpu', 'float32', 1, steps_per_run=steps_per_run)
     with tf.Graph().as_default():
