@@ -131,7 +131,7 @@ def test_predict_and_evaluate_take_the_prefix_and_what_it_cannot_show(original, 
     images = os.path.join(os.path.dirname(synthetic_people), 'images')
     photo = os.path.join(images, '000001.jpg')
     common = ['--checkpoint', original, '--device', 'cpu', '--output', str(tmp_path / 'out')]
-    assert main(['predict', photo] + common) == 0
+    assert main(['predict', photo, '--whole-image'] + common) == 0
     with open(str(tmp_path / 'out' / '000001.pose.json')) as stream:
         record = json.load(stream)
     assert record['step'] == 7 and record['flip_test'] is True and len(record['persons'][0]['joints']) == 16
