@@ -13,8 +13,9 @@ METADATA_KEY = 'hourglass_pose'
 """Key in the metadata_props of an ONNX model; its value is the description as JSON."""
 
 SHIPPED = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'networks', 'lsp.onnx')
-"""Path of the file."""
+"""Path of the network that ships with the package."""
 SHIPPED_NOTE = 'network: lsp.onnx, which ships with this package; give another one as the checkpoint'
+"""The line that says that this network is used."""
 
 # Fields of onnx.proto: ModelProto.metadata_props, StringStringEntryProto.key and .value.
 _METADATA_PROPS, _KEY, _VALUE = 14, 1, 2

@@ -16,10 +16,12 @@ from hourglass_pose.skeleton import Skeleton
 class Transfer:
     """The weights of a stored network that fit another one.
 
-    values: {variable: array} to set. joint_axes: {variable: axis of the joints} of the variables in `values` of which
-    only the channels of shared joints are taken. fresh: variables that keep their initial values.
+    sources: index of each joint among those of the stored network, None for a new one. values: {variable: array}.
+    joint_axes: {variable: axis of the joints} of the variables in `values` of which only the channels of shared joints
+    are taken. fresh: variables that keep their initial values.
     """
 
+    sources: Tuple[Optional[int], ...]
     values: Dict[str, np.ndarray]
     joint_axes: Dict[str, int]
     fresh: Tuple[str, ...]
@@ -49,8 +51,7 @@ def initialise_from(
     if transfer.joint_axes:
         initial = saver.values(session, list(transfer.joint_axes))
         for name, axis in transfer.joint_axes.items():
-            sources = _source_of_each(joints, stored.inference.joints)
-            values[name] = _with_shared_joints(initial[name], values[name], axis, sources)
+            values[name] = _with_shared_joints(initial[name], values[name], axis, transfer.sources)
     saver.set(session, values)
     return _lines(transfer, joints, stored)
 
@@ -60,7 +61,9 @@ def plan_transfer(stored: StoredNetwork, hyperparameters: Hyperparameters, joint
     wanted = shapes_of(hyperparameters)
     found = network_values(stored, list(wanted))
     source_joints = stored.inference.joints
-    sources = _source_of_each(joints, source_joints)
+    # The skeleton finds a joint under any usual spelling.
+    source_skeleton = Skeleton(tuple(source_joints))
+    sources = tuple(source_skeleton.index(joint) for joint in joints)
     axes = {} if list(joints) == list(source_joints) else _joint_axes(hyperparameters, wanted)
     values, joint_axes = {}, {}
     for name, shape in wanted.items():
@@ -74,7 +77,7 @@ def plan_transfer(stored: StoredNetwork, hyperparameters: Hyperparameters, joint
                 continue
             joint_axes[name] = axes[name]
         values[name] = found[name]
-    return Transfer(values, joint_axes, tuple(name for name in wanted if name not in values))
+    return Transfer(sources, values, joint_axes, tuple(name for name in wanted if name not in values))
 
 
 def _joint_axes(hyperparameters: Hyperparameters, shapes: Dict[str, List[int]]) -> Dict[str, int]:
@@ -86,12 +89,6 @@ def _joint_axes(hyperparameters: Hyperparameters, shapes: Dict[str, List[int]]) 
             if larger_side != side:
                 axes[name] = axis
     return axes
-
-
-def _source_of_each(joints: Sequence[str], source_joints: Sequence[str]) -> List[Optional[int]]:
-    """Return the index among source_joints of each joint, whatever its spelling, or None."""
-    source = Skeleton(tuple(source_joints))
-    return [source.index(joint) for joint in joints]
 
 
 def _with_shared_joints(
@@ -107,9 +104,7 @@ def _with_shared_joints(
 
 
 def _lines(transfer: Transfer, joints: Sequence[str], stored: StoredNetwork) -> List[str]:
-    source_joints = stored.inference.joints
-    sources = _source_of_each(joints, source_joints)
-    new = [joint for joint, source in zip(joints, sources) if source is None]
+    new = [joint for joint, source in zip(joints, transfer.sources) if source is None]
     lines = [
         f'taken: {len(transfer.values)} of {len(transfer.values) + len(transfer.fresh)} variables of the network, the '
         f'maps of {len(joints) - len(new)} of {len(joints)} joints, from {stored.path}'
@@ -119,7 +114,7 @@ def _lines(transfer: Transfer, joints: Sequence[str], stored: StoredNetwork) -> 
     if transfer.fresh:
         lines.append(f'starts fresh: {listed(transfer.fresh)}')
     lines.append("starts fresh: the optimizer's state and the count of steps")
-    left_out = [joint for index, joint in enumerate(source_joints) if index not in sources]
+    left_out = [joint for index, joint in enumerate(stored.inference.joints) if index not in transfer.sources]
     if left_out:
         lines.append(f'left out: the maps of the joints {", ".join(left_out)}')
     return lines
