@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from graph_values import graph_values
-from hourglass_pose.graph.storage import Storage, declared_variables
+from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.graph.storage import Storage, declare, declared_variables
 from hourglass_pose.runtime.native import NativeRuntime
 from hourglass_pose.tf_compat import tf
 from one_layer_model import OneLayerModel
@@ -51,3 +52,17 @@ def test_joined_variables_are_trained_as_separate_ones(rng, optimizer):
     assert set(found[0]) == set(found[1])
     for name in found[1]:
         np.testing.assert_allclose(found[0][name], found[1][name], rtol=1e-5, atol=1e-7, err_msg=name)
+
+
+def test_a_declaration_creates_no_variable_and_knows_those_of_a_build():
+    with tf.Graph().as_default() as graph:
+        model = HourglassModel(arch='newell', num_stacks=1, num_features=8, input_size=64, person=True)
+        declared, drawn = declare(model)
+        assert not graph.get_operations() and not drawn.get_collection('variables')
+        model.build_outputs(tf.zeros([1, 64, 64, 3]), False)
+        built = tf.global_variables()
+        assert [(each.name, each.shape) for each in declared] == [
+            (variable.op.name, tuple(variable.shape.as_list())) for variable in built
+        ]
+        trained = [variable.op.name for variable in tf.trainable_variables()]
+        assert [each.name for each in declared if each.is_trainable] == trained

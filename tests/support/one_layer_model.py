@@ -13,7 +13,13 @@ class OneLayerModel:
     def __init__(
         self,
         hyperparameters=SimpleNamespace(
-            input_size=8, heatmap_size=2, num_joints=3, drop_rate=0.0, input_mean=(0.5, 0.5, 0.5), gives_person=False
+            input_size=8,
+            heatmap_size=2,
+            num_joints=3,
+            drop_rate=0.0,
+            input_mean=(0.5, 0.5, 0.5),
+            gives_person=False,
+            describe=lambda: 'one layer',
         ),
     ):
         self.hyperparameters = hyperparameters
@@ -28,7 +34,7 @@ class OneLayerModel:
             if is_training and self.hyperparameters.drop_rate:
                 x = dropout(x, self.hyperparameters.drop_rate, 0)
             y = batch_norm(conv(x, self.hyperparameters.num_joints), is_training)
-        self._variables = self._variables or tf.global_variables('model/')
+        self._variables = self._variables or tf.global_variables('model/') or None
         return tf.expand_dims(y, 1), None
 
     def variables(self):

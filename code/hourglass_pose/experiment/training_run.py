@@ -18,7 +18,7 @@ from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.experiment.run_hooks import make_hooks, make_validation
 from hourglass_pose.experiment.run_length import length_of_run, require_same_epochs
 from hourglass_pose.experiment.run_parts import train_graph
-from hourglass_pose.graph.summary import summarise_network
+from hourglass_pose.graph.summary import NetworkSummary
 from hourglass_pose.report.results import results_of_evaluation, write_results
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import TF_VERSION, describe_versions, reason_of, tf
@@ -77,7 +77,7 @@ class TrainingRun:
         with tf.Graph().as_default():
             manifest = self._manifest()
             graph = train_graph(self.config, self.hyperparameters, self.experiment.codec, self.runtime, self.length)
-            self._describe(manifest)
+            self._describe(manifest, graph.summary)
             start, timing = self._start(graph, manifest['split_hash']), Timing()
             mean_pose_crop = np.array(manifest['inference']['mean_pose_crop'])
             validation = make_validation(self.experiment, self.runtime, graph, self.best_metric, mean_pose_crop)
@@ -144,7 +144,7 @@ class TrainingRun:
         manifest.update((key, self._earlier[key]) for key in ('started_from', 'source') if self._earlier.get(key))
         return manifest
 
-    def _describe(self, manifest: Dict[str, Any]) -> None:
+    def _describe(self, manifest: Dict[str, Any], summary: NetworkSummary) -> None:
         """Show device, network, length and metric of the run, and whether its data is that of the checkpoint."""
         length = self.length
         # Imported weights do not record their training persons.
@@ -154,7 +154,7 @@ class TrainingRun:
                 'results differ from those of an uninterrupted run'
             )
         self.report(f'device: {self.runtime.description}; TensorFlow {TF_VERSION}')
-        self.report(f'network: {summarise_network(self.hyperparameters).describe()}')
+        self.report(f'network: {summary.describe()}')
         self.report(
             f'run: {counted(length.num_epochs, "epoch")} of {counted(length.steps_per_epoch, "step")} with '
             f'{counted(length.joint_batch, "person")} each, in {self.config.Saver.saver_directory}'

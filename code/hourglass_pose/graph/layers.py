@@ -15,9 +15,6 @@ BATCH_NORM_EPSILON = 1e-5
 
 MOVING_STATISTICS = 'moving_statistics'
 """Collection of (variable of a moving average, the batch's value of it), for training that updates them itself."""
-TRUNKS = 'trunks'
-"""Collection of features whose channel means training has to keep small, see Tower.trunk."""
-
 
 _JOINT_BATCH = 'joint_batch'
 
@@ -33,11 +30,17 @@ def joint_batch(normalisation: Normalisation) -> Iterator[None]:
 
 
 def conv(
-    x: 'tf.Tensor', filters: int, kernel_size: int = 1, stride: int = 1, name: str = 'conv', has_bias: bool = True
+    x: 'tf.Tensor',
+    filters: int,
+    kernel_size: int = 1,
+    stride: int = 1,
+    name: str = 'conv',
+    has_bias: bool = True,
+    learns_bias: bool = True,
 ) -> 'tf.Tensor':
     """Convolve, zero-padded by (kernel_size - 1) // 2 on each side, so that stride 1 keeps the size for odd kernels.
 
-    has_bias: whether learned biases are added.
+    has_bias: whether biases are added. learns_bias: whether they have a gradient.
     """
     with tf.variable_scope(name):
         weights = kernel(kernel_size, int(x.shape[-1]), filters)
@@ -47,7 +50,9 @@ def conv(
             padding = (kernel_size - 1) // 2
             x = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
         y = tf.nn.conv2d(x, weights, [1, stride, stride, 1], 'SAME' if stride == 1 else 'VALID')
-        return tf.nn.bias_add(y, biases(filters)) if has_bias else y
+        if not has_bias:
+            return y
+        return tf.nn.bias_add(y, biases(filters) if learns_bias else tf.stop_gradient(biases(filters)))
 
 
 def kernel(size: int, in_channels: int, filters: int, name: str = 'weights', mode: str = 'fan_out') -> 'tf.Variable':

@@ -6,6 +6,7 @@ average and each batch statistic costs more time than its arithmetic. Joined, th
 
 from copy import copy
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from hourglass_pose.tf_compat import tf
 
 _JOINED = 'joined_variables'
+_CONSTANTS = {tf.zeros_initializer: 0.0, tf.ones_initializer: 1.0}
 
 
 @dataclass(frozen=True)
@@ -35,23 +37,32 @@ class Declared:
         return len(self.shape) > 1
 
 
-def declared_variables(model: Any) -> List[Declared]:
-    """Return the variables of a HourglassModel in the order in which it creates them; it need not be built yet."""
+def declare(model: Any) -> Tuple[List[Declared], 'tf.Graph']:
+    """Return what a HourglassModel declares; it need not be built yet.
+
+    Its variables in the order in which it creates them, and a graph of the network for one image, in which placeholders
+    stand for the variables: they are made in a tenth of the time.
+    """
     found: List[Declared] = []
 
-    def note(getter: Callable[..., Any], name: str, *args: Any, **settings: Any) -> Any:
-        variable = getter(name, *args, **settings)
-        found.append(Declared(name, tuple(variable.shape.as_list()), settings['initializer'], bool(variable.trainable)))
-        return variable
+    def note(getter: Callable[..., Any], name: str, *args: Any, **settings: Any) -> 'tf.Tensor':
+        shape = tuple(int(length) for length in settings['shape'])
+        found.append(Declared(name, shape, settings['initializer'], settings['trainable'] is not False))
+        return tf.placeholder(tf.float32, shape)
 
     size = model.hyperparameters.input_size
     seed = tf.get_default_graph().seed
-    with tf.Graph().as_default():
+    with tf.Graph().as_default() as graph:
         # Initializers take their seeds from the graph's seed and the variables' names.
         tf.set_random_seed(seed)
         # A copy, because a model remembers the variables of the graph in which it is built first.
         copy(model).build_logits(tf.zeros([1, size, size, 3]), is_training=False, getter=note)
-    return found
+    return found, graph
+
+
+def declared_variables(model: Any) -> List[Declared]:
+    """Return the variables of a HourglassModel in the order in which it creates them; it need not be built yet."""
+    return declare(model)[0]
 
 
 class Group:
@@ -91,7 +102,7 @@ class Group:
             with tf.name_scope(None):
                 pieces = tf.split(self.variable, [part.size for part in self._parts])
                 self._tensors = {
-                    name: tf.reshape(piece, shape, name=name)
+                    name: tf.identity(piece, name) if len(shape) == 1 else tf.reshape(piece, shape, name=name)
                     for name, shape, piece in zip(self.names, self.shapes, pieces)
                 }
         return self._tensors
@@ -155,12 +166,24 @@ def _groups(name: str, declared: Sequence[Declared], joins: bool, trainable: boo
         return []
     if joins:
         with tf.name_scope('joined_initial_values'):
-            initial = _vector([each.initializer(list(each.shape)) for each in declared])
+            initial = _vector(_initial_values(declared))
         return [Group(tf.get_variable(name, initializer=initial, trainable=trainable), declared)]
     return [
         Group(tf.get_variable(each.name, each.shape, tf.float32, each.initializer, trainable=trainable), [each])
         for each in declared
     ]
+
+
+def _initial_values(declared: Sequence[Declared]) -> List['tf.Tensor']:
+    """Return tensors that contain the initial values in order. Neighbouring constants are one tensor."""
+    parts: List[tf.Tensor] = []
+    for is_constant, run in groupby(declared, lambda each: type(each.initializer) in _CONSTANTS):
+        if is_constant:
+            values = [np.full(each.size, _CONSTANTS[type(each.initializer)], np.float32) for each in run]
+            parts.append(tf.constant(np.concatenate(values)))
+        else:
+            parts.extend(each.initializer(list(each.shape)) for each in run)
+    return parts
 
 
 def _vector(parts: Sequence['tf.Tensor']) -> 'tf.Tensor':

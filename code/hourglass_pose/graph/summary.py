@@ -1,9 +1,11 @@
 """NetworkSummary: parameters and arithmetic of a network, counted on its graph."""
 
 from dataclasses import dataclass
+from typing import Sequence
 
 from hourglass_pose.graph.hyperparameters import Hyperparameters
 from hourglass_pose.graph.model import HourglassModel
+from hourglass_pose.graph.storage import Declared, declare
 from hourglass_pose.tf_compat import tf
 
 _CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative')
@@ -31,12 +33,14 @@ class NetworkSummary:
 
 def summarise_network(hyperparameters: Hyperparameters) -> NetworkSummary:
     """Return the NetworkSummary of a network, counted on a temporary graph."""
-    with tf.Graph().as_default() as graph:
-        model = HourglassModel(hyperparameters)
-        model.build(model.declare_images(1), is_training=False)
-        parameters = sum(variable.shape.num_elements() for variable in tf.trainable_variables())
-        variables = sum(variable.shape.num_elements() for variable in tf.global_variables())
-        flops = sum(_convolution_flops(op) for op in graph.get_operations() if op.type in _CONVOLUTIONS)
+    return summarise(hyperparameters, *declare(HourglassModel(hyperparameters)))
+
+
+def summarise(hyperparameters: Hyperparameters, declared: Sequence[Declared], graph: 'tf.Graph') -> NetworkSummary:
+    """Return the NetworkSummary of a network by its variables and its graph, as `declare` returns them."""
+    parameters = sum(variable.size for variable in declared if variable.is_trainable)
+    variables = sum(variable.size for variable in declared)
+    flops = sum(_convolution_flops(op) for op in graph.get_operations() if op.type in _CONVOLUTIONS)
     return NetworkSummary(hyperparameters, parameters, variables, flops / 1e9)
 
 

@@ -43,15 +43,15 @@ class Tower:
         """Convolve 1x1, normalise and rectify."""
         return self.batch_norm_relu(self.conv(x, filters, name=name))
 
-    def trunk(self, x: 'tf.Tensor') -> 'tf.Tensor':
-        """Return features that run past the batch norms, after they are noted in the collection TRUNKS.
+    def conv_into_trunk(self, x: 'tf.Tensor', filters: int, kernel_size: int = 1, name: str = 'conv') -> 'tf.Tensor':
+        """Convolve and add biases that do not learn, for features that only batch norms read, also after additions.
 
-        Every batch norm takes the means of their channels away, so that no gradient keeps these means small. They would
-        grow until a 16-bit float has no digits left for the rest.
+        The batch norms take the means of the channels away, so that the gradient of these biases is zero. Rounding
+        leaves something of it, which Adam scales to whole steps: the means would grow in a long training, until a
+        16-bit float has no digits left for the rest.
         """
-        if self.is_training:
-            tf.add_to_collection(layers.TRUNKS, x)
-        return x
+        name = self.numbered(name)
+        return layers.conv(x, filters, kernel_size, name=name, learns_bias=not self.is_training)
 
     def drop(self, x: 'tf.Tensor', rate: float) -> 'tf.Tensor':
         """Drop a share of the features in training; each such layer has its own number."""

@@ -96,6 +96,8 @@ class NativeRuntime(Runtime):
             intra_op_parallelism_threads=self.intra_threads, inter_op_parallelism_threads=2, allow_soft_placement=True
         )
         rewrite = config.graph_options.rewrite_options
+        # A second pass over the graph takes seconds for a large network and makes the step no faster.
+        rewrite.meta_optimizer_iterations = rewrite.ONE
         if self.device == 'cpu':
             config.device_count['GPU'] = 0
             if self.mixed:

@@ -7,13 +7,13 @@ import numpy as np
 
 from hourglass_pose.evaluation.passes import run_in_passes
 from hourglass_pose.graph.joint_batch_norm import normalisation_over
-from hourglass_pose.graph.layers import MOVING_STATISTICS, TRUNKS, joint_batch, moving_change
-from hourglass_pose.graph.storage import Storage, declared_variables, getter_of
+from hourglass_pose.graph.layers import MOVING_STATISTICS, joint_batch, moving_change
+from hourglass_pose.graph.storage import Storage, declare, getter_of
+from hourglass_pose.graph.summary import summarise
 from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.representations.table import graph_half
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.tf_compat import tf
-from hourglass_pose.training.offsets import offset_loss
 from hourglass_pose.training.optimizer import ScheduleSettings, create_state, learning_rate, make_optimizer
 from hourglass_pose.training.person_loss import person_loss
 from hourglass_pose.training.pipeline import FedInput, ReadInput
@@ -34,8 +34,7 @@ class TrainGraph:
     model: HourglassModel. codec: the representation of joints. runtime: the device. schedule: of the learning rate.
     ema_decay: decay of the moving average of the weights, used by the evaluation tower; 0 for none.
     clip_norm: largest global norm of the gradient, 0 for no limit. person_weight: factor on the loss of the person
-    output, which `loss` includes; networks without this output do not use it. The gradient is that of `loss` and of
-    offset_loss. sync_batch_norm: whether batches are
+    output, which `loss` includes; networks without this output do not use it. sync_batch_norm: whether batches are
     normalised by the statistics of all processes.
 
     The global step counts the steps that were applied: the schedule, the epochs and the averages follow it.
@@ -75,7 +74,9 @@ class TrainGraph:
 
         position = tf.cast(self.global_step, tf.int32) + tf.cast(self.skipped_steps, tf.int32)
         salt = seed + runtime.rank
-        self.storage = Storage(declared_variables(model), runtime.joins_variables)
+        declared, inference = declare(model)
+        self.summary = summarise(hyperparameters, declared, inference)
+        self.storage = Storage(declared, runtime.joins_variables)
         weights = getter_of(self.storage.groups)
         with ExitStack() as stack:
             if sync_batch_norm and runtime.world_size > 1:
@@ -95,8 +96,7 @@ class TrainGraph:
             self.loss += person_weight * runtime.joint_mean(person_loss(person, labels), tf.reduce_sum(labels[:, 1]))
         self.rate = learning_rate(schedule, self.global_step)
         self.average: Optional[WeightAverage] = None
-        offsets = offset_loss(tf.get_collection(TRUNKS), runtime.sum_over_processes)
-        applied = self._apply(runtime, optimizer, weight_decay, clip_norm, offsets)
+        applied = self._apply(runtime, optimizer, weight_decay, clip_norm)
         updates = self._updates_after(applied, ema_decay, runtime.steps_per_run)
         self.train_op = runtime.loop_operation(tf.group(*updates, name='train_op'))
         self.valid_logits, self.valid_person = model.build_outputs(
@@ -106,16 +106,20 @@ class TrainGraph:
             tf.global_variables_initializer(), tf.local_variables_initializer(), name='initialisation'
         )
 
-    def _apply(self, runtime: Runtime, kind: str, weight_decay: float, clip_norm: float, offsets: Tensor) -> Tensor:
+    def _apply(self, runtime: Runtime, kind: str, weight_decay: float, clip_norm: float) -> Tensor:
         """Build the update of the weights and of the step counter; return a bool tensor: whether it was applied."""
         plain = make_optimizer(kind, self.rate, weight_decay, self.storage.weights)
         optimizer = runtime.wrap_optimizer(plain)
         variables = [group.variable for group in self.storage.weights]
+        # The norm waits for all gradients, so none of them needs TensorFlow's gates, which stop the propagation at every
+        # convolution until the gradient of its kernel is there.
         gradients = [
             # A weight without a gradient, such as biases before a batch norm, has state like the others, so that the
             # checkpoints of all devices hold the same.
             tf.zeros_like(variable) if gradient is None else gradient
-            for gradient, variable in optimizer.compute_gradients(self.loss + offsets, variables)
+            for gradient, variable in optimizer.compute_gradients(
+                self.loss, variables, gate_gradients=tf.train.Optimizer.GATE_NONE
+            )
         ]
         create_state(plain, self.storage.weights)
         self.gradient_norm = tf.global_norm(gradients)

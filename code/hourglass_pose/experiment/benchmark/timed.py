@@ -46,7 +46,6 @@ def timed_training(config: Config, runtime: Runtime) -> TimedTraining:
     person = Person('photo', 'photo', 'photo', box_img, joints_img, np.ones(len(joints_img), bool))
     batch_size = config.Train.batch_size
     batch = experiment.generator([person] * batch_size, batch_size).training_batch(0)
-    summary = summarise_network(experiment.hyperparameters())
     with tf.Graph().as_default():
         graph = train_graph(
             config,
@@ -55,7 +54,7 @@ def timed_training(config: Config, runtime: Runtime) -> TimedTraining:
             runtime,
             RunLength.of_new_run(1, _MANY_STEPS, batch_size),
         )
-        batches = itertools.repeat(batch)
+        batches, summary = itertools.repeat(batch), graph.summary
         return TimedTraining(graph, runtime, batches, batch_size, summary.gflops, summary.describe())
 
 

@@ -21,12 +21,12 @@ def bottleneck(tower: Tower, x: 'tf.Tensor', filters: int, divisor: int) -> 'tf.
     narrow = max(1, filters // divisor)
     y = tower.conv(tower.batch_norm_relu(x, 'batch_norm_1'), narrow, 1, name='conv_1')
     y = tower.conv(tower.batch_norm_relu(y, 'batch_norm_2'), narrow, 3, name='conv_2')
-    return tower.conv(tower.batch_norm_relu(y, 'batch_norm_3'), filters, 1, name='conv_3')
+    return tower.conv_into_trunk(tower.batch_norm_relu(y, 'batch_norm_3'), filters, name='conv_3')
 
 
 def skip(tower: Tower, x: 'tf.Tensor', filters: int) -> 'tf.Tensor':
     """Return x itself, or a 1x1 convolution of it where the number of channels changes."""
-    return x if int(x.shape[-1]) == filters else tower.conv(x, filters, name='skip')
+    return x if int(x.shape[-1]) == filters else tower.conv_into_trunk(x, filters, name='skip')
 
 
 def residuals(tower: Tower, x: 'tf.Tensor', settings: NewellHyperparameters, name: str) -> 'tf.Tensor':

@@ -21,16 +21,16 @@ def build(
         x = _stem(tower, images, settings)
         for index in range(settings.num_stacks):
             with tower.scope(f'stack_{index}'):
-                y = tower.trunk(hourglass(tower, tower.trunk(x), settings, settings.depth))
+                y = hourglass(tower, x, settings, settings.depth)
                 y = residuals(tower, y, settings, 'residual')
                 y = tower.drop(y, settings.drop_rate)
                 y = tower.conv_batch_norm_relu(y, settings.num_features, 'linear')
                 is_last = index + 1 == settings.num_stacks
-                features = None if is_last else tower.conv(y, settings.num_features, name='features_back')
+                features = None if is_last else tower.conv_into_trunk(y, settings.num_features, name='features_back')
                 heatmaps.append(tower.conv(y, settings.num_joints, name='heatmaps'))
                 if not is_last:
                     # Features and predictions go back into the features of the next stack (section 3.3).
-                    x = x + features + tower.conv(heatmaps[-1], settings.num_features, name='heatmaps_back')
+                    x = x + features + tower.conv_into_trunk(heatmaps[-1], settings.num_features, name='heatmaps_back')
         person = person_logits(tower, y) if settings.person else None
     return NetworkOutputs(heatmaps, person)
 
@@ -43,4 +43,4 @@ def _stem(tower: Tower, x: 'tf.Tensor', settings: NewellHyperparameters) -> 'tf.
         x = tower.batch_norm_relu(tower.conv(x, first, 7, stride=2, name='conv_in'))
         x = max_pool(residual(tower, x, second, divisor, 'residual_0'))
         x = residual(tower, x, third, divisor, 'residual_1')
-        return residual(tower, tower.trunk(x), settings.num_features, divisor, 'residual_2')
+        return residual(tower, x, settings.num_features, divisor, 'residual_2')

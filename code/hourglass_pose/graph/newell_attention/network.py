@@ -33,7 +33,7 @@ def build(
             num_maps = settings.num_joints if is_last or index >= settings.part_attention_from else 1
             with tower.scope(f'stack_{index}'):
                 with tower.scope('hourglass'):
-                    pyramid = attention_hourglass(tower, tower.trunk(x), settings, settings.depth)
+                    pyramid = attention_hourglass(tower, x, settings, settings.depth)
                 first = tower.conv_batch_norm_relu(pyramid[-1], width)
                 y = tower.drop(tower.conv_batch_norm_relu(first, width), settings.drop_rate)
                 with tower.scope('attention'):
@@ -41,7 +41,7 @@ def build(
                     y = y * multi_resolution_attention(tower, y, settings, pyramid[:-1])
                     heatmaps.append(attended_logits(tower, y, settings, num_maps))
                 if not is_last:
-                    back = tower.conv(heatmaps[-1], settings.num_features)
+                    back = tower.conv_into_trunk(heatmaps[-1], settings.num_features)
                     x = x + back + tower.conv_batch_norm_relu(first, settings.num_features)
         person = person_logits(tower, y) if settings.person else None
     return NetworkOutputs(heatmaps, person)
@@ -103,7 +103,7 @@ def hourglass_residual_unit(tower: Tower, x: 'tf.Tensor', settings: NewellAttent
         identity = skip(tower, x, filters)
         with tower.scope('pool_layer'):
             pooled = tower.conv(max_pool(tower.batch_norm_relu(x)), filters, 3)
-            pooled = tower.conv(tower.batch_norm_relu(pooled), filters, 3)
+            pooled = tower.conv_into_trunk(tower.batch_norm_relu(pooled), filters, 3)
         return add_upsampled(y + identity, pooled)
 
 
