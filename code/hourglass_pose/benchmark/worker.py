@@ -84,6 +84,16 @@ def _answer(value: Any) -> None:
     print(_MARK + json.dumps(value), flush=True)
 
 
+def _benchmark_of(code: str) -> List[str]:
+    """Return the arguments of Python that start the benchmark of a checkout."""
+    command_line = os.path.join(code, 'hourglass_pose', 'cli', 'benchmark.py')
+    if not os.path.isfile(command_line):
+        raise UserError(f'{code}: expected a folder with the package hourglass_pose and its benchmark')
+    with open(command_line, encoding='utf-8') as stream:
+        is_earlier = _SERVE not in stream.read()
+    return ['-c', _EARLIER_CHECKOUT] if is_earlier else ['-m', 'hourglass_pose', 'benchmark', _SERVE]
+
+
 class Worker:
     """A process of a checkout that measures on request.
 
@@ -91,21 +101,22 @@ class Worker:
         code: folder of the checkout that has the package hourglass_pose.
         order: JSON-able, what the process builds: 'what', 'config', 'sides' and 'checkpoint'.
         environment: of the process, besides this one's.
+        program: arguments of Python that start a process which calls `serve`; None for the benchmark of the checkout.
 
     Raises:
         UserError: the process ends before it is ready; its own message is on the error stream.
     """
 
-    def __init__(self, code: str, order: Dict[str, Any], environment: Optional[Mapping[str, str]] = None) -> None:
-        command_line = os.path.join(code, 'hourglass_pose', 'cli', 'benchmark.py')
-        if not os.path.isfile(command_line):
-            raise UserError(f'{code}: expected a folder with the package hourglass_pose and its benchmark')
-        with open(command_line, encoding='utf-8') as stream:
-            is_earlier = _SERVE not in stream.read()
-        program = ['-c', _EARLIER_CHECKOUT] if is_earlier else ['-m', 'hourglass_pose', 'benchmark', _SERVE]
+    def __init__(
+        self,
+        code: str,
+        order: Dict[str, Any],
+        environment: Optional[Mapping[str, str]] = None,
+        program: Optional[Sequence[str]] = None,
+    ) -> None:
         self.code = code
         self._process = subprocess.Popen(
-            [sys.executable] + program,
+            [sys.executable, *(program or _benchmark_of(code))],
             cwd=code,
             env=dict(os.environ, PYTHONPATH=code, **(environment or {})),
             stdin=subprocess.PIPE,

@@ -111,7 +111,7 @@ class TrainGraph:
         plain = make_optimizer(kind, self.rate, weight_decay, self.storage.weights)
         optimizer = runtime.wrap_optimizer(plain)
         variables = [group.variable for group in self.storage.weights]
-        # The norm waits for all gradients, so none of them needs TensorFlow's gates, which stop the propagation at every
+        # The norm waits for all gradients, so TensorFlow's gates are not needed. They stop the propagation at every
         # convolution until the gradient of its kernel is there.
         gradients = [
             # A weight without a gradient, such as biases before a batch norm, has state like the others, so that the
