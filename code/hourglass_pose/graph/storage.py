@@ -40,8 +40,8 @@ class Declared:
 def declare(model: Any) -> Tuple[List[Declared], 'tf.Graph']:
     """Return what a HourglassModel declares; it need not be built yet.
 
-    Its variables in the order in which it creates them, and a graph of the network for one image, in which placeholders
-    stand for the variables: they are made in a tenth of the time.
+    Its variables in the order in which it creates them, and a graph of the network for one image. There, placeholders
+    stand for the variables, which take several times as long to create.
     """
     found: List[Declared] = []
 
