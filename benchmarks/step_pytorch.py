@@ -21,9 +21,9 @@ from hourglass_pose.benchmark.worker import Worker, serve  # noqa: E402
 FEATURES, DEPTH, INPUT, HEATMAP, JOINTS = 256, 4, 256, 64, 16
 
 
-def make_network(torch, stacks, features=FEATURES):
+def make_network(torch, stacks):
     """Return the network as a torch.nn.Module: images (N, 3, H, W) to a list of heatmaps (N, J, H / 4, W / 4)."""
-    nn = torch.nn
+    nn, features = torch.nn, FEATURES
 
     def normalised(channels, *convolution):
         return nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.Conv2d(channels, *convolution))
@@ -96,7 +96,7 @@ def make_network(torch, stacks, features=FEATURES):
     return Network()
 
 
-def forward_gflops(torch, network, size=INPUT):
+def forward_gflops(torch, network):
     """Return the 10^9 operations of the convolutions for one image forward, a multiply-add as two."""
     counts = []
 
@@ -105,7 +105,7 @@ def forward_gflops(torch, network, size=INPUT):
 
     hooks = [layer.register_forward_hook(count) for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
     with torch.no_grad():
-        network(torch.zeros(1, 3, size, size))
+        network(torch.zeros(1, 3, INPUT, INPUT))
     for hook in hooks:
         hook.remove()
     return sum(counts) / 1e9
@@ -139,7 +139,6 @@ class TorchStep:
         loss = sum(torch.nn.functional.mse_loss(maps.float(), self._target) for maps in outputs)
         loss.backward()
         self._optimizer.step()
-        self._loss = loss.item()
 
     def close(self):
         """Keep nothing."""

@@ -13,8 +13,7 @@ class Built:
     """The training build of a small network on noise, in a session. Use as a context."""
 
     def __init__(self, arch, stacks, person):
-        self.graph = tf.Graph()
-        with self.graph.as_default():
+        with tf.Graph().as_default():
             tf.set_random_seed(1)
             model = HourglassModel(arch=arch, num_stacks=stacks, num_features=16, input_size=64, person=person)
             images = tf.constant(np.random.RandomState(0).uniform(size=(4, 64, 64, 3)), tf.float32)
@@ -27,12 +26,9 @@ class Built:
             self.session.run(tf.global_variables_initializer())
 
     def __enter__(self):
-        self._context = self.graph.as_default()
-        self._context.__enter__()
         return self
 
     def __exit__(self, *exception):
-        self._context.__exit__(*exception)
         self.session.close()
 
 
@@ -66,7 +62,7 @@ def test_biases_that_do_not_learn_count_in_evaluation():
         model = HourglassModel(arch='newell', num_stacks=1, num_features=8, input_size=64)
         logits = model.build_logits(tf.zeros([1, 64, 64, 3]), False)
         session.run(tf.global_variables_initializer())
-        (bias,) = [each for each in tf.trainable_variables() if each.op.name.endswith('residual_0/conv_3/biases')][-1:]
+        bias = [each for each in tf.trainable_variables() if each.op.name.endswith('residual_0/conv_3/biases')][-1]
         before = session.run(logits)
         bias.load(np.ones(8), session)
         assert np.abs(session.run(logits) - before).max() > 1e-3

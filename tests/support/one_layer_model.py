@@ -34,7 +34,7 @@ class OneLayerModel:
             if is_training and self.hyperparameters.drop_rate:
                 x = dropout(x, self.hyperparameters.drop_rate, 0)
             y = batch_norm(conv(x, self.hyperparameters.num_joints), is_training)
-        self._variables = self._variables or tf.global_variables('model/') or None
+        self._variables = self._variables or tf.global_variables('model/')
         return tf.expand_dims(y, 1), None
 
     def variables(self):
