@@ -6,6 +6,7 @@ import pytest
 
 from hourglass_pose.config.config import config_from_dict
 from hourglass_pose.experiment import run_parts
+from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.experiment.run_parts import train_graph
 from hourglass_pose.training.run_length import RunLength
 
@@ -17,5 +18,5 @@ def test_rate_is_multiplied_by_the_number_of_processes_if_it_is_asked_for(monkey
     monkeypatch.setattr(run_parts, 'TrainGraph', lambda model, codec, runtime, schedule, *others, **options: schedule)
     config = config_from_dict({'Train': {'lear_rate': 0.01, 'scale_rate_with_workers': is_scaled}})
     length = RunLength.of_new_run(1, 10, 16)
-    schedule = train_graph(config, None, None, SimpleNamespace(world_size=processes), length)
+    schedule = train_graph(Experiment(config), SimpleNamespace(world_size=processes), length)
     assert schedule.lear_rate == pytest.approx(rate)

@@ -28,6 +28,10 @@ def occlude(crop, rng, values):
     return OCCLUDERS.sample(rng, values).pixels(crop)
 
 
+def no_joints():
+    return np.zeros((0, 2))
+
+
 RANGES = values_of(
     flip_prob=0.5,
     rotation_deg=30.0,
@@ -223,7 +227,7 @@ def test_colours_and_occluders_have_their_probabilities():
 def test_all_of_the_table_are_sampled_from_one_stream_in_its_order():
     change = sample_change(5, 1, 7, ALWAYS)
     rng = sample_rng(5, 1, 7)
-    assert change.view(View()) == sample_view(rng, ALWAYS)
+    assert change.view(View(), no_joints) == sample_view(rng, ALWAYS)
     expected = change_colours(CROP, rng, ALWAYS)
     np.testing.assert_array_equal(change.pixels(CROP), occlude(expected, rng, ALWAYS))
 
@@ -231,21 +235,22 @@ def test_all_of_the_table_are_sampled_from_one_stream_in_its_order():
 def test_settings_that_are_not_given_change_nothing():
     for values in (None, {}, {'flip_prob': 0.0}):
         change = sample_change(0, 0, 0, values)
-        assert change.view(View()) == View()
+        assert change.view(View(), no_joints) == View()
         np.testing.assert_array_equal(change.pixels(CROP), CROP)
-    assert sample_change(0, 0, 0, {'flip_prob': 1.0}).view(View()) == View(flip=True)
+    assert sample_change(0, 0, 0, {'flip_prob': 1.0}).view(View(), no_joints) == View(flip=True)
 
 
 def test_a_new_augmentation_at_the_end_does_not_change_the_others(monkeypatch):
     def sample(rng, values):
         shift = values['grey_shift'] * rng.uniform()
-        return Change(lambda view: replace(view, scale=2 * view.scale), lambda crop: crop + np.uint8(shift))
+        return Change(lambda view, joints: replace(view, scale=2 * view.scale), lambda crop: crop + np.uint8(shift))
 
     grey = Augmentation((Setting('grey_shift', 3.0, 9, 'an example'),), sample)
     before = sample_change(1, 2, 3, ALWAYS)
     monkeypatch.setattr(table, 'AUGMENTATIONS', AUGMENTATIONS + (grey,))
     after = sample_change(1, 2, 3, dict(ALWAYS, grey_shift=3.0))
-    assert after.view(View()) == replace(before.view(View()), scale=2 * before.view(View()).scale)
+    view = before.view(View(), no_joints)
+    assert after.view(View(), no_joints) == replace(view, scale=2 * view.scale)
     difference = after.pixels(CROP) - before.pixels(CROP)
     assert len(np.unique(difference)) == 1
 

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import sys
 
 import numpy as np
@@ -14,6 +13,7 @@ from ascend_ranks import OVERRIDES
 from ascend_server import AscendServer
 from hourglass_pose.checkpoints.folder import CheckpointFolder, verify
 from hourglass_pose.experiment.experiment import Experiment
+from hourglass_pose.runtime.cluster.local import free_ports
 from hourglass_pose.runtime.host_channel import LOST_RANK
 from hourglass_pose.runtime.job_key import JOB_KEY
 from seen_run import Run
@@ -54,12 +54,6 @@ def rank_table():
     }
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(('', 0))
-        return listener.getsockname()[1]
-
-
 class Servers:
     """The two servers, each a folder of its own with its copy of the table; the trainer of both is server_ranks.py."""
 
@@ -96,7 +90,7 @@ class Servers:
     def start(self, *arguments):
         """Start run_npu.sh on each server with these arguments."""
         settings = [word for word in OVERRIDES + SHORT if not word.startswith('Device.device')]
-        words = [f'--set={word}' for word in settings + [f'Device.rank_port={free_port()}']] + list(arguments)
+        words = [f'--set={word}' for word in settings + [f'Device.rank_port={free_ports(1)}']] + list(arguments)
         for name, server in zip(SERVERS, self.servers):
             table = f'--rank_table={server.path("table.json")}'
             config = f'--config={server.path("my.cfg")}'

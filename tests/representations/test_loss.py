@@ -109,7 +109,7 @@ def test_softmax_loss_is_never_below_the_entropy_of_the_target_and_reaches_it(rn
 
 @pytest.mark.parametrize('kind', LOSSES)
 def test_a_joint_without_a_position_is_taught_as_an_empty_map(rng, kind):
-    if not codec_of(kind).teaches_absence:
+    if not codec_of(kind).learns_maps:
         return
     weights = np.ones((BATCH, JOINTS))
     nowhere = np.full((BATCH, JOINTS, 2), -4.0)

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from hourglass_pose.checkpoints.folder import CheckpointFolder, verify
 from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.graph.storage import Declared, Group
 from hourglass_pose.representations.table import graph_half
+from hourglass_pose.runtime.cluster.local import free_ports
 from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import make_optimizer
 from hourglass_pose.training.pipeline import training_arrays
@@ -34,12 +34,6 @@ PLAIN = (
 )
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
-
-
 @pytest.fixture
 def train(start_ranks, tmp_path, synthetic_people):  # noqa: F811
     """Return a function that starts so many ranks of a tiny run in tmp_path/run."""
@@ -52,7 +46,7 @@ def train(start_ranks, tmp_path, synthetic_people):  # noqa: F811
             command,
             tmp_path / 'run',
             synthetic_people,
-            *(PLAIN + (f'Device.rank_port={free_port()}', 'Device.rank_timeout=10') + overrides),
+            *(PLAIN + (f'Device.rank_port={free_ports(1)}', 'Device.rank_timeout=10') + overrides),
             **environment,
         )
 

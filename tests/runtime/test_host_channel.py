@@ -15,6 +15,7 @@ from conftest import CODE, SUPPORT
 
 from hourglass_pose.errors import UserError
 from hourglass_pose.runtime.base import Runtime
+from hourglass_pose.runtime.cluster.local import free_ports
 from hourglass_pose.runtime.host_channel import LOST_RANK, HostChannel
 from hourglass_pose.runtime.meeting import Link, gather, join
 
@@ -22,15 +23,9 @@ PROGRAM = os.path.join(SUPPORT, 'host_rank.py')
 SECONDS_TO_WAIT = 600
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
-
-
 def in_threads(count, work, key=lambda rank: b'job'):
     """Run work(channel) for each rank in a thread of its own and return what they returned, in order of rank."""
-    port, results = free_port(), [None] * count
+    port, results = free_ports(1), [None] * count
 
     def run(rank):
         try:
@@ -127,7 +122,7 @@ class meeting:
     """Context in which rank 0 waits in a thread for the others; the value is its port, and at the end all have come."""
 
     def __init__(self, count):
-        self.count, self.port, self.found = count, free_port(), {}
+        self.count, self.port, self.found = count, free_ports(1), {}
 
     def __enter__(self):
         deadline = time.monotonic() + SECONDS_TO_WAIT
@@ -227,7 +222,7 @@ def test_taken_port_is_one_line_with_the_setting_to_change():
 
 def test_chief_that_does_not_come_is_named():
     with pytest.raises(UserError, match='rank 1 does not reach rank 0 at 127.0.0.1'):
-        HostChannel(1, 2, '127.0.0.1', free_port(), b'job', start_timeout=0.3)
+        HostChannel(1, 2, '127.0.0.1', free_ports(1), b'job', start_timeout=0.3)
 
 
 @pytest.fixture
@@ -236,7 +231,7 @@ def start():
     processes = []
 
     def start(tasks, timeout=SECONDS_TO_WAIT):
-        port = free_port()
+        port = free_ports(1)
         for rank, task in enumerate(tasks):
             processes.append(
                 subprocess.Popen(

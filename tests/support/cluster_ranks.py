@@ -1,25 +1,9 @@
 """Processes on CPUs that train together by TF_CONFIG: fixtures and what describes them."""
 
 import json
-import socket
-from contextlib import ExitStack
 
+from hourglass_pose.runtime.cluster.local import free_ports
 from stand_in_device import start_ranks  # noqa: F401  (the fixture that the processes are started by)
-
-
-def free_ports(count):
-    """Return the first of `count` ports in a row that are free."""
-    while True:
-        with ExitStack() as stack:
-            first = stack.enter_context(socket.socket())
-            first.bind(('127.0.0.1', 0))
-            port = first.getsockname()[1]
-            try:
-                for number in range(port + 1, port + count):
-                    stack.enter_context(socket.socket()).bind(('127.0.0.1', number))
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 def tf_config(count, rank='<rank>', has_chief=False, port=None):

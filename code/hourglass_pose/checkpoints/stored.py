@@ -65,6 +65,24 @@ def check_transferable(stored: StoredNetwork, hyperparameters: Hyperparameters, 
         )
 
 
+def check_teacher(stored: StoredNetwork, loss: str, joints: Sequence[str]) -> None:
+    """Raise CheckpointError if a stored network cannot teach one with these joints, trained with this loss."""
+    record = stored.inference
+    if record.loss != loss:
+        raise CheckpointError(
+            f'{stored.path}: a teacher needs the loss of the network that learns, {loss!r}, and this one has '
+            f'{record.loss!r}; set Train.loss={record.loss!r}, or choose another Train.teacher'
+        )
+    skeleton, kept = record.skeleton(), record.kept_joints
+    indices = {joint: skeleton.index(joint) for joint in joints}
+    unknown = [joint for joint, index in indices.items() if index is None or not kept[index]]
+    if unknown:
+        raise CheckpointError(
+            f'{stored.path}: a teacher needs all joints of the network that learns, and this one does not know '
+            f'{", ".join(unknown)}; choose another Train.teacher'
+        )
+
+
 def checkpoint_prefix(folder: str) -> str:
     """Return the prefix of TensorFlow's files in a checkpoint folder. Raises CheckpointError."""
     for name in read_manifest(folder)['files']:

@@ -3,7 +3,7 @@
 import os
 
 from hourglass_pose.config.key import Contradictions, Key, Values
-from hourglass_pose.config.rules import ascending_shares, folder
+from hourglass_pose.config.rules import ascending_shares, file, folder
 from hourglass_pose.representations.heatmap.numpy import DECODINGS
 from hourglass_pose.representations.table import REPRESENTATIONS, codec_class
 from hourglass_pose.rules import boolean, choice, integer, number, or_none
@@ -58,6 +58,18 @@ TRAINING_KEYS = (
         'unlabelled joints are left out of the loss; False trains empty maps for them, like the original code, '
         "with loss 'mse' or 'sigmoid'",
         anywhere=True,
+    ),
+    Key(
+        'Train',
+        'teacher',
+        None,
+        or_none(file()),
+        'checkpoint of a network whose maps are learnt besides the labels, with the same loss and joints; None for no '
+        'teacher',
+        note='It may be larger and have another input size; it must know crops of this kind.',
+    ),
+    Key(
+        'Train', 'teacher_weight', 0.5, number(0, 1, above=True), "share of the teacher's map in the target of a joint"
     ),
     Key('Train', 'optimizer', 'adam', choice('adam', 'adamw', 'rmsprop'), 'update rule of the weights'),
     Key(
@@ -234,8 +246,10 @@ def training_contradictions(values: Values) -> Contradictions:
             "0, or optimizer 'adamw'",
             f"{values['weight_decay']:g} with optimizer '{values['optimizer']}'",
         )
-    if not values['weighted_loss'] and not codec_class(values['loss']).teaches_absence:
+    if not values['weighted_loss'] and not codec_class(values['loss']).learns_maps:
         yield 'weighted_loss', f'True, as loss {values["loss"]!r} cannot train empty maps', 'False'
+    if values['teacher'] is not None and not codec_class(values['loss']).learns_maps:
+        yield 'teacher', f'None, as loss {values["loss"]!r} does not learn maps', repr(values['teacher'])
     if not codec_class(values['loss']).searches_peak and values['decoding'] != DECODINGS[0]:
         yield (
             'decoding',

@@ -8,6 +8,8 @@ from hourglass_pose.annotations.person import Person
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_hash, split_persons
 from hourglass_pose.checkpoints.inference import InferenceRecord
+from hourglass_pose.checkpoints.opening import open_checkpoint
+from hourglass_pose.checkpoints.stored import StoredNetwork, check_teacher
 from hourglass_pose.config.config import Config
 from hourglass_pose.experiment.packed_data import crop_rule, require_room
 from hourglass_pose.graph.hyperparameters import Hyperparameters
@@ -121,6 +123,19 @@ class Experiment:
             train_crop=self.rule.train_crop,
             joints_margin=self.rule.joints_margin,
         )
+
+    def teacher(self) -> Optional[StoredNetwork]:
+        """Return the network that Train.teacher names, None without one.
+
+        Raises CheckpointError if there is none, or if it cannot teach this one.
+        """
+        train = self.config.Train
+        if train.teacher is None:
+            return None
+        stored = open_checkpoint(train.teacher)
+        trained = [joint for joint, is_kept in zip(self.skeleton.joints, self.kept_joints) if is_kept]
+        check_teacher(stored, train.loss, trained)
+        return stored
 
     def require_sides(self) -> None:
         """Raise ConfigError if training or validation mirrors images and no joint has a known partner."""

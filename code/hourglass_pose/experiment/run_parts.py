@@ -4,15 +4,15 @@ from contextlib import contextmanager
 from typing import Iterator, Optional
 
 from hourglass_pose.config.config import Config
-from hourglass_pose.graph.hyperparameters import Hyperparameters
+from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.graph.model import HourglassModel
-from hourglass_pose.representations.heatmap.numpy import HeatmapCodec
 from hourglass_pose.runtime.ascend_options import NpuSettings
 from hourglass_pose.runtime.base import Runtime
 from hourglass_pose.runtime.cluster.spec import Cluster
 from hourglass_pose.runtime.selection import open_runtime
 from hourglass_pose.training.optimizer import ScheduleSettings
 from hourglass_pose.training.run_length import RunLength
+from hourglass_pose.training.teacher import Teacher
 from hourglass_pose.training.train_graph import TrainGraph
 
 
@@ -40,10 +40,9 @@ def open_device(config: Config, cluster: Optional[Cluster] = None) -> Iterator[R
     runtime.close()
 
 
-def train_graph(
-    config: Config, hyperparameters: Hyperparameters, codec: HeatmapCodec, runtime: Runtime, length: RunLength
-) -> TrainGraph:
-    """Return the TrainGraph of a Config, built in the current default graph."""
+def train_graph(experiment: Experiment, runtime: Runtime, length: RunLength) -> TrainGraph:
+    """Return the TrainGraph of an Experiment, built in the current default graph."""
+    config, teacher = experiment.config, experiment.teacher()
     train = config.Train
     schedule = ScheduleSettings(
         length.total_persons,
@@ -57,8 +56,8 @@ def train_graph(
         persons_offset=length.persons_offset,
     )
     return TrainGraph(
-        HourglassModel(hyperparameters),
-        codec,
+        HourglassModel(experiment.hyperparameters()),
+        experiment.codec,
         runtime,
         schedule,
         train.batch_size,
@@ -70,4 +69,5 @@ def train_graph(
         seed=train.seed,
         person_weight=train.person_weight,
         sync_batch_norm=train.sync_batch_norm,
+        teacher=Teacher(teacher, experiment.skeleton.joints, train.teacher_weight) if teacher else None,
     )

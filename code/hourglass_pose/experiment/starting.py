@@ -120,11 +120,12 @@ def _with_rendered_people(config: Config, is_chief: bool, barrier: Callable[[], 
 
 
 def _check_settings(config: Config, resume_folder: Optional[str], weights_from: Optional[StoredNetwork]) -> None:
-    """Raise CheckpointError or ConfigError if the config fits neither itself nor the checkpoint that it starts from."""
+    """Raise CheckpointError or ConfigError if the config fits neither itself nor the checkpoints that it names."""
     experiment = Experiment(config)
     experiment.require_sides()
     if resume_folder:
         check_hyperparameters(resume_folder, experiment.hyperparameters())
+    experiment.teacher()
     if weights_from:
         check_transferable(weights_from, experiment.hyperparameters(), experiment.skeleton.joints)
         folder = os.path.realpath(config.Saver.saver_directory)

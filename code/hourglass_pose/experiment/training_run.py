@@ -76,7 +76,7 @@ class TrainingRun:
         """Train, write the results if the run is finished, and return whether it is."""
         with tf.Graph().as_default():
             manifest = self._manifest()
-            graph = train_graph(self.config, self.hyperparameters, self.experiment.codec, self.runtime, self.length)
+            graph = train_graph(self.experiment, self.runtime, self.length)
             self._describe(manifest, graph.summary)
             start, timing = self._start(graph, manifest['split_hash']), Timing()
             mean_pose_crop = np.array(manifest['inference']['mean_pose_crop'])

@@ -52,7 +52,8 @@ class CropRule:
         With 'centre_scale' the crop is the box widened by BARE_BOX_MARGIN, not by box_margin. That is the square of
         scale = 1.64 x longer side / 250 and of the box's centre raised by 15 x scale.
         """
-        return self._affine(box_img, self.bare_box_margin, View())
+        centre, side = geometry.square_box(box_img, self.bare_box_margin)
+        return self._view_affine(centre, side, View())
 
     def person_affine(self, person: Person) -> np.ndarray:
         """Return affine_crop_from_img of an annotated person in evaluation."""
@@ -62,24 +63,32 @@ class CropRule:
 
     def training_affine(self, person: Person, view: View) -> np.ndarray:
         """Return affine_crop_from_img of an augmented view of an annotated person."""
+        centre, side = self.training_square(person)
+        return self._view_affine(centre, side, view)
+
+    def training_square(self, person: Person) -> Tuple[np.ndarray, float]:
+        """Return centre_img (2,) and side_img of the plain training crop of an annotated person."""
         if self.needs_centre:
             lower, upper = self._edges(person)
-            return self._view_affine((lower + upper) / 2 - 0.5, (upper - lower).mean(), view)
+            return (lower + upper) / 2 - 0.5, float((upper - lower).mean())
         if self.train_crop == 'joints':
             joints = person.joints_img[person.labelled]
             # A few joints close together do not show the person's size; the box bounds it from below.
             smallest = _SMALLEST_POSE * geometry.square_box(person.box_img, 0.0)[1]
-            return self._affine(np.concatenate([joints.min(0), joints.max(0)]), self.joints_margin, view, smallest)
-        return self._affine(person.box_img, self.box_margin, view)
+            centre, side = geometry.square_box(np.concatenate([joints.min(0), joints.max(0)]), self.joints_margin)
+            return centre, max(side, smallest)
+        return geometry.square_box(person.box_img, self.box_margin)
+
+    def plain_joints(self, person: Person) -> np.ndarray:
+        """Return the labelled joints (K, 2) relative to the centre of the plain training crop, in sides of it."""
+        centre, side = self.training_square(person)
+        joints: np.ndarray = (person.joints_img[person.labelled] - centre) / side
+        return joints
 
     def _edges(self, person: Person) -> Tuple[np.ndarray, np.ndarray]:
         # Annotations are read with needs_centre, so both exist.
         assert person.centre_img is not None and person.scale is not None
         return centre_scale.crop_edges(person.centre_img, person.scale, self.crop_size, self.corners)
-
-    def _affine(self, box_img: np.ndarray, margin: float, view: View, smallest: float = 0.0) -> np.ndarray:
-        centre, side = geometry.square_box(box_img, margin)
-        return self._view_affine(centre, max(side, smallest), view)
 
     def _view_affine(self, centre: np.ndarray, side: float, view: View) -> np.ndarray:
         side, (x, y) = side / view.scale, centre.tolist()

@@ -123,8 +123,8 @@ class NegativeViews:
         name = _photo_name(person)
         photo = self._photos.get(name)
         if photo is None:
-            persons, size = self._persons[name], self.rule.crop_size
-            squares = [geometry.square_of_affine(self.rule.training_affine(one, View()), size) for one in persons]
+            persons = self._persons[name]
+            squares = [self.rule.training_square(one) for one in persons]
             photo = self._photos[name] = _Photo(
                 np.array([centre for centre, _ in squares]),
                 np.array([side for _, side in squares]),

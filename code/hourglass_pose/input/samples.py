@@ -74,7 +74,7 @@ class SampleMaker:
     def training_sample(self, person: Person, epoch: int, index: int) -> Sample:
         """Return the augmented Sample of a person, a function of (seed, epoch, index). Raises ImageError."""
         change = sample_change(self.seed, epoch, index, self.augmentation)
-        view, negative = change.view(View()), None
+        view, negative = change.view(View(), lambda: self.rule.plain_joints(person)), None
         if self.negatives:
             size_wh = photo_size(self.cache, person)
             negative = self.negatives.sample(self.seed, epoch, index, person, view, size_wh)

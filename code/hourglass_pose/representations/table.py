@@ -48,6 +48,8 @@ def graph_half(codec: HeatmapCodec) -> ModuleType:
     joint outside the crop has an empty target.
     loss(logits, target, joint_weights): scalar, of logits float32 (N, S, H, W, J) of S stacks, averaged over labelled
     joints and summed over stacks. A joint of weight 0 has no influence.
+    maps_of_planes(planes, codec): the heatmaps of logits (P, H * W), a map in each row, as codec.maps_of_logits. Only
+    representations whose codec has `learns_maps` have it.
     decode(logits, codec): (joints_crop float32 (N, J, 2), scores float32 (N, J)) of logits (N, H, W, J), as
     codec.decode(codec.maps_of_logits(logits)) in NumPy.
     """

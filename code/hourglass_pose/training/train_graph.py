@@ -17,6 +17,7 @@ from hourglass_pose.tf_compat import tf
 from hourglass_pose.training.optimizer import ScheduleSettings, create_state, learning_rate, make_optimizer
 from hourglass_pose.training.person_loss import person_loss
 from hourglass_pose.training.pipeline import FedInput, ReadInput
+from hourglass_pose.training.teacher import Teacher
 from hourglass_pose.training.weight_average import WeightAverage
 
 _TYPES = (tf.uint8, tf.float32, tf.float32, tf.float32)
@@ -35,7 +36,7 @@ class TrainGraph:
     ema_decay: decay of the moving average of the weights, used by the evaluation tower; 0 for none.
     clip_norm: largest global norm of the gradient, 0 for no limit. person_weight: factor on the loss of the person
     output, which `loss` includes; networks without this output do not use it. sync_batch_norm: whether batches are
-    normalised by the statistics of all processes.
+    normalised by the statistics of all processes. teacher: a network whose maps are part of the targets.
 
     The global step counts the steps that were applied: the schedule, the epochs and the averages follow it.
     `skipped_steps` counts those that were skipped because their gradient overflowed; the sum of both is the position in
@@ -58,6 +59,7 @@ class TrainGraph:
         seed: int = 0,
         person_weight: float = 0.0,
         sync_batch_norm: bool = False,
+        teacher: Optional[Teacher] = None,
     ) -> None:
         self.model = model
         hyperparameters = model.hyperparameters
@@ -89,6 +91,8 @@ class TrainGraph:
             )
         representation = graph_half(codec)
         target = representation.target(self.joints_crop, codec)
+        if teacher:
+            target = teacher.target(target, self.images, codec)
         loss = representation.loss(self.logits, target, self.joint_weights)
         self.loss = runtime.joint_mean(loss, tf.reduce_sum(self.joint_weights))
         if person is not None:

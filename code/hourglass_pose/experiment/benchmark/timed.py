@@ -47,13 +47,7 @@ def timed_training(config: Config, runtime: Runtime) -> TimedTraining:
     batch_size = config.Train.batch_size
     batch = experiment.generator([person] * batch_size, batch_size).training_batch(0)
     with tf.Graph().as_default():
-        graph = train_graph(
-            config,
-            experiment.hyperparameters(),
-            experiment.codec,
-            runtime,
-            RunLength.of_new_run(1, _MANY_STEPS, batch_size),
-        )
+        graph = train_graph(experiment, runtime, RunLength.of_new_run(1, _MANY_STEPS, batch_size))
         batches, summary = itertools.repeat(batch), graph.summary
         return TimedTraining(graph, runtime, batches, batch_size, summary.gflops, summary.describe())
 

@@ -33,11 +33,15 @@ class View:
     flip: bool = False
 
 
+Joints = Callable[[], np.ndarray]
+"""Returns the labelled joints of a person, (K, 2), relative to the centre of the plain crop and in sides of it."""
+
+
 @dataclass(frozen=True)
 class Change:
-    """The sampled change of one crop. view: View -> View. pixels: crop (H, W, 3) uint8 -> crop."""
+    """The sampled change of one crop. view: (View, Joints) -> View. pixels: crop (H, W, 3) uint8 -> crop."""
 
-    view: Callable[[View], View] = lambda view: view
+    view: Callable[[View, Joints], View] = lambda view, joints: view
     pixels: Callable[[np.ndarray], np.ndarray] = lambda crop: crop
 
 

@@ -37,7 +37,7 @@ def sample_view(rng: np.random.RandomState, values: Mapping[str, float]) -> View
 
 def _sample(rng: np.random.RandomState, values: Mapping[str, float]) -> Change:
     sampled = sample_view(rng, values)
-    return Change(view=lambda view: sampled)
+    return Change(view=lambda view, joints: sampled)
 
 
 VIEWS = Augmentation(_SETTINGS, _sample)

@@ -54,14 +54,14 @@ def scores_of(planes: Tensor) -> Tensor:
 
 
 def decode_heatmaps(
-    logits: Tensor, codec: HeatmapCodec, maps_of_planes: Callable[[Tensor], Tensor]
+    logits: Tensor, codec: HeatmapCodec, maps_of_planes: Callable[[Tensor, Any], Tensor]
 ) -> Tuple[Tensor, Tensor]:
     """Return (joints_crop float32 (N, J, 2), scores float32 (N, J) in [0, 1]) of logits (N, H, W, J).
 
-    maps_of_planes: what maps_of_logits does, for logits (P, H * W).
+    maps_of_planes: of the representation, see table.graph_half.
     """
     batch, height, width, joints = logits.shape.as_list()
-    planes = maps_of_planes(planes_of(logits))
+    planes = maps_of_planes(planes_of(logits), codec)
     # Integers, because half precision cannot represent the index of a cell.
     index = tf.argmax(planes, axis=1, output_type=tf.int32)
     row = tf.floordiv(index, width)

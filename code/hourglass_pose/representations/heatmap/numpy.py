@@ -29,8 +29,8 @@ class HeatmapCodec:
     """Name of the representation in the table."""
     output_meaning = ''
     """Description of the network's output, for the record of an exported model."""
-    teaches_absence = True
-    """Whether a joint without a position can be trained, towards an empty map (weighted_loss False)."""
+    learns_maps = True
+    """Whether the target is a map, which can be empty (weighted_loss False) or mixed with that of a teacher."""
     searches_peak = True
     """Whether `decoding` has an effect: it says how a joint follows from the highest cell."""
 

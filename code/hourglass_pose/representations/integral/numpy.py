@@ -22,7 +22,7 @@ class Codec(softmax.Codec):
     """
 
     loss = 'integral'
-    teaches_absence = False
+    learns_maps = False
     searches_peak = False
     output_meaning = (
         'logits, whose softmax over the cells of a joint, times 2 pi sigma_hm^2, is the heatmap; the joint is the mean '

@@ -26,6 +26,11 @@ def loss(logits: Tensor, target: Tensor, joint_weights: Tensor) -> Tensor:
     return mean_over_joints(losses, joint_weights)
 
 
+def maps_of_planes(planes: Tensor, codec: Codec) -> Tensor:
+    """Return codec.maps_of_logits of logits (P, cells), each row of one map."""
+    return tf.nn.softmax(planes) * np.float32(codec.height)
+
+
 def decode(logits: Tensor, codec: Codec) -> Tuple[Tensor, Tensor]:
     """Return (joints_crop (N, J, 2), scores (N, J)) of logits (N, H, W, J)."""
-    return decode_heatmaps(logits, codec, lambda planes: tf.nn.softmax(planes) * np.float32(codec.height))
+    return decode_heatmaps(logits, codec, maps_of_planes)
