@@ -121,6 +121,11 @@ def test_file_in_the_layout_of_the_original_code_loads(load):
             'config.cfg [DataSetHG] img_directory: expected as many folders as training_txt_file has files, 2, found 1',
         ),
         (
+            '[DataSetHG]\ntraining_repeats: [3, 1]',
+            'config.cfg [DataSetHG] training_repeats: expected None or a number for each of the 1 annotation files, '
+            'found 2 numbers',
+        ),
+        (
             '[Network]\nmodif: True',
             "config.cfg [Network] modif: expected False, or arch 'modelzoo', found True with arch 'newell'",
         ),

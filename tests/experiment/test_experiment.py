@@ -51,6 +51,25 @@ def test_pairs_that_do_not_fit_the_joints_are_refused(pairs):
         experiment({'joint_list': ['near', 'far'], 'flip_pairs': pairs})
 
 
+def test_persons_of_each_file_are_shown_as_often_as_is_set_for_it(tmp_path):
+    files = []
+    for name, count in (('few', 3), ('many', 5)):
+        files.append(str(tmp_path / f'{name}.txt'))
+        lines = [f'{name}{index}.pngA 1 1 18 18 5 5 9 9' for index in range(count)]
+        for index in range(count):
+            cv2.imwrite(str(tmp_path / f'{name}{index}.png'), np.zeros((20, 20, 3), np.uint8))
+        (tmp_path / f'{name}.txt').write_text('\n'.join(lines))
+    data = {'joint_list': ['r_x', 'l_x'], 'training_txt_file': files, 'img_directory': [str(tmp_path)] * 2}
+    made = experiment(dict(data, training_repeats=[4, 1]))
+    persons = made.split()['train']
+    generator = made.generator(persons, 1)
+    assert [person.source for person in persons].count(0) > 0
+    shown = [persons[generator.person_index(sample)].image for sample in range(generator.samples_per_epoch)]
+    assert {person.image: shown.count(person.image) for person in persons} == {
+        person.image: 1 if person.source else 4 for person in persons
+    }
+
+
 def test_folders_are_kept_whole_on_request(tmp_path):
     lines = []
     for folder in range(12):

@@ -10,7 +10,12 @@ def rendered(tmp_path, count, seed=0):
     """Return (image folder, {name: time of writing}) of the people of a config."""
     config = config_from_dict(
         {
-            'DataSetHG': {'synthetic_images': count},
+            'DataSetHG': {
+                'synthetic_images': count,
+                'training_txt_file': ['a', 'b'],
+                'img_directory': ['c', 'd'],
+                'training_repeats': [2, 1],
+            },
             'Train': {'seed': seed},
             'Saver': {'saver_directory': str(tmp_path / 'run')},
         }

@@ -109,6 +109,33 @@ def test_epochs_take_every_person_once_for_any_batches_and_processes(total, batc
     assert ranks[0].training_indices(0) == sequence[:batch_size]
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=8), st.integers(1, 5), st.integers(1, 3))
+def test_an_epoch_shows_every_person_as_often_as_it_is_asked_to(repeats, batch_size, world_size):
+    total, size = sum(repeats), batch_size * world_size
+    ranks = [
+        generator_of(len(repeats), batch_size, rank=rank, world_size=world_size, repeats=repeats)
+        for rank in range(world_size)
+    ]
+    assert ranks[0].steps_per_epoch == max(1, round(total / size))
+    steps = -(-2 * total // size)
+    rows = [row for step in range(steps) for rank in ranks for row in rank.training_indices(step * size)]
+    for epoch in range(2):
+        samples = [index for number, index in rows[: 2 * total] if number == epoch]
+        # Every sample is another one for augmentation.
+        assert sorted(samples) == list(range(total))
+        persons = [ranks[0].person_index(index) for index in samples]
+        assert [persons.count(person) for person in range(len(repeats))] == repeats
+
+
+def test_a_repeated_person_is_changed_at_random_each_time_and_validated_once():
+    data = generator_of(2, 4, repeats=[3, 1])
+    batch = next(data.training_batches())
+    assert sorted(batch.indices.tolist()) == [0, 0, 0, 1]
+    assert sorted(data.sample_maker.asked[:4]) == [0, 1, 2, 3]
+    assert [batch.indices[batch.mask > 0].tolist() for batch in data.validation_batches()] == [[0, 1]]
+
+
 def test_the_order_is_the_same_on_every_machine_and_new_in_each_epoch():
     def order(seed, epoch):
         return [index for _, index in generator_of(10, 10, seed=seed).training_indices(10 * epoch)]

@@ -4,7 +4,7 @@ from hourglass_pose.config.key import Contradictions, Key, Values
 from hourglass_pose.config.rules import joint_names, joint_pairs, paths, zeros_and_ones
 from hourglass_pose.input.augmentations.table import SETTINGS
 from hourglass_pose.input.centre_scale import CORNERS
-from hourglass_pose.rules import choice, integer, number, or_none
+from hourglass_pose.rules import choice, integer, list_rule, number, or_none
 from hourglass_pose.skeleton import SKELETONS, Skeleton
 
 _SECTION = 'DataSetHG'
@@ -27,6 +27,16 @@ DATA_KEYS = (
         paths('a folder'),
         'folder of images for each annotation file',
         anywhere=True,
+    ),
+    Key(
+        _SECTION,
+        'training_repeats',
+        None,
+        or_none(
+            list_rule('a list of integers >= 1', lambda value: all(type(item) is int and item > 0 for item in value))
+        ),
+        'how many times an epoch shows the persons of each annotation file; None is once',
+        note='With two files, [3, 1] shows the persons of the first one three times, each time changed at random.',
     ),
     Key(
         _SECTION,
@@ -145,6 +155,13 @@ def data_contradictions(values: Values) -> Contradictions:
     files, folders = len(values['training_txt_file']), len(values['img_directory'])
     if files != folders:
         yield 'img_directory', f'as many folders as training_txt_file has files, {files}', f'{folders}'
+    repeats = values['training_repeats']
+    if repeats is not None and len(repeats) != files:
+        yield (
+            'training_repeats',
+            f'None or a number for each of the {files} annotation files',
+            f'{len(repeats)} numbers',
+        )
     joints = values['joint_list']
     if values['outputDim'] != len(joints):
         yield 'outputDim', f'None or the length of joint_list, {len(joints)}', f'{values["outputDim"]}'

@@ -99,6 +99,7 @@ class Experiment:
             train.prefetch,
             data.max_unreadable,
             lambda message: self.report(f'left out: {message}'),
+            repeats=data.training_repeats and [data.training_repeats[person.source] for person in persons],
         )
 
     def inference_record(self, mean_pose_crop: Optional[np.ndarray]) -> InferenceRecord:

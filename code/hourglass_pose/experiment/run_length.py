@@ -31,7 +31,7 @@ def length_of_run(
         return length
     before = earlier['config']['Train']['batch_size']
     if 'persons' not in earlier and train.epoch_size is None:
-        world_size = earlier_world_size(len(data.persons), before, earlier['steps_per_epoch'], world_size)
+        world_size = earlier_world_size(data.samples_per_epoch, before, earlier['steps_per_epoch'], world_size)
     length = RunLength.of_resumed_run(earlier, train.nEpochs, joint_batch, before * world_size)
     if earlier.get('joint_batch', before * world_size) != joint_batch:
         report(

@@ -43,7 +43,9 @@ def with_synthetic_people(config: Config) -> Config:
     with FolderLock(folder, tqdm.write, waits=True):
         annotations = write_synthetic_dataset(folder, count, SYNTHETIC_SEED, rendering_bar, available_cores())
     settings = config.as_dict()
-    settings['DataSetHG'].update(training_txt_file=[annotations], img_directory=[os.path.join(folder, 'images')])
+    settings['DataSetHG'].update(
+        training_txt_file=[annotations], img_directory=[os.path.join(folder, 'images')], training_repeats=None
+    )
     return config_from_dict(settings)
 
 

@@ -17,7 +17,7 @@ from hourglass_pose.errors import ImageError
 from hourglass_pose.input.samples import SampleMaker
 
 Rows = List[Tuple[int, Optional[int]]]
-"""The rows of a batch: (person index, epoch); the epoch is None in validation."""
+"""The rows of a batch: (sample index, epoch); the epoch is None in validation, where samples are persons."""
 
 _TASK_ROWS = 4  # at most; a task of the pool costs a tenth of what a sample does in the interpreter
 
@@ -47,12 +47,14 @@ class Batch:
 class DataGenerator:
     """Batches of fixed size over a list of persons, prepared ahead by threads.
 
-    Training batches follow one endless sequence: the persons in an order sampled for each epoch, without
-    replacement, epoch after epoch. A step of W processes takes the next B*W positions of it, process r the r-th B of
-    these. So the number of persons seen determines the state of training, independent of earlier values of B and W; no
-    person is left out at the end of an epoch, and every process knows its share.
+    Training batches follow one endless sequence: the samples of an epoch, one of each person unless `repeats` says
+    more, in an order sampled for each epoch, without replacement, epoch after epoch. A step of W processes takes the
+    next B*W positions of it, process r the r-th B of these. So the number of persons seen determines the state of
+    training, independent of earlier values of B and W; no person is left out at the end of an epoch, and every process
+    knows its share.
 
     persons: sequence of Person, of which a list is made unless it is a PersonTable. sample_maker: SampleMaker.
+    repeats: (N,) how many times an epoch shows each person; None is once.
     batch_size: B, of one process.
     workers: threads, each of which makes one sample at a time; None for one per core, 0 for none: each batch is
     prepared on demand. While threads work, OpenCV's own threads are off in the whole process, because they would
@@ -74,6 +76,7 @@ class DataGenerator:
         prefetch: int = 4,
         max_unreadable: float = 0.0,
         on_unreadable: Optional[Callable[[str], None]] = None,
+        repeats: Optional[Sequence[int]] = None,
     ) -> None:
         if not persons:
             raise ValueError('persons: expected at least one')
@@ -92,6 +95,8 @@ class DataGenerator:
         self.max_unreadable = max_unreadable
         self.on_unreadable = on_unreadable or (lambda message: None)
         self.unreadable: Set[str] = set()
+        # The person of each sample of an epoch.
+        self._shown = None if repeats is None else np.repeat(np.arange(len(persons), dtype=np.int32), repeats)
         self._image_numbers = image_numbers(persons)
         self._num_images = int(self._image_numbers.max()) + 1
         self._tried = np.zeros(self._num_images, bool)
@@ -99,9 +104,14 @@ class DataGenerator:
         self._orders: Dict[int, np.ndarray] = {}
 
     @property
+    def samples_per_epoch(self) -> int:
+        """Number of samples in one pass over the training persons."""
+        return len(self.persons) if self._shown is None else len(self._shown)
+
+    @property
     def steps_per_epoch(self) -> int:
-        """Number of training steps nearest to one pass over the persons, at least 1."""
-        return max(1, int(round(len(self.persons) / float(self.batch_size * self.world_size))))
+        """Number of training steps nearest to one pass over the training persons, at least 1."""
+        return max(1, int(round(self.samples_per_epoch / float(self.batch_size * self.world_size))))
 
     @property
     def num_validation_batches(self) -> int:
@@ -126,16 +136,20 @@ class DataGenerator:
         return self._prefetched(self._validation_plan(count))
 
     def training_indices(self, position: int) -> List[Tuple[int, int]]:
-        """Return [(epoch, person index)] of this rank's batch in the step at a position, in persons of all ranks."""
-        total = len(self.persons)
+        """Return [(epoch, sample index)] of this rank's batch in the step at a position, in persons of all ranks."""
+        total = self.samples_per_epoch
         start = position + self.rank * self.batch_size
         rows = [divmod(row, total) for row in range(start, start + self.batch_size)]
         return [(epoch, int(self._order(epoch)[index])) for epoch, index in rows]
 
+    def person_index(self, sample_index: int) -> int:
+        """Return the index of the person that a training sample shows."""
+        return sample_index if self._shown is None else int(self._shown[sample_index])
+
     def _order(self, epoch: int) -> np.ndarray:
         order = self._orders.get(epoch)
         if order is None:
-            order = np.random.RandomState([self.seed, epoch]).permutation(len(self.persons))
+            order = np.random.RandomState([self.seed, epoch]).permutation(self.samples_per_epoch)
             # Training moves on, so earlier epochs are dropped. The dict is replaced, never changed: iterators in
             # several threads may use it.
             kept = [item for item in self._orders.items() if item[0] >= epoch - 1]
@@ -158,11 +172,11 @@ class DataGenerator:
         if self.workers == 0:
             for rows in plan:
                 batch = self._empty_batch(is_training=_is_training(rows))
-                yield self._finish(batch, rows, self._fill_rows(batch, 0, rows))
+                yield self._finish(batch, self._fill_rows(batch, 0, rows))
             return
         ahead = max(self.prefetch, math.ceil(self.workers / self.batch_size))
         task_rows = min(_TASK_ROWS, max(1, self.batch_size * self.prefetch // self.workers))
-        waiting: Deque[Tuple[Batch, Rows, List[Future[List[Optional[str]]]]]] = deque()
+        waiting: Deque[Tuple[Batch, List[Future[List[Optional[str]]]]]] = deque()
         opencv_threads = cv2.getNumThreads()
         cv2.setNumThreads(1)
         pool = ThreadPoolExecutor(self.workers)
@@ -173,23 +187,23 @@ class DataGenerator:
                     pool.submit(self._fill_rows, batch, row, rows[row : row + task_rows])
                     for row in range(0, len(rows), task_rows)
                 ]
-                waiting.append((batch, rows, tasks))
+                waiting.append((batch, tasks))
                 if len(waiting) > ahead:
                     yield self._finish_first(waiting)
             while waiting:
                 yield self._finish_first(waiting)
         finally:
-            for _, _, tasks in waiting:
+            for _, tasks in waiting:
                 for task in tasks:
                     task.cancel()
             pool.shutdown()
             cv2.setNumThreads(opencv_threads)
 
-    def _finish_first(self, waiting: 'Deque[Tuple[Batch, Rows, List[Future[List[Optional[str]]]]]]') -> Batch:
-        batch, rows, tasks = waiting[0]
+    def _finish_first(self, waiting: 'Deque[Tuple[Batch, List[Future[List[Optional[str]]]]]]') -> Batch:
+        batch, tasks = waiting[0]
         failures = [message for task in tasks for message in task.result()]
         waiting.popleft()
-        return self._finish(batch, rows, failures)
+        return self._finish(batch, failures)
 
     def _empty_batch(self, is_training: bool) -> Batch:
         """Return a batch whose rows are all padding."""
@@ -214,8 +228,9 @@ class DataGenerator:
 
     def _fill_row(self, batch: Batch, row: int, index: int, epoch: Optional[int]) -> Optional[str]:
         """Make the sample of a row; return None, or the message of an image that cannot be read."""
-        batch.indices[row] = index
-        person = self.persons[index]
+        number = index if epoch is None else self.person_index(index)
+        batch.indices[row] = number
+        person = self.persons[number]
         try:
             if epoch is None:
                 sample = self.sample_maker.evaluation_sample(person)
@@ -234,9 +249,9 @@ class DataGenerator:
         batch.mask[row] = 1
         return None
 
-    def _finish(self, batch: Batch, rows: Rows, failures: List[Optional[str]]) -> Batch:
+    def _finish(self, batch: Batch, failures: List[Optional[str]]) -> Batch:
         """Return the batch; report unreadable images, and raise ImageError if there are too many."""
-        for (index, _), message in zip(rows, failures):
+        for index, message in zip(batch.indices.tolist(), failures):
             number = self._image_numbers[index]
             self._num_tried += not self._tried[number]
             self._tried[number] = True

@@ -103,7 +103,7 @@ class Stepper:
         if not is_finite:
             position = self.length.position_at(step, skipped) - self.length.joint_batch
             rows = self.data.training_indices(position)[:_IMAGES_NAMED]
-            images = ', '.join(self.data.persons[index].image for _, index in rows)
+            images = ', '.join(self.data.persons[self.data.person_index(index)].image for _, index in rows)
             raise TrainingError(
                 f'step {step}: the loss is {loss} and the norm of its gradient {norm}, at learning rate {rate:.3g}, on '
                 f'images {images}; the last checkpoint is untouched: lower Train.lear_rate, lengthen '
