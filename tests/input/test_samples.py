@@ -237,16 +237,24 @@ def large_person(tmp_path, rng):
     return Person('large.jpg', path, 'large.jpgA', np.array([160.0, 120, 516, 476]), 4 * JOINTS + 60, LABELLED)
 
 
-def test_training_decodes_no_more_than_the_crop_needs_and_shows_the_same(large_person):
+def test_training_decodes_no_more_than_the_crop_needs_and_shows_the_same(large_person, monkeypatch):
     maker = maker_of(dict(VIEWS, rotation_deg=180.0, scale_range=0.5))
-    shrinks = set()
-    for index in range(12):
+    decoded = []
+
+    def read_shrunk(path, most, packed=None):
+        decoded.append(ImageCache.read_shrunk(maker.cache, path, most, packed))
+        return decoded[-1]
+
+    monkeypatch.setattr(maker.cache, 'read_shrunk', read_shrunk)
+    enlarged = set()
+    for index in range(24):
         sample = maker.training_sample(large_person, 0, index)
         affine = sample.affine_crop_from_img
         photo_pixels = np.sqrt(1 / abs(np.linalg.det(affine[:, :2])))
-        image, shrink = maker.cache.read_shrunk(large_person.image_path, int(photo_pixels))
-        assert shrink <= photo_pixels < 2 * shrink or shrink == 8
-        shrinks.add(shrink)
+        shrink = decoded[-1][1]
+        # What is decoded is enlarged by an eighth of the crop at most.
+        assert shrink <= photo_pixels * 8 / 7 < 2 * shrink or shrink == 8
+        enlarged.add((shrink, bool(photo_pixels < shrink)))
         full = cropping.warp_crop(pixels.read_shrunk_image(large_person.image_path, 1)[0], affine, 96).astype(int)
         # The decoder's low-pass differs from the mean of blocks by a few levels, and moves nothing: without the half
         # pixels the crops would be apart by 0.3 pixels and more, and their shift is found to about 0.05.
@@ -254,7 +262,7 @@ def test_training_decodes_no_more_than_the_crop_needs_and_shows_the_same(large_p
         window = cv2.createHanningWindow((96, 96), cv2.CV_64F)
         shift, _ = cv2.phaseCorrelate(full.mean(axis=-1), sample.crop.mean(axis=-1), window)
         assert np.abs(shift).max() < 0.2
-    assert len(shrinks) > 1
+    assert len({shrink for shrink, _ in enlarged}) > 1 and True in {is_enlarged for _, is_enlarged in enlarged}
 
 
 def test_the_cache_does_not_change_samples(large_person):

@@ -2,9 +2,10 @@
 
 Arguments: a folder, and JSON {"rows": persons of the joint batch, "steps": number, "arch": hyperparameters, "sync":
 whether batch norm is synchronised, "odd": rank of a process with another network, "one_layer": whether the network is
-OneLayerModel, "precision": that of the runtime}. Each process takes its share of the
-rows. It writes to folder/RANK-of-COUNT.npz the loss and the gradient's norm of each step, and all variables before the
-first, after the first and after the last step: the change of a weight in the first step is its gradient times RATE.
+OneLayerModel, "precision": that of the runtime, "turned": by how many rows the batch is rotated}. Each process takes
+its share of the rows. It writes to folder/RANK-of-COUNT.npz the loss and the gradient's norm of each step, and all
+variables before the first, after the first and after the last step: the change of a weight in the first step is its
+gradient times RATE.
 """
 
 import json
@@ -56,7 +57,7 @@ def model_of(options, rank):
         return model
     arch = options.get('arch', {'num_stacks': 1, 'stem_features': (4, 8, 8), 'person': True})
     small = {'num_features': 8, 'num_poolings': 1, 'num_joints': 5, 'input_size': 32, 'drop_rate': 0.0}
-    return HourglassModel(make_hyperparameters(**small, **arch))
+    return HourglassModel(make_hyperparameters(**dict(small, **arch)))
 
 
 def main(arguments):
@@ -88,7 +89,7 @@ def main(arguments):
             runtime.prepare_session(session)
             found = {'losses': [], 'norms': []}
             for number, batch in enumerate(joint_batches(options['rows'], options['steps'], size, joints)):
-                rows = slice(runtime.rank * share, (runtime.rank + 1) * share)
+                rows = np.roll(np.arange(options['rows']), options.get('turned', 0))[runtime.rank * share :][:share]
                 feed = dict(zip(graph.input.tensors, [array[rows] for array in batch]))
                 if number == 0:
                     found.update(_named('before', session))

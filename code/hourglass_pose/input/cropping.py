@@ -97,11 +97,14 @@ class CropRule:
         )
 
 
-def whole_shrink(affine_crop_from_img: np.ndarray) -> int:
-    """Return how many image pixels, in whole numbers and at least 1, a crop pixel has in each direction."""
+def whole_shrink(affine_crop_from_img: np.ndarray, enlargement: float = 1.0) -> int:
+    """Return how many image pixels, in whole numbers and at least 1, a crop pixel has in each direction.
+
+    enlargement: by how much an image that is shrunk so may have to be enlarged again for the crop.
+    """
     (a, b, _), (c, d, _) = affine_crop_from_img.tolist()
     # A factor that is an integer up to rounding errors counts as an integer.
-    return max(1, int(1.0 / math.sqrt(abs(a * d - b * c)) + 1e-6))
+    return max(1, int(enlargement / math.sqrt(abs(a * d - b * c)) + 1e-6))
 
 
 def unshrink_affine(shrink: int) -> np.ndarray:

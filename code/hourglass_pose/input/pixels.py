@@ -12,6 +12,8 @@ from hourglass_pose.geometry import compose
 from hourglass_pose.images import SHRINKS, image_size, read_shrunk_image
 from hourglass_pose.input.cropping import unshrink_affine, whole_shrink
 
+_ENLARGEMENT = 8 / 7  # of pixels that are decoded at reduced scale; decoding takes a third of the time then
+
 
 class ImageCache:
     """Reads images, caches the decoded pixels of as many as fit, and remembers unreadable ones.
@@ -83,9 +85,8 @@ def read_pixels(cache: ImageCache, person: Person, affine_crop_from_img: np.ndar
     affine, packed = affine_crop_from_img, person.packed
     if packed:
         affine = compose(affine, packed.affine_img_from_crop())
-        image, shrink = cache.read_shrunk(person.image_path, 1 if in_full else whole_shrink(affine), packed)
-    else:
-        image, shrink = cache.read_shrunk(person.image_path, 1 if in_full else whole_shrink(affine))
+    most = 1 if in_full else whole_shrink(affine, _ENLARGEMENT)
+    image, shrink = cache.read_shrunk(person.image_path, most, packed)
     return Pixels(image, affine if shrink == 1 else compose(affine, unshrink_affine(shrink)))
 
 
