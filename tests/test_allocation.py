@@ -1,6 +1,7 @@
-"""The allocator: memory of the size of an image that is freed is used again."""
+"""Freed memory of the size of an image is used again, and objects made in a pause are not searched for garbage."""
 
 import ctypes
+import gc
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 from hourglass_pose import allocation
+from hourglass_pose.allocation import garbage_collection_paused
 
 _PROGRAM = """
 import resource
@@ -39,3 +41,37 @@ def test_freed_memory_is_not_returned_to_the_kernel():
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(ctypes, 'CDLL', lambda name: object())
     allocation.keep_freed_memory()
+
+
+def test_objects_of_a_pause_are_not_searched_for_garbage_and_collection_goes_on_afterwards():
+    searched = []
+
+    def note(phase, information):
+        searched.append(phase)
+
+    assert gc.isenabled()
+    gc.callbacks.append(note)
+    try:
+        with garbage_collection_paused():
+            kept = [[] for _ in range(100000)]
+            assert not searched
+        assert gc.isenabled() and gc.get_freeze_count() >= len(kept)
+        more = [[] for _ in range(100000)]
+        assert searched and len(more) == len(kept)
+    finally:
+        gc.callbacks.remove(note)
+        gc.unfreeze()
+
+
+def test_a_pause_leaves_collection_off_where_it_was_off_and_on_after_an_error():
+    gc.disable()
+    try:
+        with garbage_collection_paused():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
+    with pytest.raises(KeyError), garbage_collection_paused():
+        raise KeyError('a mistake')
+    assert gc.isenabled()
+    gc.unfreeze()

@@ -17,6 +17,7 @@ from typing import Any, Dict, Iterator, NoReturn, Tuple
 import numpy
 
 from hourglass_pose import __version__
+from hourglass_pose.allocation import garbage_collection_paused
 from hourglass_pose.errors import UserError
 
 SUPPORTED = 'TensorFlow 1.15, or 2.16 to 2.21'
@@ -90,7 +91,7 @@ def _pass_on(reading: int, stderr: int) -> NoReturn:
 
 def _import_tensorflow() -> Any:
     try:
-        with _without_chatter(), warnings.catch_warnings():
+        with _without_chatter(), warnings.catch_warnings(), garbage_collection_paused():
             # TensorFlow 1.15 uses deprecated names of NumPy, and users cannot change that.
             warnings.simplefilter('ignore', FutureWarning)
             import tensorflow

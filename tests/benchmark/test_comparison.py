@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from typing import Any, Dict, List
 
 import numpy as np
@@ -46,6 +47,24 @@ def test_sides_are_measured_in_turns_of_equal_blocks_and_the_first_changes():
     assert (first['gflops'], first['share_of_peak']) == (12.0, pytest.approx(0.12))
     assert second['gflops'] is None and second['share_of_peak'] is None
     json.dumps(content, allow_nan=False)
+
+
+def test_a_side_is_idle_again_before_the_next_one_is_measured():
+    class PreparingAhead(ScriptedWorker):
+        """Uses the processor for a tenth of a second after each block."""
+
+        until = 0.0
+
+        def block(self, index: int, count: int) -> float:
+            assert time.monotonic() >= self.until
+            self.until = time.monotonic() + 0.1
+            return super().block(index, count)
+
+        def cpu_seconds(self) -> float:
+            return min(time.monotonic(), self.until)
+
+    worker = PreparingAhead([FIRST, SECOND], [0.5, 0.1])
+    assert compare([Side('a', worker, 0), Side('b', worker, 1)], 3).seconds.shape == (2, 3)
 
 
 def comparison(foreign_load: float = 0.0) -> Comparison:

@@ -12,6 +12,7 @@ from hourglass_pose.benchmark.worker import Worker
 
 _BLOCKS = 10
 _PEAK_RUNS = 3
+_REST_SECONDS, _MOST_RESTS = 0.05, 40
 NOTEWORTHY_LOAD = 0.05
 
 
@@ -98,6 +99,16 @@ class Comparison:
         return lines
 
 
+def _wait_until_idle(worker: Union[Worker, Crowd]) -> None:
+    """Wait, for some seconds at most, until a side has prepared ahead what would disturb the block of the next one."""
+    used = worker.cpu_seconds()
+    for _ in range(_MOST_RESTS):
+        time.sleep(_REST_SECONDS)
+        before, used = used, worker.cpu_seconds()
+        if used - before < _REST_SECONDS / 4:
+            return
+
+
 def compare(sides: Sequence[Side], runs: int, peak: Sequence[Side] = ()) -> Comparison:
     """Run the sides in turns, so that a change of the machine's speed affects all of them equally.
 
@@ -116,6 +127,7 @@ def compare(sides: Sequence[Side], runs: int, peak: Sequence[Side] = ()) -> Comp
         order = list(enumerate(sides))
         for index, side in order if block % 2 == 0 else order[::-1]:
             seconds[index, block] = side.worker.block(side.index, count)
+            _wait_until_idle(side.worker)
         for side in peak:
             fastest = min(fastest, *(side.worker.block(side.index, 1) for _ in range(_PEAK_RUNS)))
     parts = [side.worker.parts[side.index] for side in peak]

@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from typing import Iterator, Optional
 
+from hourglass_pose.allocation import garbage_collection_paused
 from hourglass_pose.config.config import Config
 from hourglass_pose.experiment.experiment import Experiment
 from hourglass_pose.graph.model import HourglassModel
@@ -55,19 +56,20 @@ def train_graph(experiment: Experiment, runtime: Runtime, length: RunLength) -> 
         persons_per_step=length.joint_batch,
         persons_offset=length.persons_offset,
     )
-    return TrainGraph(
-        HourglassModel(experiment.hyperparameters()),
-        experiment.codec,
-        runtime,
-        schedule,
-        train.batch_size,
-        config.Validation.valid_batch_size,
-        optimizer=train.optimizer,
-        weight_decay=train.weight_decay,
-        ema_decay=train.ema_decay,
-        clip_norm=train.clip_norm,
-        seed=train.seed,
-        person_weight=train.person_weight,
-        sync_batch_norm=train.sync_batch_norm,
-        teacher=Teacher(teacher, experiment.skeleton.joints, train.teacher_weight) if teacher else None,
-    )
+    with garbage_collection_paused():
+        return TrainGraph(
+            HourglassModel(experiment.hyperparameters()),
+            experiment.codec,
+            runtime,
+            schedule,
+            train.batch_size,
+            config.Validation.valid_batch_size,
+            optimizer=train.optimizer,
+            weight_decay=train.weight_decay,
+            ema_decay=train.ema_decay,
+            clip_norm=train.clip_norm,
+            seed=train.seed,
+            person_weight=train.person_weight,
+            sync_batch_norm=train.sync_batch_norm,
+            teacher=Teacher(teacher, experiment.skeleton.joints, train.teacher_weight) if teacher else None,
+        )

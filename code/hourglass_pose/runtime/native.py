@@ -100,6 +100,10 @@ class NativeRuntime(Runtime):
         rewrite.meta_optimizer_iterations = rewrite.ONE
         if self.device == 'cpu':
             config.device_count['GPU'] = 0
+            # They change nothing in a graph for processors, and take a second for a large network.
+            rewrite.layout_optimizer = rewrite.OFF
+            if hasattr(rewrite, 'disable_tfg_optimizer'):
+                rewrite.disable_tfg_optimizer = True
             if self.mixed:
                 rewrite.auto_mixed_precision_onednn_bfloat16 = _REWRITE_ON
         else:
