@@ -71,7 +71,7 @@ def below_a_file(tmp_path):
 def test_a_command_line_that_cannot_be_understood_is_answered_in_one_line(refuse):
     assert 'SUBCOMMAND' in refuse()
     assert "'tarin'" in refuse('tarin')
-    assert '--output' in refuse('predict', 'photo.jpg')
+    assert '--output' in refuse('synthesize', '--images', '1')
 
 
 def test_a_subcommand_loads_its_own_module_only():

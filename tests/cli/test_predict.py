@@ -66,6 +66,13 @@ def test_without_a_box_the_persons_are_found_and_counted(predict, photos, person
     assert os.path.isfile(str(tmp_path / 'out' / 'two.pose.png'))
 
 
+def test_without_a_folder_the_files_are_in_one_of_the_current_folder(predict, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    checkpoint = ('--checkpoint', str(tmp_path / 'm.onnx'))
+    assert main(['predict', *checkpoint, str(photos / 'one.png')]) == 0
+    assert sorted(os.listdir('poses')) == ['one.pose.json', 'one.pose.png']
+
+
 def test_a_photo_without_people_is_no_error_and_is_reported(predict, photos, persons):
     code, lines, errors = predict(photos / 'two.png')
     assert code == 0 and not errors and persons('two') == []

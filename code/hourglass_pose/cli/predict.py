@@ -68,9 +68,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device_options(parser)
     parser.add_argument(
         '--output',
-        required=True,
+        default='poses',
         metavar='DIR',
-        help='folder for NAME.pose.json and NAME.pose.png of a photo, NAME.pose.jsonl and NAME.pose.mp4 of a video',
+        help='folder for NAME.pose.json and NAME.pose.png of a photo, NAME.pose.jsonl and NAME.pose.mp4 of a video '
+        '(default: poses, in the current folder)',
     )
     add_original_options(parser)
 
