@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import ExitStack
 
 CODE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'code')
 sys.path.insert(0, CODE)
@@ -156,13 +157,15 @@ def main():
         order = json.loads(sys.stdin.readline())
         return serve([TorchStep(order['stacks'], order['batch'])], sys.stdin)
     settings = [f'Network.nStack={options.stacks}', f'Train.batch_size={options.batch}', "Train.optimizer='rmsprop'"]
-    ours = Worker(CODE, {'what': 'step', 'config': None, 'checkpoint': None, 'sides': [settings]})
     order = {'stacks': options.stacks, 'batch': options.batch}
-    theirs = Worker(CODE, order, program=[os.path.abspath(__file__), '--serve'])
-    sides = [Side('this project', ours, 0), Side('PyTorch', theirs, 0)]
-    measured = compare(sides, options.steps, [Side('peak', ours, len(ours.parts) - 1)])
-    for worker in (ours, theirs):
-        worker.close()
+    with ExitStack() as stack:
+        # PyTorch first, which may be missing.
+        theirs = Worker(CODE, order, program=[os.path.abspath(__file__), '--serve'])
+        stack.callback(theirs.close)
+        ours = Worker(CODE, {'what': 'step', 'config': None, 'checkpoint': None, 'sides': [settings]})
+        stack.callback(ours.close)
+        sides = [Side('this project', ours, 0), Side('PyTorch', theirs, 0)]
+        measured = compare(sides, options.steps, [Side('peak', ours, len(ours.parts) - 1)])
     print('\n'.join(measured.lines()))
     if options.output:
         with open(options.output, 'w', encoding='utf-8') as stream:
