@@ -24,21 +24,23 @@ os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '3')
 
 
 def main() -> None:
+    # The package may not be installed; its folder is on the path from here on.
+    from canvases import CanvasMaker, kinds
+    from found_persons import lines_of, measure
+    from hourglass_pose.annotations.reading import read_annotations
+    from hourglass_pose.prediction.predictor import Predictor
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--checkpoint', help='default: the network that ships with the package')
     parser.add_argument('--annotations', nargs='+', required=True)
     parser.add_argument('--images', nargs='+', required=True)
     parser.add_argument('--split', default='valid', help='persons to take, or all (default: valid)')
     parser.add_argument('--canvases', type=int, default=200, help='of each kind (default: 200)')
+    names = list(kinds())
+    parser.add_argument('--kinds', nargs='+', choices=names, default=names, help='of canvases (default: all)')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--output', help='file for the results as JSON')
     options = parser.parse_args()
-    # The package may not be installed; its folder is on the path from here on.
-    from canvases import CanvasMaker
-    from found_persons import lines_of, measure
-    from hourglass_pose.annotations.reading import read_annotations
-    from hourglass_pose.prediction.predictor import Predictor
-
     with Predictor(options.checkpoint) as predictor:
         annotations = read_annotations(
             options.annotations, options.images, len(predictor.skeleton), joint_names=predictor.skeleton.joints
@@ -46,7 +48,7 @@ def main() -> None:
         persons = [person for person in annotations.persons if options.split in ('all', person.split)]
         maker = CanvasMaker(persons, predictor.skeleton, options.seed)
         print(f'{len(persons)} persons, {len(maker.patches)} parts of background, seed {options.seed}')
-        results = measure(predictor, maker, options.canvases)
+        results = measure(predictor, maker, options.canvases, options.kinds)
     print('\n'.join(lines_of(results)))
     if options.output:
         with open(options.output, 'w', encoding='utf-8') as stream:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Sequence, Tuple
 
 import numpy as np
+from tqdm import tqdm
 
 from canvases import Canvas, CanvasMaker, PastedPerson, kinds
 from hourglass_pose.evaluation.pckh import PckhEvaluator
@@ -99,11 +100,12 @@ def measure_one(predictor: Predictor, canvases: Sequence[Canvas]) -> Dict[str, f
     }
 
 
-def measure(predictor: Predictor, maker: CanvasMaker, count: int) -> Dict[str, Any]:
-    """Return the results of both tables, JSON-able. count: canvases of each kind."""
+def measure(predictor: Predictor, maker: CanvasMaker, count: int, names: Sequence[str]) -> Dict[str, Any]:
+    """Return the results of both tables, JSON-able. count: canvases of each kind. names: of the kinds."""
     one = {}
     any_number: Dict[str, Matches] = {}
-    for kind, (most, _) in kinds().items():
+    for kind in tqdm(names, unit='kind', disable=None):
+        most, _ = kinds()[kind]
         canvases = [maker.canvas(kind, number) for number in range(count)]
         if most == 1:
             one[kind] = measure_one(predictor, [canvas for canvas in canvases if canvas.persons])
@@ -111,9 +113,10 @@ def measure(predictor: Predictor, maker: CanvasMaker, count: int) -> Dict[str, A
         found = [(canvas, predictor.find(canvas.image, min_person_score=_LEAST_SCORE)) for canvas in canvases]
         any_number[kind] = matches_of(found, predictor.skeleton)
     thresholds = sorted({*np.round(np.arange(0.05, 1.0, 0.05), 2).tolist(), predictor.default_person_score})
+    # A curve needs canvases with people and without.
     rows = [
         [threshold, *any_number['one to four'].at(threshold), any_number['none'].at(threshold)[1]]
-        for threshold in thresholds
+        for threshold in (thresholds if len(any_number) == 2 else ())
     ]
     return {'canvases': count, 'one': one, 'any': rows, 'default_score': predictor.default_person_score}
 

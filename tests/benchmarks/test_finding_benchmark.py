@@ -156,7 +156,7 @@ class Oracle:
 
 @pytest.mark.parametrize('misses', [False, True])
 def test_a_perfect_search_has_full_marks_and_an_empty_one_none(maker, misses):
-    results = measure(Oracle(maker, 2, misses), maker, 2)
+    results = measure(Oracle(maker, 2, misses), maker, 2, list(kinds()))
     for row in results['one'].values():
         assert row['boxed'] == 100 and row['found'] == (0 if misses else 100)
     for threshold, share, false_ones, of_nobody in results['any']:

@@ -1,7 +1,7 @@
 """find_persons: the persons of a photo, by windows all over it and by cropping again around the joints found."""
 
 from dataclasses import dataclass, replace
-from typing import Callable, List, NamedTuple, Optional, Union
+from typing import Callable, List, NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -17,6 +17,7 @@ _MOST_CANDIDATES = 16  # windows that are looked at more closely
 # the middle, so the first of these crops shows much of it and the second all of it. Other sizes of crops, of which the
 # one with the best score is taken, find fewer persons: the score tells little of the size.
 _ROUNDS = 2
+_FINAL_SIZES = (0.87, 1.0, 1.15)  # of the final crops, relative to the usual one
 _WINDOW_SHARE = 0.5  # a window's least score, as a share of the usual least score of a person
 _SAME_PERSON = 0.35  # OKS of two poses of one person
 
@@ -70,9 +71,10 @@ def find_persons(
     """Return the Poses of the persons in a photo, the highest score first.
 
     The network looks at windows of several sizes and positions. The best of them are cropped again around the joints
-    found there, twice, and once more for the final pose. Of poses of one person the best remains. A score is that of
-    the final crop times the square root of the OKS of the final pose and the one before: the joints of a person stay
-    where they are when the crop moves a little, joints found in the background do not.
+    found there, twice, and once more, at three sizes, for the final pose: the median of their joints and the mean of
+    their scores. Of poses of one person the best remains. A score is that of the final crops times the square root of
+    the OKS of the final pose and the one before: the joints of a person stay where they are when the crop changes a
+    little, joints found in the background do not.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -92,7 +94,7 @@ def find_persons(
     found = _distinct(found.chosen(rows), network).chosen(slice(_MOST_CANDIDATES))
     for _ in range(_ROUNDS):
         found = _distinct(_look_closer(image, found, network, False), network)
-    final = _look_closer(image, found, network, network.flip_test)
+    final = _look_closer(image, found, network, network.flip_test, _FINAL_SIZES)
     stable = np.diagonal(_similar(final.joints_img, found.joints_img, network))
     found = _distinct(replace(final, person_scores=final.person_scores * np.sqrt(stable)), network)
     rows = np.flatnonzero(found.person_scores >= min_person_score)[:max_persons]
@@ -128,13 +130,21 @@ def box_around(joints_img: np.ndarray, rule: CropRule) -> np.ndarray:
     return np.concatenate([centre - half, centre + half])
 
 
-def _look_closer(image: np.ndarray, found: _Found, network: FindingNetwork, flip_test: bool) -> _Found:
-    """Return the poses in the crops around the joints of each pose."""
+def _look_closer(
+    image: np.ndarray, found: _Found, network: FindingNetwork, flip_test: bool, sizes: Sequence[float] = (1.0,)
+) -> _Found:
+    """Return the poses in the crops around the joints of each pose: the median of those in crops of several sizes."""
+    size = network.rule.crop_size
     boxes = np.stack([box_around(joints[network.kept_joints], network.rule) for joints in found.joints_img])
-    affines = np.stack([network.rule.evaluation_affine(box) for box in boxes])
-    crops = np.stack([warp_crop(image, affine, network.rule.crop_size) for affine in affines])
-    look = network.look(crops, flip_test)
-    return _Found(geometry.image_from_crops(affines, look.joints_crop), look.scores, look.person_scores, boxes)
+    usual = [network.rule.evaluation_affine(box) for box in boxes]
+    # A larger crop shows its content smaller.
+    affines = np.stack([geometry.compose(geometry.zoom_affine(1 / each, size), one) for each in sizes for one in usual])
+    look = network.look(np.stack([warp_crop(image, affine, size) for affine in affines]), flip_test)
+    joints, scores, person_scores = [
+        values.reshape((len(sizes), len(boxes)) + values.shape[1:])
+        for values in (geometry.image_from_crops(affines, look.joints_crop), look.scores, look.person_scores)
+    ]
+    return _Found(np.median(joints, axis=0), scores.mean(axis=0), person_scores.mean(axis=0), boxes)
 
 
 def _distinct(found: _Found, network: FindingNetwork) -> _Found:
