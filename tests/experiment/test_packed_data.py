@@ -87,6 +87,21 @@ def test_negative_crops_are_refused_because_they_need_whole_photos(pack):
         Experiment(config_of(pack, *needs), print).split()
 
 
+def test_half_bodies_are_refused_because_they_need_more_pixels(pack):
+    with pytest.raises(
+        ConfigError, match=r'^DataSetHG\.half_body_prob: 0\.3, .* set it to 0, or train from the photos'
+    ):
+        Experiment(config_of(pack, 'DataSetHG.half_body_prob=0.3'), print).split()
+
+
+def test_persons_of_a_pack_can_be_repeated(pack):
+    made = Experiment(config_of(pack, 'DataSetHG.training_repeats=[3]'), lambda line: None)
+    persons = made.split()['train']
+    generator = made.generator(persons, 1)
+    shown = [generator.person_index(sample) for sample in range(generator.samples_per_epoch)]
+    assert shown == np.repeat(np.arange(len(persons)), 3).tolist()
+
+
 def test_prepare_packs_what_it_wrote(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     persons = [f'{person.image}A 10 10 60 70 {"20 30 " * 16}' for person in photographed(tmp_path, count=3)[:2]]

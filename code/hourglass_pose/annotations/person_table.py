@@ -57,7 +57,8 @@ class PersonTable(Sequence[Person]):
     """A sequence of Persons over records; taking some of them makes another table over the same records.
 
     records: (N,) of record_type, mapped or in memory. names: the names of M images and then the ids of N persons, as
-    (uint8 text, int64 (M + N,) ends). shards: of the crops. chosen: joints to read, in this order, None for all.
+    (uint8 text, int64 (M + N,) ends). shards: of the crops. chosen: joints to read, in this order, None for all. source:
+    Person.source of all of them.
     rows: int32, the records of this table, None for all.
     """
 
@@ -70,7 +71,7 @@ class PersonTable(Sequence[Person]):
         source: int = 0,
         rows: Optional[np.ndarray] = None,
     ) -> None:
-        self._records, self._shards, self._source = records, shards, source
+        self._records, self._shards, self.source = records, shards, source
         self._bytes = records.view(np.uint8).reshape(-1, records.dtype.itemsize)
         self._fields = records.dtype.names or ()
         self._text, self._ends = names
@@ -98,7 +99,7 @@ class PersonTable(Sequence[Person]):
     def keys(self) -> Iterator[Key]:
         """Yield the Key of every person."""
         for person_id in self._names(self._num_names + self._rows):
-            yield Key(self._source, person_id)
+            yield Key(self.source, person_id)
 
     def split_codes(self) -> np.ndarray:
         """Return split_codes of the persons."""
@@ -139,7 +140,7 @@ class PersonTable(Sequence[Person]):
         return column
 
     def _of_rows(self, rows: np.ndarray) -> 'PersonTable':
-        return PersonTable(self._records, (self._text, self._ends), self._shards, self._chosen, self._source, rows)
+        return PersonTable(self._records, (self._text, self._ends), self._shards, self._chosen, self.source, rows)
 
     def _name(self, number: int) -> str:
         start = int(self._ends[number - 1]) if number else 0
@@ -182,7 +183,7 @@ class PersonTable(Sequence[Person]):
             joints_img=joints,
             labelled=labelled,
             head_box_img=_known(record['head_box']),
-            source=self._source,
+            source=self.source,
             visible=visible if record['knows_visible'] else None,
             centre_img=_known(record['centre']),
             scale=_known_number(record['scale']),
@@ -205,6 +206,13 @@ def split_codes(persons: Sequence[Person]) -> np.ndarray:
     if isinstance(persons, PersonTable):
         return persons.split_codes()
     return np.array([-1 if person.split is None else SPLITS.index(person.split) for person in persons], np.int8)
+
+
+def source_numbers(persons: Sequence[Person]) -> np.ndarray:
+    """Return int32 (N,): Person.source of each person."""
+    if isinstance(persons, PersonTable):
+        return np.full(len(persons), persons.source, np.int32)
+    return np.array([person.source for person in persons], np.int32)
 
 
 def named_images(persons: Sequence[Person]) -> Tuple[np.ndarray, Iterator[str]]:

@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, Optional, Sequence
 import numpy as np
 
 from hourglass_pose.annotations.person import Person
+from hourglass_pose.annotations.person_table import source_numbers
 from hourglass_pose.annotations.reading import read_annotations
 from hourglass_pose.annotations.splits import split_hash, split_persons
 from hourglass_pose.checkpoints.inference import InferenceRecord
@@ -99,7 +100,7 @@ class Experiment:
             train.prefetch,
             data.max_unreadable,
             lambda message: self.report(f'left out: {message}'),
-            repeats=data.training_repeats and [data.training_repeats[person.source] for person in persons],
+            repeats=data.training_repeats and np.array(data.training_repeats)[source_numbers(persons)],
         )
 
     def inference_record(self, mean_pose_crop: Optional[np.ndarray]) -> InferenceRecord:

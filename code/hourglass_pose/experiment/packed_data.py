@@ -56,11 +56,15 @@ def require_room(config: Config) -> None:
                     f'{key}: {needs!r}, and the pack {pack} was made with {has!r}; set it to that, or make the pack '
                     'again with this setting'
                 )
-        if config.Network.person and data.negative_prob:
-            raise ConfigError(
-                f'DataSetHG.negative_prob: {data.negative_prob:g}, and {pack} is a pack, whose crops show one person '
-                'each; set it to 0, or train from the photos'
-            )
+        for name, value, crops in (
+            ('negative_prob', config.Network.person and data.negative_prob, 'show one person each'),
+            ('half_body_prob', data.half_body_prob, 'have the pixels that a whole person needs'),
+        ):
+            if value:
+                raise ConfigError(
+                    f'DataSetHG.{name}: {value:g}, and {pack} is a pack, whose crops {crops}; set it to 0, or train '
+                    'from the photos'
+                )
 
 
 def make_pack(config: Config, annotations: str, images: str, folder: str) -> List[str]:

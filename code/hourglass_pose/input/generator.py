@@ -76,7 +76,7 @@ class DataGenerator:
         prefetch: int = 4,
         max_unreadable: float = 0.0,
         on_unreadable: Optional[Callable[[str], None]] = None,
-        repeats: Optional[Sequence[int]] = None,
+        repeats: Union[Sequence[int], np.ndarray, None] = None,
     ) -> None:
         if not persons:
             raise ValueError('persons: expected at least one')
