@@ -57,9 +57,8 @@ class PersonTable(Sequence[Person]):
     """A sequence of Persons over records; taking some of them makes another table over the same records.
 
     records: (N,) of record_type, mapped or in memory. names: the names of M images and then the ids of N persons, as
-    (uint8 text, int64 (M + N,) ends). shards: of the crops. chosen: joints to read, in this order, None for all. source:
-    Person.source of all of them.
-    rows: int32, the records of this table, None for all.
+    (uint8 text, int64 (M + N,) ends). shards: of the crops. chosen: joints to read, in this order, None for all.
+    source: Person.source of everybody. rows: int32, the records of this table, None for all.
     """
 
     def __init__(
