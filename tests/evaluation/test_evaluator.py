@@ -191,7 +191,7 @@ class Unreadable:
         self.paths = {person.image_path for person in persons}
         self.cache = ImageCache(64)
 
-    def read_shrunk(self, path, most):
+    def read_shrunk(self, path, most, packed=None):
         if path in self.paths:
             raise ImageError(f'{path}: damaged')
         return self.cache.read_shrunk(path, most)
