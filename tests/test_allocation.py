@@ -5,6 +5,7 @@ import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_objects_of_a_pause_are_not_searched_for_garbage_and_collection_goes_on_
     assert gc.isenabled()
     gc.callbacks.append(note)
     try:
-        with garbage_collection_paused():
+        with garbage_collection_paused(forever=True):
             kept = [[] for _ in range(100000)]
             assert not searched
         assert gc.isenabled() and gc.get_freeze_count() >= len(kept)
@@ -61,6 +62,21 @@ def test_objects_of_a_pause_are_not_searched_for_garbage_and_collection_goes_on_
     finally:
         gc.callbacks.remove(note)
         gc.unfreeze()
+
+
+def test_what_was_made_in_a_pause_and_is_garbage_later_is_collected():
+    class Cycle:
+        pass
+
+    frozen = gc.get_freeze_count()
+    with garbage_collection_paused():
+        cycle = Cycle()
+        cycle.itself = cycle
+    assert gc.get_freeze_count() == frozen
+    left = weakref.ref(cycle)
+    del cycle
+    gc.collect()
+    assert left() is None
 
 
 def test_a_pause_leaves_collection_off_where_it_was_off_and_on_after_an_error():

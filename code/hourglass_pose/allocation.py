@@ -29,16 +29,19 @@ def keep_freed_memory() -> None:
 
 
 @contextmanager
-def garbage_collection_paused() -> Iterator[None]:
-    """Make many objects that stay, and search none of them for garbage, neither now nor later.
+def garbage_collection_paused(forever: bool = False) -> Iterator[None]:
+    """Make many objects without searching them for garbage meanwhile.
 
     Python otherwise searches all objects again whenever their number has grown by a quarter.
+
+    forever: they stay until the process ends, such as modules, and are not searched later either.
     """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()
+        if forever:
+            gc.freeze()
         if was_on:
             gc.enable()

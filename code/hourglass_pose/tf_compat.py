@@ -91,7 +91,7 @@ def _pass_on(reading: int, stderr: int) -> NoReturn:
 
 def _import_tensorflow() -> Any:
     try:
-        with _without_chatter(), warnings.catch_warnings(), garbage_collection_paused():
+        with _without_chatter(), warnings.catch_warnings(), garbage_collection_paused(forever=True):
             # TensorFlow 1.15 uses deprecated names of NumPy, and users cannot change that.
             warnings.simplefilter('ignore', FutureWarning)
             import tensorflow
