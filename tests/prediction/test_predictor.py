@@ -240,3 +240,16 @@ def test_a_person_does_not_depend_on_the_others_on_a_cpu(command_line_run, perso
     with Predictor(command_line_run.folder, device='cpu') as one_at_a_time:
         for box, pose in zip(boxes, one_at_a_time.predict_boxes(image, boxes)):
             assert np.array_equal(one_at_a_time.predict(image, box).joints_img, pose.joints_img)
+
+
+def test_a_crop_and_its_mirror_image_are_computed_side_by_side_on_a_cpu(command_line_run, crops):
+    with Predictor(command_line_run.folder, device='cpu') as predictor:
+        pair = predictor.engine.run(crops[:2])[0]
+        singles = [predictor.engine.run(crop[None])[0] for crop in crops[:2]]
+        assert np.array_equal(pair, np.concatenate(singles))
+        convolutions = [
+            sum(operation.type == 'Conv2D' for operation in predictor.engine._session(count).graph.get_operations())
+            for count in (1, 2)
+        ]
+    # Each of the two has operations of its own.
+    assert convolutions[1] == 2 * convolutions[0] > 0

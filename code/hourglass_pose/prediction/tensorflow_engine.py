@@ -6,6 +6,7 @@ import numpy as np
 
 from hourglass_pose.checkpoints.stored import StoredNetwork
 from hourglass_pose.checkpoints.variables import constants_of
+from hourglass_pose.cores import threads_of_process
 from hourglass_pose.errors import UserError
 from hourglass_pose.graph import rewrites
 from hourglass_pose.graph.hyperparameters import Hyperparameters
@@ -81,17 +82,23 @@ class TensorFlowEngine(Engine):
     def _session(self, count: int) -> 'tf.Session':
         """Return the session of a graph for `count` crops, built when it is first needed."""
         if count not in self._sessions:
-            graph = self._graph(count)
+            lanes = self.runtime.evaluation_lanes if self.folds_batch_norms else 1
+            lanes = lanes if count % lanes == 0 else 1
+            config = self.runtime.session_config()
+            if lanes > 1:
+                # The first session of a process decides this for all of its sessions.
+                config.intra_op_parallelism_threads = threads_of_process(lanes)
+            graph = self._graph(count, lanes, config)
             with graph.as_default():
-                session = self._sessions[count] = tf.Session(graph=graph, config=self.runtime.session_config())
+                session = self._sessions[count] = tf.Session(graph=graph, config=config)
                 self.runtime.prepare_session(session)
             graph.finalize()
         return self._sessions[count]
 
-    def _graph(self, count: int) -> 'tf.Graph':
+    def _graph(self, count: int, lanes: int, config: 'tf.ConfigProto') -> 'tf.Graph':
         size = self.hyperparameters.input_size
         with tf.Graph().as_default() as graph:
-            images = tf.placeholder(tf.float32, [count, size, size, 3], 'images')
+            images = tf.placeholder(tf.float32, [count // lanes, size, size, 3], 'images')
             model = HourglassModel(self.hyperparameters)
             logits, person = model.build_outputs(images, is_training=False, getter=constants_of(self.stored))
             outputs = [tf.identity(logits.op.inputs[-1], _LAST), tf.identity(model.output_of(logits), _STACKS)]
@@ -99,9 +106,13 @@ class TensorFlowEngine(Engine):
                 outputs.append(tf.identity(person, _PERSON))
             if not self.folds_batch_norms:
                 return graph
-            with tf.Session(graph=graph, config=tf.ConfigProto(device_count={'GPU': 0})) as session:
+            with tf.Session(graph=graph, config=config) as session:
                 nodes = rewrites.freeze(session, outputs)
         nodes, _, _ = rewrites.fold_batch_norms(nodes)
+        lane, names = rewrites.graph_def_of(nodes), [output.op.name for output in outputs]
         with tf.Graph().as_default() as folded:
-            tf.import_graph_def(rewrites.graph_def_of(nodes), name='')
+            images = tf.placeholder(tf.float32, [count, size, size, 3], 'images')
+            parts = [tf.import_graph_def(lane, {'images': part}, names) for part in tf.split(images, lanes)]
+            for name, operations in zip(names, zip(*parts)):
+                tf.identity(tf.concat([operation.outputs[0] for operation in operations], axis=0), name)
         return folded

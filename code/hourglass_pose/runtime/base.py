@@ -25,6 +25,8 @@ class Runtime:
     evaluation_block: int = 16
     """Crops of one pass in evaluation. It is fixed for a device, as the last bits of a crop's heatmaps depend on the
     number of crops in a pass and on the index of the crop among them."""
+    evaluation_lanes: int = 1
+    """Parts of a pass in evaluation, each computed by operations of its own at the same time as the others."""
     skips_overflow: bool = False
     """Whether the wrapped optimizer skips a step whose gradient overflows, and continues."""
     joins_variables: bool = True
