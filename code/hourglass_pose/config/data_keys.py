@@ -1,10 +1,10 @@
 """The keys of [DataSetHG]: images, joints, split, crops and augmentation."""
 
 from hourglass_pose.config.key import Contradictions, Key, Values
-from hourglass_pose.config.rules import joint_names, joint_pairs, paths, zeros_and_ones
+from hourglass_pose.config.rules import counts, joint_names, joint_pairs, paths, zeros_and_ones
 from hourglass_pose.input.augmentations.table import SETTINGS
 from hourglass_pose.input.centre_scale import CORNERS
-from hourglass_pose.rules import choice, integer, list_rule, number, or_none
+from hourglass_pose.rules import choice, integer, number, or_none
 from hourglass_pose.skeleton import SKELETONS, Skeleton
 
 _SECTION = 'DataSetHG'
@@ -32,9 +32,7 @@ DATA_KEYS = (
         _SECTION,
         'training_repeats',
         None,
-        or_none(
-            list_rule('a list of integers >= 1', lambda value: all(type(item) is int and item > 0 for item in value))
-        ),
+        or_none(counts()),
         'how many times an epoch shows the persons of each annotation file; None is once',
         note='With two files, [3, 1] shows the persons of the first one three times, each time changed at random.',
     ),

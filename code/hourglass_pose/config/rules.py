@@ -129,6 +129,11 @@ def zeros_and_ones() -> Rule:
     )
 
 
+def counts() -> Rule:
+    """Accept a list of integers >= 1."""
+    return list_rule('a list of integers >= 1', lambda value: all(type(item) is int and item > 0 for item in value))
+
+
 def ascending_shares() -> Rule:
     """Accept fractions in ascending order, without 0 and 1."""
     return list_rule(
