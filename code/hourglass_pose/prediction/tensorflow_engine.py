@@ -86,7 +86,6 @@ class TensorFlowEngine(Engine):
             lanes = lanes if count % lanes == 0 else 1
             config = self.runtime.session_config()
             if lanes > 1:
-                # The first session of a process decides this for all of its sessions.
                 config.intra_op_parallelism_threads = threads_of_process(lanes)
             graph = self._graph(count, lanes, config)
             with graph.as_default():
@@ -97,6 +96,12 @@ class TensorFlowEngine(Engine):
 
     def _graph(self, count: int, lanes: int, config: 'tf.ConfigProto') -> 'tf.Graph':
         size = self.hyperparameters.input_size
+        # The first session of a process decides the numbers of threads for all of its sessions.
+        on_processors = tf.ConfigProto(
+            device_count={'GPU': 0},
+            intra_op_parallelism_threads=config.intra_op_parallelism_threads,
+            inter_op_parallelism_threads=config.inter_op_parallelism_threads,
+        )
         with tf.Graph().as_default() as graph:
             images = tf.placeholder(tf.float32, [count // lanes, size, size, 3], 'images')
             model = HourglassModel(self.hyperparameters)
@@ -106,7 +111,7 @@ class TensorFlowEngine(Engine):
                 outputs.append(tf.identity(person, _PERSON))
             if not self.folds_batch_norms:
                 return graph
-            with tf.Session(graph=graph, config=config) as session:
+            with tf.Session(graph=graph, config=on_processors) as session:
                 nodes = rewrites.freeze(session, outputs)
         nodes, _, _ = rewrites.fold_batch_norms(nodes)
         lane, names = rewrites.graph_def_of(nodes), [output.op.name for output in outputs]

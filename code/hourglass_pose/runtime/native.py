@@ -77,7 +77,7 @@ class NativeRuntime(Runtime):
         if device == 'cpu':
             # On a CPU single crops are as fast, and then a person's heatmaps do not depend on other persons.
             self.evaluation_block = 1
-            # A crop and its mirror image: threads that share a small operation wait for each other longer than it takes.
+            # A crop and its mirror image: threads that share a small operation mostly wait for each other.
             self.evaluation_lanes = 2
         self.intra_threads = intra_threads
         self.loss_scale = loss_scale
