@@ -20,7 +20,6 @@ from hourglass_pose.experiment.experiment import Experiment  # noqa: E402
 from hourglass_pose.images import SHRINKS  # noqa: E402
 from hourglass_pose.input.augmentations.base import View  # noqa: E402
 from hourglass_pose.input.augmentations.table import sample_change  # noqa: E402
-from hourglass_pose.input.cropping import warp_crop  # noqa: E402
 from hourglass_pose.input.pixels import read_pixels  # noqa: E402
 
 
@@ -30,7 +29,7 @@ def scale_and_difference(experiment, person, index):
     change = sample_change(experiment.config.Train.seed, 0, index, experiment.augmentation)
     affine = rule.training_affine(person, change.view(View(), lambda: rule.plain_joints(person)))
     both = [read_pixels(cache, person, affine, in_full) for in_full in (True, False)]
-    crops = [warp_crop(*pixels, rule.crop_size).astype(int) for pixels in both]
+    crops = [pixels.crop(rule.crop_size).astype(int) for pixels in both]
     scale = both[0].image.shape[1] / both[1].image.shape[1]
     return min(SHRINKS, key=lambda shrink: abs(shrink - scale)), np.abs(crops[0] - crops[1])
 

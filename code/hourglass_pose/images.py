@@ -64,15 +64,16 @@ def read_image(path: str) -> np.ndarray:
     Raises ImageError if the file is missing, unreadable, not an image, truncated, larger than MAX_MEGAPIXELS (checked
     before decoding), or has 32 bits a channel, whose value range is not defined.
     """
-    return read_shrunk_image(path, 1)[0]
+    return cv2.cvtColor(read_shrunk_image(path, 1)[0], cv2.COLOR_BGR2RGB)
 
 
 def read_shrunk_image(path: str, most: int) -> Tuple[np.ndarray, int]:
-    """Return (image, shrink): the image of read_image with 1 / shrink of its width and height, rounded up.
+    """Return (BGR image, shrink): the image of read_image with 1 / shrink of its width and height, rounded up.
 
     shrink is the largest of SHRINKS up to `most` for a JPEG that no EXIF orientation turns, otherwise 1, so it depends
     on the file and `most` alone. A pixel (x, y) of the full image is at ((x + 0.5) / shrink - 0.5, ...) of the shrunk
-    one: the decoder makes a pixel of shrink x shrink ones, and skips most of its work. Raises ImageError as read_image.
+    one: the decoder makes a pixel of shrink x shrink ones, and skips most of its work. Blue comes first, as decoders
+    give it: cropping.warp_crop exchanges the colours of the few pixels that it keeps. Raises ImageError as read_image.
     """
     with _opened(path) as stream:
         try:
@@ -84,7 +85,7 @@ def read_shrunk_image(path: str, most: int) -> Tuple[np.ndarray, int]:
         if found:
             return found
         stream.seek(0)
-        return _read_any(path, stream), 1
+        return cv2.cvtColor(_read_any(path, stream), cv2.COLOR_RGB2BGR), 1
 
 
 def decode_jpeg(data: bytes, most: int = 1) -> Optional[Tuple[np.ndarray, int]]:
@@ -103,7 +104,7 @@ def decode_known_jpeg(data: bytes, most: int = 1) -> Optional[Tuple[np.ndarray, 
     """Return decode_jpeg of data that is known to be a whole and ordinary JPEG without an EXIF orientation."""
     shrink = max(each for each in SHRINKS if each <= max(1, most))
     image = cv2.imdecode(np.frombuffer(data, np.uint8), _SHRINKING_FLAGS[shrink] | cv2.IMREAD_IGNORE_ORIENTATION)
-    return None if image is None else (cv2.cvtColor(image, cv2.COLOR_BGR2RGB), shrink)
+    return None if image is None else (image, shrink)
 
 
 def _read_any(path: str, stream: BinaryIO) -> np.ndarray:

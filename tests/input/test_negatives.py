@@ -200,7 +200,7 @@ def test_a_negative_crop_shows_the_part_of_the_photo_that_its_affine_says(photo)
     maker = maker_of(photo, 1.0)
     maker.augmentation = dict(AUGMENTATION, colour_prob=0.0)
     sample = maker.training_sample(photo[1], 0, 7)
-    expected = warp_crop(maker.cache.read(photo[1].image_path), sample.affine_crop_from_img, SIZE)
+    expected = warp_crop(maker.cache.read(photo[1].image_path), sample.affine_crop_from_img, SIZE, blue_first=True)
     np.testing.assert_array_equal(sample.crop, expected)
 
 

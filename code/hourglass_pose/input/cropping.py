@@ -113,8 +113,10 @@ def unshrink_affine(shrink: int) -> np.ndarray:
     return np.array([[shrink, 0.0, offset], [0.0, shrink, offset]])
 
 
-def warp_crop(image: np.ndarray, affine_crop_from_img: np.ndarray, crop_size: int) -> np.ndarray:
-    """Return the crop (crop_size, crop_size, 3) uint8 of an image; pixels outside the image are black.
+def warp_crop(
+    image: np.ndarray, affine_crop_from_img: np.ndarray, crop_size: int, blue_first: bool = False
+) -> np.ndarray:
+    """Return the crop (crop_size, crop_size, 3) uint8 RGB of an image; pixels outside the image are black.
 
     If the crop is much smaller than its part of the image, that part is averaged down first: bilinear sampling alone
     would skip pixels. Only the part of the image that the crop shows is processed.
@@ -138,7 +140,7 @@ def warp_crop(image: np.ndarray, affine_crop_from_img: np.ndarray, crop_size: in
     # OpenCV warps four channels in half the time of three, to the same values.
     part = cv2.cvtColor(part, cv2.COLOR_RGB2RGBA)
     crop: np.ndarray = cv2.warpAffine(part, affine, (crop_size, crop_size), flags=cv2.INTER_LINEAR)
-    return cv2.cvtColor(crop, cv2.COLOR_RGBA2RGB)
+    return cv2.cvtColor(crop, cv2.COLOR_BGRA2RGB if blue_first else cv2.COLOR_RGBA2RGB)
 
 
 def _shown(row: Sequence[float], crop_size: int, length: int) -> Tuple[int, int]:

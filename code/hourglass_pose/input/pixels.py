@@ -8,9 +8,9 @@ import numpy as np
 from hourglass_pose.annotations.packed_crop import PackedCrop
 from hourglass_pose.annotations.person import Person
 from hourglass_pose.errors import ImageError
-from hourglass_pose.geometry import compose
+from hourglass_pose.geometry import compose, zoom_affine
 from hourglass_pose.images import SHRINKS, image_size, read_shrunk_image
-from hourglass_pose.input.cropping import unshrink_affine, whole_shrink
+from hourglass_pose.input.cropping import unshrink_affine, warp_crop, whole_shrink
 
 _ENLARGEMENT = 9 / 8  # of pixels that are decoded at reduced scale; decoding takes a third of the time then
 
@@ -34,7 +34,7 @@ class ImageCache:
         self.unreadable: Dict[str, str] = {}
 
     def read(self, path: str) -> np.ndarray:
-        """Return the image (H, W, 3) uint8 RGB, which the caller must not change. Raises ImageError."""
+        """Return the image (H, W, 3) uint8 BGR, which the caller must not change. Raises ImageError."""
         return self.read_shrunk(path, 1)[0]
 
     def read_shrunk(self, path: str, most: int, packed: Optional[PackedCrop] = None) -> Tuple[np.ndarray, int]:
@@ -70,10 +70,17 @@ class ImageCache:
 
 
 class Pixels(NamedTuple):
-    """Pixels that a crop is cut from. image: (H, W, 3) uint8 RGB, never to be written to."""
+    """Pixels that a crop is cut from. image: (H, W, 3) uint8 BGR, never to be written to."""
 
     image: np.ndarray
     affine_crop_from_pixels: np.ndarray
+
+    def crop(self, size: int, zoom: float = 1.0) -> np.ndarray:
+        """Return the crop (size, size, 3) uint8 RGB, enlarged by `zoom` about its centre."""
+        affine = self.affine_crop_from_pixels
+        if zoom != 1:
+            affine = compose(zoom_affine(zoom, size), affine)
+        return warp_crop(self.image, affine, size, blue_first=True)
 
 
 def read_pixels(cache: ImageCache, person: Person, affine_crop_from_img: np.ndarray, in_full: bool = True) -> Pixels:

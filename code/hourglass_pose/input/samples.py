@@ -6,10 +6,10 @@ from typing import Mapping, Optional, Sequence, Union
 import numpy as np
 
 from hourglass_pose.annotations.person import Person
-from hourglass_pose.geometry import compose, inside_crop, transform_points, zoom_affine
+from hourglass_pose.geometry import inside_crop, transform_points
 from hourglass_pose.input.augmentations.base import View
 from hourglass_pose.input.augmentations.table import sample_change
-from hourglass_pose.input.cropping import CropRule, warp_crop
+from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.input.negatives import NegativeViews, PersonLabel
 from hourglass_pose.input.pixels import ImageCache, photo_size, read_pixels
 
@@ -82,7 +82,7 @@ class SampleMaker:
         # Pixels that the crop would average anyway are not decoded: this changes it by rounding and by the decoder's
         # filter, and takes less time. Evaluation decodes in full.
         pixels = read_pixels(self.cache, person, affine, in_full=False)
-        crop = change.pixels(warp_crop(pixels.image, pixels.affine_crop_from_pixels, self.rule.crop_size))
+        crop = change.pixels(pixels.crop(self.rule.crop_size))
         joints = transform_points(affine, person.joints_img)
         labelled = person.labelled
         if view.flip:
@@ -102,17 +102,11 @@ class SampleMaker:
         """Return the evaluation Sample of a person, zoomed unless scales is (1.0,). Raises ImageError."""
         affine = self.rule.person_affine(person)
         pixels, size = read_pixels(self.cache, person, affine), self.rule.crop_size
-        image, from_pixels = pixels.image, pixels.affine_crop_from_pixels
         joints = transform_points(affine, person.joints_img)
-        sample = self._sample(warp_crop(image, from_pixels, size), joints, person.labelled, affine)
+        sample = self._sample(pixels.crop(size), joints, person.labelled, affine)
         if self.scales == (1.0,):
             return sample
-        return replace(
-            sample,
-            zoomed=np.stack(
-                [warp_crop(image, compose(zoom_affine(scale, size), from_pixels), size) for scale in self.scales]
-            ),
-        )
+        return replace(sample, zoomed=np.stack([pixels.crop(size, scale) for scale in self.scales]))
 
     def _sample(self, crop: np.ndarray, joints_crop: np.ndarray, labelled: np.ndarray, affine: np.ndarray) -> Sample:
         labelled = labelled & self.kept_joints & inside_crop(joints_crop, self.rule.crop_size)

@@ -2,6 +2,7 @@
 
 from typing import Dict, List, Optional, Sequence, Tuple
 
+import cv2
 import numpy as np
 
 from hourglass_pose.annotations.person import Person
@@ -65,12 +66,12 @@ class PersonTiles:
         except ImageError as error:
             self.unreadable[person.image_path] = str(error)
             return None
-        box = person.box_img.reshape(2, 2)
+        image, box = cv2.cvtColor(pixels.image, cv2.COLOR_BGR2RGB), person.box_img.reshape(2, 2)
         joints, truth, box = (
             transform_points(invert(pixels.affine_crop_from_pixels), points)
             for points in (joints, person.joints_img, box)
         )
-        return pose_tile(pixels.image, self._skeleton, tile_wh, joints, truth, person.labelled, box_img=box.ravel())
+        return pose_tile(image, self._skeleton, tile_wh, joints, truth, person.labelled, box_img=box.ravel())
 
 
 def _sheet(tiles: List[Tuple[np.ndarray, str]], columns: int) -> Optional[np.ndarray]:
