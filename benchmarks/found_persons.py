@@ -16,7 +16,8 @@ from hourglass_pose.skeleton import Skeleton
 
 FOUND_OKS = 0.5
 METRIC = 'pck@0.2'
-_LEAST_SCORE = 0.02
+# No higher than the least score of a window in a search by default, so that both look at the same windows.
+_LEAST_SCORE = 0.09
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +113,7 @@ def measure(predictor: Predictor, maker: CanvasMaker, count: int, names: Sequenc
             continue
         found = [(canvas, predictor.find(canvas.image, min_person_score=_LEAST_SCORE)) for canvas in canvases]
         any_number[kind] = matches_of(found, predictor.skeleton)
-    thresholds = sorted({*np.round(np.arange(0.05, 1.0, 0.05), 2).tolist(), predictor.default_person_score})
+    thresholds = sorted({*np.round(np.arange(0.1, 1.0, 0.05), 2).tolist(), predictor.default_person_score})
     # A curve needs canvases with people and without.
     rows = [
         [threshold, *any_number['one to four'].at(threshold), any_number['none'].at(threshold)[1]]

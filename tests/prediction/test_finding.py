@@ -45,6 +45,14 @@ def test_a_person_of_any_size_is_found(predictor, share, x):
     assert matched(predictor.find(photo([person])), [person])
 
 
+@pytest.mark.parametrize('share', [0.25, 0.5, 0.9])
+def test_a_narrow_person_is_found_at_any_border(predictor, share):
+    height = share * 480
+    for x in (0.17 * height, 639 - 0.17 * height):
+        person = (x, 0.6 * height, height)
+        assert matched(predictor.find(photo([person])), [person])
+
+
 def test_nothing_is_found_in_an_empty_photo(predictor, monkeypatch):
     assert predictor.find(photo([])) == []
     # By the maps alone it is the same.
@@ -73,9 +81,9 @@ def test_the_box_of_a_found_person_gives_almost_the_same_pose(predictor):
     for pose in predictor.find(image):
         x0, y0, x1, y1 = pose.box_img
         again = predictor.predict(image, (x0, y0, x1 - x0 + 1, y1 - y0 + 1))
-        # The found one is the median of crops of three sizes. In each crop a joint is exact to a cell of the map.
+        # In each crop a joint is exact to a cell of the map; the largest final crop is 1.15 times as large.
         cell = (x1 - x0 + 1) / 16
-        np.testing.assert_allclose(again.joints_img, pose.joints_img, atol=2 * cell)
+        np.testing.assert_allclose(again.joints_img, pose.joints_img, atol=(1 + 1.15) * cell)
         assert 0.85 * again.score < pose.score <= again.score + 0.05
 
 
@@ -91,7 +99,7 @@ def test_a_joint_that_was_not_trained_does_not_count_in_the_score(monkeypatch):
     assert pose.score == pytest.approx(pose.scores[[0, 2]].mean())
 
 
-@pytest.mark.parametrize('wander, least, most', [(0.0, 0.899, 0.901), (0.15, 0.0, 0.5)])
+@pytest.mark.parametrize('wander, least, most', [(0.0, 0.899, 0.901), (0.2, 0.0, 0.5)])
 def test_the_score_is_lower_where_the_joints_move_with_the_crop(rng, wander, least, most):
     def look(crops, flip_test):
         # The same pose, as large as in training, in the middle of any crop, each joint moved by itself.
@@ -104,7 +112,7 @@ def test_the_score_is_lower_where_the_joints_move_with_the_crop(rng, wander, lea
     assert scores and all(least <= score <= 0.901 for score in scores) and np.median(scores) <= most
 
 
-def test_the_pose_is_the_median_and_its_score_the_mean_of_crops_of_three_sizes():
+def test_the_pose_is_the_median_of_crops_of_three_sizes_and_its_score_is_from_them_and_the_crop_before():
     def look(crops, flip_test):
         # In the middle of any crop, as large as the person is in training, in the final crops by their sizes.
         count, body = len(crops), 64 / 1.32 * BODY
@@ -121,7 +129,8 @@ def test_the_pose_is_the_median_and_its_score_the_mean_of_crops_of_three_sizes()
 
     network = FindingNetwork(look, Skeleton(JOINTS), CropRule(64, box_margin=0.0), np.ones(3, bool), True, 0.5)
     poses = find_persons(photo([]), network, 0.0)
-    assert poses and all(pose.score == pytest.approx(0.7, abs=0.02) for pose in poses)
+    # 0.7 is the mean of the three.
+    assert poses and all(pose.score == pytest.approx(np.sqrt(0.9 * 0.7), abs=0.02) for pose in poses)
     for pose in poses:
         x0, y0, x1, y1 = pose.box_img
         middle, side = np.array([x0 + x1, y0 + y1]) / 2, max(x1 - x0, y1 - y0) + 1
@@ -141,7 +150,7 @@ def test_the_score_joins_the_persons_and_the_joints_of_crop_and_mirror_image(pre
 def test_a_search_takes_a_bounded_number_of_crops(predictor, rng):
     predictor.find(rng.randint(0, 256, (480, 640, 3)).astype(np.uint8), min_person_score=0.0)
     # Windows; of at most 16 candidates two crops, then three crops and their mirror images; passes may be padded.
-    assert predictor.engine.runs <= 80 + 16 * 2 + 16 * 6 + 4 * 8
+    assert predictor.engine.runs <= 187 + 16 * 2 + 16 * 6 + 4 * 8
 
 
 def test_large_small_and_narrow_photos_are_searched(predictor):

@@ -18,7 +18,7 @@ _MOST_CANDIDATES = 16  # windows that are looked at more closely
 # one with the best score is taken, find fewer persons: the score tells little of the size.
 _ROUNDS = 2
 _FINAL_SIZES = (0.87, 1.0, 1.15)  # of the final crops, relative to the usual one
-_WINDOW_SHARE = 0.5  # a window's least score, as a share of the usual least score of a person
+_WINDOW_SHARE = 0.2  # a window's least score, as a share of the usual least score of a person
 _SAME_PERSON = 0.35  # OKS of two poses of one person
 
 # Side of the crop / longer side of the joints' tight box, where crops are the boxes of whole images, see
@@ -64,6 +64,9 @@ class _Found:
     def chosen(self, rows: Union[np.ndarray, slice]) -> '_Found':
         return _Found(self.joints_img[rows], self.scores[rows], self.person_scores[rows], self.boxes_img[rows])
 
+    def at_least(self, person_score: float) -> '_Found':
+        return self.chosen(self.person_scores >= person_score)
+
 
 def find_persons(
     image: np.ndarray, network: FindingNetwork, min_person_score: float, max_persons: Optional[int] = None
@@ -72,9 +75,9 @@ def find_persons(
 
     The network looks at windows of several sizes and positions. The best of them are cropped again around the joints
     found there, twice, and once more, at three sizes, for the final pose: the median of their joints and the mean of
-    their scores. Of poses of one person the best remains. A score is that of the final crops times the square root of
-    the OKS of the final pose and the one before: the joints of a person stay where they are when the crop changes a
-    little, joints found in the background do not.
+    their scores. Of poses of one person the best remains. A score is the square root of the product of three numbers:
+    the scores of the final crops and of the crop before, and the OKS of the poses in them. The joints of a person stay
+    where they are when the crop changes a little, joints found in the background do not.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -87,17 +90,16 @@ def find_persons(
     joints_img = geometry.image_from_crops(affines, look.joints_crop)
     found = _Found(joints_img, look.scores, look.person_scores, np.zeros((len(affines), 4)))
     # A person who is not in the centre of any window has a lower score there.
-    least = _WINDOW_SHARE * min(min_person_score, network.usual_least_score)
-    rows = np.flatnonzero(found.person_scores >= least)
-    if not len(rows):
-        return []
-    found = _distinct(found.chosen(rows), network).chosen(slice(_MOST_CANDIDATES))
+    least = min(min_person_score, _WINDOW_SHARE * network.usual_least_score)
+    found = _distinct(found.at_least(least), network).chosen(slice(_MOST_CANDIDATES))
     for _ in range(_ROUNDS):
         found = _distinct(_look_closer(image, found, network, False), network)
+    # The other two factors of a score are at most 1.
+    found = found.at_least(min_person_score**2)
     final = _look_closer(image, found, network, network.flip_test, _FINAL_SIZES)
     stable = np.diagonal(_similar(final.joints_img, found.joints_img, network))
-    found = _distinct(replace(final, person_scores=final.person_scores * np.sqrt(stable)), network)
-    rows = np.flatnonzero(found.person_scores >= min_person_score)[:max_persons]
+    scores = np.sqrt(final.person_scores * found.person_scores * stable)
+    found = _distinct(replace(final, person_scores=scores), network).at_least(min_person_score)
     return [
         Pose(
             network.skeleton.joints,
@@ -106,7 +108,7 @@ def find_persons(
             found.boxes_img[row],
             float(found.person_scores[row]),
         )
-        for row in rows
+        for row in range(len(found.scores))[:max_persons]
     ]
 
 
@@ -134,6 +136,8 @@ def _look_closer(
     image: np.ndarray, found: _Found, network: FindingNetwork, flip_test: bool, sizes: Sequence[float] = (1.0,)
 ) -> _Found:
     """Return the poses in the crops around the joints of each pose: the median of those in crops of several sizes."""
+    if not len(found.scores):
+        return found
     size = network.rule.crop_size
     boxes = np.stack([box_around(joints[network.kept_joints], network.rule) for joints in found.joints_img])
     usual = [network.rule.evaluation_affine(box) for box in boxes]

@@ -7,8 +7,9 @@ from typing import Iterator, List, Tuple
 import cv2
 import numpy as np
 
-SMALLEST_PERSON = 0.25
+SMALLEST_PERSON = 0.22
 """The smallest person that is searched for: its longer side as a share of the photo's shorter side."""
+_NARROWEST_PERSON = 0.25  # shorter side of a person / longer side
 _SIZE_STEP = 1.45  # largest ratio of two sizes of persons that are searched for
 _POSITION_STEP = 0.36  # largest distance of two windows, as a share of their side
 
@@ -60,23 +61,26 @@ def window_positions(width: int, height: int, padding: float) -> Iterator[Tuple[
     """Yield (side in pixels, centres (x, y)) of the windows of a photo for each size, the smallest first.
 
     A whole person, whose longer side is between SMALLEST_PERSON and 1 of the photo's shorter side, is in the middle of
-    a window to within half of _POSITION_STEP of the window's side and half of _SIZE_STEP in size. padding: as in
-    cut_windows.
+    a window to within half of _POSITION_STEP of the window's side and half of _SIZE_STEP in size. The centre of a
+    narrow one may be near any border. padding: as in cut_windows.
     """
     count = math.ceil(math.log(1 / SMALLEST_PERSON) / math.log(_SIZE_STEP))
     step = (1 / SMALLEST_PERSON) ** (1 / count)
     for index in range(count):
         smallest = min(width, height) * SMALLEST_PERSON * step**index
         side = smallest * math.sqrt(step) * padding
-        columns, rows = [_positions(length, smallest, _POSITION_STEP * side) for length in (width, height)]
+        narrowest = _NARROWEST_PERSON * smallest
+        columns, rows = [_positions(length, narrowest, _POSITION_STEP * side) for length in (width, height)]
         yield side, [(x, y) for y in rows for x in columns]
 
 
-def _positions(length: int, smallest: float, step: float) -> List[float]:
+def _positions(length: int, narrowest: float, step: float) -> List[float]:
     """Return coordinates of window centres along a photo's side: the middles of equal parts of where persons can be.
 
-    smallest: length of a person, whose centre is at least half of it away from the border. step: largest distance.
+    narrowest: width of a person, whose centre is at least half of it away from the border. step: largest distance.
     """
-    span = max(0.0, length - smallest)
+    span = max(0.0, length - narrowest)
     count = max(1, math.ceil(span / step))
+    # The centre of a person as long as the photo is in the middle.
+    count = 3 if count == 2 else count
     return [(length - span) / 2 + span * (index + 0.5) / count - 0.5 for index in range(count)]
