@@ -149,8 +149,8 @@ def test_the_score_joins_the_persons_and_the_joints_of_crop_and_mirror_image(pre
 
 def test_a_search_takes_a_bounded_number_of_crops(predictor, rng):
     predictor.find(rng.randint(0, 256, (480, 640, 3)).astype(np.uint8), min_person_score=0.0)
-    # Windows; of at most 16 candidates two crops, then three crops and their mirror images; passes may be padded.
-    assert predictor.engine.runs <= 187 + 16 * 2 + 16 * 6 + 4 * 8
+    # Windows; of at most 24 candidates two crops, then three crops and their mirror images; passes may be padded.
+    assert predictor.engine.runs <= 187 + 24 * 2 + 24 * 6 + 4 * 8
 
 
 def test_large_small_and_narrow_photos_are_searched(predictor):

@@ -12,7 +12,7 @@ from hourglass_pose.prediction.similarity import known_sigmas, pose_similarities
 from hourglass_pose.prediction.windows import cut_windows
 from hourglass_pose.skeleton import Skeleton
 
-_MOST_CANDIDATES = 16  # windows that are looked at more closely
+_MOST_CANDIDATES = 24  # windows that are looked at more closely
 # Crops around the joints of a window before the final one. In a window, a person may be too large, too small or not in
 # the middle, so the first of these crops shows much of it and the second all of it. Other sizes of crops, of which the
 # one with the best score is taken, find fewer persons: the score tells little of the size.
@@ -20,6 +20,8 @@ _ROUNDS = 2
 _FINAL_SIZES = (0.87, 1.0, 1.15)  # of the final crops, relative to the usual one
 _WINDOW_SHARE = 0.2  # a window's least score, as a share of the usual least score of a person
 _SAME_PERSON = 0.35  # OKS of two poses of one person
+# OKS of two poses of which one is looked at more closely. The one with the lower score may be that of the person.
+_SAME_CANDIDATE = 0.6
 
 # Side of the crop / longer side of the joints' tight box, where crops are the boxes of whole images, see
 # configs/lsp_30min.cfg; and longer side of a person's box / that of its joints' tight box.
@@ -91,7 +93,7 @@ def find_persons(
     found = _Found(joints_img, look.scores, look.person_scores, np.zeros((len(affines), 4)))
     # A person who is not in the centre of any window has a lower score there.
     least = min(min_person_score, _WINDOW_SHARE * network.usual_least_score)
-    found = _distinct(found.at_least(least), network).chosen(slice(_MOST_CANDIDATES))
+    found = _distinct(found.at_least(least), network, _SAME_CANDIDATE).chosen(slice(_MOST_CANDIDATES))
     for _ in range(_ROUNDS):
         found = _distinct(_look_closer(image, found, network, False), network)
     # The other two factors of a score are at most 1.
@@ -151,8 +153,8 @@ def _look_closer(
     return _Found(np.median(joints, axis=0), scores.mean(axis=0), person_scores.mean(axis=0), boxes)
 
 
-def _distinct(found: _Found, network: FindingNetwork) -> _Found:
-    """Return the poses by descending person score, without further poses of the same person."""
+def _distinct(found: _Found, network: FindingNetwork, same: float = _SAME_PERSON) -> _Found:
+    """Return the poses by descending person score, without those that have an OKS above `same` with a better one."""
     order = np.argsort(-found.person_scores, kind='stable')
     found = found.chosen(order)
     if not len(order):
@@ -160,7 +162,7 @@ def _distinct(found: _Found, network: FindingNetwork) -> _Found:
     similar = _similar(found.joints_img, found.joints_img, network)
     kept: List[int] = []
     for row in range(len(order)):
-        if not (similar[row, kept] > _SAME_PERSON).any():
+        if not (similar[row, kept] > same).any():
             kept.append(row)
     return found.chosen(np.array(kept))
 

@@ -24,7 +24,7 @@ from hourglass_pose.prediction.pose import Pose, box_in_photo
 _LEAST_FLOAT, _LARGEST_FLOAT = -0.5, 1.5
 
 # Least scores of a person with the network's own output for it, and by the joints' scores alone.
-_LEAST_PERSON_SCORE, _LEAST_MAP_SCORE = 0.47, 0.3
+_LEAST_PERSON_SCORE, _LEAST_MAP_SCORE = 0.5, 0.3
 
 Box = Sequence[float]
 Cut = Tuple[np.ndarray, np.ndarray, np.ndarray]
