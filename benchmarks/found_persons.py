@@ -16,7 +16,7 @@ from hourglass_pose.skeleton import Skeleton
 
 FOUND_OKS = 0.5
 METRIC = 'pck@0.2'
-# No higher than the least score of a window in a search by default, so that both look at the same windows.
+# Near the least score of a window in a search by default, 0.1, so that both look at almost the same windows.
 _LEAST_SCORE = 0.09
 
 
