@@ -7,6 +7,7 @@ import pytest
 from hourglass_pose.errors import ImageError
 from hourglass_pose.input.cropping import CropRule
 from hourglass_pose.prediction.finding import FindingNetwork, Look, box_around, crop_padding, find_persons
+from hourglass_pose.prediction.windows import cut_windows
 from hourglass_pose.skeleton import Skeleton
 from spotted_people import BODY, JOINTS, SpotEngine, joints_of, photo, spot_predictor
 
@@ -51,6 +52,27 @@ def test_a_narrow_person_is_found_at_any_border(predictor, share):
     for x in (0.17 * height, 639 - 0.17 * height):
         person = (x, 0.6 * height, height)
         assert matched(predictor.find(photo([person])), [person])
+
+
+def test_windows_between_are_looked_at_beside_a_hint_of_a_person_only():
+    windows = cut_windows(photo([]), 64, 1.32)
+    least = 0.2 * 0.5  # of a window that may show a person
+    for hinting in (None, 0, 40, int(np.flatnonzero(windows.white)[-1])):
+        for hint in (0.29 * least, 0.31 * least):
+            seen = []
+
+            def look(crops, flip_test):
+                seen.append(len(crops))
+                scores = np.full(len(crops), 0.01 * least)
+                if len(seen) == 1 and hinting is not None:
+                    assert windows.white[hinting]
+                    scores[windows.white[:hinting].sum()] = hint
+                return Look(np.tile(BODY, (len(crops), 1, 1)), np.full((len(crops), 3), 0.9, np.float32), scores)
+
+            network = FindingNetwork(look, Skeleton(JOINTS), CropRule(64, box_margin=0.0), np.ones(3, bool), False, 0.5)
+            assert find_persons(photo([]), network, 0.5) == []
+            between = windows.beside[hinting].sum() if hinting is not None and hint > 0.3 * least else 0
+            assert seen == [windows.white.sum()] + ([between] if between else [])
 
 
 def test_nothing_is_found_in_an_empty_photo(predictor, monkeypatch):

@@ -1,5 +1,7 @@
 """Windows: every person is in the centre of one, and its affine maps its content to the photo."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -13,7 +15,10 @@ PADDING = 1.32
 
 @pytest.mark.parametrize('width, height', [(640, 480), (480, 640), (1000, 300), (37, 37), (3000, 4000)])
 def test_every_whole_person_is_in_the_middle_of_a_window_of_its_size(rng, width, height):
-    positions = [(side, np.array(centres)) for side, centres in window_positions(width, height, PADDING)]
+    positions = [
+        (side, np.array(list(itertools.product(columns, rows))))
+        for side, rows, columns in window_positions(width, height, PADDING)
+    ]
     for _ in range(300):
         size = min(width, height) * SMALLEST_PERSON ** rng.uniform()
         # Upright or lying, and as narrow as a quarter of that.
@@ -26,7 +31,7 @@ def test_every_whole_person_is_in_the_middle_of_a_window_of_its_size(rng, width,
 
 
 def test_a_search_is_cheap():
-    assert sum(len(centres) for _, centres in window_positions(640, 480, PADDING)) <= 187
+    assert sum(len(rows) * len(columns) for _, rows, columns in window_positions(640, 480, PADDING)) <= 187
 
 
 @pytest.mark.parametrize('width, height, size', [(640, 480, 64), (90, 70, 96), (501, 333, 64), (20, 300, 32)])
@@ -52,6 +57,15 @@ def test_windows_show_what_their_maps_say(rng, width, height, size):
         assert not crop[outer].any()
 
 
-def test_windows_are_as_many_as_places():
-    image = np.zeros((480, 640, 3), np.uint8)
-    assert len(cut_windows(image, 64, PADDING).crops) == sum(len(c) for _, c in window_positions(640, 480, PADDING))
+def test_windows_are_a_chessboard_for_each_size():
+    found = cut_windows(np.zeros((480, 640, 3), np.uint8), 64, PADDING)
+    first = 0
+    for _, rows, columns in window_positions(640, 480, PADDING):
+        places = list(itertools.product(range(len(rows)), range(len(columns))))
+        board = slice(first, first + len(places))
+        first += len(places)
+        assert [bool(white) for white in found.white[board]] == [(row + column) % 2 == 0 for row, column in places]
+        for place, beside in zip(places, found.beside[board]):
+            expected = [abs(place[0] - row) + abs(place[1] - column) == 1 for row, column in places]
+            assert beside[board].tolist() == expected and beside.sum() == sum(expected)
+    assert first == len(found.crops) == len(found.white)

@@ -1,8 +1,8 @@
 """People of three coloured spots, red head, green neck and blue pelvis, and a network that sees them in crops.
 
-The network's map of a joint is the brightness of its colour, averaged over 4 x 4 pixels, near the pelvis that is
-nearest to the middle of the crop. Its person logit is high where this person is in the middle and as large as in
-training.
+The network's map of a joint is the brightness of its colour, averaged over 4 x 4 pixels; in a crop that shows every
+colour it is that near the pelvis that is nearest to the middle. The person logit is high where this person is in the
+middle and as large as in training.
 """
 
 from types import SimpleNamespace
@@ -85,7 +85,7 @@ class SpotEngine(Engine):
         maps = bright.reshape(cells, STRIDE, cells, STRIDE, 3).mean(axis=(1, 3))
         places = [np.argwhere(maps[..., joint] > 0.2)[:, ::-1] for joint in range(3)]
         if not all(len(place) for place in places):
-            return maps * 0, -5.0
+            return maps, -4.5
         middle = (cells - 1) / 2
         pelvis = places[2][np.argmin(np.linalg.norm(places[2] - [middle, middle + 5], axis=1))]
         # The head above this pelvis and not that of a neighbour.

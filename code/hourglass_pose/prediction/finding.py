@@ -19,6 +19,8 @@ _MOST_CANDIDATES = 24  # windows that are looked at more closely
 _ROUNDS = 2
 _FINAL_SIZES = (0.87, 1.0, 1.15)  # of the final crops, relative to the usual one
 _WINDOW_SHARE = 0.2  # a window's least score, as a share of the usual least score of a person
+# A person is in several windows. A score of this share of a window's least says to look at the windows beside it.
+_HINT_SHARE = 0.3
 _SAME_PERSON = 0.35  # OKS of two poses of one person
 # OKS of two poses of which one is looked at more closely. The one with the lower score may be that of the person.
 _SAME_CANDIDATE = 0.6
@@ -75,25 +77,22 @@ def find_persons(
 ) -> List[Pose]:
     """Return the Poses of the persons in a photo, the highest score first.
 
-    The network looks at windows of several sizes and positions. The best of them are cropped again around the joints
-    found there, twice, and once more, at three sizes, for the final pose: the median of their joints and the mean of
-    their scores. Of poses of one person the best remains. A score is the square root of the product of three numbers:
-    the scores of the final crops and of the crop before, and the OKS of the poses in them. The joints of a person stay
-    where they are when the crop changes a little, joints found in the background do not.
+    The network looks at windows of several sizes and positions: at every other one, and where these hint at a person,
+    at those between. The best of them are cropped again around the joints found there, twice, and once more, at three
+    sizes, for the final pose: the median of their joints and the mean of their scores. Of poses of one person the best
+    remains. A score is the square root of the product of three numbers: the scores of the final crops and of the crop
+    before, and the OKS of the poses in them. The joints of a person stay where they are when the crop changes a little,
+    joints found in the background do not.
 
     Args:
         image: (H, W, 3) uint8 RGB.
         min_person_score: persons with a lower score are left out.
         max_persons: largest number of persons, None for all.
     """
-    windows = cut_windows(image, network.rule.crop_size, crop_padding(network.rule))
-    look = network.look(windows.crops, False)
-    affines = windows.affines_crop_from_img
-    joints_img = geometry.image_from_crops(affines, look.joints_crop)
-    found = _Found(joints_img, look.scores, look.person_scores, np.zeros((len(affines), 4)))
     # A person who is not in the centre of any window has a lower score there.
     least = min(min_person_score, _WINDOW_SHARE * network.usual_least_score)
-    found = _distinct(found.at_least(least), network, _SAME_CANDIDATE).chosen(slice(_MOST_CANDIDATES))
+    found = _look_everywhere(image, network, _HINT_SHARE * least).at_least(least)
+    found = _distinct(found, network, _SAME_CANDIDATE).chosen(slice(_MOST_CANDIDATES))
     for _ in range(_ROUNDS):
         found = _distinct(_look_closer(image, found, network, False), network)
     # The other two factors of a score are at most 1.
@@ -132,6 +131,21 @@ def box_around(joints_img: np.ndarray, rule: CropRule) -> np.ndarray:
     # The first and the last pixel are centres of pixels, so they are one less apart than the box is long.
     half = (np.maximum([x1 - x0, y1 - y0], 1.0) * growth - 1) / 2
     return np.concatenate([centre - half, centre + half])
+
+
+def _look_everywhere(image: np.ndarray, network: FindingNetwork, hint_score: float) -> _Found:
+    """Return the poses in every other window of a photo, and in those beside a window with the score of a hint."""
+    windows = cut_windows(image, network.rule.crop_size, crop_padding(network.rule))
+    seen = np.flatnonzero(windows.white)
+    looks = [network.look(windows.crops[seen], False)]
+    hints = seen[looks[0].person_scores >= hint_score]
+    rest = np.flatnonzero(~windows.white & windows.beside[:, hints].any(axis=1))
+    if len(rest):
+        looks.append(network.look(windows.crops[rest], False))
+    look = Look(*[np.concatenate(parts) for parts in zip(*looks)])
+    affines = windows.affines_crop_from_img[np.concatenate([seen, rest])]
+    joints_img = geometry.image_from_crops(affines, look.joints_crop)
+    return _Found(joints_img, look.scores, look.person_scores, np.zeros((len(affines), 4)))
 
 
 def _look_closer(

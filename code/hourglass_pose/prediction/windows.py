@@ -1,5 +1,6 @@
 """Windows: square parts of a photo at several sizes and positions, cut as crops of a network's input size."""
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Iterator, List, Tuple
@@ -16,10 +17,17 @@ _POSITION_STEP = 0.36  # largest distance of two windows, as a share of their si
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """crops: (N, S, S, 3) uint8. affines_crop_from_img: (N, 2, 3)."""
+    """Windows of a photo.
+
+    crops: (N, S, S, 3) uint8. affines_crop_from_img: (N, 2, 3). white: bool (N,), whether a window is on a white
+    square, when those of each size are the squares of a chessboard. beside: bool (N, N), whether two windows of one
+    size are next to each other in a row or a column.
+    """
 
     crops: np.ndarray
     affines_crop_from_img: np.ndarray
+    white: np.ndarray
+    beside: np.ndarray
 
 
 def cut_windows(image: np.ndarray, crop_size: int, padding: float) -> Windows:
@@ -34,9 +42,10 @@ def cut_windows(image: np.ndarray, crop_size: int, padding: float) -> Windows:
     """
     crops: List[np.ndarray] = []
     affines: List[np.ndarray] = []
+    places: List[Tuple[int, int, int]] = []
     height, width = image.shape[:2]
     scaled = image
-    for side, centres in window_positions(width, height, padding):
+    for index, (side, rows, columns) in enumerate(window_positions(width, height, padding)):
         size = [max(1, int(round(length * crop_size / side))) for length in (width, height)]
         # Windows grow, so each scaled photo is made of the one before, which is smaller than the photo.
         shrinks = size[0] <= scaled.shape[1] and size[1] <= scaled.shape[0]
@@ -47,18 +56,22 @@ def cut_windows(image: np.ndarray, crop_size: int, padding: float) -> Windows:
         )
         padded = np.pad(scaled, [(crop_size, crop_size)] * 2 + [(0, 0)])
         factors = np.array(size) / [width, height]
-        for centre in centres:
-            first = np.floor((np.array(centre) + 0.5) * factors - crop_size / 2 + 0.5).astype(int)
+        for (row, y_img), (column, x_img) in itertools.product(enumerate(rows), enumerate(columns)):
+            first = np.floor((np.array([x_img, y_img]) + 0.5) * factors - crop_size / 2 + 0.5).astype(int)
             x, y = np.clip(first + crop_size, 0, [size[0] + crop_size, size[1] + crop_size])
             crops.append(padded[y : y + crop_size, x : x + crop_size])
             # A pixel of the photo, scaled about the corner of the photo at -0.5, and moved to the window.
             offset = 0.5 * factors - 0.5 - ([x, y] - np.array([crop_size, crop_size]))
             affines.append(np.hstack([np.diag(factors), offset[:, None]]))
-    return Windows(np.stack(crops), np.stack(affines))
+            places.append((index, row, column))
+    place = np.array(places)
+    apart = np.abs(place[:, None] - place)
+    beside = (apart[..., 0] == 0) & (apart[..., 1:].sum(axis=-1) == 1)
+    return Windows(np.stack(crops), np.stack(affines), place[:, 1:].sum(axis=1) % 2 == 0, beside)
 
 
-def window_positions(width: int, height: int, padding: float) -> Iterator[Tuple[float, List[Tuple[float, float]]]]:
-    """Yield (side in pixels, centres (x, y)) of the windows of a photo for each size, the smallest first.
+def window_positions(width: int, height: int, padding: float) -> Iterator[Tuple[float, List[float], List[float]]]:
+    """Yield (side, y of the rows' centres, x of the columns' centres) of the windows for each size, smallest first.
 
     A whole person, whose longer side is between SMALLEST_PERSON and 1 of the photo's shorter side, is in the middle of
     a window to within half of _POSITION_STEP of the window's side and half of _SIZE_STEP in size. The centre of a
@@ -70,8 +83,8 @@ def window_positions(width: int, height: int, padding: float) -> Iterator[Tuple[
         smallest = min(width, height) * SMALLEST_PERSON * step**index
         side = smallest * math.sqrt(step) * padding
         narrowest = _NARROWEST_PERSON * smallest
-        columns, rows = [_positions(length, narrowest, _POSITION_STEP * side) for length in (width, height)]
-        yield side, [(x, y) for y in rows for x in columns]
+        rows, columns = [_positions(length, narrowest, _POSITION_STEP * side) for length in (height, width)]
+        yield side, rows, columns
 
 
 def _positions(length: int, narrowest: float, step: float) -> List[float]:
