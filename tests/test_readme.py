@@ -1,4 +1,4 @@
-"""README and docs agree with the code: their tables of settings and rooms, and the commands they name."""
+"""README and docs agree with the code: tables of settings and rooms, the commands they name, and what one prints."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import pytest
 from conftest import CODE
 from test_layering import ROOMS
 
-from hourglass_pose.cli import SUBCOMMANDS
+from hourglass_pose.cli import SUBCOMMANDS, main
 from hourglass_pose.config.reference import document_keys
 from hourglass_pose.launch.arguments import document_arguments
 
@@ -57,3 +57,12 @@ def test_both_readmes_show_the_same_commands_and_numbers():
     blocks = [re.findall(r'```(?:\w*)\n(.*?)```', read(name), re.S) for name in READMES]
     without_comments = [[re.sub(r'\s*#.*', '', block) for block in found] for found in blocks]
     assert without_comments[0] == without_comments[1]
+
+
+def test_the_first_command_prints_what_the_readme_shows(tmp_path, monkeypatch, capsys):
+    commands, shown = re.findall(r'```\n(.*?)```', read('README.md'), re.S)[:2]
+    program, *arguments, photo = commands.splitlines()[-1].split()
+    monkeypatch.chdir(tmp_path)
+    assert program == 'hourglass-pose' and main([*arguments, os.path.join(ROOT, photo)]) == 0
+    captured = capsys.readouterr()
+    assert (captured.err + captured.out).splitlines() == shown.splitlines()

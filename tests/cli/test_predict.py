@@ -2,12 +2,10 @@
 
 import json
 import os
-import re
 
 import cv2
 import numpy as np
 import pytest
-from conftest import CODE
 
 from exported_models import write_exported
 from hourglass_pose.checkpoints import exported
@@ -163,15 +161,3 @@ def test_the_line_names_a_few_photos_without_persons():
     assert describe_persons([('x/a.jpg', 1), ('x/b.jpg', 2)]) == '3 persons'
     counts = [('x/a.jpg', 1)] + [(f'x/{letter}.jpg', 0) for letter in 'bcdef']
     assert describe_persons(counts) == '1 person; none in b.jpg, c.jpg, d.jpg and 2 more'
-
-
-@pytest.mark.parametrize('readme', ['README.md', 'README.zh-CN.md'])
-def test_the_first_command_of_the_readme_prints_what_it_shows(readme, tmp_path, monkeypatch, capsys):
-    root = os.path.dirname(CODE)
-    with open(os.path.join(root, readme), encoding='utf-8') as stream:
-        commands, shown = re.findall(r'```\n(.*?)```', stream.read(), re.S)[:2]
-    program, *arguments, photo = commands.splitlines()[-1].split()
-    monkeypatch.chdir(tmp_path)
-    assert program == 'hourglass-pose' and main([*arguments, os.path.join(root, photo)]) == 0
-    captured = capsys.readouterr()
-    assert (captured.err + captured.out).splitlines() == shown.splitlines()

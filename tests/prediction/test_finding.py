@@ -71,7 +71,7 @@ def test_windows_between_are_looked_at_beside_a_hint_of_a_person_only():
 
             network = FindingNetwork(look, Skeleton(JOINTS), CropRule(64, box_margin=0.0), np.ones(3, bool), False, 0.5)
             assert find_persons(photo([]), network, 0.5) == []
-            between = windows.beside[hinting].sum() if hinting is not None and hint > 0.3 * least else 0
+            between = len(windows.beside([hinting])) if hinting is not None and hint > 0.3 * least else 0
             assert seen == [windows.white.sum()] + ([between] if between else [])
 
 

@@ -1,6 +1,7 @@
 """Windows: every person is in the centre of one, and its affine maps its content to the photo."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -65,7 +66,23 @@ def test_windows_are_a_chessboard_for_each_size():
         board = slice(first, first + len(places))
         first += len(places)
         assert [bool(white) for white in found.white[board]] == [(row + column) % 2 == 0 for row, column in places]
-        for place, beside in zip(places, found.beside[board]):
-            expected = [abs(place[0] - row) + abs(place[1] - column) == 1 for row, column in places]
-            assert beside[board].tolist() == expected and beside.sum() == sum(expected)
+        for index, place in enumerate(places):
+            apart = np.abs(np.array(places) - place).sum(axis=1)
+            expected = board.start + np.flatnonzero(apart == 1)
+            assert found.beside([board.start + index]).tolist() == expected.tolist()
     assert first == len(found.crops) == len(found.white)
+    assert found.beside([0, 2]).tolist() == sorted({*found.beside([0]), *found.beside([2])})
+    assert found.beside([]).size == 0
+
+
+def test_memory_is_in_proportion_to_the_windows():
+    image = np.zeros((200, 12000, 3), np.uint8)
+    tracemalloc.start()
+    try:
+        found = cut_windows(image, 16, PADDING)
+        found.beside(np.flatnonzero(found.white))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    # The crops twice, and some numbers of each; a byte for each pair of the 8,511 windows is 72 MB.
+    assert len(found.crops) == 8511 and peak < 2 * found.crops.nbytes + image.nbytes + 2000 * len(found.crops) < 8511**2

@@ -101,6 +101,7 @@ def find_persons(
     stable = np.diagonal(_similar(final.joints_img, found.joints_img, network))
     scores = np.sqrt(final.person_scores * found.person_scores * stable)
     found = _distinct(replace(final, person_scores=scores), network).at_least(min_person_score)
+    found = found.chosen(slice(max_persons))
     return [
         Pose(
             network.skeleton.joints,
@@ -109,7 +110,7 @@ def find_persons(
             found.boxes_img[row],
             float(found.person_scores[row]),
         )
-        for row in range(len(found.scores))[:max_persons]
+        for row in range(len(found.scores))
     ]
 
 
@@ -138,8 +139,8 @@ def _look_everywhere(image: np.ndarray, network: FindingNetwork, hint_score: flo
     windows = cut_windows(image, network.rule.crop_size, crop_padding(network.rule))
     seen = np.flatnonzero(windows.white)
     looks = [network.look(windows.crops[seen], False)]
-    hints = seen[looks[0].person_scores >= hint_score]
-    rest = np.flatnonzero(~windows.white & windows.beside[:, hints].any(axis=1))
+    # Beside a white square, all are black.
+    rest = windows.beside(seen[looks[0].person_scores >= hint_score])
     if len(rest):
         looks.append(network.look(windows.crops[rest], False))
     look = Look(*[np.concatenate(parts) for parts in zip(*looks)])

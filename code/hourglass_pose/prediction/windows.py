@@ -3,7 +3,7 @@
 import itertools
 import math
 from dataclasses import dataclass
-from typing import Iterator, List, Tuple
+from typing import Iterable, Iterator, List, Tuple
 
 import cv2
 import numpy as np
@@ -17,17 +17,28 @@ _POSITION_STEP = 0.36  # largest distance of two windows, as a share of their si
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of a photo.
+    """Windows of a photo. Those of each size are the squares of a chessboard, of which the first one is white.
 
-    crops: (N, S, S, 3) uint8. affines_crop_from_img: (N, 2, 3). white: bool (N,), whether a window is on a white
-    square, when those of each size are the squares of a chessboard. beside: bool (N, N), whether two windows of one
-    size are next to each other in a row or a column.
+    crops: (N, S, S, 3) uint8. affines_crop_from_img: (N, 2, 3). places: (size, row, column) of each.
     """
 
     crops: np.ndarray
     affines_crop_from_img: np.ndarray
-    white: np.ndarray
-    beside: np.ndarray
+    places: List[Tuple[int, int, int]]
+
+    @property
+    def white(self) -> np.ndarray:
+        """bool (N,): whether a window is on a white square."""
+        return np.array([(row + column) % 2 == 0 for _, row, column in self.places])
+
+    def beside(self, indices: Iterable[int]) -> np.ndarray:
+        """Return the indices of the windows next to one of these in its row or column."""
+        around = {
+            (size, row + down, column + right)
+            for size, row, column in (self.places[index] for index in indices)
+            for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1))
+        }
+        return np.array([index for index, place in enumerate(self.places) if place in around], int)
 
 
 def cut_windows(image: np.ndarray, crop_size: int, padding: float) -> Windows:
@@ -64,10 +75,7 @@ def cut_windows(image: np.ndarray, crop_size: int, padding: float) -> Windows:
             offset = 0.5 * factors - 0.5 - ([x, y] - np.array([crop_size, crop_size]))
             affines.append(np.hstack([np.diag(factors), offset[:, None]]))
             places.append((index, row, column))
-    place = np.array(places)
-    apart = np.abs(place[:, None] - place)
-    beside = (apart[..., 0] == 0) & (apart[..., 1:].sum(axis=-1) == 1)
-    return Windows(np.stack(crops), np.stack(affines), place[:, 1:].sum(axis=1) % 2 == 0, beside)
+    return Windows(np.stack(crops), np.stack(affines), places)
 
 
 def window_positions(width: int, height: int, padding: float) -> Iterator[Tuple[float, List[float], List[float]]]:
